@@ -1,0 +1,113 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// What stands on top of the encoder; each head is one graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Head {
+    /// The encoder and the pooler: `NezhaModel`.
+    Base,
+    /// Masked language model and next sentence together: `NezhaForPreTraining`.
+    Pretraining,
+    /// Scores of the vocabulary at every position: `NezhaForMaskedLM`.
+    MaskedLm,
+    /// Does the second text follow the first: `NezhaForNextSentencePrediction`.
+    NextSentence,
+    /// A label, several labels or a number for a text: `NezhaForSequenceClassification`.
+    SequenceClassification,
+    /// The best of several continuations: `NezhaForMultipleChoice`.
+    MultipleChoice,
+    /// A label for every token: `NezhaForTokenClassification`.
+    TokenClassification,
+    /// Where an answer starts and ends: `NezhaForQuestionAnswering`.
+    QuestionAnswering,
+}
+
+impl Head {
+    /// All heads, in the order in which they are listed everywhere.
+    pub const ALL: [Head; 8] = [
+        Head::Base,
+        Head::Pretraining,
+        Head::MaskedLm,
+        Head::NextSentence,
+        Head::SequenceClassification,
+        Head::MultipleChoice,
+        Head::TokenClassification,
+        Head::QuestionAnswering,
+    ];
+
+    /// The name on the command line, in file names and in metadata.
+    pub fn name(self) -> &'static str {
+        match self {
+            Head::Base => "base",
+            Head::Pretraining => "pretraining",
+            Head::MaskedLm => "masked-lm",
+            Head::NextSentence => "next-sentence",
+            Head::SequenceClassification => "sequence-classification",
+            Head::MultipleChoice => "multiple-choice",
+            Head::TokenClassification => "token-classification",
+            Head::QuestionAnswering => "question-answering",
+        }
+    }
+
+    /// The class in transformers 4.46 that this head computes.
+    pub fn transformers_class(self) -> &'static str {
+        match self {
+            Head::Base => "NezhaModel",
+            Head::Pretraining => "NezhaForPreTraining",
+            Head::MaskedLm => "NezhaForMaskedLM",
+            Head::NextSentence => "NezhaForNextSentencePrediction",
+            Head::SequenceClassification => "NezhaForSequenceClassification",
+            Head::MultipleChoice => "NezhaForMultipleChoice",
+            Head::TokenClassification => "NezhaForTokenClassification",
+            Head::QuestionAnswering => "NezhaForQuestionAnswering",
+        }
+    }
+
+    /// The head that an entry of `architectures` names.
+    ///
+    /// Case is ignored: a published checkpoint says `NeZhaForMaskedLM`.
+    pub fn from_architecture(architecture: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|head| head.transformers_class().eq_ignore_ascii_case(architecture))
+    }
+
+    /// Whether the head reads the pooler's output, so that it needs `pooler.dense`.
+    pub fn needs_pooler(self) -> bool {
+        matches!(
+            self,
+            Head::Pretraining
+                | Head::NextSentence
+                | Head::SequenceClassification
+                | Head::MultipleChoice
+        )
+    }
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no head's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "unknown head '{0}'; the heads are base, pretraining, masked-lm, next-sentence, \
+         sequence-classification, multiple-choice, token-classification, question-answering"
+)]
+pub struct UnknownHead(
+    /// The name that was given.
+    pub String,
+);
+
+impl FromStr for Head {
+    type Err = UnknownHead;
+
+    fn from_str(name: &str) -> Result<Self, UnknownHead> {
+        Self::ALL
+            .into_iter()
+            .find(|head| head.name() == name)
+            .ok_or_else(|| UnknownHead(name.to_owned()))
+    }
+}

@@ -1,0 +1,52 @@
+//! The contract of nezha-onnx: what the exporter writes and the runtime reads.
+//!
+//! Neither side knows the other; both know this crate. In reading order:
+//!
+//! - [`Config`]: the fields of `config.json` that matter to inference, validated;
+//! - [`Head`]: the eight heads that transformers trains on NEZHA;
+//! - [`Dim`] and [`DType`]: the shapes and element types of tensors, axes by name;
+//! - [`GraphOptions`] and [`Signature`]: names, dtypes and shapes of a graph's inputs and outputs;
+//! - [`Metadata`]: what an artifact says of itself;
+//! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
+//! - [`proto`]: the few ONNX messages that a NEZHA graph needs.
+//!
+//! ```
+//! use nezha_graphs::{Config, GraphOptions, Head, Signature};
+//!
+//! let config = Config::from_json(r#"{"model_type": "nezha", "hidden_size": 768}"#)?;
+//! let signature = Signature::new(&config, Head::MaskedLm, &GraphOptions::default());
+//! assert_eq!(
+//!     signature.outputs[0].to_string(),
+//!     "logits: float32[batch_size, sequence_length, 21128]"
+//! );
+//! # Ok::<(), nezha_graphs::ConfigError>(())
+//! ```
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod activation;
+mod config;
+mod dim;
+mod dtype;
+mod head;
+mod listing;
+mod metadata;
+mod options;
+mod ports;
+pub mod proto;
+mod signature;
+mod summary;
+mod tensor_type;
+
+pub use activation::Activation;
+pub use config::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
+pub use dim::{Bindings, Dim};
+pub use dtype::DType;
+pub use head::{Head, UnknownHead};
+pub use listing::{attribute_text, constant_text, listing};
+pub use metadata::{Metadata, MetadataError, SIGNATURE_VERSION};
+pub use options::{GraphOptions, OptionError, Pooling, UnknownPooling};
+pub use ports::axes;
+pub use signature::{Port, Signature, SignatureError};
+pub use summary::{ExternalFile, ModelSummary, OperatorSet, PortSummary, WeightSummary};
+pub use tensor_type::{TensorType, graph_types};

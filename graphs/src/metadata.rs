@@ -1,0 +1,170 @@
+use std::str::FromStr;
+
+use crate::{Config, ConfigError, Head};
+
+/// Version of the names, dtypes and shapes that [`Signature`](crate::Signature) gives a head.
+///
+/// It grows when an artifact of one version can't be fed by code of another.
+pub const SIGNATURE_VERSION: u32 = 1;
+
+const HEAD: &str = "nezha.head";
+const VERSION: &str = "nezha.signature_version";
+const CONFIG: &str = "nezha.config";
+const LABELS: &str = "nezha.labels";
+const SOURCE_SIZE: &str = "nezha.source_size";
+const SOURCE_DIGEST: &str = "nezha.source_digest";
+const EXPORTER: &str = "nezha.exporter_version";
+
+/// What an artifact says of itself, in ONNX's `metadata_props`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Metadata {
+    /// The head that the graph computes.
+    pub head: Head,
+    /// The text of the checkpoint's `config.json`.
+    pub config_json: String,
+    /// Bytes of the checkpoint's tensors.
+    pub source_size: u64,
+    /// XXH3-128 of the checkpoint's tensors, hexadecimal; tells files apart, proves nothing.
+    pub source_digest: String,
+    /// Version of the exporter.
+    pub exporter_version: String,
+}
+
+/// Why the metadata of an artifact can't be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// A key that every artifact has is absent.
+    #[error("metadata key '{0}' is missing: this .onnx was not written by nezha-onnx")]
+    Missing(&'static str),
+    /// A value that the key can't have.
+    #[error("metadata key '{key}' is '{found}', expected {expected}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// An artifact of another time.
+    #[error(
+        "the artifact has signature version {found}, this program reads {SIGNATURE_VERSION}: \
+         export it again"
+    )]
+    Version {
+        /// The version that was found.
+        found: u32,
+    },
+    /// The embedded config is not valid.
+    #[error("metadata key 'nezha.config': {0}")]
+    Config(#[from] ConfigError),
+}
+
+impl Metadata {
+    /// The pairs to write, sorted by key.
+    ///
+    /// # Errors
+    /// [`MetadataError::Config`] where `config_json` is no NEZHA config.
+    pub fn to_props(&self) -> Result<Vec<(String, String)>, MetadataError> {
+        let labels = serde_json::Value::from(self.config()?.labels);
+        let mut props = vec![
+            (CONFIG, self.config_json.clone()),
+            (EXPORTER, self.exporter_version.clone()),
+            (HEAD, self.head.to_string()),
+            (LABELS, labels.to_string()),
+            (VERSION, SIGNATURE_VERSION.to_string()),
+            (SOURCE_DIGEST, self.source_digest.clone()),
+            (SOURCE_SIZE, self.source_size.to_string()),
+        ];
+        props.sort();
+        Ok(props
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect())
+    }
+
+    /// Reads the pairs of an artifact; other keys are passed over.
+    ///
+    /// # Errors
+    /// Any [`MetadataError`].
+    pub fn from_props<'p>(
+        props: impl IntoIterator<Item = (&'p str, &'p str)>,
+    ) -> Result<Self, MetadataError> {
+        let props: std::collections::BTreeMap<&str, &str> = props.into_iter().collect();
+        let get = |key| props.get(key).copied().ok_or(MetadataError::Missing(key));
+        let version: u32 = number(VERSION, get(VERSION)?)?;
+        if version != SIGNATURE_VERSION {
+            return Err(MetadataError::Version { found: version });
+        }
+        let head = get(HEAD)?;
+        Ok(Self {
+            head: Head::from_str(head).map_err(|_| MetadataError::Invalid {
+                key: HEAD,
+                found: head.to_owned(),
+                expected: "the name of a head",
+            })?,
+            config_json: get(CONFIG)?.to_owned(),
+            source_size: number(SOURCE_SIZE, get(SOURCE_SIZE)?)?,
+            source_digest: get(SOURCE_DIGEST)?.to_owned(),
+            exporter_version: get(EXPORTER)?.to_owned(),
+        })
+    }
+
+    /// The checkpoint's config.
+    ///
+    /// # Errors
+    /// [`MetadataError::Config`].
+    pub fn config(&self) -> Result<Config, MetadataError> {
+        Ok(Config::from_json(&self.config_json)?)
+    }
+}
+
+fn number<N: FromStr>(key: &'static str, text: &str) -> Result<N, MetadataError> {
+    text.parse().map_err(|_| MetadataError::Invalid {
+        key,
+        found: text.chars().take(60).collect(),
+        expected: "a whole number",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metadata() -> Metadata {
+        Metadata {
+            head: Head::MaskedLm,
+            config_json: "{\"model_type\": \"nezha\"}".into(),
+            source_size: 7,
+            source_digest: "00ff".into(),
+            exporter_version: "0.1.0".into(),
+        }
+    }
+
+    #[test]
+    fn metadata_reads_what_it_writes() {
+        let props = metadata().to_props().unwrap();
+        let pairs = props
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        assert_eq!(Metadata::from_props(pairs).unwrap(), metadata());
+    }
+
+    #[test]
+    fn another_version_and_a_missing_key_are_refused() {
+        let mut props = metadata().to_props().unwrap();
+        for (key, value) in &mut props {
+            if key == VERSION {
+                *value = "2".into();
+            }
+        }
+        let pairs = props
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()));
+        let error = Metadata::from_props(pairs).unwrap_err().to_string();
+        assert!(error.contains("signature version 2"), "{error}");
+        let error = Metadata::from_props([]).unwrap_err().to_string();
+        assert!(error.contains("not written by nezha-onnx"), "{error}");
+    }
+}

@@ -1,0 +1,254 @@
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Config, Head, ProblemType};
+
+/// What a graph takes and gives beyond its head's inputs and outputs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct GraphOptions {
+    /// Takes `inputs_embeds`, float32 `[batch, sequence, hidden_size]`, in place of `input_ids`.
+    pub inputs_embeds: bool,
+    /// Takes `head_mask`, float32 `[layers, attention heads]`.
+    pub head_mask: bool,
+    /// Adds `hidden_states.{0..=L}`, float32 `[batch, sequence, hidden_size]`.
+    pub hidden_states: bool,
+    /// Adds `attentions.{0..L}`, float32 `[batch, attention heads, sequence, sequence]`.
+    pub attentions: bool,
+    /// Takes labels and adds `loss`, a float32 of rank 0.
+    pub loss: bool,
+    /// What a sequence classifier's labels, loss and probabilities are, in place of the config's
+    /// word.
+    pub problem_type: Option<ProblemType>,
+    /// Takes `past_key_values.…` and adds `present.…`; decoders only.
+    pub kv_cache: bool,
+    /// Gives `pooler_output` beside `last_hidden_state`; read by the base head alone.
+    ///
+    /// The exporter turns it off for a checkpoint without pooler weights.
+    pub pooler: bool,
+    /// Gives one vector for each text, `embeddings` `[batch, hidden_size]`, in place of the base
+    /// head's outputs.
+    pub pooling: Option<Pooling>,
+    /// Makes `embeddings` unit length.
+    pub normalize: bool,
+    /// Adds `probabilities` beside `logits`.
+    pub probabilities: bool,
+    /// Takes `mask_positions`, int64 `[n, 2]`, and scores the vocabulary there alone.
+    pub mask_positions: bool,
+    /// Adds the most probable tokens of the vocabulary, `top_ids` and `top_probabilities`.
+    pub top_k: Option<usize>,
+}
+
+impl Default for GraphOptions {
+    fn default() -> Self {
+        Self {
+            inputs_embeds: false,
+            head_mask: false,
+            hidden_states: false,
+            attentions: false,
+            loss: false,
+            problem_type: None,
+            kv_cache: false,
+            pooler: true,
+            pooling: None,
+            normalize: false,
+            probabilities: false,
+            mask_positions: false,
+            top_k: None,
+        }
+    }
+}
+
+/// How the tokens of a text become one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pooling {
+    /// The first token's.
+    Cls,
+    /// The mean over the tokens that are attended to.
+    Mean,
+    /// The largest value over the tokens that are attended to, for each column.
+    Max,
+}
+
+impl Pooling {
+    /// All ways.
+    pub const ALL: [Pooling; 3] = [Pooling::Cls, Pooling::Mean, Pooling::Max];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pooling::Cls => "cls",
+            Pooling::Mean => "mean",
+            Pooling::Max => "max",
+        }
+    }
+}
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Pooling {
+    type Err = UnknownPooling;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPooling> {
+        Self::ALL
+            .into_iter()
+            .find(|pooling| pooling.name() == name)
+            .ok_or_else(|| UnknownPooling(name.to_owned()))
+    }
+}
+
+/// A name that is no pooling's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown pooling '{0}'; there are cls, mean, max")]
+pub struct UnknownPooling(
+    /// The name that was given.
+    pub String,
+);
+
+/// An option that a head or a checkpoint can't have.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionError {
+    /// Another head's option.
+    #[error("{option} does nothing for the {head} head: it goes with {heads}")]
+    Head {
+        /// The option, as the command line has it.
+        option: &'static str,
+        /// The head.
+        head: Head,
+        /// The heads that have it.
+        heads: &'static str,
+    },
+    /// An option that needs another one.
+    #[error("{option} needs {other}")]
+    Needs {
+        /// The option.
+        option: &'static str,
+        /// What it needs.
+        other: &'static str,
+    },
+    /// Two options that exclude each other.
+    #[error("{option} and {other} exclude each other")]
+    Conflict {
+        /// The option.
+        option: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+    /// A number of tokens outside of the vocabulary.
+    #[error("--top-k is {found}, expected 1 to {vocab_size}, the size of the vocabulary")]
+    TopK {
+        /// The number.
+        found: usize,
+        /// The size of the vocabulary.
+        vocab_size: usize,
+    },
+}
+
+impl GraphOptions {
+    /// Whether the options make sense for `head` over `config`.
+    ///
+    /// # Errors
+    /// The first [`OptionError`].
+    pub fn check(&self, config: &Config, head: Head) -> Result<(), OptionError> {
+        let masked_lm = head == Head::MaskedLm;
+        let scored = !matches!(
+            head,
+            Head::Base | Head::Pretraining | Head::QuestionAnswering
+        );
+        let belongs = [
+            (
+                "--loss",
+                self.loss,
+                head != Head::Base,
+                "every head but base",
+            ),
+            (
+                "--pooling",
+                self.pooling.is_some(),
+                head == Head::Base,
+                "base",
+            ),
+            (
+                "--mask-positions",
+                self.mask_positions,
+                masked_lm,
+                "masked-lm",
+            ),
+            ("--top-k", self.top_k.is_some(), masked_lm, "masked-lm"),
+            (
+                "--probabilities",
+                self.probabilities,
+                scored,
+                "heads that give logits",
+            ),
+            (
+                "--kv-cache",
+                self.kv_cache,
+                matches!(head, Head::Base | Head::MaskedLm),
+                "base and masked-lm",
+            ),
+            (
+                "--problem-type",
+                self.problem_type.is_some(),
+                head == Head::SequenceClassification,
+                "sequence-classification",
+            ),
+        ];
+        if let Some((option, _, _, heads)) = belongs.iter().find(|(_, on, fits, _)| *on && !fits) {
+            return Err(OptionError::Head {
+                option,
+                head,
+                heads,
+            });
+        }
+        self.check_together(config, head)
+    }
+
+    fn check_together(&self, config: &Config, head: Head) -> Result<(), OptionError> {
+        let conflict = |option, other| Err(OptionError::Conflict { option, other });
+        let needs = |option, other| Err(OptionError::Needs { option, other });
+        if self.kv_cache && !config.is_decoder {
+            return needs("--kv-cache", "a config with \"is_decoder\": true");
+        }
+        if self.normalize && self.pooling.is_none() {
+            return needs("--normalize", "--pooling");
+        }
+        if self.kv_cache && self.pooling.is_some() {
+            return conflict("--pooling", "--kv-cache");
+        }
+        if self.mask_positions && self.loss {
+            return conflict("--mask-positions", "--loss");
+        }
+        let problem = self.problem_type(config);
+        if self.probabilities
+            && head == Head::SequenceClassification
+            && problem == ProblemType::Regression
+        {
+            return conflict("--probabilities", "a regression");
+        }
+        match self.top_k {
+            Some(found) if found == 0 || found > config.vocab_size => Err(OptionError::TopK {
+                found,
+                vocab_size: config.vocab_size,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What the sequence classifier does.
+    pub fn problem_type(&self, config: &Config) -> ProblemType {
+        self.problem_type.unwrap_or(config.effective_problem_type())
+    }
+
+    /// Whether the graph attends to an encoder's hidden states.
+    ///
+    /// In transformers only the base model and the masked language model take them; for other heads
+    /// of such a checkpoint it leaves the block out, and so do we.
+    pub fn cross_attention(&self, config: &Config, head: Head) -> bool {
+        config.add_cross_attention && matches!(head, Head::Base | Head::MaskedLm)
+    }
+}

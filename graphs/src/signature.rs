@@ -1,0 +1,384 @@
+use std::fmt;
+
+use crate::ports::{self, axes};
+use crate::proto::{DimensionProto, DimensionValue, ValueInfoProto};
+use crate::proto::{TensorShapeProto, TensorTypeProto, TypeProto};
+use crate::{Bindings, Config, DType, Dim, GraphOptions, Head};
+
+/// An input or an output of a graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its element type.
+    pub dtype: DType,
+    /// Its shape, dynamic axes by name.
+    pub shape: Vec<Dim>,
+    /// What it is, for a reader.
+    pub doc: String,
+}
+
+impl Port {
+    /// A port named and documented.
+    pub fn new(name: impl Into<String>, dtype: DType, shape: &[Dim], doc: &str) -> Self {
+        Self {
+            name: name.into(),
+            dtype,
+            shape: shape.to_vec(),
+            doc: doc.to_owned(),
+        }
+    }
+
+    /// The port as an ONNX message.
+    pub fn to_proto(&self) -> ValueInfoProto {
+        let dim = |dim: &Dim| DimensionProto {
+            value: Some(match dim.as_fixed() {
+                Some(number) => DimensionValue::DimValue(number as i64),
+                None => DimensionValue::DimParam(dim.to_string()),
+            }),
+        };
+        ValueInfoProto {
+            name: self.name.clone(),
+            r#type: Some(TypeProto {
+                tensor_type: Some(TensorTypeProto {
+                    elem_type: self.dtype.onnx(),
+                    shape: Some(TensorShapeProto {
+                        dim: self.shape.iter().map(dim).collect(),
+                    }),
+                }),
+            }),
+            doc_string: self.doc.clone(),
+        }
+    }
+
+    /// Reads an ONNX message.
+    ///
+    /// A dimension with neither number nor name is called `{port}.{axis}`.
+    ///
+    /// # Errors
+    /// [`SignatureError::Untyped`] where the message has no shape, or an element type that no
+    /// NEZHA graph has.
+    pub fn from_proto(proto: &ValueInfoProto) -> Result<Self, SignatureError> {
+        let untyped = || SignatureError::Untyped {
+            name: proto.name.clone(),
+        };
+        let tensor = proto.r#type.as_ref().and_then(|it| it.tensor_type.as_ref());
+        let tensor = tensor.ok_or_else(untyped)?;
+        let shape = tensor.shape.as_ref().ok_or_else(untyped)?;
+        let dim = |(axis, dim): (usize, &DimensionProto)| match &dim.value {
+            Some(DimensionValue::DimValue(number)) if *number >= 0 => Dim::from(*number as usize),
+            Some(DimensionValue::DimParam(text)) if !text.is_empty() => Dim::parse(text),
+            _ => Dim::symbol(&format!("{}.{axis}", proto.name)),
+        };
+        Ok(Self {
+            name: proto.name.clone(),
+            dtype: DType::from_onnx(tensor.elem_type).ok_or_else(untyped)?,
+            shape: shape.dim.iter().enumerate().map(dim).collect(),
+            doc: proto.doc_string.clone(),
+        })
+    }
+}
+
+impl fmt::Display for Port {
+    /// `name: dtype[dim, dim]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape: Vec<String> = self.shape.iter().map(Dim::to_string).collect();
+        write!(f, "{}: {}[{}]", self.name, self.dtype, shape.join(", "))
+    }
+}
+
+/// What a graph takes and what it gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// The inputs, in the graph's order.
+    pub inputs: Vec<Port>,
+    /// The outputs, in the graph's order.
+    pub outputs: Vec<Port>,
+}
+
+/// Why tensors don't fit a signature, or a graph has none.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignatureError {
+    /// A port of the graph without type or shape.
+    #[error("the graph's '{name}' has no element type and shape that a NEZHA graph can have")]
+    Untyped {
+        /// The port.
+        name: String,
+    },
+    /// An input that the graph doesn't have.
+    #[error("there is no input '{name}'; the inputs are {known}")]
+    UnknownInput {
+        /// The name that was given.
+        name: String,
+        /// The names the graph has.
+        known: String,
+    },
+    /// An input that was not given.
+    #[error("input '{name}' is missing: expected {expected}")]
+    MissingInput {
+        /// The input.
+        name: String,
+        /// Its dtype and shape.
+        expected: String,
+    },
+    /// An input of another element type.
+    #[error("input '{name}' is {found}, expected {expected}")]
+    DType {
+        /// The input.
+        name: String,
+        /// The type it should have.
+        expected: DType,
+        /// The type it has.
+        found: DType,
+    },
+    /// An input of another rank.
+    #[error("input '{name}' has shape {found:?}, expected {expected}")]
+    Rank {
+        /// The input.
+        name: String,
+        /// The shape it should have.
+        expected: String,
+        /// The shape it has.
+        found: Vec<usize>,
+    },
+    /// A dimension of another size.
+    #[error("axis {axis} of input '{name}' is {found}, expected {expected}")]
+    Size {
+        /// The input.
+        name: String,
+        /// The axis.
+        axis: usize,
+        /// What it should be, with the reason where another input decides.
+        expected: String,
+        /// What it is.
+        found: usize,
+    },
+    /// A dimension of size 0.
+    #[error("axis {axis} ({dim}) of input '{name}' is empty: expected at least 1")]
+    Empty {
+        /// The input.
+        name: String,
+        /// The axis.
+        axis: usize,
+        /// What the axis is called.
+        dim: String,
+    },
+}
+
+impl Signature {
+    /// The signature that `head` has over `config` under `options`.
+    pub fn new(config: &Config, head: Head, options: &GraphOptions) -> Self {
+        Self {
+            inputs: ports::inputs(config, head, options),
+            outputs: ports::outputs(config, head, options),
+        }
+    }
+
+    /// The values of the dynamic axes, from the tensors given as (name, dtype, shape).
+    ///
+    /// # Errors
+    /// The first tensor that the signature does not have, or that differs from it in dtype, rank
+    /// or size; then the first input that no tensor is given for.
+    pub fn bind<'t>(
+        &self,
+        tensors: impl IntoIterator<Item = (&'t str, DType, &'t [usize])>,
+    ) -> Result<Bindings, SignatureError> {
+        let mut given = Vec::new();
+        for (name, dtype, shape) in tensors {
+            let port = self.input(name)?;
+            check_dtype_and_rank(port, dtype, shape)?;
+            given.push((port, shape));
+        }
+        if let Some(port) = self
+            .inputs
+            .iter()
+            .find(|port| given.iter().all(|(it, _)| it.name != port.name))
+        {
+            return Err(SignatureError::MissingInput {
+                name: port.name.clone(),
+                expected: port.to_string(),
+            });
+        }
+        let bindings = bind_axes(&given)?;
+        given
+            .iter()
+            .try_for_each(|(port, shape)| check_sizes(port, shape, &bindings))?;
+        Ok(bindings)
+    }
+
+    /// The input of this name.
+    ///
+    /// # Errors
+    /// [`SignatureError::UnknownInput`], which lists the names there are.
+    pub fn input(&self, name: &str) -> Result<&Port, SignatureError> {
+        self.inputs
+            .iter()
+            .find(|port| port.name == name)
+            .ok_or_else(|| {
+                let known: Vec<&str> = self.inputs.iter().map(|port| port.name.as_str()).collect();
+                SignatureError::UnknownInput {
+                    name: name.to_owned(),
+                    known: known.join(", "),
+                }
+            })
+    }
+}
+
+fn check_dtype_and_rank(port: &Port, dtype: DType, shape: &[usize]) -> Result<(), SignatureError> {
+    if dtype != port.dtype {
+        return Err(SignatureError::DType {
+            name: port.name.clone(),
+            expected: port.dtype,
+            found: dtype,
+        });
+    }
+    if shape.len() != port.shape.len() {
+        return Err(SignatureError::Rank {
+            name: port.name.clone(),
+            expected: port.to_string(),
+            found: shape.to_vec(),
+        });
+    }
+    Ok(())
+}
+
+/// Axes that are one name take the size of the first tensor that has them.
+fn bind_axes(given: &[(&Port, &[usize])]) -> Result<Bindings, SignatureError> {
+    let mut bindings = Bindings::new();
+    for (port, shape) in given {
+        for (axis, (dim, size)) in port.shape.iter().zip(*shape).enumerate() {
+            let Some(name) = dim.as_symbol() else {
+                continue;
+            };
+            if *size == 0 && !axes::MAY_BE_EMPTY.contains(&name) {
+                return Err(SignatureError::Empty {
+                    name: port.name.clone(),
+                    axis,
+                    dim: name.to_owned(),
+                });
+            }
+            bindings.entry(name.to_owned()).or_insert(*size);
+        }
+    }
+    Ok(bindings)
+}
+
+fn check_sizes(port: &Port, shape: &[usize], bindings: &Bindings) -> Result<(), SignatureError> {
+    for (axis, (dim, size)) in port.shape.iter().zip(shape).enumerate() {
+        let Some(expected) = dim.evaluate(bindings) else {
+            continue;
+        };
+        if expected != *size {
+            return Err(SignatureError::Size {
+                name: port.name.clone(),
+                axis,
+                expected: match dim.as_fixed() {
+                    Some(number) => number.to_string(),
+                    None => format!("{expected} ({dim}, from the inputs before it)"),
+                },
+                found: *size,
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signature(head: Head) -> Signature {
+        let config = Config::from_json(r#"{"num_hidden_layers": 1}"#).unwrap();
+        let options = GraphOptions {
+            hidden_states: true,
+            attentions: true,
+            ..GraphOptions::default()
+        };
+        Signature::new(&config, head, &options)
+    }
+
+    #[test]
+    fn multiple_choice_flattens_hidden_states_and_attentions() {
+        let outputs = signature(Head::MultipleChoice).outputs;
+        let printed: Vec<String> = outputs.iter().map(Port::to_string).collect();
+        assert_eq!(
+            printed,
+            [
+                "logits: float32[batch_size, num_choices]",
+                "hidden_states.0: float32[batch_size*num_choices, sequence_length, 768]",
+                "hidden_states.1: float32[batch_size*num_choices, sequence_length, 768]",
+                "attentions.0: float32[batch_size*num_choices, 12, sequence_length, sequence_length]",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_port_survives_the_onnx_message() {
+        for head in Head::ALL {
+            let signature = signature(head);
+            for port in signature.inputs.iter().chain(&signature.outputs) {
+                assert_eq!(Port::from_proto(&port.to_proto()).as_ref(), Ok(port));
+            }
+        }
+    }
+
+    #[test]
+    fn binding_names_the_tensor_that_does_not_fit() {
+        let signature = signature(Head::Base);
+        let bind = |mask: (DType, &[usize])| {
+            signature
+                .bind([
+                    ("input_ids", DType::I64, [2, 5].as_slice()),
+                    ("attention_mask", mask.0, mask.1),
+                    ("token_type_ids", DType::I64, [2, 5].as_slice()),
+                ])
+                .map_err(|error| error.to_string())
+        };
+        let bindings = bind((DType::I64, &[2, 5])).unwrap();
+        assert_eq!(
+            (bindings["batch_size"], bindings["sequence_length"]),
+            (2, 5)
+        );
+        for (mask, expected) in [
+            (
+                (DType::F32, [2, 5].as_slice()),
+                "input 'attention_mask' is float32, expected int64",
+            ),
+            (
+                (DType::I64, [5].as_slice()),
+                "input 'attention_mask' has shape [5], expected \
+                 attention_mask: int64[batch_size, sequence_length]",
+            ),
+            (
+                (DType::I64, [2, 4].as_slice()),
+                "axis 1 of input 'attention_mask' is 4, expected 5 (sequence_length, from the \
+                 inputs before it)",
+            ),
+            (
+                (DType::I64, [2, 0].as_slice()),
+                "axis 1 (sequence_length) of input 'attention_mask' is empty: expected at least 1",
+            ),
+        ] {
+            assert_eq!(bind(mask).unwrap_err(), expected);
+        }
+    }
+
+    #[test]
+    fn a_missing_and_an_unknown_input_are_named() {
+        let signature = signature(Head::Base);
+        let ids = ("input_ids", DType::I64, [1, 1].as_slice());
+        assert_eq!(
+            signature.bind([ids]).unwrap_err().to_string(),
+            "input 'attention_mask' is missing: expected \
+             attention_mask: int64[batch_size, sequence_length]"
+        );
+        assert_eq!(
+            signature
+                .bind([("ids", DType::I64, [1, 1].as_slice())])
+                .unwrap_err()
+                .to_string(),
+            "there is no input 'ids'; the inputs are input_ids, attention_mask, token_type_ids"
+        );
+    }
+}
