@@ -1,0 +1,240 @@
+use std::io;
+use std::path::PathBuf;
+
+use nezha_graphs::ConfigError;
+
+/// Why a checkpoint can't be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Nothing is there.
+    #[error("{}: no such file or folder", path.display())]
+    NotFound {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+    /// The operating system refuses to read it.
+    #[error("{}: can't be read: {source}", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// A folder, a pipe or a device where a file belongs.
+    #[error("{}: expected a file, found something else of that name", path.display())]
+    NotAFile {
+        /// The path that is no file.
+        path: PathBuf,
+    },
+    /// A file that is neither weights nor a shard index.
+    #[error(
+        "{}: expected a checkpoint's folder, or its weights as .safetensors, .bin, .pt, .pth or \
+         .index.json; found another kind of file",
+        path.display()
+    )]
+    NotWeights {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+    /// A file that stands for another one that was not downloaded.
+    #[error(
+        "{}: a Git LFS pointer, not the file itself; run `git lfs pull` in its repository",
+        path.display()
+    )]
+    LfsPointer {
+        /// The pointer.
+        path: PathBuf,
+    },
+    /// A folder with nothing in it.
+    #[error(
+        "{}: the folder is empty; a checkpoint is a folder with config.json and weights \
+         (model.safetensors or pytorch_model.bin)",
+        path.display()
+    )]
+    EmptyFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Weights without a config.
+    #[error(
+        "{}: neither config.json nor bert_config.json; copy the one that was saved with these \
+         weights into the folder",
+        folder.display()
+    )]
+    NoConfig {
+        /// The folder that should have one.
+        folder: PathBuf,
+    },
+    /// A config without weights.
+    #[error(
+        "{}: no weights; expected model.safetensors, pytorch_model.bin or the .index.json of \
+         either beside the config",
+        folder.display()
+    )]
+    NoWeights {
+        /// The folder that should have them.
+        folder: PathBuf,
+    },
+    /// TensorFlow's weights.
+    #[error(
+        "{}: a TensorFlow checkpoint, which can't be read here; convert it in Python, with \
+         transformers 4 and TensorFlow: NezhaForPreTraining.from_pretrained('model.ckpt.index', \
+         from_tf=True, config=NezhaConfig.from_json_file('bert_config.json'))\
+         .save_pretrained('converted')",
+        path.display()
+    )]
+    TensorFlow {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two sets of weights with an equal claim.
+    #[error(
+        "{}: both {first} and {second} are there, and nothing says which one is meant; name the \
+         file to read instead of the folder",
+        folder.display()
+    )]
+    TwoCandidates {
+        /// The folder.
+        folder: PathBuf,
+        /// One candidate.
+        first: &'static str,
+        /// The other candidate.
+        second: &'static str,
+    },
+    /// The config can't be used.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// The config.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+    /// The file breaks the rules of its format.
+    #[error("{}: not a valid {format} file: {reason}; download or save it again", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// The format that was expected.
+        format: &'static str,
+        /// The rule that is broken.
+        reason: String,
+    },
+    /// A file without a single weight.
+    #[error("{}: holds no weights; expected a model's state dict", path.display())]
+    NoTensors {
+        /// The file, or the shard index.
+        path: PathBuf,
+    },
+    /// Two tensors for one name.
+    #[error(
+        "{}: tensor '{second}' means the same weight as '{first}', so that its value is \
+         ambiguous; remove one of them",
+        path.display()
+    )]
+    DuplicateTensor {
+        /// The file with the second one, or the shard index.
+        path: PathBuf,
+        /// The first one's name in its file.
+        first: String,
+        /// The second one's name in its file.
+        second: String,
+    },
+    /// Elements of a type that no weight has.
+    #[error(
+        "{}: tensor '{name}' is stored as {found}, expected F32, F16, BF16 or F64; save the model \
+         in one of them",
+        path.display()
+    )]
+    UnsupportedStorage {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        name: String,
+        /// The element type that was found.
+        found: String,
+    },
+    /// A Huawei config without relative positions.
+    #[error(
+        "{}: `use_relative_position` is {found}, and there is no `model_type`: Huawei's code then \
+         has learned absolute positions, so that this is a BERT; if it is a NEZHA after all, add \
+         \"use_relative_position\": true",
+        path.display()
+    )]
+    AbsolutePositions {
+        /// The config.
+        path: PathBuf,
+        /// What was found in the field's place.
+        found: &'static str,
+    },
+    /// A config that doesn't say how far its relative positions reach.
+    #[error(
+        "{}: no `max_relative_position`, and the vocabulary is that of the English models, which \
+         have 127 in some and 64 in others; pass --max-relative-position",
+        path.display()
+    )]
+    UnknownMaxRelativePosition {
+        /// The config.
+        path: PathBuf,
+    },
+    /// A shard's name that isn't the name of a file beside the index.
+    #[error(
+        "{}: names the shard '{shard}', expected the plain name of a file in the same folder; \
+         don't trust this checkpoint",
+        index.display()
+    )]
+    ShardOutside {
+        /// The index.
+        index: PathBuf,
+        /// The name that was found.
+        shard: String,
+    },
+    /// A shard that is not there.
+    #[error(
+        "{}: names the shard '{shard}', which is missing beside it; download it too",
+        index.display()
+    )]
+    MissingShard {
+        /// The index.
+        index: PathBuf,
+        /// The shard's file name.
+        shard: String,
+    },
+    /// The index and a shard disagree.
+    #[error(
+        "{}: disagrees with '{shard}' about tensor '{name}': {disagreement}; the files are of \
+         different saves, get all of them again",
+        index.display()
+    )]
+    ShardMismatch {
+        /// The index.
+        index: PathBuf,
+        /// The shard's file name.
+        shard: String,
+        /// The tensor's name in the file.
+        name: String,
+        /// Who has it and who has not.
+        disagreement: &'static str,
+    },
+    /// A pickle with an object that a state dict has no use for.
+    #[error(
+        "{}: the pickle holds `{object}` besides tensors. It was not run; save the state dict \
+         alone with torch.save(model.state_dict()), and don't load this file with Python unless \
+         you trust where it is from",
+        path.display()
+    )]
+    ForeignObject {
+        /// The file.
+        path: PathBuf,
+        /// Module and name of the object.
+        object: String,
+    },
+    /// A weight that the checkpoint doesn't have.
+    #[error("{}: no tensor '{name}' in this checkpoint", folder.display())]
+    NoSuchWeight {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// The canonical name that was asked for.
+        name: String,
+    },
+}

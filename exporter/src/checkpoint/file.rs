@@ -1,0 +1,72 @@
+//! A file as one slice of bytes; the crate's only `unsafe`.
+
+#![allow(unsafe_code)]
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use bytes::Bytes;
+use memmap2::Mmap;
+
+use super::CheckpointError;
+
+/// The bytes of the file at `path`: mapped, or read to memory where `mmap` is false.
+pub(crate) fn load(path: &Path, mmap: bool) -> Result<Bytes, CheckpointError> {
+    require_file(path)?;
+    if !mmap {
+        return fs::read(path)
+            .map(Bytes::from)
+            .map_err(|source| unreadable(path, source));
+    }
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    // SAFETY: the map is only ever read, as bytes, for which every bit pattern is valid. Another
+    // process that writes to the file meanwhile changes what is read, and one that truncates it
+    // makes the next read beyond its end a SIGBUS, which ends this process. Neither can be ruled
+    // out from here; `OpenOptions::mmap = false` is the way around.
+    let map = unsafe { Mmap::map(&file) }.map_err(|source| unreadable(path, source))?;
+    Ok(Bytes::from_owner(map))
+}
+
+/// The text of the file at `path`.
+pub(super) fn load_text(path: &Path) -> Result<String, CheckpointError> {
+    require_file(path)?;
+    fs::read_to_string(path).map_err(|source| unreadable(path, source))
+}
+
+/// Refuses what is no file before it is opened: a pipe would block, and a folder fails late.
+pub(super) fn require_file(path: &Path) -> Result<(), CheckpointError> {
+    let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
+    if metadata.is_file() {
+        Ok(())
+    } else {
+        Err(CheckpointError::NotAFile {
+            path: path.to_owned(),
+        })
+    }
+}
+
+/// Refuses the small text that Git leaves in the place of a large file.
+pub(crate) fn refuse_lfs_pointer(path: &Path) -> Result<(), CheckpointError> {
+    const POINTER: &[u8] = b"version https://git-lfs";
+    require_file(path)?;
+    let mut start = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(POINTER.len() as u64).read_to_end(&mut start))
+        .map_err(|source| unreadable(path, source))?;
+    if start == POINTER {
+        return Err(CheckpointError::LfsPointer {
+            path: path.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// What it means that the operating system refuses to read `path`.
+pub(super) fn unreadable(path: &Path, source: io::Error) -> CheckpointError {
+    let path = path.to_owned();
+    match source.kind() {
+        ErrorKind::NotFound => CheckpointError::NotFound { path },
+        _ => CheckpointError::Unreadable { path, source },
+    }
+}

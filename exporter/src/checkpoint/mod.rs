@@ -1,0 +1,315 @@
+//! A checkpoint's files as named tensors.
+//!
+//! Read are safetensors (mapped) and what `torch.save` writes, in one file or in shards with an
+//! index. Opening reads headers only; a weight's bytes are touched when it is asked for, so that
+//! the gigabytes of saved position tables in some published checkpoints cost nothing.
+//!
+//! Names are those of transformers' head models, `nezha.encoder.layer.0.attention.self.query.weight`
+//! or `cls.predictions.bias`, whatever the file calls them: each [`Dialect`] is translated, and [`Note`]s
+//! tell what was translated, skipped or assumed.
+//!
+//! A checkpoint is untrusted input: each broken rule is a [`CheckpointError`], and no tensor is
+//! allocated that claims more than the file's size. A compressed pickle may unfold to 100 MiB.
+
+mod config;
+mod error;
+pub(crate) mod file;
+mod folder;
+mod names;
+mod note;
+mod safetensors;
+mod shards;
+mod storage;
+mod tensor;
+mod torch;
+mod unique_map;
+mod weights;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use nezha_graphs::{Activation, Config};
+use xxhash_rust::xxh3::Xxh3Default;
+
+pub use error::CheckpointError;
+pub use names::Dialect;
+pub use note::Note;
+pub use storage::Storage;
+
+use folder::{Files, Format};
+use shards::Shards;
+use tensor::StoredTensor;
+use weights::{Collector, Source, Weight};
+
+/// Elements that are widened at a time: 64 kB of f32, which stay in the cache.
+const CHUNK: usize = 1 << 14;
+
+/// How to read a checkpoint.
+#[derive(Clone, Debug)]
+pub struct OpenOptions {
+    /// Map safetensors files, which costs no memory; `false` reads them to memory instead, for files
+    /// that somebody may truncate meanwhile (that would end the process) or that can't be mapped.
+    /// PyTorch's files are never mapped.
+    pub mmap: bool,
+    /// Takes the place of the config's `max_relative_position`.
+    pub max_relative_position: Option<usize>,
+    /// Takes the place of the config's `hidden_act`.
+    pub hidden_act: Option<Activation>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            mmap: true,
+            max_relative_position: None,
+            hidden_act: None,
+        }
+    }
+}
+
+/// What is known of a weight without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightInfo {
+    /// The canonical name.
+    pub name: String,
+    /// The dimensions.
+    pub shape: Vec<usize>,
+    /// How its elements are stored.
+    pub storage: Storage,
+    /// Where its bytes lie row-major, or `None` where they have to be read out of a PyTorch file.
+    pub location: Option<Location>,
+}
+
+impl WeightInfo {
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// A range of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The file.
+    pub file: PathBuf,
+    /// Bytes before the range.
+    pub offset: u64,
+    /// Bytes of the range.
+    pub length: u64,
+}
+
+/// An open checkpoint: a config and named weights.
+pub struct Checkpoint {
+    folder: PathBuf,
+    config: Config,
+    config_json: String,
+    infos: Vec<WeightInfo>,
+    /// The bytes of `infos`, in the same order.
+    sources: Vec<Source>,
+    notes: Vec<Note>,
+}
+
+impl Checkpoint {
+    /// Opens the checkpoint at `path`: a folder (also a repository's in Hugging Face's cache), or a
+    /// file of weights or an index of shards with the config beside it.
+    ///
+    /// # Errors
+    /// Any [`CheckpointError`] but [`CheckpointError::NoSuchWeight`].
+    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
+        let files = Files::find(path)?;
+        let config = config::open(&files.config, options)?;
+        let (weights, noticed) = collect(&files, options)?;
+        let mut notes = files.notes;
+        notes.extend(config.notes);
+        notes.extend(noticed);
+        let (infos, sources) = weights
+            .into_iter()
+            .map(|weight| (weight.info, weight.source))
+            .unzip();
+        Ok(Self {
+            folder: files.folder,
+            config: config.config,
+            config_json: config.json,
+            infos,
+            sources,
+            notes,
+        })
+    }
+
+    /// The config, validated.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The text of the config for an artifact to carry: as found, or, where the options override
+    /// something or the config is in Huawei's dialect, completed to what transformers would write.
+    pub fn config_json(&self) -> &str {
+        &self.config_json
+    }
+
+    /// The folder that the checkpoint's files are in.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The files that the weights are in.
+    pub fn files(&self) -> BTreeSet<&Path> {
+        self.sources.iter().map(|it| it.file.as_path()).collect()
+    }
+
+    /// The weights, sorted by name.
+    pub fn weights(&self) -> &[WeightInfo] {
+        &self.infos
+    }
+
+    /// The weight with the canonical name `name`.
+    pub fn weight(&self, name: &str) -> Option<&WeightInfo> {
+        self.find(name).map(|(info, _)| info)
+    }
+
+    /// The row-major bytes of the weight `name`, little-endian and unaligned, where a file holds
+    /// them in one piece.
+    ///
+    /// `None` where there is no such weight, and where it has to be read, as from PyTorch's files;
+    /// [`WeightInfo::location`] tells the latter beforehand.
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.find(name).and_then(|(_, source)| source.data.slice())
+    }
+
+    /// The elements of the weight `name` in row-major order, as f32.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoSuchWeight`], or that of reading the file.
+    pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
+        let (info, _) = self.require(name)?;
+        let mut all = Vec::with_capacity(info.elements());
+        self.read_f32_chunks(name, CHUNK, |chunk| {
+            all.extend_from_slice(chunk);
+            Ok::<(), CheckpointError>(())
+        })?;
+        Ok(all)
+    }
+
+    /// Hands the elements of the weight `name` to `sink` in row-major order, as f32, at most
+    /// `elements_per_chunk` (at least one) at a time.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoSuchWeight`], that of reading the file, and the first error of `sink`,
+    /// which ends the reading.
+    pub fn read_f32_chunks<E: From<CheckpointError>>(
+        &self,
+        name: &str,
+        elements_per_chunk: usize,
+        mut sink: impl FnMut(&[f32]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (info, source) = self.require(name)?;
+        let bytes = source.data.bytes(&source.file)?;
+        let mut widened = Vec::new();
+        let bytes_per_chunk = elements_per_chunk
+            .max(1)
+            .saturating_mul(info.storage.size());
+        for chunk in bytes.chunks(bytes_per_chunk) {
+            info.storage.to_f32(chunk, &mut widened);
+            sink(&widened)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of all weights as they are stored.
+    pub fn size(&self) -> u64 {
+        self.infos
+            .iter()
+            .map(|info| info.elements() as u64 * info.storage.size() as u64)
+            .sum()
+    }
+
+    /// XXH3-128 over the names, shapes, storage and bytes of all weights, hexadecimal.
+    ///
+    /// It tells checkpoints apart at the speed of memory and reads all of their bytes; it proves
+    /// nothing against somebody who wants two to look alike. The format of the files makes no
+    /// difference.
+    ///
+    /// # Errors
+    /// That of reading a file.
+    pub fn digest(&self) -> Result<String, CheckpointError> {
+        let mut hash = Xxh3Default::new();
+        for (info, source) in self.infos.iter().zip(&self.sources) {
+            for text in [info.name.as_str(), info.storage.name()] {
+                hash.update(&(text.len() as u64).to_le_bytes());
+                hash.update(text.as_bytes());
+            }
+            hash.update(&(info.shape.len() as u64).to_le_bytes());
+            for &size in &info.shape {
+                hash.update(&(size as u64).to_le_bytes());
+            }
+            hash.update(&source.data.bytes(&source.file)?);
+        }
+        Ok(format!("{:032x}", hash.digest128()))
+    }
+
+    /// What was assumed, translated and skipped.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    fn find(&self, name: &str) -> Option<(&WeightInfo, &Source)> {
+        let index = self
+            .infos
+            .binary_search_by(|info| info.name.as_str().cmp(name))
+            .ok()?;
+        Some((self.infos.get(index)?, self.sources.get(index)?))
+    }
+
+    fn require(&self, name: &str) -> Result<(&WeightInfo, &Source), CheckpointError> {
+        self.find(name)
+            .ok_or_else(|| CheckpointError::NoSuchWeight {
+                folder: self.folder.clone(),
+                name: name.to_owned(),
+            })
+    }
+}
+
+/// The weights of all files, sorted by name.
+fn collect(
+    files: &Files,
+    options: &OpenOptions,
+) -> Result<(Vec<Weight>, Vec<Note>), CheckpointError> {
+    let format = folder::format_of(&files.weights)?;
+    let mut collector = Collector::default();
+    if files.sharded() {
+        let shards = Shards::read(&files.weights)?;
+        for (shard, path) in shards.files() {
+            let tensors = read_file(&path, format, options).map_err(|error| match error {
+                CheckpointError::NotFound { .. } => CheckpointError::MissingShard {
+                    index: files.weights.clone(),
+                    shard: shard.to_owned(),
+                },
+                other => other,
+            })?;
+            shards.verify(shard, &tensors)?;
+            collector.add(&path, tensors)?;
+        }
+    } else {
+        let tensors = read_file(&files.weights, format, options)?;
+        collector.add(&files.weights, tensors)?;
+    }
+    let (weights, notes) = collector.finish();
+    if weights.is_empty() {
+        return Err(CheckpointError::NoTensors {
+            path: files.weights.clone(),
+        });
+    }
+    Ok((weights, notes))
+}
+
+fn read_file(
+    path: &Path,
+    format: Format,
+    options: &OpenOptions,
+) -> Result<Vec<StoredTensor>, CheckpointError> {
+    file::refuse_lfs_pointer(path)?;
+    match format {
+        Format::Safetensors => safetensors::tensors(path, options.mmap),
+        Format::Torch => torch::tensors(path),
+    }
+}

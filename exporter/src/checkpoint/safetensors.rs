@@ -1,0 +1,84 @@
+//! The tensors of one safetensors file.
+//!
+//! The `safetensors` crate checks the header: its size, its JSON, that the offsets cover the file
+//! without holes or overlaps and that shapes don't overflow. It keeps the last of two equal names,
+//! which is checked here.
+
+use std::path::Path;
+
+use safetensors::{Dtype, SafeTensors};
+use serde::de::IgnoredAny;
+
+use super::tensor::{Data, ElementType, StoredTensor};
+use super::unique_map::Entries;
+use super::{CheckpointError, Location, Storage, file};
+
+const FORMAT: &str = "safetensors";
+
+/// Bytes before the header: its length.
+const PREFIX: usize = 8;
+
+/// Lists the tensors of the file at `path`; none is read.
+pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, CheckpointError> {
+    let malformed = |reason: String| CheckpointError::Malformed {
+        path: path.to_owned(),
+        format: FORMAT,
+        reason,
+    };
+    let data = file::load(path, mmap)?;
+    let (header_length, metadata) =
+        SafeTensors::read_metadata(&data).map_err(|error| malformed(error.to_string()))?;
+    let start = PREFIX + header_length;
+    let header = data.get(PREFIX..start).unwrap_or_default();
+    let entries: Entries<IgnoredAny> =
+        serde_json::from_slice(header).map_err(|error| malformed(error.to_string()))?;
+    if let Some(name) = entries.repeated_key() {
+        return Err(CheckpointError::DuplicateTensor {
+            path: path.to_owned(),
+            first: name.to_owned(),
+            second: name.to_owned(),
+        });
+    }
+    let mut tensors = Vec::with_capacity(entries.0.len());
+    for (name, info) in metadata.tensors() {
+        let (from, to) = info.data_offsets;
+        let (from, to) = (start + from, start + to);
+        if data.get(from..to).is_none() {
+            return Err(malformed(format!("'{name}' ends behind the file's end")));
+        }
+        tensors.push(StoredTensor {
+            name,
+            shape: info.shape.clone(),
+            element: element_type(info.dtype),
+            length: to - from,
+            data: Data::Slice {
+                bytes: data.slice(from..to),
+                location: Location {
+                    file: path.to_owned(),
+                    offset: from as u64,
+                    length: (to - from) as u64,
+                },
+            },
+        });
+    }
+    Ok(tensors)
+}
+
+fn element_type(dtype: Dtype) -> ElementType {
+    match dtype {
+        Dtype::F32 => ElementType::Weight(Storage::F32),
+        Dtype::F16 => ElementType::Weight(Storage::F16),
+        Dtype::BF16 => ElementType::Weight(Storage::BF16),
+        Dtype::F64 => ElementType::Weight(Storage::F64),
+        Dtype::BOOL
+        | Dtype::U8
+        | Dtype::I8
+        | Dtype::U16
+        | Dtype::I16
+        | Dtype::U32
+        | Dtype::I32
+        | Dtype::U64
+        | Dtype::I64 => ElementType::Integer,
+        other => ElementType::Other(format!("{other:?}")),
+    }
+}

@@ -1,0 +1,71 @@
+use std::path::PathBuf;
+
+use nezha_graphs::{Head, MetadataError};
+
+use super::{LinkError, OPSETS, Unavailable};
+use crate::nezha::BuildError;
+use crate::onnx::WriteError;
+
+/// Why an export failed; nothing half-written is left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The config names no class that has a head.
+    #[error(
+        "{}: `architectures` names no NEZHA class (found {found:?}); say which head with --head",
+        folder.display()
+    )]
+    NoHead {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// What `architectures` holds.
+        found: Vec<String>,
+    },
+    /// A head that was asked for by name, and that the checkpoint can't give.
+    #[error(
+        "{}: the {head} head can't be exported: {reason}{}", folder.display(), offer(available)
+    )]
+    Head {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// The head.
+        head: Head,
+        /// Why.
+        reason: Unavailable,
+        /// The heads that it can give.
+        available: Vec<Head>,
+    },
+    /// An opset outside of [`OPSETS`].
+    #[error("opset {found} is not supported: {} to {} are", OPSETS.start(), OPSETS.end())]
+    Opset {
+        /// The opset that was asked for.
+        found: u32,
+    },
+    /// The graph can't be built.
+    #[error("{}: {source}", folder.display())]
+    Build {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// Why.
+        source: BuildError,
+    },
+    /// The weights can't stay where they are.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The metadata can't be made.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The artifact can't be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+fn offer(heads: &[Head]) -> String {
+    match heads {
+        [] => String::new(),
+        heads => {
+            let names: Vec<&str> = heads.iter().map(|it| it.name()).collect();
+            format!("; this checkpoint can give {}", names.join(", "))
+        }
+    }
+}

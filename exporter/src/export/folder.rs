@@ -1,0 +1,236 @@
+//! The folder that an artifact is written to: what is there already, who else writes to it, and
+//! what is of no use any more afterwards.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use super::Warning;
+use crate::checkpoint::Checkpoint;
+use crate::onnx::{Staged, WriteError, remove_partial_files};
+
+/// Files that stand beside a checkpoint's weights and belong beside an artifact too.
+const SIDECARS: [&str; 5] = [
+    "vocab.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+];
+
+/// How the name of an external weights file starts and ends; a digest is in between.
+const WEIGHTS: (&str, &str) = ("weights.", ".onnx_data");
+
+/// The name of the weights file with a digest.
+pub(super) fn weights_name(digest: &str) -> String {
+    format!("{}{digest}{}", WEIGHTS.0, WEIGHTS.1)
+}
+
+/// A folder that nobody else exports to as long as this is held.
+pub(super) struct TargetFolder<'p> {
+    path: &'p Path,
+    /// Whether this export made the folder.
+    made: bool,
+    /// Released when the file is closed, also by the end of a killed process.
+    _lock: Option<File>,
+}
+
+impl<'p> TargetFolder<'p> {
+    /// Makes the folder where it is missing, locks it and removes what killed exports left there.
+    pub fn open(path: &'p Path) -> Result<Self, WriteError> {
+        let mut above = path.ancestors();
+        if let Some(file) = above.find(|it| it.exists() && !it.is_dir()) {
+            return Err(WriteError::NotAFolder {
+                path: file.to_owned(),
+            });
+        }
+        let made = !path.exists();
+        fs::create_dir_all(path).map_err(|source| WriteError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let lock = lock(path)?;
+        if lock.is_some() {
+            remove_partial_files(path);
+        }
+        Ok(Self {
+            path,
+            made,
+            _lock: lock,
+        })
+    }
+
+    /// Leaves no empty folder behind a failed export.
+    pub fn discard(self) {
+        if self.made {
+            // It fails, as it should, where something is in the folder by now.
+            let _ = fs::remove_dir(self.path);
+        }
+    }
+}
+
+/// Locks a folder where the system has the means.
+fn lock(folder: &Path) -> Result<Option<File>, WriteError> {
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    let Ok(file) = File::open(folder) else {
+        return Ok(None);
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(WriteError::Busy {
+            path: folder.to_owned(),
+        }),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// A file beside an artifact that is not there yet in this form.
+pub(super) struct Sidecar {
+    pub name: &'static str,
+    bytes: Vec<u8>,
+}
+
+impl Sidecar {
+    /// The checkpoint's `config.json` and tokenizer files, but for those that `folder` has already.
+    ///
+    /// A file of other content is replaced with `force` alone, since the folder may be another
+    /// checkpoint's; and the checkpoint's own files never are.
+    pub fn collect(
+        checkpoint: &Checkpoint,
+        folder: &Path,
+        force: bool,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Vec<Self>, WriteError> {
+        let mut sidecars = vec![Self {
+            name: "config.json",
+            bytes: checkpoint.config_json().as_bytes().to_vec(),
+        }];
+        for name in SIDECARS {
+            let source = checkpoint.folder().join(name);
+            if source.is_file() {
+                let bytes = fs::read(&source).map_err(|error| WriteError::File {
+                    path: source,
+                    source: error,
+                })?;
+                sidecars.push(Self { name, bytes });
+            } else if folder.join(name).exists() {
+                warnings.push(Warning::ForeignFile {
+                    path: folder.join(name),
+                });
+            }
+        }
+        let there = |it: &Self| folder.join(it.name);
+        if is_same_folder(checkpoint.folder(), folder) {
+            sidecars.retain(|it| !there(it).exists());
+        }
+        sidecars.retain(|it| !fs::read(there(it)).is_ok_and(|found| found == it.bytes));
+        match sidecars.iter().map(there).find(|path| path.exists()) {
+            Some(path) if !force => Err(WriteError::Exists { path }),
+            _ => Ok(sidecars),
+        }
+    }
+
+    /// Writes it to a temporary file.
+    pub fn stage(&self, folder: &Path) -> Result<Staged, WriteError> {
+        let staged = Staged::new(folder, |out| Ok(out.write_all(&self.bytes)?));
+        staged.map(|(staged, ())| staged)
+    }
+}
+
+fn is_same_folder(a: &Path, b: &Path) -> bool {
+    let [a, b] = [a, b].map(|it| it.canonicalize().ok());
+    a.is_some() && a == b
+}
+
+/// Removes the external weights files in `folder` that no `.onnx` there mentions.
+///
+/// Any mention of the name counts, so that nothing has to be understood; where a file can't be
+/// read, everything stays.
+pub(super) fn remove_superseded_weights(folder: &Path) -> io::Result<()> {
+    let mut weights = Vec::new();
+    let mut models = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.file_name().and_then(|it| it.to_str()) {
+            Some(name) if is_weights(name) => weights.push(name.to_owned()),
+            Some(name) if name.ends_with(".onnx") => models.push(path),
+            _ => {}
+        }
+    }
+    for model in models {
+        if weights.is_empty() {
+            break;
+        }
+        retain_unmentioned(&model, &mut weights)?;
+    }
+    weights
+        .iter()
+        .try_for_each(|name| fs::remove_file(folder.join(name)))
+}
+
+/// Whether a file is called as [`weights_name`] calls it.
+fn is_weights(name: &str) -> bool {
+    let digest = name
+        .strip_prefix(WEIGHTS.0)
+        .and_then(|it| it.strip_suffix(WEIGHTS.1));
+    digest.is_some_and(|it| it.len() == 32 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// Takes the names that occur in the file at `path` out of `names`.
+fn retain_unmentioned(path: &PathBuf, names: &mut Vec<String>) -> io::Result<()> {
+    const CHUNK: u64 = 1 << 20;
+    let mut file = File::open(path)?;
+    let mut window = Vec::new();
+    let overlap = names.iter().map(String::len).max().unwrap_or(0);
+    loop {
+        // A name may begin in one chunk and end in the next.
+        let seen = window.len().saturating_sub(overlap);
+        window.drain(..seen);
+        if Read::by_ref(&mut file)
+            .take(CHUNK)
+            .read_to_end(&mut window)?
+            == 0
+        {
+            return Ok(());
+        }
+        for (at, _) in window.iter().enumerate().filter(|(_, byte)| **byte == b'w') {
+            names.retain(|name| !window[at..].starts_with(name.as_bytes()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_wherever_it_lies_in_a_large_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.onnx");
+        let [mentioned, other] = ["0", "1"].map(|digit| weights_name(&digit.repeat(32)));
+        for at in [0, 1000, (1 << 20) - 20, (1 << 20) - 1, 1 << 20, 3 << 20] {
+            let mut bytes = vec![b'w'; at];
+            bytes.extend(mentioned.as_bytes());
+            bytes.resize(bytes.len() + 500, 0);
+            fs::write(&path, bytes).unwrap();
+            let mut names = vec![mentioned.clone(), other.clone()];
+            retain_unmentioned(&path, &mut names).unwrap();
+            assert_eq!(names, [other.clone()], "at byte {at}");
+        }
+    }
+
+    #[test]
+    fn only_files_named_by_a_digest_are_ours() {
+        assert!(is_weights(&weights_name(&"0f".repeat(16))));
+        for name in [
+            "weights.onnx_data",
+            "weights.mine.onnx_data",
+            "model.onnx_data",
+            "weights.00000000000000000000000000000000.bin",
+        ] {
+            assert!(!is_weights(name), "{name}");
+        }
+    }
+}

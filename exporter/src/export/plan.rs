@@ -1,0 +1,216 @@
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use nezha_graphs::{Head, Metadata, MetadataError};
+
+use super::folder::{Sidecar, weights_name};
+use super::placement::{InPlace, links};
+use super::progress::Progress;
+use super::survey::has_pooler;
+use super::{Artifact, ExportError, ExportOptions, Heads, Placement, Warning, WrittenFile};
+use crate::checkpoint::Checkpoint;
+use crate::graph::{Graph, Weights};
+use crate::nezha;
+use crate::onnx::{Links, Message, Staged, WeightsFile, WriteError, sync_folder};
+
+/// Everything that is decided before the first byte is written.
+pub(super) struct Plan<'c> {
+    checkpoint: &'c Checkpoint,
+    heads: Vec<Head>,
+    opset: u32,
+    /// The graph of each head.
+    graphs: Vec<Graph>,
+    /// The file of each head.
+    paths: Vec<PathBuf>,
+    placement: Placement,
+    /// Where linked weights are.
+    links: Links,
+}
+
+/// What a plan wrote.
+pub(super) struct Written {
+    pub artifacts: Vec<Artifact>,
+    pub weights: Option<WrittenFile>,
+}
+
+/// An external weights file that has no name yet.
+struct StagedWeights {
+    staged: Staged,
+    file: WrittenFile,
+    links: Links,
+}
+
+impl<'c> Plan<'c> {
+    pub fn new(
+        checkpoint: &'c Checkpoint,
+        folder: &Path,
+        heads: Vec<Head>,
+        options: &ExportOptions,
+    ) -> Result<Self, ExportError> {
+        let graphs = heads
+            .iter()
+            .map(|&head| build(checkpoint, head, options))
+            .collect::<Result<Vec<Graph>, ExportError>>()?;
+        let links = match options.weights {
+            Placement::Linked => links(checkpoint, &graphs, folder)?,
+            _ => Links::new(),
+        };
+        let alone = heads.len() == 1 && options.heads != Heads::All;
+        let name = |head: &Head| match alone {
+            true => "model.onnx".to_owned(),
+            false => format!("{head}.onnx"),
+        };
+        let mut plan = Self {
+            checkpoint,
+            opset: options.opset,
+            paths: heads.iter().map(|head| folder.join(name(head))).collect(),
+            heads,
+            graphs,
+            placement: options.weights,
+            links,
+        };
+        plan.placement = plan.resolve()?;
+        Ok(plan)
+    }
+
+    /// Where the weights go, now that the sizes are known.
+    fn resolve(&self) -> Result<Placement, ExportError> {
+        // A digest has a fixed length, so that sizes don't wait for it.
+        let messages = self.messages(&"0".repeat(32), &self.links)?;
+        let sizes: Vec<u64> = messages.iter().map(Message::size).collect();
+        self.placement
+            .resolve(&sizes)
+            .map_err(|bytes| WriteError::TooLarge { bytes }.into())
+    }
+
+    fn messages(&self, digest: &str, links: &Links) -> Result<Vec<Message<'_>>, MetadataError> {
+        let graphs = self.heads.iter().zip(&self.graphs);
+        graphs
+            .map(|(&head, graph)| {
+                let metadata = Metadata {
+                    head,
+                    config_json: self.checkpoint.config_json().to_owned(),
+                    source_size: self.checkpoint.size(),
+                    source_digest: digest.to_owned(),
+                    exporter_version: env!("CARGO_PKG_VERSION").to_owned(),
+                };
+                Ok(Message::new(graph, &metadata.to_props()?, links))
+            })
+            .collect()
+    }
+
+    /// Writes all files under temporary names, and then gives each its own, the artifacts last.
+    pub fn write(
+        &self,
+        folder: &Path,
+        force: bool,
+        mut progress: Progress,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Written, ExportError> {
+        self.check_targets(force)?;
+        let sidecars = Sidecar::collect(self.checkpoint, folder, force, warnings)?;
+        let digest = self.checkpoint.digest().map_err(WriteError::from)?;
+
+        let weights = self.stage_weights(folder, &mut progress)?;
+        let links = weights.as_ref().map_or(&self.links, |it| &it.links);
+        let mut artifacts = Vec::new();
+        for message in self.messages(&digest, links)? {
+            progress.expect(message.size());
+            let (staged, ()) = Staged::new(folder, |out| {
+                message.write(self.checkpoint, &mut progress.watch(out))
+            })?;
+            artifacts.push((staged, message.size()));
+        }
+        let sidecars = sidecars
+            .iter()
+            .map(|it| Ok((it.stage(folder)?, folder.join(it.name))))
+            .collect::<Result<Vec<_>, WriteError>>()?;
+
+        let mut written = Written {
+            artifacts: Vec::new(),
+            weights: None,
+        };
+        if let Some(weights) = weights {
+            weights.staged.persist(&weights.file.path)?;
+            sync_folder(folder)?;
+            written.weights = Some(weights.file);
+        }
+        for (staged, path) in sidecars {
+            staged.persist(&path)?;
+        }
+        for (((staged, bytes), path), &head) in
+            artifacts.into_iter().zip(&self.paths).zip(&self.heads)
+        {
+            staged.persist(path)?;
+            written.artifacts.push(Artifact {
+                head,
+                opset: self.opset,
+                file: WrittenFile {
+                    path: path.clone(),
+                    bytes,
+                },
+            });
+        }
+        sync_folder(folder)?;
+        Ok(written)
+    }
+
+    fn check_targets(&self, force: bool) -> Result<(), WriteError> {
+        for path in &self.paths {
+            if path.is_dir() {
+                return Err(WriteError::File {
+                    path: path.clone(),
+                    source: ErrorKind::IsADirectory.into(),
+                });
+            }
+            if !force && path.symlink_metadata().is_ok() {
+                return Err(WriteError::Exists { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn stage_weights(
+        &self,
+        folder: &Path,
+        progress: &mut Progress,
+    ) -> Result<Option<StagedWeights>, WriteError> {
+        if self.placement != Placement::External {
+            return Ok(None);
+        }
+        let file = WeightsFile::new(&self.graphs);
+        progress.expect(file.size());
+        let (staged, digest) = Staged::new(folder, |out| {
+            file.write(self.checkpoint, &mut progress.watch(out))
+        })?;
+        let name = weights_name(&digest);
+        Ok(Some(StagedWeights {
+            staged,
+            links: file.links(&name),
+            file: WrittenFile {
+                path: folder.join(&name),
+                bytes: file.size(),
+            },
+        }))
+    }
+}
+
+fn build(
+    checkpoint: &Checkpoint,
+    head: Head,
+    options: &ExportOptions,
+) -> Result<Graph, ExportError> {
+    let weights: &dyn Weights = match options.weights {
+        Placement::Linked => &InPlace(checkpoint),
+        _ => checkpoint,
+    };
+    let mut graph = options.graph.clone();
+    // Without its weights, a base model has no `pooler_output` to give.
+    graph.pooler &= has_pooler(checkpoint);
+    nezha::build(weights, checkpoint.config(), head, &graph, options.opset).map_err(|source| {
+        ExportError::Build {
+            folder: checkpoint.folder().to_owned(),
+            source,
+        }
+    })
+}

@@ -1,0 +1,414 @@
+use nezha_graphs::{DType, Dim};
+
+use super::{Op, ValueType};
+
+/// An element that is known before the graph runs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Element {
+    /// A number of the graph's own.
+    Number(i64),
+    /// The size of a dynamic axis.
+    Size(Dim),
+}
+
+type Inferred = Result<ValueType, String>;
+
+/// Dtype and shape of the first thing that `op` makes of its inputs; the error says what does not
+/// fit.
+pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
+    match (op, inputs) {
+        (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max, [a, b]) => arithmetic(a, b),
+        (Op::Equal, [a, b]) => Ok(ValueType {
+            dtype: DType::Bool,
+            ..arithmetic(a, b)?
+        }),
+        (
+            Op::Abs
+            | Op::Erf
+            | Op::Exp
+            | Op::Gelu { .. }
+            | Op::Log
+            | Op::LogSoftmax
+            | Op::Neg
+            | Op::Relu
+            | Op::Sigmoid
+            | Op::Softmax
+            | Op::Sqrt
+            | Op::Tanh,
+            [x],
+        ) => {
+            expect_float(x)?;
+            Ok(plain(x.dtype, x.shape.clone()))
+        }
+        (Op::MeanAll | Op::SumAll, [x]) => {
+            expect_float(x)?;
+            Ok(plain(x.dtype, Vec::new()))
+        }
+        (Op::Identity, [x]) => Ok((*x).clone()),
+        (Op::Cast { to }, [x]) => Ok(ValueType {
+            dtype: *to,
+            ..(*x).clone()
+        }),
+        (Op::Clip, [x, least, most]) => clip(x, least, most),
+        (Op::Concat { axis }, parts) => concat(*axis, parts),
+        (Op::Expand, [x, shape]) => expand(x, shape),
+        (Op::Gather { axis }, [x, indices]) => gather(*axis, x, indices),
+        (Op::GatherElements { axis }, [x, indices]) => gather_elements(*axis, x, indices),
+        (Op::GatherNd, [x, indices]) => gather_nd(x, indices),
+        (Op::Gemm, [a, b, c]) => gemm(a, b, c),
+        (Op::LayerNormalization { .. }, [x, scale, bias]) => layer_normalization(x, scale, bias),
+        (Op::MatMul, [a, b]) => matmul(a, b),
+        (Op::Range, [start, limit, step]) => range(start, limit, step),
+        (Op::ReduceMax { axis }, [x, ..]) => {
+            let mut shape = x.shape.clone();
+            at(&mut shape, *axis as i64)?;
+            shape.remove(*axis);
+            Ok(plain(x.dtype, shape))
+        }
+        (Op::ReduceSum, [x, axes]) => {
+            let mut shape = x.shape.clone();
+            for axis in numbers(axes)? {
+                *at(&mut shape, axis)? = Dim::from(1);
+            }
+            Ok(plain(x.dtype, shape))
+        }
+        (Op::Reshape, [x, target]) => reshape(x, target),
+        (Op::Shape { start, end }, [x]) => {
+            let sizes = x.shape.get(*start..*end).ok_or("no such axes")?;
+            Ok(ValueType {
+                dtype: DType::I64,
+                shape: vec![sizes.len().into()],
+                elements: Some(sizes.iter().cloned().map(Element::from).collect()),
+            })
+        }
+        (Op::Slice, [x, starts, ends, axes]) => slice(x, starts, ends, axes),
+        (Op::Squeeze, [x, axes]) => squeeze(x, axes),
+        (Op::TopK, [x, count]) => top_k(x, count),
+        (Op::Transpose { perm }, [x]) => transpose(perm, x),
+        (Op::Unsqueeze, [x, axes]) => unsqueeze(x, axes),
+        _ => Err(format!("{} inputs", inputs.len())),
+    }
+}
+
+impl From<Dim> for Element {
+    fn from(dim: Dim) -> Self {
+        match dim.as_fixed() {
+            Some(number) => Element::Number(number as i64),
+            None => Element::Size(dim),
+        }
+    }
+}
+
+impl Element {
+    /// As a size; `None` for a negative number.
+    fn size(&self) -> Option<Dim> {
+        match self {
+            Element::Number(number) => usize::try_from(*number).ok().map(Dim::from),
+            Element::Size(dim) => Some(dim.clone()),
+        }
+    }
+}
+
+fn plain(dtype: DType, shape: Vec<Dim>) -> ValueType {
+    ValueType::new(dtype, shape)
+}
+
+fn product(dims: &[Dim]) -> Dim {
+    dims.iter()
+        .fold(Dim::from(1), |product, dim| product * dim.clone())
+}
+
+fn show(shape: &[Dim]) -> String {
+    let dims: Vec<String> = shape.iter().map(Dim::to_string).collect();
+    format!("[{}]", dims.join(", "))
+}
+
+fn expect_float(x: &ValueType) -> Result<(), String> {
+    match x.dtype {
+        DType::F32 | DType::F16 => Ok(()),
+        other => Err(format!("takes floating point, not {other}")),
+    }
+}
+
+fn expect_same_dtype(a: &ValueType, b: &ValueType) -> Result<(), String> {
+    match a.dtype == b.dtype {
+        true => Ok(()),
+        false => Err(format!("{} with {}", a.dtype, b.dtype)),
+    }
+}
+
+fn expect_index(x: &ValueType) -> Result<(), String> {
+    match x.dtype {
+        DType::I32 | DType::I64 => Ok(()),
+        other => Err(format!("indices are {other}")),
+    }
+}
+
+fn elements(x: &ValueType) -> Result<&[Element], String> {
+    x.elements
+        .as_deref()
+        .ok_or_else(|| "depends on elements that are not known".to_owned())
+}
+
+fn numbers(x: &ValueType) -> Result<Vec<i64>, String> {
+    elements(x)?
+        .iter()
+        .map(|it| match it {
+            Element::Number(number) => Ok(*number),
+            Element::Size(dim) => Err(format!("{dim} is not a constant")),
+        })
+        .collect()
+}
+
+fn at(shape: &mut [Dim], axis: i64) -> Result<&mut Dim, String> {
+    let rank = shape.len();
+    usize::try_from(axis)
+        .ok()
+        .and_then(|axis| shape.get_mut(axis))
+        .ok_or_else(|| format!("axis {axis} of rank {rank}"))
+}
+
+fn broadcast(a: &[Dim], b: &[Dim]) -> Result<Vec<Dim>, String> {
+    let rank = a.len().max(b.len());
+    let one = Dim::from(1);
+    let dim = |shape: &[Dim], axis: usize| match (axis + shape.len()).checked_sub(rank) {
+        Some(axis) => shape[axis].clone(),
+        None => one.clone(),
+    };
+    (0..rank)
+        .map(|axis| match (dim(a, axis), dim(b, axis)) {
+            (a, b) if a == b || b == one => Ok(a),
+            (a, b) if a == one => Ok(b),
+            _ => Err(format!("{} does not broadcast with {}", show(a), show(b))),
+        })
+        .collect()
+}
+
+fn arithmetic(a: &ValueType, b: &ValueType) -> Inferred {
+    expect_same_dtype(a, b)?;
+    Ok(plain(a.dtype, broadcast(&a.shape, &b.shape)?))
+}
+
+fn clip(x: &ValueType, least: &ValueType, most: &ValueType) -> Inferred {
+    for bound in [least, most] {
+        expect_same_dtype(x, bound)?;
+        if !bound.shape.is_empty() {
+            return Err("a bound is not of rank 0".into());
+        }
+    }
+    Ok(plain(x.dtype, x.shape.clone()))
+}
+
+fn concat(axis: usize, parts: &[&ValueType]) -> Inferred {
+    let first = *parts.first().ok_or("no inputs")?;
+    let mut shape = first.shape.clone();
+    let mut all = first.elements.clone();
+    for part in &parts[1..] {
+        expect_same_dtype(first, part)?;
+        for (i, (sum, dim)) in shape.iter_mut().zip(&part.shape).enumerate() {
+            match i == axis {
+                true => *sum = sum.clone() + dim.clone(),
+                false if sum == dim => (),
+                false => return Err(format!("axis {i} is {sum} and {dim}")),
+            }
+        }
+        all = all
+            .zip(part.elements.clone())
+            .map(|(left, right)| [left, right].concat());
+    }
+    Ok(ValueType {
+        dtype: first.dtype,
+        elements: all.filter(|_| shape.len() == 1),
+        shape,
+    })
+}
+
+fn expand(x: &ValueType, shape: &ValueType) -> Inferred {
+    let sizes: Option<Vec<Dim>> = elements(shape)?.iter().map(Element::size).collect();
+    let sizes = sizes.ok_or("a negative size")?;
+    Ok(plain(x.dtype, broadcast(&x.shape, &sizes)?))
+}
+
+fn gather(axis: usize, x: &ValueType, indices: &ValueType) -> Inferred {
+    expect_index(indices)?;
+    if axis >= x.shape.len() {
+        return Err(format!("axis {axis} of {}", show(&x.shape)));
+    }
+    let (before, from) = x.shape.split_at(axis);
+    let shape = [before, &indices.shape, &from[1..]].concat();
+    Ok(plain(x.dtype, shape))
+}
+
+fn gather_elements(axis: usize, x: &ValueType, indices: &ValueType) -> Inferred {
+    expect_index(indices)?;
+    if x.shape.len() != indices.shape.len() {
+        let (x, indices) = (show(&x.shape), show(&indices.shape));
+        return Err(format!("ranks of {x} and {indices} differ"));
+    }
+    for (i, (dim, index)) in x.shape.iter().zip(&indices.shape).enumerate() {
+        if i != axis && dim != index {
+            return Err(format!("axis {i} is {dim} and {index}"));
+        }
+    }
+    Ok(plain(x.dtype, indices.shape.clone()))
+}
+
+fn gather_nd(x: &ValueType, indices: &ValueType) -> Inferred {
+    expect_index(indices)?;
+    match (x.shape.as_slice(), indices.shape.as_slice()) {
+        ([_, _, rest @ ..], [count, two]) if two.as_fixed() == Some(2) => {
+            Ok(plain(x.dtype, [&[count.clone()], rest].concat()))
+        }
+        (x, indices) => Err(format!("{} at {}", show(x), show(indices))),
+    }
+}
+
+fn gemm(a: &ValueType, b: &ValueType, c: &ValueType) -> Inferred {
+    expect_float(a)?;
+    expect_same_dtype(a, b)?;
+    expect_same_dtype(a, c)?;
+    match (a.shape.as_slice(), b.shape.as_slice()) {
+        ([rows, inner], [columns, same]) if inner == same => {
+            let shape = vec![rows.clone(), columns.clone()];
+            broadcast(&shape, &c.shape)?;
+            Ok(plain(a.dtype, shape))
+        }
+        (a, b) => Err(format!("{} times the transpose of {}", show(a), show(b))),
+    }
+}
+
+fn layer_normalization(x: &ValueType, scale: &ValueType, bias: &ValueType) -> Inferred {
+    expect_float(x)?;
+    for vector in [scale, bias] {
+        expect_same_dtype(x, vector)?;
+        if !vector.shape.iter().eq(x.shape.last()) {
+            return Err(format!("{} over {}", show(&vector.shape), show(&x.shape)));
+        }
+    }
+    Ok(plain(x.dtype, x.shape.clone()))
+}
+
+fn matmul(a: &ValueType, b: &ValueType) -> Inferred {
+    expect_same_dtype(a, b)?;
+    match (a.shape.as_slice(), b.shape.as_slice()) {
+        ([batch_a @ .., rows, inner], [batch_b @ .., same, columns]) if inner == same => {
+            let mut shape = broadcast(batch_a, batch_b)?;
+            shape.extend([rows.clone(), columns.clone()]);
+            Ok(plain(a.dtype, shape))
+        }
+        (a, b) => Err(format!("{} times {}", show(a), show(b))),
+    }
+}
+
+fn range(start: &ValueType, limit: &ValueType, step: &ValueType) -> Inferred {
+    for bound in [start, limit, step] {
+        expect_same_dtype(start, bound)?;
+        if !bound.shape.is_empty() {
+            return Err("a bound is not of rank 0".into());
+        }
+    }
+    match (elements(start)?, elements(limit)?, elements(step)?) {
+        ([Element::Number(0)], [limit], [Element::Number(1)]) => {
+            let length = limit.size().ok_or("a negative limit")?;
+            Ok(plain(start.dtype, vec![length]))
+        }
+        _ => Err("only 0, 1, 2, … is supported".into()),
+    }
+}
+
+fn reshape(x: &ValueType, target: &ValueType) -> Inferred {
+    let mut shape = Vec::new();
+    let mut left = None;
+    for (axis, element) in elements(target)?.iter().enumerate() {
+        shape.push(match element {
+            Element::Number(0) => x.shape.get(axis).ok_or("keeps an axis it lacks")?.clone(),
+            Element::Number(-1) => {
+                if left.replace(axis).is_some() {
+                    return Err("two axes take what is left".into());
+                }
+                Dim::from(1)
+            }
+            other => other.size().ok_or("a negative size")?,
+        });
+    }
+    let (total, rest) = (product(&x.shape), product(&shape));
+    let fits = match left {
+        Some(axis) => total.divide(&rest).map(|dim| shape[axis] = dim),
+        None => (total == rest).then_some(()),
+    };
+    fits.ok_or_else(|| format!("{} as {}", show(&x.shape), show(&shape)))?;
+    Ok(ValueType {
+        dtype: x.dtype,
+        shape,
+        elements: x.elements.clone(),
+    })
+}
+
+fn slice(x: &ValueType, starts: &ValueType, ends: &ValueType, axes: &ValueType) -> Inferred {
+    let (starts, ends) = (numbers(starts)?, numbers(ends)?);
+    let mut shape = x.shape.clone();
+    for ((axis, start), end) in numbers(axes)?.into_iter().zip(starts).zip(ends) {
+        let dim = at(&mut shape, axis)?;
+        let size = dim.as_fixed().ok_or("only fixed axes are sliced")? as i64;
+        if !(0 <= start && start <= end && end <= size) {
+            return Err(format!("{start}..{end} of {size}"));
+        }
+        *dim = Dim::from((end - start) as usize);
+    }
+    Ok(plain(x.dtype, shape))
+}
+
+fn squeeze(x: &ValueType, axes: &ValueType) -> Inferred {
+    let axes = numbers(axes)?;
+    let mut shape = Vec::new();
+    for (axis, dim) in x.shape.iter().enumerate() {
+        match axes.contains(&(axis as i64)) {
+            true if dim.as_fixed() == Some(1) => (),
+            true => return Err(format!("axis {axis} of {} is not 1", show(&x.shape))),
+            false => shape.push(dim.clone()),
+        }
+    }
+    Ok(ValueType {
+        dtype: x.dtype,
+        shape,
+        elements: x.elements.clone(),
+    })
+}
+
+fn top_k(x: &ValueType, count: &ValueType) -> Inferred {
+    let [count] = numbers(count)?[..] else {
+        return Err("one count is needed".into());
+    };
+    let mut shape = x.shape.clone();
+    let last = shape.last_mut().ok_or("a value of rank 0")?;
+    *last = usize::try_from(count)
+        .map_err(|_| "a negative count")?
+        .into();
+    Ok(plain(x.dtype, shape))
+}
+
+fn transpose(perm: &[usize], x: &ValueType) -> Inferred {
+    let mut sorted = perm.to_vec();
+    sorted.sort_unstable();
+    if !sorted.into_iter().eq(0..x.shape.len()) {
+        return Err(format!("{perm:?} of {}", show(&x.shape)));
+    }
+    let shape = perm.iter().map(|axis| x.shape[*axis].clone()).collect();
+    Ok(plain(x.dtype, shape))
+}
+
+fn unsqueeze(x: &ValueType, axes: &ValueType) -> Inferred {
+    let mut axes = numbers(axes)?;
+    axes.sort_unstable();
+    let mut shape = x.shape.clone();
+    for axis in axes {
+        let place = usize::try_from(axis).ok().filter(|it| *it <= shape.len());
+        let place = place.ok_or_else(|| format!("axis {axis} of {}", show(&x.shape)))?;
+        shape.insert(place, Dim::from(1));
+    }
+    Ok(ValueType {
+        dtype: x.dtype,
+        shape,
+        elements: x.elements.clone(),
+    })
+}

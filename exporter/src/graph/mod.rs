@@ -1,0 +1,40 @@
+//! A typed graph under construction: values are identities, names come last.
+//!
+//! A [`Builder`] owns the graph; a [`Scope`] is a place in it, such as
+//! `nezha.encoder.layer.0.attention.self`, and is at once the prefix of the weights read there and
+//! of the nodes made there. Operations are methods of the scope, take and return [`Value`]s, and
+//! infer dtype and shape as they go; only reading a weight and finishing the graph can fail, so that
+//! the architecture reads as its equations:
+//!
+//! ```
+//! # use nezha_exporter::graph::{Builder, NoWeights};
+//! # use nezha_graphs::{DType, Dim, Port};
+//! let weights = NoWeights;
+//! let builder = Builder::new("example", 17, &weights);
+//! let shape = [Dim::symbol("batch_size"), Dim::from(8)];
+//! let x = builder.input(&Port::new("x", DType::F32, &shape, "a batch of rows"));
+//!
+//! let s = builder.scope("head");
+//! let y = s.softmax(s.mul(x, s.float(0.5)));
+//!
+//! builder.output(&Port::new("y", DType::F32, &shape, "probabilities"), Some(y));
+//! let graph = builder.finish()?;
+//! assert_eq!(graph.nodes.len(), 2);
+//! assert_eq!(graph.nodes[0].name, "head/Mul");
+//! # Ok::<(), nezha_exporter::graph::GraphError>(())
+//! ```
+//!
+//! The module knows nothing of NEZHA, checkpoints or files.
+
+mod builder;
+mod infer;
+mod op;
+mod scope;
+
+pub use builder::{
+    Builder, Content, Graph, GraphError, Initializer, Layout, NoWeights, Node, Value, ValueType,
+    WeightError, Weights,
+};
+pub use infer::Element;
+pub use op::Op;
+pub use scope::Scope;

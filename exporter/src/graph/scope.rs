@@ -1,0 +1,364 @@
+use nezha_graphs::{DType, Dim};
+
+use super::{Builder, Element, Layout, Op, Value, ValueType, WeightError};
+
+/// A place in the graph: the prefix of the weights read and of the nodes made there.
+#[derive(Clone)]
+pub struct Scope<'g> {
+    builder: &'g Builder<'g>,
+    path: String,
+}
+
+impl<'g> Scope<'g> {
+    pub(super) fn new<'w: 'g>(builder: &'g Builder<'w>, path: String) -> Self {
+        Self { builder, path }
+    }
+
+    /// The place `name` inside of this one.
+    pub fn at(&self, name: impl std::fmt::Display) -> Self {
+        Self {
+            builder: self.builder,
+            path: format!("{}.{name}", self.path),
+        }
+    }
+
+    /// The operator set the graph is built for.
+    pub fn opset(&self) -> u32 {
+        self.builder.opset
+    }
+
+    /// What is known of a value.
+    pub fn value_type(&self, value: Value) -> ValueType {
+        self.builder.value_type(value)
+    }
+
+    /// Whether the checkpoint has the weight `name` of this place.
+    pub fn has_weight(&self, name: &str) -> bool {
+        self.builder
+            .weights
+            .shape(&self.weight_name(name))
+            .is_some()
+    }
+
+    /// The weight `name` of this place, as stored; float32 in the graph.
+    ///
+    /// # Errors
+    /// [`WeightError`] where the checkpoint lacks it or has it in another shape.
+    pub fn weight(&self, name: &str, shape: &[usize]) -> Result<Value, WeightError> {
+        self.weight_as(name, shape, Layout::AsStored)
+    }
+
+    /// The matrix `name` of this place, stored as `shape`, with its two axes exchanged: in the
+    /// artifact, or by a node where weights stay [in place](super::Weights::in_place).
+    ///
+    /// # Errors
+    /// As [`Self::weight`].
+    pub fn transposed_weight(&self, name: &str, shape: [usize; 2]) -> Result<Value, WeightError> {
+        if self.builder.weights.in_place() {
+            let stored = self.weight(name, &shape)?;
+            return Ok(self.transpose(stored, &[1, 0]));
+        }
+        self.weight_as(name, &shape, Layout::Transposed)
+    }
+
+    fn weight_as(&self, name: &str, shape: &[usize], layout: Layout) -> Result<Value, WeightError> {
+        let name = self.weight_name(name);
+        let expected = shape.to_vec();
+        match self.builder.weights.shape(&name) {
+            None => Err(WeightError::Missing { name, expected }),
+            Some(found) if found != shape => Err(WeightError::Shape {
+                name,
+                expected,
+                found: found.to_vec(),
+            }),
+            Some(_) => Ok(self.builder.weight(name, shape, layout)),
+        }
+    }
+
+    fn weight_name(&self, name: &str) -> String {
+        format!("{}.{name}", self.path)
+    }
+
+    /// A float32 of rank 0.
+    pub fn float(&self, number: f32) -> Value {
+        let bytes = number.to_le_bytes().to_vec();
+        let name = format!("constants/{number:?}");
+        self.builder.constant(name, DType::F32, &[], bytes, None)
+    }
+
+    /// A float32 tensor called `name` in this place.
+    pub fn floats(&self, name: &str, shape: &[usize], numbers: &[f32]) -> Value {
+        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let name = format!("{}/{name}", self.path);
+        self.builder.constant(name, DType::F32, shape, bytes, None)
+    }
+
+    /// An int32 of rank 0.
+    pub fn int32(&self, number: i32) -> Value {
+        let name = format!("constants/int32_{number}");
+        let bytes = number.to_le_bytes().to_vec();
+        let elements = Some(vec![Element::Number(number.into())]);
+        self.builder
+            .constant(name, DType::I32, &[], bytes, elements)
+    }
+
+    /// An int32 vector called `name` in this place.
+    pub fn int32s(&self, name: &str, numbers: &[i32]) -> Value {
+        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let name = format!("{}/{name}", self.path);
+        self.builder
+            .constant(name, DType::I32, &[numbers.len()], bytes, None)
+    }
+
+    /// An int64 of rank 0.
+    pub fn int64(&self, number: i64) -> Value {
+        let name = format!("constants/{number}");
+        let elements = Some(vec![Element::Number(number)]);
+        let bytes = number.to_le_bytes().to_vec();
+        self.builder
+            .constant(name, DType::I64, &[], bytes, elements)
+    }
+
+    /// An int64 vector: a shape, or a list of axes.
+    pub fn vector(&self, numbers: &[i64]) -> Value {
+        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let elements = numbers.iter().copied().map(Element::Number).collect();
+        let list: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        let name = format!("constants/[{}]", list.join(","));
+        let shape = [numbers.len()];
+        self.builder
+            .constant(name, DType::I64, &shape, bytes, Some(elements))
+    }
+
+    fn node(&self, op: Op, inputs: &[Value]) -> Value {
+        self.builder.node(&self.path, op, inputs)
+    }
+
+    /// `a + b`.
+    pub fn add(&self, a: Value, b: Value) -> Value {
+        self.node(Op::Add, &[a, b])
+    }
+
+    /// `a − b`.
+    pub fn sub(&self, a: Value, b: Value) -> Value {
+        self.node(Op::Sub, &[a, b])
+    }
+
+    /// `a · b`, element by element.
+    pub fn mul(&self, a: Value, b: Value) -> Value {
+        self.node(Op::Mul, &[a, b])
+    }
+
+    /// `a / b`, element by element.
+    pub fn div(&self, a: Value, b: Value) -> Value {
+        self.node(Op::Div, &[a, b])
+    }
+
+    /// Whether `a = b`, element by element.
+    pub fn equal(&self, a: Value, b: Value) -> Value {
+        self.node(Op::Equal, &[a, b])
+    }
+
+    /// The product of matrices, batched over leading axes.
+    pub fn matmul(&self, a: Value, b: Value) -> Value {
+        self.node(Op::MatMul, &[a, b])
+    }
+
+    /// `a·bᵀ + c` of matrices.
+    pub fn gemm(&self, a: Value, b: Value, c: Value) -> Value {
+        self.node(Op::Gemm, &[a, b, c])
+    }
+
+    /// Softmax along the last axis.
+    pub fn softmax(&self, x: Value) -> Value {
+        self.node(Op::Softmax, &[x])
+    }
+
+    /// Layer normalisation of the last axis.
+    pub fn layer_normalization(&self, x: Value, scale: Value, bias: Value, epsilon: f32) -> Value {
+        self.node(Op::LayerNormalization { epsilon }, &[x, scale, bias])
+    }
+
+    /// The error function.
+    pub fn erf(&self, x: Value) -> Value {
+        self.node(Op::Erf, &[x])
+    }
+
+    /// `x · Φ(x)`, Φ exact or by tanh; opset 20.
+    pub fn gelu(&self, x: Value, tanh: bool) -> Value {
+        self.node(Op::Gelu { tanh }, &[x])
+    }
+
+    /// `max(x, 0)`.
+    pub fn relu(&self, x: Value) -> Value {
+        self.node(Op::Relu, &[x])
+    }
+
+    /// `1 / (1 + e⁻ˣ)`.
+    pub fn sigmoid(&self, x: Value) -> Value {
+        self.node(Op::Sigmoid, &[x])
+    }
+
+    /// Hyperbolic tangent.
+    pub fn tanh(&self, x: Value) -> Value {
+        self.node(Op::Tanh, &[x])
+    }
+
+    /// Conversion to another element type.
+    pub fn cast(&self, x: Value, to: DType) -> Value {
+        self.node(Op::Cast { to }, &[x])
+    }
+
+    /// `x` kept between two values of rank 0.
+    pub fn clip(&self, x: Value, least: Value, most: Value) -> Value {
+        self.node(Op::Clip, &[x, least, most])
+    }
+
+    /// The inputs one after the other along `axis`.
+    pub fn concat(&self, axis: usize, parts: &[Value]) -> Value {
+        self.node(Op::Concat { axis }, parts)
+    }
+
+    /// `x` repeated along axes of size 1 to a shape.
+    pub fn expand(&self, x: Value, shape: Value) -> Value {
+        self.node(Op::Expand, &[x, shape])
+    }
+
+    /// Slices of `x` along `axis`.
+    pub fn gather(&self, x: Value, indices: Value, axis: usize) -> Value {
+        self.node(Op::Gather { axis }, &[x, indices])
+    }
+
+    /// Elements of `x` along `axis`.
+    pub fn gather_elements(&self, x: Value, indices: Value, axis: usize) -> Value {
+        self.node(Op::GatherElements { axis }, &[x, indices])
+    }
+
+    /// 0, 1, 2, … below `limit`, which has rank 0.
+    pub fn range(&self, limit: Value) -> Value {
+        let (zero, one) = match self.value_type(limit).dtype {
+            DType::I32 => (self.int32(0), self.int32(1)),
+            _ => (self.int64(0), self.int64(1)),
+        };
+        self.node(Op::Range, &[zero, limit, one])
+    }
+
+    /// The sum along `axis`, which stays with size 1.
+    pub fn reduce_sum(&self, x: Value, axis: i64) -> Value {
+        self.node(Op::ReduceSum, &[x, self.vector(&[axis])])
+    }
+
+    /// Another shape: 0 keeps an axis, −1 takes what is left.
+    pub fn reshape(&self, x: Value, shape: &[i64]) -> Value {
+        self.reshape_to(x, self.vector(shape))
+    }
+
+    /// Another shape, known only when the graph runs.
+    pub fn reshape_to(&self, x: Value, shape: Value) -> Value {
+        self.node(Op::Reshape, &[x, shape])
+    }
+
+    /// The sizes of the axes from `start` up to `end`, int64.
+    pub fn shape(&self, x: Value, start: usize, end: usize) -> Value {
+        self.node(Op::Shape { start, end }, &[x])
+    }
+
+    /// The rows from `start` up to `end` of a constant table.
+    pub fn rows(&self, x: Value, start: usize, end: usize) -> Value {
+        let [start, end] = [start, end].map(|it| self.vector(&[it as i64]));
+        self.node(Op::Slice, &[x, start, end, self.vector(&[0])])
+    }
+
+    /// `x` without the axes of size 1 that are named.
+    pub fn squeeze(&self, x: Value, axes: &[i64]) -> Value {
+        self.node(Op::Squeeze, &[x, self.vector(axes)])
+    }
+
+    /// Axes in another order.
+    pub fn transpose(&self, x: Value, perm: &[usize]) -> Value {
+        self.node(
+            Op::Transpose {
+                perm: perm.to_vec(),
+            },
+            &[x],
+        )
+    }
+
+    /// `x` with new axes of size 1.
+    pub fn unsqueeze(&self, x: Value, axes: &[i64]) -> Value {
+        self.node(Op::Unsqueeze, &[x, self.vector(axes)])
+    }
+
+    /// Magnitude.
+    pub fn abs(&self, x: Value) -> Value {
+        self.node(Op::Abs, &[x])
+    }
+
+    /// `eˣ`.
+    pub fn exp(&self, x: Value) -> Value {
+        self.node(Op::Exp, &[x])
+    }
+
+    /// Natural logarithm.
+    pub fn log(&self, x: Value) -> Value {
+        self.node(Op::Log, &[x])
+    }
+
+    /// Logarithm of the softmax along the last axis.
+    pub fn log_softmax(&self, x: Value) -> Value {
+        self.node(Op::LogSoftmax, &[x])
+    }
+
+    /// `−x`.
+    pub fn neg(&self, x: Value) -> Value {
+        self.node(Op::Neg, &[x])
+    }
+
+    /// Square root.
+    pub fn sqrt(&self, x: Value) -> Value {
+        self.node(Op::Sqrt, &[x])
+    }
+
+    /// The larger one, element by element.
+    pub fn max(&self, a: Value, b: Value) -> Value {
+        self.node(Op::Max, &[a, b])
+    }
+
+    /// Slices of `x` at pairs of indices along its first two axes.
+    pub fn gather_nd(&self, x: Value, indices: Value) -> Value {
+        self.node(Op::GatherNd, &[x, indices])
+    }
+
+    /// The mean of all elements, of rank 0.
+    pub fn mean_all(&self, x: Value) -> Value {
+        self.node(Op::MeanAll, &[x])
+    }
+
+    /// The sum of all elements, of rank 0.
+    pub fn sum_all(&self, x: Value) -> Value {
+        self.node(Op::SumAll, &[x])
+    }
+
+    /// The largest along `axis`, which goes.
+    pub fn reduce_max(&self, x: Value, axis: usize) -> Value {
+        let axes = (self.opset() >= 18).then(|| self.vector(&[axis as i64]));
+        let inputs: Vec<Value> = [x].into_iter().chain(axes).collect();
+        self.node(Op::ReduceMax { axis }, &inputs)
+    }
+
+    /// The `count` largest along the last axis, and where they were, int64.
+    pub fn top_k(&self, x: Value, count: usize) -> [Value; 2] {
+        let inputs = [x, self.vector(&[count as i64])];
+        self.builder
+            .node_with_indices(&self.path, Op::TopK, &inputs)
+    }
+
+    /// The last axis's fixed size; 0 where it is dynamic.
+    pub fn width(&self, x: Value) -> usize {
+        self.value_type(x)
+            .shape
+            .last()
+            .and_then(Dim::as_fixed)
+            .unwrap_or(0)
+    }
+}

@@ -1,0 +1,216 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use nezha_graphs::{Config, GraphOptions, Head};
+use serde::Serialize;
+
+use crate::OPSETS;
+use crate::checkpoint::{Checkpoint, WeightInfo};
+use crate::graph::{WeightError, Weights};
+use crate::nezha::{self, BuildError};
+
+/// The most obstacles that are listed for a head.
+const OBSTACLES: usize = 4;
+
+/// Prefixes of canonical names, and what the part of a model is called that they stand for.
+const PARTS: [(&str, &str); 7] = [
+    ("nezha.embeddings.", "embeddings"),
+    ("nezha.encoder.", "layers"),
+    ("nezha.pooler.", "pooler"),
+    ("cls.predictions.", "prediction head"),
+    ("cls.seq_relationship.", "next-sentence head"),
+    ("classifier.", "classifier"),
+    ("qa_outputs.", "question-answering head"),
+];
+
+/// A checkpoint in numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckpointSummary {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The files of weights.
+    pub files: Vec<FileSummary>,
+    /// Their format: `safetensors` or `PyTorch`.
+    pub format: &'static str,
+    /// The weights by the way their elements are stored.
+    pub storage: Vec<StorageSummary>,
+    /// Elements of all weights.
+    pub parameters: u64,
+    /// Bytes of all weights.
+    pub bytes: u64,
+    /// The weights by part of the model, in the order in which data passes through.
+    pub parts: Vec<PartSummary>,
+    /// The config, defaults filled in.
+    pub config: Config,
+    /// Width of one attention head.
+    pub head_size: usize,
+    /// All heads, and whether this checkpoint can give them.
+    pub heads: Vec<HeadSummary>,
+    /// What was assumed, translated and skipped, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileSummary {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// The weights that are stored alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StorageSummary {
+    /// The element type by safetensors' name.
+    pub storage: String,
+    /// How many tensors.
+    pub tensors: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// The weights of one part of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartSummary {
+    /// What it is called.
+    pub part: &'static str,
+    /// How many tensors.
+    pub tensors: usize,
+    /// Their elements.
+    pub parameters: u64,
+}
+
+/// One of the eight heads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeadSummary {
+    /// Its name.
+    pub head: &'static str,
+    /// Whether the config's `architectures` names it.
+    pub named: bool,
+    /// Why the checkpoint can't give it: the first few tensors that are missing or misshapen.
+    /// Empty where it can.
+    pub obstacles: Vec<String>,
+}
+
+impl CheckpointSummary {
+    /// Counts what `checkpoint` holds.
+    pub fn new(checkpoint: &Checkpoint) -> Self {
+        let weights = checkpoint.weights();
+        let files = checkpoint.files().into_iter().map(|path| FileSummary {
+            path: path.to_owned(),
+            bytes: fs::metadata(path).map_or(0, |it| it.len()),
+        });
+        let mapped = weights.iter().all(|weight| weight.location.is_some());
+        let config = checkpoint.config();
+        Self {
+            folder: checkpoint.folder().to_owned(),
+            files: files.collect(),
+            format: if mapped { "safetensors" } else { "PyTorch" },
+            storage: storage(weights),
+            parameters: parameters(weights),
+            bytes: checkpoint.size(),
+            parts: parts(weights),
+            config: config.clone(),
+            head_size: config.head_size(),
+            heads: Head::ALL
+                .map(|head| HeadSummary::new(checkpoint, head))
+                .to_vec(),
+            notes: checkpoint.notes().iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl HeadSummary {
+    /// A head can be given when its graph can be built.
+    fn new(checkpoint: &Checkpoint, head: Head) -> Self {
+        let options = GraphOptions {
+            pooler: checkpoint.weight("nezha.pooler.dense.weight").is_some(),
+            ..GraphOptions::default()
+        };
+        let mut weights = Completed {
+            checkpoint,
+            supplied: BTreeMap::new(),
+        };
+        let mut obstacles = Vec::new();
+        while obstacles.len() < OBSTACLES
+            && let Err(error) = nezha::build(
+                &weights,
+                checkpoint.config(),
+                head,
+                &options,
+                *OPSETS.start(),
+            )
+        {
+            let BuildError::Weight { source, .. } = error else {
+                obstacles.push(error.to_string());
+                break;
+            };
+            obstacles.push(source.to_string());
+            let (WeightError::Missing { name, expected }
+            | WeightError::Shape { name, expected, .. }) = source;
+            weights.supplied.insert(name, expected);
+        }
+        Self {
+            head: head.name(),
+            named: checkpoint.config().heads().contains(&head),
+            obstacles,
+        }
+    }
+}
+
+/// The weights of a checkpoint, and in the place of those that stopped a graph, their right shapes:
+/// so building goes on to the next obstacle.
+struct Completed<'c> {
+    checkpoint: &'c Checkpoint,
+    supplied: BTreeMap<String, Vec<usize>>,
+}
+
+impl Weights for Completed<'_> {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        let supplied = self.supplied.get(name).map(Vec::as_slice);
+        supplied.or_else(|| Weights::shape(self.checkpoint, name))
+    }
+}
+
+fn parameters<'w>(weights: impl IntoIterator<Item = &'w WeightInfo>) -> u64 {
+    weights.into_iter().map(|it| it.elements() as u64).sum()
+}
+
+fn storage(weights: &[WeightInfo]) -> Vec<StorageSummary> {
+    let mut by_name = BTreeMap::new();
+    for weight in weights {
+        let entry = by_name.entry(weight.storage.name());
+        let entry = entry.or_insert_with(|| StorageSummary {
+            storage: weight.storage.name().to_owned(),
+            tensors: 0,
+            bytes: 0,
+        });
+        entry.tensors += 1;
+        entry.bytes += weight.elements() as u64 * weight.storage.size() as u64;
+    }
+    by_name.into_values().collect()
+}
+
+fn parts(weights: &[WeightInfo]) -> Vec<PartSummary> {
+    let part_of = |weight: &WeightInfo| {
+        let known = PARTS
+            .iter()
+            .find(|(prefix, _)| weight.name.starts_with(prefix));
+        known.map_or("other", |(_, part)| part)
+    };
+    PARTS
+        .iter()
+        .map(|(_, part)| *part)
+        .chain(["other"])
+        .filter_map(|part| {
+            let members: Vec<_> = weights.iter().filter(|it| part_of(it) == part).collect();
+            (!members.is_empty()).then(|| PartSummary {
+                part,
+                tensors: members.len(),
+                parameters: parameters(members.iter().copied()),
+            })
+        })
+        .collect()
+}

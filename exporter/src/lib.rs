@@ -1,0 +1,37 @@
+//! From a NEZHA checkpoint to an ONNX file, without Python and without tracing.
+//!
+//! Data flows one way; in reading order:
+//!
+//! 1. [`checkpoint`]: files become named tensors;
+//! 2. [`graph`]: typed operations on values, and the scopes that name them;
+//! 3. [`nezha`]: the architecture, in equations over scopes;
+//! 4. [`onnx`]: a graph becomes bytes;
+//! 5. [`export`]: all of it in one call;
+//! 6. [`inspect`](mod@inspect): what a file holds, in numbers and as a picture;
+//! 7. [`mod@reference`]: the same model in f64 and plain loops, to compare with.
+//!
+//! ```no_run
+//! use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
+//! use nezha_exporter::{ExportOptions, export};
+//!
+//! let checkpoint = Checkpoint::open("models/nezha-tiny-zh".as_ref(), &OpenOptions::default())?;
+//! let exported = export(&checkpoint, "out".as_ref(), &ExportOptions::default())?;
+//! for artifact in &exported.artifacts {
+//!     println!("{}: {}", artifact.head, artifact.file.path.display());
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(missing_docs)]
+
+pub mod checkpoint;
+mod export;
+pub mod graph;
+pub mod inspect;
+pub mod nezha;
+pub mod onnx;
+pub mod reference;
+
+pub use export::{
+    Artifact, ExportError, ExportOptions, Exported, Heads, LinkError, OPSETS, Placement, Survey,
+    Unavailable, Warning, WrittenFile, export, export_with_progress,
+};

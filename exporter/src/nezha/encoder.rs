@@ -1,0 +1,148 @@
+//! A layer is attention and a feed-forward block, each added to its input and normalised; a decoder
+//! with an encoder attends to it in between:
+//!
+//! ```text
+//! x = LayerNorm(x + dense(attention(x, x)))
+//! x = LayerNorm(x + dense(attention(x, encoder)))
+//! x = LayerNorm(x + dense(act(dense(x))))
+//! ```
+
+use nezha_graphs::Config;
+
+use super::attention::{Attention, Setting, attention};
+use super::inputs::Inputs;
+use super::mask;
+use super::ops::{activate, layer_norm, linear};
+use super::relative::{Places, RelativePositions, RelativeTable};
+use crate::graph::{Scope, Value, WeightError};
+
+/// What the layers give.
+pub struct Encoded {
+    /// The embeddings, then the output of each layer, [batch, sequence, H].
+    pub hidden_states: Vec<Value>,
+    /// What each layer attended to.
+    pub layers: Vec<LayerAttentions>,
+}
+
+/// The attentions of one layer.
+pub struct LayerAttentions {
+    /// Self-attention.
+    pub own: Attention,
+    /// Cross-attention, where the model has an encoder.
+    pub cross: Option<Attention>,
+}
+
+/// What all layers share.
+struct Shared<'t> {
+    own: Setting<'t>,
+    cross: Option<(Setting<'t>, Value)>,
+}
+
+/// Runs all layers over `x` [batch, sequence, H].
+pub fn encoder(
+    s: &Scope,
+    config: &Config,
+    inputs: &Inputs,
+    x: Value,
+) -> Result<Encoded, WeightError> {
+    let table = RelativeTable::new(&s.at("relative_positions_encoding"), config);
+    let shared = Shared::new(s, config, inputs, &table);
+    let mut encoded = Encoded {
+        hidden_states: vec![x],
+        layers: Vec::new(),
+    };
+    let mut x = x;
+    for i in 0..config.num_hidden_layers {
+        let attentions;
+        (x, attentions) = layer(&s.at("encoder.layer").at(i), config, inputs, &shared, i, x)?;
+        encoded.hidden_states.push(x);
+        encoded.layers.push(attentions);
+    }
+    Ok(encoded)
+}
+
+impl<'t> Shared<'t> {
+    fn new(s: &Scope, config: &Config, inputs: &Inputs, table: &'t RelativeTable) -> Self {
+        let relative = &s.at("relative_positions_encoding");
+        let [batch, queries] = [0, 1].map(|axis| relative.shape(inputs.tokens, axis, axis + 1));
+        let past = inputs.past_length(relative);
+        let keys = match past {
+            Some(_) => relative.shape(inputs.attention_mask, 1, 2),
+            None => queries,
+        };
+        let places = Places::new(relative, batch, queries, keys, past);
+        let masks = &s.at("attention_mask");
+        let own = Setting {
+            mask: match config.is_decoder {
+                true => mask::causal(masks, inputs.attention_mask, &places),
+                false => mask::padding(masks, inputs.attention_mask),
+            },
+            relative: RelativePositions::new(relative, config, table, &places),
+        };
+        let cross = inputs.encoder.as_ref().map(|encoder| {
+            let relative = &s.at("cross_relative_positions_encoding");
+            let keys = relative.shape(encoder.attention_mask, 1, 2);
+            let places = Places::new(relative, batch, queries, keys, past);
+            let masks = &s.at("encoder_attention_mask");
+            let setting = Setting {
+                mask: mask::padding(masks, encoder.attention_mask),
+                relative: RelativePositions::new(relative, config, table, &places),
+            };
+            (setting, encoder.hidden_states)
+        });
+        Self { own, cross }
+    }
+}
+
+/// Layer `i`, over the output `x` of the one before.
+fn layer(
+    s: &Scope,
+    config: &Config,
+    inputs: &Inputs,
+    shared: &Shared,
+    i: usize,
+    x: Value,
+) -> Result<(Value, LayerAttentions), WeightError> {
+    let head_mask = inputs.head_mask_of_layer(s, i);
+    let place = &s.at("attention");
+    let past = inputs.past_of_layer(i);
+    let own = attention(
+        &place.at("self"),
+        config,
+        &shared.own,
+        x,
+        x,
+        past,
+        head_mask,
+    )?;
+    let mut x = add_and_norm(&place.at("output"), config, x, own.context)?;
+
+    let mut cross = None;
+    if let Some((setting, states)) = &shared.cross {
+        let place = &s.at("crossattention");
+        let past = inputs.encoder_past_of_layer(i);
+        let to = attention(
+            &place.at("self"),
+            config,
+            setting,
+            x,
+            *states,
+            past,
+            head_mask,
+        )?;
+        x = add_and_norm(&place.at("output"), config, x, to.context)?;
+        cross = Some(to);
+    }
+
+    let intermediate = s.at("intermediate");
+    let wide = linear(&intermediate.at("dense"), x, config.intermediate_size)?;
+    let wide = activate(&intermediate, config.hidden_act, wide);
+    let x = add_and_norm(&s.at("output"), config, x, wide)?;
+    Ok((x, LayerAttentions { own, cross }))
+}
+
+/// `LayerNorm(x + dense(y))`.
+fn add_and_norm(s: &Scope, config: &Config, x: Value, y: Value) -> Result<Value, WeightError> {
+    let dense = linear(&s.at("dense"), y, config.hidden_size)?;
+    layer_norm(&s.at("LayerNorm"), s.add(dense, x), config.layer_norm_eps)
+}

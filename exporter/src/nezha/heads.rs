@@ -1,0 +1,174 @@
+//! What stands on the encoder: the pooler and the eight heads.
+
+use std::collections::BTreeMap;
+
+use nezha_graphs::{Config, GraphOptions, Head, ProblemType};
+
+use super::inputs::Inputs;
+use super::ops::{activate, layer_norm, linear};
+use super::{loss, pooling};
+use crate::graph::{Builder, Scope, Value, WeightError};
+
+/// What a head may read.
+pub struct HeadInputs<'i> {
+    /// The graph's inputs.
+    pub inputs: &'i Inputs,
+    /// The word embeddings, [vocab_size, H].
+    pub words: Value,
+    /// The output of the last layer, [batch, sequence, H].
+    pub last_hidden_state: Value,
+}
+
+/// The head's outputs by name; more than the signature asks for does no harm, since what no output
+/// needs is not written.
+pub fn outputs(
+    builder: &Builder,
+    config: &Config,
+    head: Head,
+    options: &GraphOptions,
+    states: &HeadInputs,
+) -> Result<BTreeMap<String, Value>, WeightError> {
+    let mut outputs = match head {
+        Head::Base => base(builder, config, options, states)?,
+        _ => scores(builder, config, head, options, states)?,
+    };
+    let s = &builder.scope("loss");
+    if let Some(loss) = loss::loss(s, config, head, options, states.inputs, &outputs) {
+        outputs.insert("loss".to_owned(), loss);
+    }
+    if let Some(logits) = outputs.get("logits").copied() {
+        let s = &builder.scope("probabilities");
+        let multi_label = options.problem_type(config) == ProblemType::MultiLabelClassification;
+        let probabilities = match head == Head::SequenceClassification && multi_label {
+            true => s.sigmoid(logits),
+            false => s.softmax(logits),
+        };
+        outputs.insert("probabilities".to_owned(), probabilities);
+        if let Some(k) = options.top_k {
+            let [best, ids] = s.top_k(probabilities, k);
+            outputs.insert("top_probabilities".to_owned(), best);
+            outputs.insert("top_ids".to_owned(), ids);
+        }
+    }
+    Ok(outputs)
+}
+
+fn base(
+    builder: &Builder,
+    config: &Config,
+    options: &GraphOptions,
+    states: &HeadInputs,
+) -> Result<BTreeMap<String, Value>, WeightError> {
+    let x = states.last_hidden_state;
+    let mut outputs = BTreeMap::from([("last_hidden_state".to_owned(), x)]);
+    if let Some(way) = options.pooling {
+        let s = &builder.scope("pooling");
+        let pooled = pooling::pool(s, way, x, states.inputs.attention_mask);
+        let embeddings = match options.normalize {
+            true => pooling::normalize(s, pooled),
+            false => pooled,
+        };
+        outputs.insert("embeddings".to_owned(), embeddings);
+    } else if options.pooler {
+        outputs.insert("pooler_output".to_owned(), pooler(builder, config, x)?);
+    }
+    Ok(outputs)
+}
+
+/// The logits of every head but the base model.
+fn scores(
+    builder: &Builder,
+    config: &Config,
+    head: Head,
+    options: &GraphOptions,
+    states: &HeadInputs,
+) -> Result<BTreeMap<String, Value>, WeightError> {
+    let x = states.last_hidden_state;
+    let cls = builder.scope("cls");
+    let classifier = &builder.scope("classifier");
+    let pooled = || pooler(builder, config, x);
+    let relationship = |x| linear(&cls.at("seq_relationship"), x, 2);
+    let named = |name: &str, value| (name.to_owned(), value);
+    Ok(BTreeMap::from_iter(match head {
+        Head::Pretraining => vec![
+            named("prediction_logits", predictions(&cls, config, states, x)?),
+            named("seq_relationship_logits", relationship(pooled()?)?),
+        ],
+        Head::MaskedLm => {
+            let x = match states.inputs.get("mask_positions") {
+                Some(positions) if options.mask_positions => cls.gather_nd(x, positions),
+                _ => x,
+            };
+            vec![named("logits", predictions(&cls, config, states, x)?)]
+        }
+        Head::NextSentence => vec![named("logits", relationship(pooled()?)?)],
+        Head::SequenceClassification => {
+            let logits = linear(classifier, pooled()?, config.num_labels())?;
+            vec![named("logits", logits)]
+        }
+        Head::MultipleChoice => {
+            let scores = linear(classifier, pooled()?, 1)?;
+            vec![named(
+                "logits",
+                split_choices(classifier, scores, states.inputs),
+            )]
+        }
+        Head::TokenClassification => {
+            vec![named("logits", linear(classifier, x, config.num_labels())?)]
+        }
+        Head::QuestionAnswering => {
+            let s = &builder.scope("qa_outputs");
+            let both = linear(s, x, 2)?;
+            vec![
+                named("start_logits", s.gather(both, s.int64(0), 2)),
+                named("end_logits", s.gather(both, s.int64(1), 2)),
+            ]
+        }
+        Head::Base => Vec::new(),
+    }))
+}
+
+/// `tanh(dense(x[:, 0]))`, [batch, H].
+fn pooler(builder: &Builder, config: &Config, x: Value) -> Result<Value, WeightError> {
+    let s = &builder.scope("nezha.pooler");
+    let first = s.gather(x, s.int64(0), 1);
+    let dense = linear(&s.at("dense"), first, config.hidden_size)?;
+    Ok(s.tanh(dense))
+}
+
+/// [batch·choices, 1] as [batch, choices].
+fn split_choices(s: &Scope, scores: Value, inputs: &Inputs) -> Value {
+    match inputs.get("attention_mask") {
+        Some(mask) => s.reshape_to(scores, s.shape(mask, 0, 2)),
+        None => scores,
+    }
+}
+
+/// Scores of the vocabulary for `x` [batch, sequence, H] or [n, H].
+fn predictions(
+    cls: &Scope,
+    config: &Config,
+    states: &HeadInputs,
+    x: Value,
+) -> Result<Value, WeightError> {
+    let s = &cls.at("predictions");
+    let transform = s.at("transform");
+    let dense = linear(&transform.at("dense"), x, config.hidden_size)?;
+    let active = activate(&transform, config.hidden_act, dense);
+    let normed = layer_norm(&transform.at("LayerNorm"), active, config.layer_norm_eps)?;
+
+    let [vocabulary, hidden] = [config.vocab_size, config.hidden_size];
+    let decoder = s.at("decoder");
+    let weight = match config.tie_word_embeddings {
+        true => states.words,
+        false => decoder.weight("weight", &[vocabulary, hidden])?,
+    };
+    let bias = s.weight("bias", &[vocabulary])?;
+    // Gemm reads the matrix as the embeddings lie, so that a tied one is stored once.
+    let rows = decoder.reshape(normed, &[-1, hidden as i64]);
+    let scores = decoder.gemm(rows, weight, bias);
+    let rank = decoder.value_type(x).shape.len();
+    let leading = decoder.shape(x, 0, rank - 1);
+    let shape = decoder.concat(0, &[leading, decoder.vector(&[vocabulary as i64])]);
+    Ok(decoder.reshape_to(scores, shape))
+}

@@ -1,0 +1,32 @@
+//! Which keys a query sees, as a term of its scores: 0 where it does, the least float where not.
+//!
+//! Added to a score the least float stays exactly what it is, so that a query that sees nothing
+//! attends to everything evenly, as in transformers.
+
+use nezha_graphs::DType;
+
+use super::relative::Places;
+use crate::graph::{Scope, Value};
+
+/// Every query sees the keys whose `mask` is 1; int64 [batch, keys], gives [batch, 1, 1, keys].
+pub fn padding(s: &Scope, mask: Value) -> Value {
+    s.unsqueeze(additive(s, s.cast(mask, DType::F32)), &[1, 2])
+}
+
+/// Every query sees the keys up to its own place whose `mask` is 1; gives
+/// [batch, 1, queries, keys].
+///
+/// The masks are multiplied before they become terms: two terms would add up to −∞.
+pub fn causal(s: &Scope, mask: Value, places: &Places) -> Value {
+    // 1 for a key after its query, else 0. A comparison would say so more plainly, but tract loses
+    // the shape of one that broadcasts.
+    let after = s.clip(s.sub(places.key, places.query), s.int32(0), s.int32(1));
+    let before = s.sub(s.float(1.0), s.cast(after, DType::F32));
+    let seen = s.unsqueeze(s.cast(mask, DType::F32), &[1]);
+    s.unsqueeze(additive(s, s.mul(seen, before)), &[1])
+}
+
+/// `(1 − seen)·min(f32)`.
+fn additive(s: &Scope, seen: Value) -> Value {
+    s.mul(s.sub(s.float(1.0), seen), s.float(f32::MIN))
+}

@@ -1,0 +1,56 @@
+//! The few compositions that every block uses.
+
+use nezha_graphs::Activation;
+
+use crate::graph::{Scope, Value, WeightError};
+
+/// `x·Wᵀ + b` with the `weight` [`width`, inputs] and `bias` [`width`] of this place.
+pub fn linear(s: &Scope, x: Value, width: usize) -> Result<Value, WeightError> {
+    let weight = s.transposed_weight("weight", [width, s.width(x)])?;
+    let bias = s.weight("bias", &[width])?;
+    Ok(s.add(s.matmul(x, weight), bias))
+}
+
+/// LayerNorm over the last axis with the `weight` and `bias` of this place.
+pub fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Result<Value, WeightError> {
+    let width = s.width(x);
+    let weight = s.weight("weight", &[width])?;
+    let bias = s.weight("bias", &[width])?;
+    Ok(s.layer_normalization(x, weight, bias, epsilon))
+}
+
+/// The activation, element by element; see [`Activation`] for the formulas.
+pub fn activate(s: &Scope, activation: Activation, x: Value) -> Value {
+    match activation {
+        Activation::Gelu if s.opset() >= 20 => s.gelu(x, false),
+        Activation::Gelu => {
+            // In this order ONNX Runtime recognises the formula and runs it as one kernel.
+            let erf = s.erf(s.div(x, s.float(std::f32::consts::SQRT_2)));
+            s.mul(s.mul(x, s.add(erf, s.float(1.0))), s.float(0.5))
+        }
+        Activation::GeluTanh if s.opset() >= 20 => s.gelu(x, true),
+        Activation::GeluTanh => {
+            let cube = s.mul(s.mul(x, x), x);
+            let inner = s.add(x, s.mul(cube, s.float(0.044715)));
+            half_of_one_plus_tanh(
+                s,
+                x,
+                s.mul(inner, s.float((2.0 / std::f32::consts::PI).sqrt())),
+            )
+        }
+        Activation::GeluFast => {
+            let square = s.mul(s.mul(x, x), s.float(0.044715));
+            let inner = s.mul(x, s.float(0.797_884_6));
+            half_of_one_plus_tanh(s, x, s.mul(inner, s.add(square, s.float(1.0))))
+        }
+        Activation::QuickGelu => s.mul(x, s.sigmoid(s.mul(x, s.float(1.702)))),
+        Activation::Relu => s.relu(x),
+        Activation::Silu => s.mul(x, s.sigmoid(x)),
+        Activation::Tanh => s.tanh(x),
+    }
+}
+
+/// `½x · (1 + tanh(inner))`.
+fn half_of_one_plus_tanh(s: &Scope, x: Value, inner: Value) -> Value {
+    s.mul(s.mul(x, s.float(0.5)), s.add(s.tanh(inner), s.float(1.0)))
+}

@@ -1,0 +1,190 @@
+//! Functional relative positions (NEZHA, [arXiv:1909.00204](https://arxiv.org/abs/1909.00204),
+//! section 2.1) without a tensor of a head's size for every pair of positions.
+//!
+//! Attention reads one row of the table for each pair, `T[r(i, j)]` with
+//! `r(i, j) = clip(j − i, −M, M) + M`. Materialised, that is S·S·D numbers. But there are only
+//! R = 2M + 1 different rows, so the products with them are made first and the pairs picked after:
+//!
+//! ```text
+//! scores:  q_i·T[r(i,j)]        = (q·Tᵀ)[i, r(i,j)]
+//! context: Σ_j p[i,j]·T[r(i,j)] = Σ_r w[i,r]·T[r]   where  w[i,r] = Σ_{j: r(i,j)=r} p[i,j]
+//! ```
+//!
+//! Of the sums w, those with 0 < r < 2M have one term, `p[i, i + r − M]` or nothing: the band.
+//! Only the two ends add up many. Since the w of a row sum to 1, the right end follows from the
+//! others, and with `T'[r] = T[r] − T[2M]` it needs no computing at all:
+//!
+//! ```text
+//! Σ_r w[i,r]·T[r] = Σ_{0<r<2M} band[i,r]·T'[r] + left[i]·T'[0] + T[2M]
+//! ```
+
+use nezha_graphs::{Config, DType};
+
+use super::relative_position_table;
+use crate::graph::{Scope, Value};
+
+/// T, once for all of attention.
+pub struct RelativeTable {
+    /// Tᵀ, [D, R].
+    transposed: Value,
+    /// T', [R, D].
+    differences: Value,
+    /// T[2M], [1, D].
+    last: Value,
+}
+
+/// The relative positions of queries and keys, once for all layers.
+pub struct RelativePositions<'t> {
+    table: &'t RelativeTable,
+    /// Absent where M = 0, when all pairs share one row.
+    clipped: Option<Clipped>,
+}
+
+struct Clipped {
+    /// r(i, j), int32 [batch, A, queries, keys].
+    rows: Value,
+    /// 1 where r(i, j) = 0, else 0, [queries, keys].
+    left: Value,
+    /// T'[0], [1, D].
+    left_row: Value,
+    band: Band,
+}
+
+/// The keys at distance −M < t < M of each query.
+struct Band {
+    /// i + t, kept inside of the sequence, int32 [batch, A, queries, 2M − 1].
+    keys: Value,
+    /// 1 where i + t was inside, else 0, [queries, 2M − 1].
+    inside: Value,
+    /// T'[1..2M], [2M − 1, D].
+    rows: Value,
+}
+
+/// Where the queries and the keys of attention stand.
+pub struct Places {
+    /// int64 [1].
+    pub batch: Value,
+    /// Number of queries, int64 [1].
+    pub queries: Value,
+    /// Number of keys, int64 [1].
+    pub keys: Value,
+    /// Position of each query, int32 [queries, 1]; a decoder's cache comes before it.
+    pub query: Value,
+    /// Position of each key, int32 [1, keys].
+    pub key: Value,
+}
+
+impl Places {
+    /// Queries that follow `past` others, and keys from position 0.
+    pub fn new(s: &Scope, batch: Value, queries: Value, keys: Value, past: Option<Value>) -> Self {
+        let positions = |count| s.range(scalar(s, count));
+        let query = match past {
+            Some(past) => s.add(positions(queries), scalar(s, past)),
+            None => positions(queries),
+        };
+        Self {
+            batch,
+            queries,
+            keys,
+            query: s.unsqueeze(query, &[1]),
+            key: s.unsqueeze(positions(keys), &[0]),
+        }
+    }
+}
+
+/// A count, int64 [1], as an int32 of rank 0.
+fn scalar(s: &Scope, count: Value) -> Value {
+    s.cast(s.squeeze(count, &[0]), DType::I32)
+}
+
+impl RelativeTable {
+    /// The table of a model.
+    pub fn new(s: &Scope, config: &Config) -> Self {
+        let (m, depth) = (config.max_relative_position, config.head_size());
+        let rows = 2 * m + 1;
+        let table = s.floats("table", &[rows, depth], &relative_position_table(m, depth));
+        let last = s.rows(table, rows - 1, rows);
+        Self {
+            transposed: s.transpose(table, &[1, 0]),
+            differences: s.sub(table, last),
+            last,
+        }
+    }
+}
+
+impl<'t> RelativePositions<'t> {
+    /// The pairs of queries and keys at these places.
+    pub fn new(s: &Scope, config: &Config, table: &'t RelativeTable, places: &Places) -> Self {
+        let clips = config.max_relative_position > 0;
+        Self {
+            table,
+            clipped: clips.then(|| Clipped::new(s, config, table, places)),
+        }
+    }
+
+    /// `q_i·T[r(i, j)]`, [batch, A, queries, keys] or a shape that broadcasts to it;
+    /// `q` [batch, A, queries, D].
+    pub fn scores(&self, s: &Scope, q: Value) -> Value {
+        let by_row = s.matmul(q, self.table.transposed);
+        match &self.clipped {
+            Some(clipped) => s.gather_elements(by_row, clipped.rows, 3),
+            None => by_row,
+        }
+    }
+
+    /// `Σ_j p[i, j]·T[r(i, j)]`, [batch, A, queries, D] or a shape that broadcasts to it;
+    /// `p` [batch, A, queries, keys], each row of which sums to 1.
+    pub fn context(&self, s: &Scope, p: Value) -> Value {
+        let Some(Clipped {
+            left,
+            left_row,
+            band,
+            ..
+        }) = &self.clipped
+        else {
+            return self.table.last;
+        };
+        let near = s.mul(s.gather_elements(p, band.keys, 3), band.inside);
+        let left = s.reduce_sum(s.mul(p, *left), 3);
+        let context = s.add(s.matmul(near, band.rows), s.mul(left, *left_row));
+        s.add(context, self.table.last)
+    }
+}
+
+impl Clipped {
+    fn new(s: &Scope, config: &Config, table: &RelativeTable, places: &Places) -> Self {
+        let bound = config.max_relative_position as i32;
+        let distance = s.sub(places.key, places.query);
+        let distance = s.clip(distance, s.int32(-bound), s.int32(bound));
+        let rows = s.add(distance, s.int32(bound));
+        Self {
+            rows: per_head(s, config, places, rows, places.keys),
+            left: s.cast(s.equal(rows, s.int32(0)), DType::F32),
+            left_row: s.rows(table.differences, 0, 1),
+            band: Band::new(s, config, table, places),
+        }
+    }
+}
+
+impl Band {
+    fn new(s: &Scope, config: &Config, table: &RelativeTable, places: &Places) -> Self {
+        let m = config.max_relative_position;
+        let offsets: Vec<i32> = (1..2 * m as i32).map(|row| row - m as i32).collect();
+        let key = s.add(places.query, s.int32s("band", &offsets));
+        let last = s.sub(scalar(s, places.keys), s.int32(1));
+        let kept = s.clip(key, s.int32(0), last);
+        let width = s.vector(&[offsets.len() as i64]);
+        Self {
+            keys: per_head(s, config, places, kept, width),
+            inside: s.cast(s.equal(key, kept), DType::F32),
+            rows: s.rows(table.differences, 1, 2 * m),
+        }
+    }
+}
+
+/// Repeats indices [queries, `width`] for every text and head, as GatherElements wants them.
+fn per_head(s: &Scope, config: &Config, places: &Places, indices: Value, width: Value) -> Value {
+    let heads = s.vector(&[config.num_attention_heads as i64]);
+    let shape = s.concat(0, &[places.batch, heads, places.queries, width]);
+    s.expand(indices, shape)
+}

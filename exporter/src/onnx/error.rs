@@ -1,0 +1,69 @@
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use super::MESSAGE_LIMIT;
+use crate::checkpoint::CheckpointError;
+
+/// Why an artifact was not written; what stood there before still does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The target is there already.
+    #[error("{} exists already; pass --force to replace it", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// A file stands where the folder to write to should be.
+    #[error("{} is a file, and the target has to be a folder; choose another one", path.display())]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Somebody else is writing to the folder.
+    #[error(
+        "{}: another export is writing to this folder; wait for its end or choose another folder",
+        path.display()
+    )]
+    Busy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file system said no.
+    #[error("{}: {source}{}", path.display(), advice(source))]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// Writing broke off.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The message would be too large for protobuf.
+    #[error(
+        "the artifact would take {bytes} bytes, and an .onnx file can't hold more than \
+         {MESSAGE_LIMIT}: write the weights beside it with --weights external"
+    )]
+    TooLarge {
+        /// How many bytes it would take.
+        bytes: u64,
+    },
+    /// A weight can't be read.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// What to do about an error of the file system.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "; free some space or choose a folder on another disk"
+        }
+        ErrorKind::FileTooLarge => "; choose a folder on a file system that takes larger files",
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            "; choose a folder that you may write to"
+        }
+        _ => "",
+    }
+}

@@ -1,0 +1,155 @@
+use std::collections::HashMap;
+use std::io::Write;
+
+use nezha_graphs::proto::StringStringEntryProto;
+use prost::Message as _;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+
+use super::WriteError;
+use super::content::write_content;
+use super::lower;
+use crate::checkpoint::Checkpoint;
+use crate::graph::{Content, Graph, Initializer};
+
+/// The most bytes that protobuf allows a message.
+pub const MESSAGE_LIMIT: u64 = i32::MAX as u64;
+
+/// Numbers of the fields that are framed by hand, in `ModelProto`, `GraphProto`, `TensorProto`.
+const GRAPH: u32 = 7;
+const INITIALIZER: u32 = 5;
+const RAW_DATA: u32 = 9;
+
+/// Number of the enumerator `TensorProto.DataLocation.EXTERNAL`.
+const EXTERNAL: i32 = 1;
+
+/// A range of a file beside the `.onnx`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The file's name.
+    pub location: String,
+    /// Bytes before the range.
+    pub offset: u64,
+    /// Bytes of the range.
+    pub length: u64,
+}
+
+/// Where initializers lie that are not inside of the message.
+pub type Links = HashMap<Content, Link>;
+
+/// The message of a whole `.onnx` file, its size known before a byte of it is written.
+///
+/// Weights go from the checkpoint to the file one after the other: the messages around them are
+/// framed by hand, since encoding the whole model would hold every weight at once.
+pub struct Message<'g> {
+    /// Everything of the model but the graph.
+    model: Vec<u8>,
+    /// Everything of the graph but the initializers.
+    graph: Vec<u8>,
+    tensors: Vec<Tensor<'g>>,
+}
+
+impl<'g> Message<'g> {
+    /// Lays out the message of `graph`; initializers without a link are inside of it.
+    pub fn new(graph: &'g Graph, metadata: &[(String, String)], links: &Links) -> Self {
+        let mut model = lower::model(graph, metadata);
+        let nodes = model.graph.take().unwrap_or_default().encode_to_vec();
+        let tensors = graph.initializers.iter();
+        Self {
+            model: model.encode_to_vec(),
+            graph: nodes,
+            tensors: tensors
+                .map(|it| Tensor::new(graph, it, links.get(&it.content)))
+                .collect(),
+        }
+    }
+
+    /// Its bytes.
+    pub fn size(&self) -> u64 {
+        let graph = self.graph_size();
+        self.model.len() as u64 + frame(GRAPH, graph).len() as u64 + graph
+    }
+
+    /// Writes it to `out`.
+    ///
+    /// # Errors
+    /// [`WriteError::Io`] and [`WriteError::Checkpoint`].
+    pub fn write(&self, checkpoint: &Checkpoint, out: &mut impl Write) -> Result<(), WriteError> {
+        out.write_all(&self.model)?;
+        out.write_all(&frame(GRAPH, self.graph_size()))?;
+        out.write_all(&self.graph)?;
+        for tensor in &self.tensors {
+            out.write_all(&frame(INITIALIZER, tensor.size()))?;
+            out.write_all(&tensor.header)?;
+            if let Some((content, size)) = tensor.elements {
+                out.write_all(&frame(RAW_DATA, size))?;
+                write_content(checkpoint, content, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn graph_size(&self) -> u64 {
+        self.graph.len() as u64 + self.tensors.iter().map(Tensor::field_size).sum::<u64>()
+    }
+}
+
+/// A `TensorProto` in two parts: what prost encodes, and the elements behind it.
+struct Tensor<'g> {
+    header: Vec<u8>,
+    /// The elements and how many bytes they take, unless they are in another file.
+    elements: Option<(&'g Content, u64)>,
+}
+
+impl<'g> Tensor<'g> {
+    fn new(graph: &Graph, initializer: &'g Initializer, link: Option<&Link>) -> Self {
+        let mut header = lower::tensor(graph, initializer);
+        let elements = match link {
+            Some(link) => {
+                header.data_location = EXTERNAL;
+                header.external_data = external_data(link);
+                None
+            }
+            None => Some((
+                &initializer.content,
+                lower::tensor_bytes(graph, initializer),
+            )),
+        };
+        Self {
+            header: header.encode_to_vec(),
+            elements,
+        }
+    }
+
+    fn size(&self) -> u64 {
+        let elements = self
+            .elements
+            .map_or(0, |(_, size)| frame(RAW_DATA, size).len() as u64 + size);
+        self.header.len() as u64 + elements
+    }
+
+    fn field_size(&self) -> u64 {
+        frame(INITIALIZER, self.size()).len() as u64 + self.size()
+    }
+}
+
+fn external_data(link: &Link) -> Vec<StringStringEntryProto> {
+    [
+        ("location", link.location.clone()),
+        ("offset", link.offset.to_string()),
+        ("length", link.length.to_string()),
+    ]
+    .into_iter()
+    .map(|(key, value)| StringStringEntryProto {
+        key: key.to_owned(),
+        value,
+    })
+    .collect()
+}
+
+/// What stands before a field of `size` bytes: its number and its length.
+fn frame(field: u32, size: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(2 + encoded_len_varint(size));
+    encode_key(field, WireType::LengthDelimited, &mut bytes);
+    encode_varint(size, &mut bytes);
+    bytes
+}

@@ -1,0 +1,6 @@
+//! Exports through the library: which files there are afterwards, and what is in them.
+
+mod folder;
+mod heads;
+mod support;
+mod weights;
