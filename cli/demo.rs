@@ -1,0 +1,176 @@
+//! `nezha demo`: the bundled checkpoints, exported, run, their answers shown.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{ContentArrangement, Table};
+use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
+use nezha_exporter::{ExportOptions, Heads, export};
+use nezha_graphs::Head;
+use nezha_runtime::task::{
+    Aggregation, FillMask, Task, TextClassification, TokenClassification,
+    TokenClassificationOptions,
+};
+use nezha_runtime::{EngineChoice, Pipeline};
+
+use crate::engine::{EngineArgs, announce};
+
+const GAPS: [&str; 4] = [
+    "中国人[MASK]银行行长今天宣布。",
+    "这家[MASK]店的服务态度很好。",
+    "我[MASK]常喜欢这本书。",
+    "新华社北[MASK]１月１日电",
+];
+
+const REVIEWS: [&str; 3] = [
+    "房间很干净，服务热情，下次还会住。",
+    "这家酒店的服务太差了，房间又脏又吵，再也不会来了。",
+    "屏幕有坏点，客服不理人，后悔买了。",
+];
+
+const NEWS: [&str; 1] =
+    ["新华社北京１月２日电（记者李明）国务院总理李鹏今天在人民大会堂会见了日本首相桥本龙太郎。"];
+
+/// Export the bundled checkpoints, run them and show their answers.
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// Prints a table of texts, answers, engine and time.
+pub fn run(args: Args) -> Result<()> {
+    let models = models()?;
+    let folder = tempfile::tempdir().context("no temporary folder to export to")?;
+    let mut demo = Demo {
+        models: &models,
+        artifacts: folder.path(),
+        engine: args.engine,
+        announced: false,
+        table: Table::new(),
+    };
+    demo.table
+        .load_style(UTF8_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(["task", "text", "answer", "engine", "time"]);
+    demo.show::<FillMask>("nezha-tiny-zh", Head::MaskedLm, None, &GAPS, |gaps| {
+        let fills = gaps.iter().flatten().take(3);
+        join(
+            fills.map(|fill| format!("{} {:.4}", fill.token_str, fill.score)),
+            ", ",
+        )
+    })?;
+    let head = Head::SequenceClassification;
+    demo.show::<TextClassification>("nezha-tiny-zh-sentiment", head, None, &REVIEWS, |labels| {
+        join(
+            labels
+                .iter()
+                .map(|it| format!("{} {:.4}", it.label, it.score)),
+            ", ",
+        )
+    })?;
+    let options = TokenClassificationOptions {
+        aggregation: Aggregation::Simple,
+        ..TokenClassificationOptions::default()
+    };
+    let head = Head::TokenClassification;
+    demo.show::<TokenClassification>(
+        "nezha-tiny-zh-ner",
+        head,
+        Some(options),
+        &NEWS,
+        |entities| {
+            // The tokenizer joins words by blanks; Chinese has none.
+            let name = |word: &str| word.replace(' ', "");
+            join(
+                entities
+                    .iter()
+                    .map(|it| format!("{} {}", name(&it.word), it.label)),
+                ", ",
+            )
+        },
+    )?;
+    println!("{}", demo.table);
+    Ok(())
+}
+
+struct Demo<'a> {
+    models: &'a Path,
+    artifacts: &'a Path,
+    engine: EngineArgs,
+    announced: bool,
+    table: Table,
+}
+
+impl Demo<'_> {
+    /// Exports a checkpoint, asks it every text and adds the answers to the table.
+    fn show<T: Task>(
+        &mut self,
+        model: &str,
+        head: Head,
+        options: Option<T::Options>,
+        texts: &[&str],
+        shown: impl Fn(T::Answer) -> String,
+    ) -> Result<()>
+    where
+        T::Input: for<'t> From<&'t str>,
+    {
+        let start = Instant::now();
+        let checkpoint = Checkpoint::open(&self.models.join(model), &OpenOptions::default())?;
+        let artifact = self.artifacts.join(model);
+        let heads = ExportOptions {
+            heads: Heads::Named(vec![head]),
+            ..ExportOptions::default()
+        };
+        export(&checkpoint, &artifact, &heads)?;
+        eprintln!(
+            "{model}: exported as {head} in {}",
+            milliseconds(start.elapsed())
+        );
+
+        let choice: &EngineChoice = &self.engine.engine;
+        let mut pipeline = Pipeline::<T>::load(&artifact, choice, &self.engine.options())?;
+        if let Some(options) = options {
+            pipeline = pipeline.with_options(options)?;
+        }
+        if !std::mem::replace(&mut self.announced, true) {
+            announce(pipeline.session());
+        }
+        for text in texts {
+            let start = Instant::now();
+            for answer in pipeline.run([*text])? {
+                let time = milliseconds(start.elapsed());
+                let engine = pipeline.session().engine().description();
+                self.table
+                    .add_row([T::NAME, text, &shown(answer), engine, &time]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The folder of the bundled checkpoints: of the sources this program was built from, or here.
+fn models() -> Result<PathBuf> {
+    let folders = [concat!(env!("CARGO_MANIFEST_DIR"), "/models"), "models"];
+    let found = folders
+        .iter()
+        .map(Path::new)
+        .find(|it| it.join("nezha-tiny-zh").is_dir());
+    match found {
+        Some(folder) => Ok(folder.to_owned()),
+        None => bail!(
+            "no bundled checkpoints, neither in {} nor in ./models: run the demo in the repository",
+            folders[0]
+        ),
+    }
+}
+
+fn join(parts: impl Iterator<Item = String>, separator: &str) -> String {
+    parts.collect::<Vec<_>>().join(separator)
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}

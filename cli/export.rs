@@ -1,0 +1,216 @@
+//! `nezha export`: a checkpoint becomes an artifact.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
+use nezha_exporter::{
+    ExportOptions, Exported, Heads, Placement, WrittenFile, export_with_progress,
+};
+use nezha_graphs::{Activation, DType, GraphOptions, Head, UnknownHead};
+
+/// Write a checkpoint as ONNX.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folder with config.json and the weights, or the file of weights itself.
+    checkpoint: PathBuf,
+    /// The folder to write to; made where it is missing.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// A head, or `all`; the one that the config's `architectures` names where absent. One head
+    /// becomes model.onnx, several become HEAD.onnx each.
+    #[arg(long = "head", value_name = "HEAD", value_parser = head)]
+    heads: Vec<HeadArg>,
+    /// Outputs beside the head's own.
+    #[arg(long, value_delimiter = ',')]
+    outputs: Vec<ExtraOutput>,
+    /// The ONNX operator set.
+    #[arg(long, default_value_t = 17)]
+    opset: u32,
+    /// Where the weights go.
+    #[arg(long, default_value = "auto")]
+    weights: Weights,
+    /// Replace an artifact that is there already.
+    #[arg(long)]
+    force: bool,
+    /// Takes the place of the config's `max_relative_position`.
+    #[arg(long, value_name = "N")]
+    max_relative_position: Option<usize>,
+    /// Takes the place of the config's `hidden_act`, for example gelu_new.
+    #[arg(long, value_name = "NAME", value_parser = activation)]
+    hidden_act: Option<Activation>,
+    /// Read the checkpoint to memory instead of mapping it.
+    #[arg(long)]
+    no_mmap: bool,
+}
+
+#[derive(Clone, Copy)]
+enum HeadArg {
+    All,
+    One(Head),
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ExtraOutput {
+    /// The embeddings and the output of each layer: hidden_states.0, hidden_states.1, …
+    HiddenStates,
+    /// The attention probabilities of each layer: attentions.0, attentions.1, …
+    Attentions,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Weights {
+    /// Embedded for one head below 2 GB, else external.
+    Auto,
+    /// Inside of the .onnx.
+    Embedded,
+    /// In weights.DIGEST.onnx_data beside the .onnx; several heads share it.
+    External,
+    /// In the checkpoint's own files; the target has to be its folder.
+    Linked,
+}
+
+fn head(text: &str) -> Result<HeadArg, UnknownHead> {
+    match text {
+        "all" => Ok(HeadArg::All),
+        name => name.parse().map(HeadArg::One),
+    }
+}
+
+fn activation(name: &str) -> Result<Activation, String> {
+    name.parse().map_err(|()| {
+        let known: Vec<&str> = Activation::SPELLINGS.iter().map(|(it, _)| *it).collect();
+        format!("known activations are {}", known.join(", "))
+    })
+}
+
+/// Exports and says what was written.
+pub fn run(args: Args) -> Result<()> {
+    let open = OpenOptions {
+        mmap: !args.no_mmap,
+        max_relative_position: args.max_relative_position,
+        hidden_act: args.hidden_act,
+    };
+    let checkpoint = Checkpoint::open(&args.checkpoint, &open)?;
+    let mut progress = Progress::new();
+    let exported = export_with_progress(&checkpoint, &args.output, &options(&args), &mut |a, b| {
+        progress.show(a, b);
+    });
+    progress.clear();
+    report(&exported?);
+    Ok(())
+}
+
+fn options(args: &Args) -> ExportOptions {
+    ExportOptions {
+        heads: heads(&args.heads),
+        graph: GraphOptions {
+            hidden_states: args.outputs.contains(&ExtraOutput::HiddenStates),
+            attentions: args.outputs.contains(&ExtraOutput::Attentions),
+            ..GraphOptions::default()
+        },
+        opset: args.opset,
+        weights: match args.weights {
+            Weights::Auto => Placement::Auto,
+            Weights::Embedded => Placement::Embedded,
+            Weights::External => Placement::External,
+            Weights::Linked => Placement::Linked,
+        },
+        force: args.force,
+    }
+}
+
+fn heads(args: &[HeadArg]) -> Heads {
+    let named: Option<Vec<Head>> = args
+        .iter()
+        .map(|arg| match arg {
+            HeadArg::All => None,
+            HeadArg::One(head) => Some(*head),
+        })
+        .collect();
+    match named {
+        None => Heads::All,
+        Some(heads) if heads.is_empty() => Heads::Default,
+        Some(heads) => Heads::Named(heads),
+    }
+}
+
+/// One line for each file on standard output; skipped heads and warnings on standard error.
+fn report(exported: &Exported) {
+    for warning in &exported.warnings {
+        eprintln!("warning: {warning}");
+    }
+    for (head, reason) in &exported.skipped {
+        eprintln!("skipped: {head}: {reason}");
+    }
+    let artifacts = exported.artifacts.iter().map(|it| {
+        let opset = format!("opset {}", it.opset);
+        (&it.file, it.head.name(), opset)
+    });
+    let weights = exported.weights.iter();
+    let weights = weights.map(|file| (file, "weights", String::new()));
+    let lines: Vec<(&WrittenFile, &str, String)> = artifacts.chain(weights).collect();
+
+    let path = |file: &WrittenFile| file.path.display().to_string();
+    let width = |column: &dyn Fn(&(&WrittenFile, &str, String)) -> usize| {
+        lines.iter().map(column).max().unwrap_or(0)
+    };
+    let paths = width(&|(file, _, _)| path(file).chars().count());
+    let whats = width(&|(_, what, _)| what.len());
+    for (file, what, opset) in &lines {
+        println!(
+            "{:paths$}  {what:whats$}  {opset:8}  {}  {:>10}",
+            path(file),
+            DType::F32,
+            size(file.bytes)
+        );
+    }
+}
+
+/// A number of bytes for a reader.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// A bar on standard error, for exports that take their time and have somebody watching.
+struct Progress {
+    start: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            bar: None,
+        }
+    }
+
+    fn show(&mut self, done: u64, total: u64) {
+        const PATIENCE: Duration = Duration::from_secs(1);
+        if self.bar.is_none() && self.start.elapsed() > PATIENCE {
+            let style =
+                ProgressStyle::with_template("{bar:40} {decimal_bytes} of {decimal_total_bytes}");
+            // It hides itself where standard error is no terminal.
+            let bar = ProgressBar::new(total);
+            self.bar =
+                Some(style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! `nezha`: export NEZHA checkpoints to ONNX, run the graphs, see what they answer.
+//!
+//! Arguments in, one call into the libraries, exit code out: 0 done, 1 the work failed, 2 bad
+//! usage. Each subcommand is one file.
+
+mod demo;
+mod engine;
+mod export;
+mod run;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// NEZHA models as ONNX graphs: export, run, compare.
+#[derive(Parser)]
+#[command(name = "nezha", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Demo(demo::Args),
+    Export(export::Args),
+    Run(run::Args),
+    Setup(setup::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Setup(args) => setup::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Every error says what its causes say, so the chain is not printed again.
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Runs NEZHA's ONNX graphs in ONNX Runtime and in tract.
+//!
+//! ```no_run
+//! use ndarray::array;
+//! use nezha_runtime::{EngineChoice, EngineOptions, Session, Tensors};
+//!
+//! let session = Session::load("model.onnx", &EngineChoice::Auto, &EngineOptions::default())?;
+//! println!("{}", session.engine().description());
+//! let inputs = Tensors::from([("input_ids", array![[101_i64, 6421, 102]].into())]);
+//! let outputs = session.run(inputs)?;
+//! println!("{:?}", outputs.array::<f32>("logits")?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! In reading order:
+//!
+//! - [`Tensor`] and [`Tensors`]: what goes in and comes out;
+//! - [`Model`]: an `.onnx` file and its signature, without an engine;
+//! - [`EngineChoice`], [`EngineOptions`], [`Engine`]: what computes. A named engine that can't
+//!   start is an error; only a list or `auto` goes on to the next, and says so;
+//! - [`Session`]: a model in an engine, every input checked before it runs;
+//! - `ort_library`: where ONNX Runtime is found, for it is loaded and never linked;
+//! - `setup`: a pinned ONNX Runtime for who has none.
+//!
+//! The features `ort` and `tract` bring the engines; each works alone. tract is pure Rust and always
+//! there, ONNX Runtime is the faster one and has the accelerators.
+#![deny(missing_docs)]
+#![deny(unsafe_code)]
+
+mod engine;
+mod model;
+mod native;
+#[cfg(feature = "ort")]
+pub mod ort_library;
+pub mod pipeline;
+mod session;
+#[cfg(feature = "ort")]
+pub mod setup;
+pub mod task;
+mod tensor;
+mod tokenizer;
+
+pub use engine::{
+    Engine, EngineChoice, EngineError, EngineKind, EngineOptions, Optimization, Skipped,
+    UnknownEngine,
+};
+pub use model::{Model, ModelError};
+#[cfg(feature = "ort")]
+pub use ort_library::{OrtLibrary, OrtLibraryError};
+pub use pipeline::{
+    Answers, Batching, Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
+    Pipeline, PipelineError, Pretraining, QuestionAnswering, TextClassification,
+    TokenClassification,
+};
+pub use session::{Session, SessionError};
+pub use tensor::{Element, Tensor, TensorError, Tensors};
+pub use tokenizer::{Encoding, Tokenizer, TokenizerError};

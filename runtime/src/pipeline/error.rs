@@ -1,0 +1,74 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nezha_graphs::Head;
+
+use crate::task::TaskError;
+use crate::{SessionError, TokenizerError};
+
+/// Why a pipeline doesn't start or doesn't answer.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The folder has no model for the task.
+    #[error(
+        "{} has none of {}: `nezha export CHECKPOINT -o DIR` writes one",
+        folder.display(), tried.join(", ")
+    )]
+    NoModel {
+        /// The folder.
+        folder: PathBuf,
+        /// The files that were looked for.
+        tried: Vec<String>,
+    },
+    /// The model was not written by nezha-onnx, so nothing says what its outputs mean.
+    #[error("{}: no nezha-onnx metadata: export the checkpoint with `nezha export`", path.display())]
+    NoMetadata {
+        /// The model.
+        path: PathBuf,
+    },
+    /// The model computes something else.
+    #[error(
+        "{}: the head is {found}; {task} needs {}",
+        path.display(), names(expected)
+    )]
+    Head {
+        /// The model.
+        path: PathBuf,
+        /// The task.
+        task: &'static str,
+        /// The heads that can do it.
+        expected: &'static [Head],
+        /// The head there is.
+        found: Head,
+    },
+    /// The tokenizer can't be read.
+    #[error(transparent)]
+    Tokenizer(#[from] Arc<TokenizerError>),
+    /// The model doesn't load or doesn't run; a failed run is the error of every input in it.
+    #[error(transparent)]
+    Session(#[from] Arc<SessionError>),
+    /// The question can't be asked, or the output can't be read.
+    #[error(transparent)]
+    Task(#[from] Arc<TaskError>),
+}
+
+fn names(heads: &[Head]) -> String {
+    heads
+        .iter()
+        .map(|head| head.name())
+        .collect::<Vec<_>>()
+        .join(" or ")
+}
+
+macro_rules! shared {
+    ($($error:ty),*) => {$(
+        impl From<$error> for PipelineError {
+            fn from(error: $error) -> Self {
+                Arc::new(error).into()
+            }
+        }
+    )*};
+}
+
+shared!(TokenizerError, SessionError, TaskError);

@@ -1,0 +1,242 @@
+//! Text in, answers out: a tokenizer, an engine and a [`Task`] in one.
+
+mod batch;
+mod error;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nezha_graphs::Head;
+
+pub use batch::Batching;
+pub use error::PipelineError;
+
+use crate::task::{self, Row, RowOutputs, Task, TaskError, TaskModel};
+use crate::{EngineChoice, EngineOptions, Session, Tensors, Tokenizer};
+
+/// One vector for a text.
+pub type Embedding = Pipeline<task::Embedding>;
+/// The model's vectors for the tokens of a text.
+pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
+/// The words that fit the gaps of a text.
+pub type FillMask = Pipeline<task::FillMask>;
+/// The choice that goes with a text best.
+pub type MultipleChoice = Pipeline<task::MultipleChoice>;
+/// Whether a text follows another.
+pub type NextSentence = Pipeline<task::NextSentence>;
+/// Both of a pretrained model's answers in one run.
+pub type Pretraining = Pipeline<task::Pretraining>;
+/// The stretch of a text that answers a question.
+pub type QuestionAnswering = Pipeline<task::QuestionAnswering>;
+/// A label for a text.
+pub type TextClassification = Pipeline<task::TextClassification>;
+/// Labels for the words of a text, such as the names in it.
+pub type TokenClassification = Pipeline<task::TokenClassification>;
+
+/// Answers questions of one kind about text, with one model.
+///
+/// Threads may share one by reference.
+///
+/// ```no_run
+/// use nezha_runtime::{EngineChoice, EngineOptions, FillMask};
+///
+/// let fill_mask = FillMask::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
+/// for gaps in fill_mask.run(["这家[MASK]店的服务态度很好。"])? {
+///     println!("{} {:.4}", gaps[0][0].token_str, gaps[0][0].score);
+/// }
+/// # Ok::<(), nezha_runtime::PipelineError>(())
+/// ```
+pub struct Pipeline<T: Task> {
+    model: Arc<TaskModel>,
+    session: Session,
+    task: T,
+    batching: Batching,
+}
+
+impl<T: Task> Pipeline<T> {
+    /// Opens a model with the tokenizer beside it, on the first engine of `choice` that starts.
+    ///
+    /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
+    /// several heads), or the `.onnx` file itself.
+    ///
+    /// # Errors
+    /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Head`],
+    /// [`PipelineError::Tokenizer`], [`PipelineError::Session`].
+    pub fn load(
+        path: impl AsRef<Path>,
+        choice: &EngineChoice,
+        options: &EngineOptions,
+    ) -> Result<Self, PipelineError> {
+        let path = model_path(path.as_ref(), T::HEADS)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let tokenizer = Tokenizer::load(folder)?;
+        let session = Session::load(&path, choice, options)?;
+        let (Some(metadata), Some(config)) = (session.metadata(), session.config()) else {
+            return Err(PipelineError::NoMetadata { path });
+        };
+        if !T::HEADS.contains(&metadata.head) {
+            return Err(PipelineError::Head {
+                task: T::NAME,
+                expected: T::HEADS,
+                found: metadata.head,
+                path,
+            });
+        }
+        let model = Arc::new(TaskModel {
+            tokenizer,
+            config: config.clone(),
+            head: metadata.head,
+        });
+        Ok(Self {
+            task: T::new(model.clone(), T::Options::default())?,
+            model,
+            session,
+            batching: Batching::default(),
+        })
+    }
+
+    /// The same model, asked in another way.
+    ///
+    /// # Errors
+    /// [`PipelineError::Task`] where the options make no sense for the model.
+    pub fn with_options(self, options: T::Options) -> Result<Self, PipelineError> {
+        let task = T::new(self.model.clone(), options)?;
+        Ok(Self { task, ..self })
+    }
+
+    /// The same model, inputs put together in another way.
+    pub fn with_batching(self, batching: Batching) -> Self {
+        Self { batching, ..self }
+    }
+
+    /// The model in its engine.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The model's tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.model.tokenizer
+    }
+
+    /// Answers all inputs.
+    ///
+    /// # Errors
+    /// The first [`PipelineError`]; [`stream`](Self::stream) goes on after one.
+    pub fn run<I: Into<T::Input>>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+    ) -> Result<Vec<T::Answer>, PipelineError> {
+        self.stream(inputs).collect()
+    }
+
+    /// Answers inputs as they come, in their order, each with its answer or its error.
+    ///
+    /// A window of inputs is read ahead: [`Batching::window`].
+    pub fn stream<I, S>(&self, inputs: S) -> Answers<'_, T, S::IntoIter>
+    where
+        I: Into<T::Input>,
+        S: IntoIterator<Item = I>,
+    {
+        Answers {
+            pipeline: self,
+            inputs: inputs.into_iter(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// Answers a window of inputs.
+    fn window(&self, inputs: &[T::Input]) -> Vec<Result<T::Answer, PipelineError>> {
+        let encoded: Vec<Result<Vec<Row>, _>> =
+            inputs.iter().map(|input| self.task.encode(input)).collect();
+        let jobs: Vec<(&T::Input, &Row)> = inputs
+            .iter()
+            .zip(&encoded)
+            .flat_map(|(input, rows)| rows.iter().flatten().map(move |row| (input, row)))
+            .collect();
+        let mut parts = self.parts(&jobs).into_iter();
+        let answer = |(input, rows): (&T::Input, Result<Vec<Row>, TaskError>)| {
+            let of_input: Vec<_> = parts.by_ref().take(rows?.len()).collect();
+            let of_input = of_input.into_iter().collect::<Result<_, PipelineError>>()?;
+            Ok(self.task.join(input, of_input))
+        };
+        inputs.iter().zip(encoded).map(answer).collect()
+    }
+
+    /// What each row says, in the order of the rows.
+    fn parts(&self, jobs: &[(&T::Input, &Row)]) -> Vec<Result<T::Part, PipelineError>> {
+        let rows: Vec<&Row> = jobs.iter().map(|(_, row)| *row).collect();
+        let mut parts: Vec<(usize, Result<T::Part, PipelineError>)> = Vec::new();
+        for batch in self.batching.batches(&rows) {
+            let of_batch: Vec<_> = batch.iter().filter_map(|job| jobs.get(*job)).collect();
+            let rows: Vec<&Row> = of_batch.iter().map(|(_, row)| *row).collect();
+            let outputs = self.compute(&rows);
+            for (place, (job, (input, row))) in batch.into_iter().zip(of_batch).enumerate() {
+                let part = match &outputs {
+                    Ok(outputs) => {
+                        let outputs = RowOutputs::new(outputs, place);
+                        self.task.decode(input, row, &outputs).map_err(Into::into)
+                    }
+                    Err(error) => Err(error.clone()),
+                };
+                parts.push((job, part));
+            }
+        }
+        parts.sort_by_key(|(job, _)| *job);
+        parts.into_iter().map(|(_, part)| part).collect()
+    }
+
+    fn compute(&self, rows: &[&Row]) -> Result<Tensors, PipelineError> {
+        let choices = self.model.head == Head::MultipleChoice;
+        let padding = self.model.tokenizer.padding_id();
+        Ok(self
+            .session
+            .run(self.batching.tensors(rows, choices, padding))?)
+    }
+}
+
+/// The answers of [`Pipeline::stream`].
+pub struct Answers<'p, T: Task, S> {
+    pipeline: &'p Pipeline<T>,
+    inputs: S,
+    ready: VecDeque<Result<T::Answer, PipelineError>>,
+}
+
+impl<T: Task, S> Iterator for Answers<'_, T, S>
+where
+    S: Iterator<Item: Into<T::Input>>,
+{
+    type Item = Result<T::Answer, PipelineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ready.is_empty() {
+            let window = self
+                .inputs
+                .by_ref()
+                .take(self.pipeline.batching.window.get());
+            let window: Vec<T::Input> = window.map(Into::into).collect();
+            self.ready = self.pipeline.window(&window).into();
+        }
+        self.ready.pop_front()
+    }
+}
+
+/// The model file: the path itself, or the one in the folder.
+fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError> {
+    if !path.is_dir() {
+        return Ok(path.to_owned());
+    }
+    let named = heads.iter().map(|head| format!("{head}.onnx"));
+    let tried: Vec<String> = std::iter::once("model.onnx".to_owned())
+        .chain(named)
+        .collect();
+    let found = tried
+        .iter()
+        .map(|name| path.join(name))
+        .find(|path| path.is_file());
+    found.ok_or_else(|| PipelineError::NoModel {
+        folder: path.to_owned(),
+        tried,
+    })
+}

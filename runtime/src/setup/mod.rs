@@ -1,0 +1,361 @@
+//! A pinned ONNX Runtime in the user's cache, by pip.
+//!
+//! pip knows the user's package index, proxy and certificates, so no address is written here. The
+//! wheel is the same on every machine of a platform, whatever its Python; its SHA-256 is pinned,
+//! and so are those of the libraries taken from it.
+
+mod wheel;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+use wheel::{Wheel, wheel};
+use zip::ZipArchive;
+
+use crate::native;
+
+/// The version that is installed.
+pub const VERSION: &str = "1.31.1";
+
+/// The environment variable that moves the cache.
+const CACHE_VARIABLE: &str = "NEZHA_CACHE";
+
+/// What Python is called.
+pub(crate) const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+
+/// Which build of ONNX Runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// For the CPU.
+    Cpu,
+    /// For the CPU, CUDA and TensorRT; Linux on x86-64.
+    Gpu,
+}
+
+impl Build {
+    /// All builds.
+    pub const ALL: [Build; 2] = [Build::Cpu, Build::Gpu];
+
+    /// The name of its Python package.
+    fn package(self) -> &'static str {
+        match self {
+            Build::Cpu => "onnxruntime",
+            Build::Gpu => "onnxruntime-gpu",
+        }
+    }
+}
+
+/// An ONNX Runtime in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// The library to load.
+    pub library: PathBuf,
+    /// Whether it had been there, whole, before.
+    pub kept: bool,
+}
+
+/// Why there is no ONNX Runtime in the cache.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// No package was built for this machine.
+    #[error(
+        "there is no package {package} {VERSION} for {platform}: build ONNX Runtime and name its \
+         library by --ort-library or ORT_DYLIB_PATH, or run with --engine tract"
+    )]
+    Platform {
+        /// The package.
+        package: &'static str,
+        /// The system and the architecture.
+        platform: String,
+    },
+    /// The system doesn't say where the user's caches are.
+    #[error("no folder for caches: set HOME or {CACHE_VARIABLE}")]
+    NoCache,
+    /// Python doesn't start.
+    #[error("{PYTHON} does not start ({0}): install Python 3 with pip; it downloads ONNX Runtime")]
+    NoPython(
+        /// What the system says.
+        io::Error,
+    ),
+    /// Python has no pip.
+    #[error("{PYTHON} has no pip: `{PYTHON} -m ensurepip` installs it; it downloads ONNX Runtime")]
+    NoPip,
+    /// pip failed.
+    #[error("pip could not download {package} {VERSION}:\n{stderr}")]
+    Pip {
+        /// The package.
+        package: &'static str,
+        /// What pip says.
+        stderr: String,
+    },
+    /// A file is not the one that is pinned.
+    #[error("{}: SHA-256 is {found}, expected {expected}", path.display())]
+    Checksum {
+        /// The file.
+        path: PathBuf,
+        /// The checksum that is pinned.
+        expected: &'static str,
+        /// The checksum it has.
+        found: String,
+    },
+    /// A file can't be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The wheel can't be unpacked.
+    #[error("{}: {source}", path.display())]
+    Unpack {
+        /// The wheel.
+        path: PathBuf,
+        /// What is wrong.
+        source: zip::result::ZipError,
+    },
+}
+
+/// Installs a build into the cache, or keeps the one that is there and whole.
+///
+/// # Errors
+/// Any [`SetupError`]; a build that was there and whole is not touched.
+pub fn setup(build: Build) -> Result<Installed, SetupError> {
+    let folder = folder(build).ok_or(SetupError::NoCache)?;
+    let wheel = wheel(build)?;
+    install(wheel, &folder, |target| download(build, wheel, target))
+}
+
+/// The folder of the cache that a build is installed to; `None` where the user has no cache.
+pub fn folder(build: Build) -> Option<PathBuf> {
+    use etcetera::BaseStrategy;
+
+    let named = std::env::var_os(CACHE_VARIABLE).filter(|path| !path.is_empty());
+    let cache = match named {
+        Some(path) => std::path::absolute(path).ok()?,
+        None => etcetera::choose_base_strategy()
+            .ok()?
+            .cache_dir()
+            .join("nezha"),
+    };
+    Some(cache.join(format!("{}-{VERSION}", build.package())))
+}
+
+/// Fills `folder` in one step: a rename of a folder that is complete.
+fn install(
+    wheel: &Wheel,
+    folder: &Path,
+    download: impl FnOnce(&Path) -> Result<PathBuf, SetupError>,
+) -> Result<Installed, SetupError> {
+    let installed = |kept| Installed {
+        library: folder.join(wheel.library()),
+        kept,
+    };
+    if verify(wheel, folder).is_ok() {
+        return Ok(installed(true));
+    }
+    let cache = folder.parent().ok_or(SetupError::NoCache)?;
+    fs::create_dir_all(cache).map_err(at(cache))?;
+    let scratch = tempfile::tempdir_in(cache).map_err(at(cache))?;
+    let downloaded = download(scratch.path())?;
+    check(&downloaded, wheel.sha256)?;
+    let unpacked = scratch.path().join("unpacked");
+    unpack(wheel, &downloaded, &unpacked)?;
+    verify(wheel, &unpacked)?;
+    if folder.exists() {
+        fs::rename(folder, scratch.path().join("replaced")).map_err(at(folder))?;
+    }
+    match fs::rename(&unpacked, folder) {
+        Ok(()) => Ok(installed(false)),
+        // Another process was faster.
+        Err(_) if verify(wheel, folder).is_ok() => Ok(installed(true)),
+        Err(source) => Err(at(folder)(source)),
+    }
+}
+
+/// Has pip put the wheel into `target`.
+fn download(build: Build, wheel: &Wheel, target: &Path) -> Result<PathBuf, SetupError> {
+    let package = build.package();
+    let output = Command::new(PYTHON)
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+        ])
+        .args([
+            "--no-deps",
+            "--only-binary=:all:",
+            "--python-version",
+            "3.12",
+        ])
+        .args([
+            "--implementation",
+            "cp",
+            "--abi",
+            "cp312",
+            "--platform",
+            wheel.platform,
+        ])
+        .arg(format!("{package}=={VERSION}"))
+        .arg("--dest")
+        .arg(target)
+        .output()
+        .map_err(SetupError::NoPython)?;
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if stderr.contains("No module named pip") {
+        return Err(SetupError::NoPip);
+    }
+    let mut files = fs::read_dir(target).map_err(at(target))?.flatten();
+    match files.find(|file| file.path().extension().is_some_and(|it| it == "whl")) {
+        Some(file) if output.status.success() => Ok(file.path()),
+        _ => Err(SetupError::Pip { package, stderr }),
+    }
+}
+
+/// Takes the wheel's libraries, and nothing else.
+fn unpack(wheel: &Wheel, archive: &Path, folder: &Path) -> Result<(), SetupError> {
+    let broken = |source| SetupError::Unpack {
+        path: archive.to_path_buf(),
+        source,
+    };
+    let file = File::open(archive).map_err(at(archive))?;
+    let mut zip = ZipArchive::new(file).map_err(broken)?;
+    fs::create_dir(folder).map_err(at(folder))?;
+    for (name, _) in wheel.libraries {
+        let path = folder.join(name);
+        let mut library = zip
+            .by_name(&format!("onnxruntime/capi/{name}"))
+            .map_err(broken)?;
+        let mut target = File::create(&path).map_err(at(&path))?;
+        io::copy(&mut library, &mut target).map_err(at(&path))?;
+        target.sync_all().map_err(at(&path))?;
+    }
+    Ok(())
+}
+
+/// Whether a folder holds all of the wheel's libraries, unchanged.
+fn verify(wheel: &Wheel, folder: &Path) -> Result<(), SetupError> {
+    wheel
+        .libraries
+        .iter()
+        .try_for_each(|(name, sha256)| check(&folder.join(name), sha256))
+}
+
+fn check(path: &Path, expected: &'static str) -> Result<(), SetupError> {
+    let content = native::map(path).map_err(at(path))?;
+    let digest = Sha256::digest(&content);
+    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    match found == expected {
+        true => Ok(()),
+        false => Err(SetupError::Checksum {
+            path: path.to_path_buf(),
+            expected,
+            found,
+        }),
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> SetupError + use<> {
+    let path = path.to_path_buf();
+    |source| SetupError::File { path, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    const LIBRARY: &str = "libonnxruntime.so.1.31.1";
+
+    fn sha256(content: &[u8]) -> &'static str {
+        let digest = Sha256::digest(content);
+        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        hex.leak()
+    }
+
+    /// A wheel with a library of this content beside a file that is not wanted.
+    fn archive(content: &[u8]) -> Vec<u8> {
+        let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
+        for name in [LIBRARY, "../../escape.so"] {
+            let path = format!("onnxruntime/capi/{name}");
+            zip.start_file(path, SimpleFileOptions::default()).unwrap();
+            zip.write_all(content).unwrap();
+        }
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn pinned(archive: &[u8], content: &[u8]) -> Wheel {
+        Wheel {
+            platform: "any",
+            sha256: sha256(archive),
+            libraries: vec![(LIBRARY, sha256(content))].leak(),
+        }
+    }
+
+    /// What pip does: the archive, put into the folder.
+    fn put(archive: Vec<u8>) -> impl FnOnce(&Path) -> Result<PathBuf, SetupError> {
+        move |target| {
+            let path = target.join("package.whl");
+            fs::write(&path, archive).map_err(at(&path))?;
+            Ok(path)
+        }
+    }
+
+    #[test]
+    fn a_wheel_is_installed_once_and_then_kept() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("onnxruntime");
+        let archive = archive(b"library");
+        let wheel = pinned(&archive, b"library");
+        let first = install(&wheel, &folder, put(archive)).unwrap();
+        assert_eq!(fs::read(&first.library).unwrap(), b"library");
+        let second = install(&wheel, &folder, |_| panic!("downloaded again")).unwrap();
+        assert_eq!((first.kept, second.kept), (false, true));
+        let left: Vec<_> = fs::read_dir(cache.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "beside the folder: {left:?}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_library_that_was_damaged_is_replaced() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("onnxruntime");
+        let archive = archive(b"library");
+        let wheel = pinned(&archive, b"library");
+        let first = install(&wheel, &folder, put(archive.clone())).unwrap();
+        fs::write(&first.library, b"librar").unwrap();
+        let second = install(&wheel, &folder, put(archive)).unwrap();
+        assert!(!second.kept);
+        assert_eq!(fs::read(&second.library).unwrap(), b"library");
+    }
+
+    #[test]
+    fn another_wheel_than_the_pinned_one_installs_nothing() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("onnxruntime");
+        let wheel = pinned(&archive(b"library"), b"library");
+        let error = install(&wheel, &folder, put(archive(b"other"))).unwrap_err();
+        assert!(matches!(error, SetupError::Checksum { .. }), "{error}");
+        assert!(!folder.exists());
+    }
+
+    #[test]
+    fn a_download_that_fails_leaves_nothing_behind() {
+        let cache = tempfile::tempdir().unwrap();
+        let folder = cache.path().join("onnxruntime");
+        let wheel = pinned(b"", b"");
+        let error = install(&wheel, &folder, |_| Err(SetupError::NoPip)).unwrap_err();
+        assert!(matches!(error, SetupError::NoPip), "{error}");
+        assert_eq!(fs::read_dir(cache.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,66 @@
+use crate::TokenizerError;
+
+/// Why a question can't be asked or an output can't be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// The text can't be tokenized.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// Nothing is left of a text: it is empty, or blanks and control characters alone.
+    #[error("the {what} is empty: there is no token in it")]
+    Empty {
+        /// Which text.
+        what: &'static str,
+    },
+    /// Two texts are needed and there is one.
+    #[error("two texts are needed, the second to be compared with the first")]
+    NoPair,
+    /// Two texts are given where one is read.
+    #[error("one text is read here, not a pair")]
+    Pair,
+    /// There is nothing to choose from.
+    #[error("there is no choice to choose from")]
+    NoChoices,
+    /// A text to be filled in has no gap.
+    #[error("the text has no {mask}, or only beyond token {max_length}, where it is cut")]
+    NoMask {
+        /// The mask token.
+        mask: String,
+        /// Tokens of a sequence at most.
+        max_length: usize,
+    },
+    /// The tokenizer has no mask token.
+    #[error("the vocabulary has no mask token, so nothing can be filled in")]
+    NoMaskToken,
+    /// A target that is no token.
+    #[error("the target '{target}' is no token of the vocabulary, nor does it start with one")]
+    Target {
+        /// The target.
+        target: String,
+    },
+    /// An option that can't be followed.
+    #[error("{option}: {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The model gives more scores than the config has labels.
+    #[error("the model scores label {index}, but config.json's `id2label` has {labels} labels")]
+    Label {
+        /// The number of the label.
+        index: usize,
+        /// How many labels there are.
+        labels: usize,
+    },
+    /// An output that the task needs is not as the head gives it.
+    #[error("output '{name}': {reason}")]
+    Output {
+        /// The output.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

@@ -1,0 +1,212 @@
+//! Tasks: questions become sequences of tokens, a model's outputs become answers.
+//!
+//! Nothing here runs a model: [`Pipeline`](crate::Pipeline) does, for any [`Task`]. One file per
+//! task; each answers what transformers' pipeline of that name answers.
+
+mod error;
+mod feature_extraction;
+mod fill_mask;
+mod input;
+mod multiple_choice;
+mod next_sentence;
+mod pretraining;
+mod question_answering;
+mod scores;
+mod text_classification;
+mod token_classification;
+
+use std::sync::Arc;
+
+use ndarray::{ArrayView, Axis, Dimension};
+use nezha_graphs::{Config, Head};
+
+pub use error::TaskError;
+pub use feature_extraction::{
+    Embedding, EmbeddingOptions, FeatureExtraction, FeatureExtractionOptions, Pooling,
+};
+pub use fill_mask::{Fill, FillMask, FillMaskOptions};
+pub use input::Text;
+pub use multiple_choice::{Choice, Choices, MultipleChoice, MultipleChoiceOptions};
+pub use next_sentence::{Follows, NextSentence, NextSentenceOptions};
+pub use pretraining::{Pretrained, Pretraining};
+pub use question_answering::{
+    Answer, Question, QuestionAnswering, QuestionAnsweringOptions, SequenceAnswers,
+};
+pub use text_classification::{
+    ScoreFunction, ScoredLabel, TextClassification, TextClassificationOptions,
+};
+pub use token_classification::{
+    Aggregation, Entity, TokenClassification, TokenClassificationOptions,
+};
+
+use crate::{Encoding, TensorError, Tensors, Tokenizer};
+
+/// One kind of question about text.
+///
+/// An input becomes rows, each row's outputs a part of the answer, and the parts the answer.
+pub trait Task: Sized + Send + Sync {
+    /// What is asked.
+    type Input;
+    /// How it is asked.
+    type Options: Clone + Default;
+    /// What one row says.
+    type Part;
+    /// The answer to an input.
+    type Answer;
+
+    /// The name of transformers' pipeline, or of the model's head where there is none.
+    const NAME: &'static str;
+    /// The heads that can answer.
+    const HEADS: &'static [Head];
+
+    /// The task for a model.
+    ///
+    /// # Errors
+    /// A [`TaskError`] where the options make no sense for the model.
+    fn new(model: Arc<TaskModel>, options: Self::Options) -> Result<Self, TaskError>;
+
+    /// The rows that answer an input; at least one.
+    ///
+    /// # Errors
+    /// A [`TaskError`] that says what the input lacks.
+    fn encode(&self, input: &Self::Input) -> Result<Vec<Row>, TaskError>;
+
+    /// What a row's outputs say.
+    ///
+    /// # Errors
+    /// A [`TaskError`] where the outputs are not those of the head.
+    fn decode(
+        &self,
+        input: &Self::Input,
+        row: &Row,
+        outputs: &RowOutputs<'_>,
+    ) -> Result<Self::Part, TaskError>;
+
+    /// The answer, from the parts in the rows' order.
+    fn join(&self, input: &Self::Input, parts: Vec<Self::Part>) -> Self::Answer;
+}
+
+/// What a task knows of a model.
+pub struct TaskModel {
+    /// Text to tokens.
+    pub tokenizer: Tokenizer,
+    /// The model's config, for its labels.
+    pub config: Config,
+    /// What the graph computes.
+    pub head: Head,
+}
+
+impl TaskModel {
+    /// The name of a label.
+    ///
+    /// # Errors
+    /// [`TaskError::Label`] where the config has no label of this number.
+    pub fn label(&self, index: usize) -> Result<&str, TaskError> {
+        let labels = &self.config.labels;
+        labels
+            .get(index)
+            .map(String::as_str)
+            .ok_or(TaskError::Label {
+                index,
+                labels: labels.len(),
+            })
+    }
+
+    /// The tokens of a sequence at most: the option, or what the tokenizer says.
+    fn max_length(&self, option: Option<usize>) -> usize {
+        option.unwrap_or_else(|| self.tokenizer.max_length())
+    }
+
+    /// One sequence for a text, or for a pair.
+    ///
+    /// # Errors
+    /// [`TaskError::Empty`] where no token is left of a text; [`TaskError::Tokenizer`].
+    fn encode(&self, text: &Text, max_length: Option<usize>) -> Result<Row, TaskError> {
+        let length = self.max_length(max_length);
+        let encoding = self.tokenizer.encode(&text.text, text.pair.as_deref(), length)?;
+        let mut encoding = with_text(encoding, 0, "text")?;
+        if text.pair.is_some() {
+            encoding = with_text(encoding, 1, "second text")?;
+        }
+        Ok(encoding.into())
+    }
+}
+
+/// The sequence, if it has a token of text number `text`.
+fn with_text(sequence: Encoding, text: usize, what: &'static str) -> Result<Encoding, TaskError> {
+    match sequence.texts.contains(&Some(text)) {
+        true => Ok(sequence),
+        false => Err(TaskError::Empty { what }),
+    }
+}
+
+/// What takes one place in a batch: a sequence, or one for each choice.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The sequences; several only where the model's inputs have an axis of choices.
+    pub sequences: Vec<Encoding>,
+}
+
+impl Row {
+    /// Tokens of its longest sequence.
+    pub fn len(&self) -> usize {
+        self.sequences.iter().map(Encoding::len).max().unwrap_or(0)
+    }
+
+    /// Whether it has no token.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<Encoding> for Row {
+    fn from(sequence: Encoding) -> Self {
+        Self {
+            sequences: vec![sequence],
+        }
+    }
+}
+
+/// The outputs of one row of a batch.
+pub struct RowOutputs<'b> {
+    batch: &'b Tensors,
+    row: usize,
+}
+
+impl<'b> RowOutputs<'b> {
+    /// The outputs of the row of this number.
+    pub fn new(batch: &'b Tensors, row: usize) -> Self {
+        Self { batch, row }
+    }
+
+    /// Whether the graph has this output.
+    pub fn has(&self, name: &str) -> bool {
+        self.batch.get(name).is_some()
+    }
+
+    /// A float32 output, without the batch axis; positions after the row's own are padding.
+    ///
+    /// # Errors
+    /// [`TaskError::Output`] where there is no such output, of this rank and with this row.
+    pub fn array<D: Dimension>(
+        &self,
+        name: &'static str,
+    ) -> Result<ArrayView<'b, f32, D>, TaskError> {
+        let output = |reason: String| TaskError::Output { name, reason };
+        let missing = |error: TensorError| output(error.to_string());
+        let array = self.batch.array::<f32>(name).map_err(missing)?;
+        if array.shape().first().is_none_or(|rows| *rows <= self.row) {
+            return Err(output(format!(
+                "shape {:?} has no row {}",
+                array.shape(),
+                self.row
+            )));
+        }
+        let row = array.index_axis(Axis(0), self.row);
+        let rank = row.ndim();
+        row.into_dimensionality::<D>().map_err(|_| {
+            let expected = D::NDIM.unwrap_or_default();
+            output(format!("a row has {rank} axes, expected {expected}"))
+        })
+    }
+}

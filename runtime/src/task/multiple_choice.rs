@@ -1,0 +1,92 @@
+use std::sync::Arc;
+
+use ndarray::Ix1;
+use nezha_graphs::Head;
+use serde::Serialize;
+
+use super::scores::{argmax, softmax};
+use super::{Row, RowOutputs, Task, TaskError, TaskModel, with_text};
+
+/// The choice that goes with a text best: the `multiple-choice` head.
+pub struct MultipleChoice {
+    model: Arc<TaskModel>,
+    options: MultipleChoiceOptions,
+}
+
+/// How choices are weighed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MultipleChoiceOptions {
+    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    pub max_length: Option<usize>,
+}
+
+/// A text and what may go with it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Choices {
+    /// The text.
+    pub text: String,
+    /// What may go with it, such as answers or continuations.
+    pub choices: Vec<String>,
+}
+
+impl<T: Into<String>, C: Into<String>, I: IntoIterator<Item = C>> From<(T, I)> for Choices {
+    fn from((text, choices): (T, I)) -> Self {
+        Self {
+            text: text.into(),
+            choices: choices.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+/// The choice that was made.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// The number of the best choice, from 0.
+    pub choice: usize,
+    /// The probability of each choice.
+    pub scores: Vec<f32>,
+}
+
+impl Task for MultipleChoice {
+    type Input = Choices;
+    type Options = MultipleChoiceOptions;
+    type Part = Vec<f32>;
+    type Answer = Choice;
+
+    const NAME: &'static str = "multiple-choice";
+    const HEADS: &'static [Head] = &[Head::MultipleChoice];
+
+    fn new(model: Arc<TaskModel>, options: MultipleChoiceOptions) -> Result<Self, TaskError> {
+        Ok(Self { model, options })
+    }
+
+    fn encode(&self, input: &Choices) -> Result<Vec<Row>, TaskError> {
+        let length = self.model.max_length(self.options.max_length);
+        let sequence = |choice: &String| {
+            let encoding = self.model.tokenizer.encode(&input.text, Some(choice), length)?;
+            with_text(with_text(encoding, 0, "text")?, 1, "choice")
+        };
+        let sequences = input.choices.iter().map(sequence).collect::<Result<Vec<_>, _>>()?;
+        match sequences.is_empty() {
+            true => Err(TaskError::NoChoices),
+            false => Ok(vec![Row { sequences }]),
+        }
+    }
+
+    fn decode(
+        &self,
+        _: &Choices,
+        _: &Row,
+        outputs: &RowOutputs<'_>,
+    ) -> Result<Vec<f32>, TaskError> {
+        Ok(softmax(&outputs.array::<Ix1>("logits")?))
+    }
+
+    fn join(&self, _: &Choices, parts: Vec<Vec<f32>>) -> Choice {
+        let scores: Vec<f32> = parts.into_iter().flatten().collect();
+        Choice {
+            choice: argmax(&scores).0,
+            scores,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+use std::sync::Arc;
+
+use ndarray::Ix1;
+use nezha_graphs::Head;
+use serde::Serialize;
+
+use super::scores::softmax;
+use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
+
+/// Whether a text follows another: the `next-sentence` head.
+pub struct NextSentence {
+    model: Arc<TaskModel>,
+    options: NextSentenceOptions,
+}
+
+/// How pairs are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NextSentenceOptions {
+    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    pub max_length: Option<usize>,
+}
+
+/// Whether the second text follows the first.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Follows {
+    /// The probability that it does.
+    pub is_next: f32,
+}
+
+impl Task for NextSentence {
+    type Input = Text;
+    type Options = NextSentenceOptions;
+    type Part = Follows;
+    type Answer = Follows;
+
+    const NAME: &'static str = "next-sentence";
+    const HEADS: &'static [Head] = &[Head::NextSentence, Head::Pretraining];
+
+    fn new(model: Arc<TaskModel>, options: NextSentenceOptions) -> Result<Self, TaskError> {
+        Ok(Self { model, options })
+    }
+
+    fn encode(&self, input: &Text) -> Result<Vec<Row>, TaskError> {
+        match input.pair {
+            None => Err(TaskError::NoPair),
+            Some(_) => Ok(vec![self.model.encode(input, self.options.max_length)?]),
+        }
+    }
+
+    fn decode(&self, _: &Text, _: &Row, outputs: &RowOutputs<'_>) -> Result<Follows, TaskError> {
+        let name = match self.model.head {
+            Head::Pretraining => "seq_relationship_logits",
+            _ => "logits",
+        };
+        follows(outputs, name)
+    }
+
+    fn join(&self, _: &Text, parts: Vec<Follows>) -> Follows {
+        parts.first().copied().unwrap_or(Follows { is_next: f32::NAN })
+    }
+}
+
+/// Reads the two scores: it follows, it does not.
+pub(super) fn follows(
+    outputs: &RowOutputs<'_>,
+    name: &'static str,
+) -> Result<Follows, TaskError> {
+    let scores = softmax(&outputs.array::<Ix1>(name)?);
+    match scores.as_slice() {
+        [is_next, _] => Ok(Follows { is_next: *is_next }),
+        _ => Err(TaskError::Output {
+            name,
+            reason: format!("a row has {} scores, expected 2", scores.len()),
+        }),
+    }
+}

@@ -1,0 +1,224 @@
+use std::sync::Arc;
+
+use ndarray::{ArrayView1, Ix1};
+use nezha_graphs::Head;
+use serde::Serialize;
+
+use super::scores::softmax;
+use super::{Row, RowOutputs, Task, TaskError, TaskModel, with_text};
+use crate::Encoding;
+
+/// What stands in for the logit of a token that can't be part of an answer, as in transformers.
+const EXCLUDED: f32 = -10_000.0;
+/// transformers' longest sequence for this task, and how much two neighbours share.
+const DEFAULT_MAX_LENGTH: usize = 384;
+const DEFAULT_STRIDE: usize = 128;
+
+/// The stretch of a text that answers a question: transformers' `question-answering`.
+pub struct QuestionAnswering {
+    model: Arc<TaskModel>,
+    options: QuestionAnsweringOptions,
+    max_length: usize,
+    stride: usize,
+}
+
+/// How answers are searched for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuestionAnsweringOptions {
+    /// Answers at most, the best first; 1 by default.
+    pub top_k: usize,
+    /// Tokens of an answer at most; 15 by default.
+    pub max_answer_len: usize,
+    /// Whether "no answer" competes, as an empty answer; it doesn't by default.
+    pub handle_impossible_answer: bool,
+    /// Whether an answer starts and ends with whole words; it does by default.
+    pub align_to_words: bool,
+    /// Tokens that the sequences of a long context share; 128 by default, or half a sequence.
+    pub doc_stride: Option<usize>,
+    /// Tokens of a sequence at most, question included; 384 by default, or what the tokenizer says
+    /// where that is less.
+    pub max_length: Option<usize>,
+}
+
+impl Default for QuestionAnsweringOptions {
+    fn default() -> Self {
+        Self {
+            top_k: 1,
+            max_answer_len: 15,
+            handle_impossible_answer: false,
+            align_to_words: true,
+            doc_stride: None,
+            max_length: None,
+        }
+    }
+}
+
+/// A question about a context.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Question {
+    /// The question.
+    pub question: String,
+    /// The text that holds the answer.
+    pub context: String,
+}
+
+impl<Q: Into<String>, C: Into<String>> From<(Q, C)> for Question {
+    fn from((question, context): (Q, C)) -> Self {
+        Self {
+            question: question.into(),
+            context: context.into(),
+        }
+    }
+}
+
+/// A stretch of the context.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Answer {
+    /// Probability of its first token times that of its last.
+    pub score: f32,
+    /// Where it starts in the context, in characters.
+    pub start: usize,
+    /// Where it ends in the context, in characters.
+    pub end: usize,
+    /// The text; empty for "no answer".
+    pub answer: String,
+}
+
+/// What one sequence says.
+pub struct SequenceAnswers {
+    /// First and last token, and score.
+    spans: Vec<(usize, usize, f32)>,
+    offsets: Vec<(usize, usize)>,
+    no_answer: f32,
+}
+
+impl Task for QuestionAnswering {
+    type Input = Question;
+    type Options = QuestionAnsweringOptions;
+    type Part = SequenceAnswers;
+    /// The best answers, best first.
+    type Answer = Vec<Answer>;
+
+    const NAME: &'static str = "question-answering";
+    const HEADS: &'static [Head] = &[Head::QuestionAnswering];
+
+    fn new(model: Arc<TaskModel>, options: QuestionAnsweringOptions) -> Result<Self, TaskError> {
+        for (option, value) in [
+            ("top_k", options.top_k),
+            ("max_answer_len", options.max_answer_len),
+        ] {
+            if value == 0 {
+                return Err(TaskError::Option {
+                    option,
+                    reason: "must be at least 1".to_owned(),
+                });
+            }
+        }
+        let longest = model.tokenizer.max_length().min(DEFAULT_MAX_LENGTH);
+        let max_length = options.max_length.unwrap_or(longest);
+        let stride = options.doc_stride.unwrap_or((max_length / 2).min(DEFAULT_STRIDE));
+        Ok(Self {
+            model,
+            options,
+            max_length,
+            stride,
+        })
+    }
+
+    fn encode(&self, input: &Question) -> Result<Vec<Row>, TaskError> {
+        let (question, context) = (&input.question, &input.context);
+        let tokenizer = &self.model.tokenizer;
+        let windows = tokenizer.windows(question, Some(context), self.max_length, self.stride)?;
+        let whole = |window| with_text(with_text(window, 0, "question")?, 1, "context");
+        windows.into_iter().map(|window| whole(window).map(Row::from)).collect()
+    }
+
+    fn decode(
+        &self,
+        _: &Question,
+        row: &Row,
+        outputs: &RowOutputs<'_>,
+    ) -> Result<SequenceAnswers, TaskError> {
+        let start = outputs.array::<Ix1>("start_logits")?;
+        let end = outputs.array::<Ix1>("end_logits")?;
+        let Some(sequence) = row.sequences.first() else {
+            return Err(TaskError::Empty { what: "context" });
+        };
+        let start = self.probabilities(sequence, start);
+        let end = self.probabilities(sequence, end);
+        let first = |scores: &[f32]| scores.first().copied().unwrap_or(0.0);
+        let no_answer = first(&start) * first(&end);
+        let spans = self.spans(sequence, &start, &end);
+        let offsets = spans.iter().map(|(from, to, _)| self.offsets(sequence, *from, *to));
+        Ok(SequenceAnswers {
+            offsets: offsets.collect(),
+            spans,
+            no_answer,
+        })
+    }
+
+    fn join(&self, input: &Question, parts: Vec<SequenceAnswers>) -> Vec<Answer> {
+        let characters: Vec<char> = input.context.chars().collect();
+        let no_answer = parts.iter().map(|part| part.no_answer).fold(f32::INFINITY, f32::min);
+        let spans = parts.iter().flat_map(|part| part.spans.iter().zip(&part.offsets));
+        let answer = |((_, _, score), (start, end)): (&(usize, usize, f32), &(usize, usize))| {
+            Answer {
+                score: *score,
+                start: *start,
+                end: *end,
+                answer: characters.get(*start..*end).unwrap_or_default().iter().collect(),
+            }
+        };
+        let mut answers: Vec<Answer> = spans.map(answer).collect();
+        if self.options.handle_impossible_answer {
+            answers.push(Answer {
+                score: no_answer,
+                start: 0,
+                end: 0,
+                answer: String::new(),
+            });
+        }
+        answers.sort_by(|a, b| b.score.total_cmp(&a.score));
+        answers.truncate(self.options.top_k);
+        answers
+    }
+}
+
+impl QuestionAnswering {
+    /// Softmax over the context and the first token, which stands for "no answer".
+    fn probabilities(&self, sequence: &Encoding, logits: ArrayView1<'_, f32>) -> Vec<f32> {
+        let class = self.model.tokenizer.class_id();
+        let tokens = sequence.texts.iter().zip(&sequence.ids).zip(logits);
+        let logits = tokens.map(|((text, id), logit)| match *text == Some(1) || *id == class {
+            true => *logit,
+            false => EXCLUDED,
+        });
+        softmax(&logits.collect::<Vec<_>>())
+    }
+
+    /// The best stretches of the context in a sequence, the best first.
+    fn spans(&self, sequence: &Encoding, start: &[f32], end: &[f32]) -> Vec<(usize, usize, f32)> {
+        let in_context = |at: &usize| sequence.texts.get(*at) == Some(&Some(1));
+        let mut spans: Vec<(usize, usize, f32)> = Vec::new();
+        for (from, start) in start.iter().enumerate().filter(|(at, _)| in_context(at)) {
+            let ends = end.iter().enumerate().skip(from).take(self.options.max_answer_len);
+            let ends = ends.filter(|(at, _)| in_context(at));
+            spans.extend(ends.map(|(to, end)| (from, to, start * end)));
+        }
+        spans.sort_by(|a, b| b.2.total_cmp(&a.2));
+        spans.truncate(self.options.top_k);
+        spans
+    }
+
+    /// Start and end of a stretch in the context, in characters.
+    fn offsets(&self, sequence: &Encoding, from: usize, to: usize) -> (usize, usize) {
+        let token = |at: usize| sequence.offsets.get(at).copied().unwrap_or_default();
+        let word = |at: usize| {
+            let word = sequence.words.get(at).copied().flatten();
+            word.filter(|_| self.options.align_to_words)
+                .and_then(|word| sequence.word_offsets(word, 1))
+                .unwrap_or_else(|| token(at))
+        };
+        (word(from).0, word(to).1)
+    }
+}

@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use ndarray::Ix1;
+use nezha_graphs::{Head, ProblemType};
+use serde::Serialize;
+
+use super::scores::{best, sigmoid, softmax};
+use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
+
+/// A label for a text: transformers' `text-classification`.
+pub struct TextClassification {
+    model: Arc<TaskModel>,
+    options: TextClassificationOptions,
+}
+
+/// How texts are classified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextClassificationOptions {
+    /// Labels in an answer, the best first; all of them where absent. 1 by default.
+    pub top_k: Option<usize>,
+    /// From logits to scores; what the model was trained for where absent.
+    pub function: Option<ScoreFunction>,
+    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    pub max_length: Option<usize>,
+}
+
+impl Default for TextClassificationOptions {
+    fn default() -> Self {
+        Self {
+            top_k: Some(1),
+            function: None,
+            max_length: None,
+        }
+    }
+}
+
+/// From logits to scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScoreFunction {
+    /// Probabilities of labels that exclude each other.
+    Softmax,
+    /// A probability for each label by itself.
+    Sigmoid,
+    /// The logits as they are: a regression's numbers.
+    None,
+}
+
+/// A label and how well it fits.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ScoredLabel {
+    /// The label.
+    pub label: String,
+    /// Its probability, or the number of a regression.
+    pub score: f32,
+}
+
+impl Task for TextClassification {
+    type Input = Text;
+    type Options = TextClassificationOptions;
+    type Part = Vec<ScoredLabel>;
+    /// The best labels, best first.
+    type Answer = Vec<ScoredLabel>;
+
+    const NAME: &'static str = "text-classification";
+    const HEADS: &'static [Head] = &[Head::SequenceClassification];
+
+    fn new(model: Arc<TaskModel>, options: TextClassificationOptions) -> Result<Self, TaskError> {
+        Ok(Self { model, options })
+    }
+
+    fn encode(&self, input: &Text) -> Result<Vec<Row>, TaskError> {
+        Ok(vec![self.model.encode(input, self.options.max_length)?])
+    }
+
+    fn decode(
+        &self,
+        _: &Text,
+        _: &Row,
+        outputs: &RowOutputs<'_>,
+    ) -> Result<Vec<ScoredLabel>, TaskError> {
+        let logits = outputs.array::<Ix1>("logits")?;
+        let function = self
+            .options
+            .function
+            .unwrap_or_else(|| self.trained_function());
+        let scores = match function {
+            ScoreFunction::Softmax => softmax(&logits),
+            ScoreFunction::Sigmoid => sigmoid(logits),
+            ScoreFunction::None => logits.to_vec(),
+        };
+        let chosen = best(&scores, self.options.top_k.unwrap_or(scores.len()));
+        let labelled = |(index, score)| {
+            let label = self.model.label(index)?.to_owned();
+            Ok(ScoredLabel { label, score })
+        };
+        chosen.into_iter().map(labelled).collect()
+    }
+
+    fn join(&self, _: &Text, parts: Vec<Vec<ScoredLabel>>) -> Vec<ScoredLabel> {
+        parts.into_iter().flatten().collect()
+    }
+}
+
+impl TextClassification {
+    fn trained_function(&self) -> ScoreFunction {
+        match (
+            self.model.config.problem_type,
+            self.model.config.labels.len(),
+        ) {
+            (Some(ProblemType::Regression), _) => ScoreFunction::None,
+            (Some(ProblemType::MultiLabelClassification), _) | (_, 1) => ScoreFunction::Sigmoid,
+            _ => ScoreFunction::Softmax,
+        }
+    }
+}

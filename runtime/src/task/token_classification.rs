@@ -1,0 +1,322 @@
+use std::sync::Arc;
+
+use ndarray::{Axis, Ix2};
+use nezha_graphs::Head;
+use serde::Serialize;
+
+use super::scores::{argmax, softmax};
+use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text, with_text};
+
+/// Labels for the words of a text, such as the names in it: transformers' `token-classification`.
+pub struct TokenClassification {
+    model: Arc<TaskModel>,
+    options: TokenClassificationOptions,
+}
+
+/// How words are labelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenClassificationOptions {
+    /// How tokens are put together.
+    pub aggregation: Aggregation,
+    /// Labels that are left out; `O` by default.
+    pub ignore_labels: Vec<String>,
+    /// With a stride, a long text is read in sequences that share so many tokens, to its end;
+    /// without one, it is cut. Only with an aggregation, since a token must not come twice.
+    pub stride: Option<usize>,
+    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    pub max_length: Option<usize>,
+}
+
+impl Default for TokenClassificationOptions {
+    fn default() -> Self {
+        Self {
+            aggregation: Aggregation::None,
+            ignore_labels: vec!["O".to_owned()],
+            stride: None,
+            max_length: None,
+        }
+    }
+}
+
+/// How tokens are put together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Aggregation {
+    /// Every token by itself, with its own label.
+    #[default]
+    None,
+    /// Neighbours of one label, less B- and I-, are an entity; a B- starts one.
+    Simple,
+    /// As simple, but the pieces of a word have the label of the first.
+    First,
+    /// As simple, but the pieces of a word have the label with the best mean score.
+    Average,
+    /// As simple, but the pieces of a word have the label of the surest one.
+    Max,
+}
+
+/// A labelled stretch of text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Entity {
+    /// The label; without B- and I- where tokens are put together.
+    pub label: String,
+    /// The label's probability; the mean over what was put together.
+    pub score: f32,
+    /// The token's place in the sequence, where tokens are not put together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The tokens as text.
+    pub word: String,
+    /// Where it starts in the text, in characters.
+    pub start: usize,
+    /// Where it ends in the text, in characters.
+    pub end: usize,
+}
+
+/// A token or word with the scores of all labels.
+struct Piece {
+    word: String,
+    scores: Vec<f32>,
+    index: Option<usize>,
+    start: usize,
+    end: usize,
+    continues_word: bool,
+}
+
+impl Task for TokenClassification {
+    type Input = Text;
+    type Options = TokenClassificationOptions;
+    type Part = Vec<Entity>;
+    /// Entities in the text's order.
+    type Answer = Vec<Entity>;
+
+    const NAME: &'static str = "token-classification";
+    const HEADS: &'static [Head] = &[Head::TokenClassification];
+
+    fn new(model: Arc<TaskModel>, options: TokenClassificationOptions) -> Result<Self, TaskError> {
+        if options.stride.is_some() && options.aggregation == Aggregation::None {
+            return Err(TaskError::Option {
+                option: "stride",
+                reason: "needs an aggregation other than none".to_owned(),
+            });
+        }
+        Ok(Self { model, options })
+    }
+
+    fn encode(&self, input: &Text) -> Result<Vec<Row>, TaskError> {
+        let length = self.model.max_length(self.options.max_length);
+        let tokenizer = &self.model.tokenizer;
+        if input.pair.is_some() {
+            return Err(TaskError::Pair);
+        }
+        match self.options.stride {
+            None => Ok(vec![self.model.encode(input, self.options.max_length)?]),
+            Some(stride) => tokenizer
+                .windows(&input.text, None, length, stride)?
+                .into_iter()
+                .map(|encoding| with_text(encoding, 0, "text").map(Row::from))
+                .collect(),
+        }
+    }
+
+    fn decode(
+        &self,
+        input: &Text,
+        row: &Row,
+        outputs: &RowOutputs<'_>,
+    ) -> Result<Vec<Entity>, TaskError> {
+        let pieces = self.pieces(input, row, outputs)?;
+        let entities = match self.options.aggregation {
+            Aggregation::None => self.label(pieces)?,
+            Aggregation::Simple => self.group(self.label(pieces)?)?,
+            Aggregation::First | Aggregation::Average | Aggregation::Max => {
+                self.group(self.label(self.words(pieces)?)?)?
+            }
+        };
+        let kept = |entity: &Entity| !self.options.ignore_labels.contains(&entity.label);
+        Ok(entities.into_iter().filter(kept).collect())
+    }
+
+    fn join(&self, _: &Text, parts: Vec<Vec<Entity>>) -> Vec<Entity> {
+        let overlap = parts.len() > 1;
+        let entities = parts.into_iter().flatten().collect();
+        if overlap {
+            longest_of_overlapping(entities)
+        } else {
+            entities
+        }
+    }
+}
+
+impl TokenClassification {
+    /// The tokens of the text, less the special ones.
+    fn pieces(
+        &self,
+        input: &Text,
+        row: &Row,
+        outputs: &RowOutputs<'_>,
+    ) -> Result<Vec<Piece>, TaskError> {
+        let logits = outputs.array::<Ix2>("logits")?;
+        let tokenizer = &self.model.tokenizer;
+        let characters: Vec<char> = input.text.chars().collect();
+        let mut pieces = Vec::new();
+        for sequence in &row.sequences {
+            let tokens = sequence
+                .ids
+                .iter()
+                .zip(&sequence.offsets)
+                .zip(&sequence.texts);
+            for (index, ((id, offsets), text)) in tokens.enumerate().take(logits.nrows()) {
+                if text.is_none() {
+                    continue;
+                }
+                let (start, end) = *offsets;
+                let written: String = characters
+                    .get(start..end)
+                    .unwrap_or_default()
+                    .iter()
+                    .collect();
+                let token = tokenizer.id_to_token(*id).unwrap_or_default();
+                let unknown = *id == tokenizer.unknown_id();
+                pieces.push(Piece {
+                    // transformers' test, which takes "##x" for a piece by its length.
+                    continues_word: !unknown && token.chars().count() != end - start,
+                    word: if unknown { written } else { token },
+                    scores: softmax(&logits.index_axis(Axis(0), index)),
+                    index: Some(index),
+                    start,
+                    end,
+                });
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// Pieces of a word put together, with the scores that its label is taken from.
+    fn words(&self, pieces: Vec<Piece>) -> Result<Vec<Piece>, TaskError> {
+        let mut words: Vec<Vec<Piece>> = Vec::new();
+        for piece in pieces {
+            match words.last_mut() {
+                Some(word) if piece.continues_word => word.push(piece),
+                _ => words.push(vec![piece]),
+            }
+        }
+        words.into_iter().map(|word| self.word(&word)).collect()
+    }
+
+    fn word(&self, pieces: &[Piece]) -> Result<Piece, TaskError> {
+        let tokens = pieces.iter().map(|piece| piece.word.clone()).collect();
+        let first = pieces.first().map_or(&[][..], |piece| &piece.scores);
+        let scores = match self.options.aggregation {
+            Aggregation::Average => mean(pieces.iter().map(|piece| piece.scores.as_slice())),
+            Aggregation::Max => surest(pieces).to_vec(),
+            Aggregation::None | Aggregation::Simple | Aggregation::First => first.to_vec(),
+        };
+        Ok(Piece {
+            word: self.model.tokenizer.join(tokens)?,
+            scores,
+            index: None,
+            start: pieces.first().map_or(0, |piece| piece.start),
+            end: pieces.last().map_or(0, |piece| piece.end),
+            continues_word: false,
+        })
+    }
+
+    /// Every piece with its best label.
+    fn label(&self, pieces: Vec<Piece>) -> Result<Vec<Entity>, TaskError> {
+        let label = |piece: Piece| {
+            let (label, score) = argmax(&piece.scores);
+            Ok(Entity {
+                label: self.model.label(label)?.to_owned(),
+                score,
+                index: piece.index,
+                word: piece.word,
+                start: piece.start,
+                end: piece.end,
+            })
+        };
+        pieces.into_iter().map(label).collect()
+    }
+
+    /// Neighbours of one kind put together.
+    fn group(&self, entities: Vec<Entity>) -> Result<Vec<Entity>, TaskError> {
+        let mut groups: Vec<Vec<Entity>> = Vec::new();
+        for entity in entities {
+            let (starts, kind) = prefix_and_kind(&entity.label);
+            let same = |last: &Entity| prefix_and_kind(&last.label).1 == kind;
+            match groups.last_mut() {
+                Some(group) if !starts && group.last().is_some_and(same) => group.push(entity),
+                _ => groups.push(vec![entity]),
+            }
+        }
+        groups
+            .into_iter()
+            .map(|group| self.entity(&group))
+            .collect()
+    }
+
+    fn entity(&self, group: &[Entity]) -> Result<Entity, TaskError> {
+        let words = group.iter().map(|it| it.word.clone()).collect();
+        let sum: f32 = group.iter().map(|it| it.score).sum();
+        // As transformers: whatever stands before the first hyphen goes, not only B and I.
+        let label = group.first().map_or("", |it| {
+            it.label
+                .split_once('-')
+                .map_or(it.label.as_str(), |(_, kind)| kind)
+        });
+        Ok(Entity {
+            label: label.to_owned(),
+            score: sum / group.len() as f32,
+            index: None,
+            word: self.model.tokenizer.join(words)?,
+            start: group.first().map_or(0, |it| it.start),
+            end: group.last().map_or(0, |it| it.end),
+        })
+    }
+}
+
+/// Whether the label starts an entity, and the entity's kind.
+fn prefix_and_kind(label: &str) -> (bool, &str) {
+    match (label.strip_prefix("B-"), label.strip_prefix("I-")) {
+        (Some(kind), _) => (true, kind),
+        (None, Some(kind)) => (false, kind),
+        (None, None) => (false, label),
+    }
+}
+
+fn mean<'a>(all: impl ExactSizeIterator<Item = &'a [f32]>) -> Vec<f32> {
+    let count = all.len() as f32;
+    let sum = all.fold(Vec::new(), |sum: Vec<f32>, scores| match sum.is_empty() {
+        true => scores.to_vec(),
+        false => sum.iter().zip(scores).map(|(a, b)| a + b).collect(),
+    });
+    sum.into_iter().map(|sum| sum / count).collect()
+}
+
+/// The scores of the piece whose best score is the highest; of the first among equals.
+fn surest(pieces: &[Piece]) -> &[f32] {
+    let mut surest: &[f32] = &[];
+    for piece in pieces {
+        if surest.is_empty() || argmax(&piece.scores).1 > argmax(surest).1 {
+            surest = &piece.scores;
+        }
+    }
+    surest
+}
+
+/// Of entities that overlap, as two sequences may see one, the longest, or else the surest.
+fn longest_of_overlapping(mut entities: Vec<Entity>) -> Vec<Entity> {
+    entities.sort_by_key(|entity| entity.start);
+    let mut kept: Vec<Entity> = Vec::new();
+    for entity in entities {
+        let rank = |it: &Entity| (it.end - it.start, it.score);
+        match kept.last_mut() {
+            Some(last) if (last.start..last.end).contains(&entity.start) => {
+                if rank(&entity) > rank(last) {
+                    *last = entity;
+                }
+            }
+            _ => kept.push(entity),
+        }
+    }
+    kept
+}

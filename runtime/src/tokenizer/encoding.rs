@@ -1,0 +1,54 @@
+/// A sequence of tokens as the model takes it, special tokens included.
+///
+/// All lists have one entry for each token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The tokens' numbers in the vocabulary.
+    pub ids: Vec<u32>,
+    /// 0 for the first text, 1 for the second: `token_type_ids`.
+    pub type_ids: Vec<u32>,
+    /// Start and end of the token in its text, in characters (Unicode scalar values); (0, 0) for a
+    /// special token.
+    pub offsets: Vec<(usize, usize)>,
+    /// The number of the word in its text, words as the tokenizer splits them.
+    pub words: Vec<Option<u32>>,
+    /// 0 for tokens of the first text, 1 for those of the second, none for special tokens.
+    pub texts: Vec<Option<usize>>,
+    /// Whether a part of the text was cut off and is in no other sequence.
+    pub truncated: bool,
+}
+
+impl Encoding {
+    /// Number of tokens.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there is no token at all.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Start and end, in characters, of a word of the text number `text`.
+    pub fn word_offsets(&self, word: u32, text: usize) -> Option<(usize, usize)> {
+        let tokens = self.words.iter().zip(&self.texts).zip(&self.offsets);
+        let mut parts = tokens
+            .filter(|((it, of), _)| **it == Some(word) && **of == Some(text))
+            .map(|(_, offsets)| *offsets);
+        let (start, end) = parts.next()?;
+        Some((start, parts.last().map_or(end, |(_, end)| end)))
+    }
+}
+
+impl From<&tokenizers::Encoding> for Encoding {
+    fn from(encoding: &tokenizers::Encoding) -> Self {
+        Self {
+            ids: encoding.get_ids().to_vec(),
+            type_ids: encoding.get_type_ids().to_vec(),
+            offsets: encoding.get_offsets().to_vec(),
+            words: encoding.get_word_ids().to_vec(),
+            texts: encoding.get_sequence_ids(),
+            truncated: false,
+        }
+    }
+}

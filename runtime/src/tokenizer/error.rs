@@ -1,0 +1,81 @@
+use std::io;
+use std::path::PathBuf;
+
+/// Why text can't become tokens.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenizerError {
+    /// The folder holds no tokenizer.
+    #[error(
+        "{} has no tokenizer.json and no vocab.txt: copy them from the checkpoint's folder",
+        folder.display()
+    )]
+    Missing {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A file can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file doesn't hold what its name says.
+    #[error("{}: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A token with a role is not in the vocabulary.
+    #[error("{}: the vocabulary has no '{token}', which is the {role}", path.display())]
+    SpecialToken {
+        /// The file that holds the vocabulary.
+        path: PathBuf,
+        /// The token.
+        token: String,
+        /// Its role, as tokenizer_config.json names it.
+        role: &'static str,
+    },
+    /// Nothing can overlap as much as that.
+    #[error(
+        "a stride of {stride} tokens leaves no room to go on: {room} of the {max_length} tokens of a \
+         sequence are left for the text that is split"
+    )]
+    Stride {
+        /// Tokens that neighbours share.
+        stride: usize,
+        /// Tokens left for the text.
+        room: usize,
+        /// Tokens of a sequence, special tokens included.
+        max_length: usize,
+    },
+    /// The text that may not be cut fills the sequence by itself.
+    #[error(
+        "the first text has {found} tokens, which leaves nothing of a sequence of {max_length} for \
+         the second: shorten it or raise the length"
+    )]
+    FirstTooLong {
+        /// Tokens of the first text.
+        found: usize,
+        /// Tokens of a sequence, special tokens included.
+        max_length: usize,
+    },
+    /// The length has no room for any token beside the special ones.
+    #[error("a sequence of {max_length} tokens has no room beside {special} special tokens")]
+    NoRoom {
+        /// Tokens of a sequence.
+        max_length: usize,
+        /// Special tokens that each has.
+        special: usize,
+    },
+    /// The tokenizer fails on a text.
+    #[error("the tokenizer failed: {reason}")]
+    Failed {
+        /// What it says.
+        reason: String,
+    },
+}

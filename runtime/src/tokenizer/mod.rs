@@ -1,0 +1,373 @@
+//! Text to tokens, as transformers' `BertTokenizerFast` does it.
+//!
+//! A folder gives a tokenizer as `tokenizer.json`, or as `vocab.txt` with BERT's Chinese rules:
+//! control characters go, every ideograph is a word, accents and capitals go where
+//! `do_lower_case` says so, words are split into pieces by longest match.
+
+mod encoding;
+mod error;
+mod settings;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::BertNormalizer;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::utils::truncation::truncate_encodings;
+use tokenizers::{
+    AddedToken, Decoder, NormalizerWrapper, PostProcessor, TruncationDirection, TruncationParams,
+    TruncationStrategy,
+};
+
+pub use encoding::Encoding;
+pub use error::TokenizerError;
+use settings::{Role, Settings};
+
+/// Where a sequence ends when nothing says how long one may be: what BERT and NEZHA are trained on.
+const DEFAULT_MAX_LENGTH: usize = 512;
+
+/// Text to token ids and back.
+///
+/// ```no_run
+/// use nezha_runtime::Tokenizer;
+///
+/// let tokenizer = Tokenizer::load("models/nezha-tiny-zh")?;
+/// let encoding = tokenizer.encode("我喜欢", None, tokenizer.max_length())?;
+/// assert_eq!(encoding.ids, [101, 2769, 1599, 3614, 102]);
+/// assert_eq!(encoding.offsets[1], (0, 1));
+/// # Ok::<(), nezha_runtime::TokenizerError>(())
+/// ```
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    max_length: usize,
+    unknown: u32,
+    padding: u32,
+    class: u32,
+    mask: Option<u32>,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` or else `vocab.txt` of a folder, and the settings beside it.
+    ///
+    /// # Errors
+    /// Any of [`TokenizerError`] that names a file.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
+        let folder = folder.as_ref();
+        let settings = Settings::read(folder)?;
+        let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
+        if json.is_file() {
+            Self::new(from_json(&json, &settings)?, json, &settings)
+        } else if vocabulary.is_file() {
+            Self::new(
+                from_vocabulary(&vocabulary, &settings)?,
+                vocabulary,
+                &settings,
+            )
+        } else {
+            Err(TokenizerError::Missing {
+                folder: folder.to_owned(),
+            })
+        }
+    }
+
+    fn new(
+        inner: tokenizers::Tokenizer,
+        path: PathBuf,
+        settings: &Settings,
+    ) -> Result<Self, TokenizerError> {
+        let id = |role| special_id(&inner, settings, role, &path);
+        Ok(Self {
+            unknown: id(Role::Unknown)?,
+            padding: id(Role::Padding)?,
+            class: id(Role::Class)?,
+            mask: inner.token_to_id(settings.token(Role::Mask)),
+            max_length: settings.max_length().unwrap_or(DEFAULT_MAX_LENGTH),
+            inner,
+        })
+    }
+
+    /// The longest sequence the model was made for, special tokens included:
+    /// tokenizer_config.json's `model_max_length`, and 512 where it sets none.
+    ///
+    /// A NEZHA graph takes longer ones, but was not trained on them.
+    pub fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    /// The token that stands for what the vocabulary hasn't got.
+    pub fn unknown_id(&self) -> u32 {
+        self.unknown
+    }
+
+    /// The token that fills up a batch.
+    pub fn padding_id(&self) -> u32 {
+        self.padding
+    }
+
+    /// The token that a sequence starts with.
+    pub fn class_id(&self) -> u32 {
+        self.class
+    }
+
+    /// The token that hides a word; none where the vocabulary has no such token.
+    pub fn mask_id(&self) -> Option<u32> {
+        self.mask
+    }
+
+    /// The number of a token of the vocabulary.
+    pub fn token_to_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// The token of a number; none where the vocabulary has no such number.
+    pub fn id_to_token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// One sequence of at most `max_length` tokens, special tokens included.
+    ///
+    /// What is over is cut off at the end; of two texts, the longer one is cut first.
+    ///
+    /// # Errors
+    /// [`TokenizerError::NoRoom`], [`TokenizerError::Failed`].
+    pub fn encode(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        max_length: usize,
+    ) -> Result<Encoding, TokenizerError> {
+        let strategy = TruncationStrategy::LongestFirst;
+        let encoding = self.truncated(text, pair, max_length, 0, strategy)?;
+        Ok(Encoding {
+            truncated: !encoding.get_overflowing().is_empty(),
+            ..Encoding::from(&encoding)
+        })
+    }
+
+    /// As many sequences as it takes to see all of a text, neighbours sharing `stride` tokens.
+    ///
+    /// With a pair, the second text is split and every sequence has the whole first text.
+    ///
+    /// # Errors
+    /// [`TokenizerError::NoRoom`], [`TokenizerError::FirstTooLong`], [`TokenizerError::Stride`],
+    /// [`TokenizerError::Failed`].
+    pub fn windows(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        max_length: usize,
+        stride: usize,
+    ) -> Result<Vec<Encoding>, TokenizerError> {
+        let strategy = match pair {
+            Some(_) => TruncationStrategy::OnlySecond,
+            None => TruncationStrategy::OnlyFirst,
+        };
+        let encoding = self.truncated(text, pair, max_length, stride, strategy)?;
+        let all = std::iter::once(&encoding).chain(encoding.get_overflowing());
+        Ok(all.map(Encoding::from).collect())
+    }
+
+    fn truncated(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        max_length: usize,
+        stride: usize,
+        strategy: TruncationStrategy,
+    ) -> Result<tokenizers::Encoding, TokenizerError> {
+        let special = match self.inner.get_post_processor() {
+            Some(processor) => processor.added_tokens(pair.is_some()),
+            None => 0,
+        };
+        let first = self.pieces(text)?;
+        let second = pair.map(|text| self.pieces(text)).transpose()?;
+        let room = max_length.saturating_sub(special);
+        if room == 0 {
+            return Err(TokenizerError::NoRoom {
+                max_length,
+                special,
+            });
+        }
+        if let (TruncationStrategy::OnlySecond, Some(second)) = (strategy, &second)
+            && first.len() + second.len() > room
+        {
+            room_for_second(first.len(), room, max_length)?;
+        }
+        let left = match strategy {
+            TruncationStrategy::OnlySecond => room.saturating_sub(first.len()),
+            TruncationStrategy::OnlyFirst | TruncationStrategy::LongestFirst => room,
+        };
+        let total = first.len() + second.as_ref().map_or(0, |second| second.len());
+        // The tokenizers crate panics on such a stride.
+        if total > room && stride >= left {
+            return Err(TokenizerError::Stride {
+                stride,
+                room: left,
+                max_length,
+            });
+        }
+        let parameters = TruncationParams {
+            direction: TruncationDirection::Right,
+            max_length: room,
+            strategy,
+            stride,
+        };
+        truncate_encodings(first, second, &parameters)
+            .and_then(|(first, second)| self.inner.post_process(first, second, true))
+            .map_err(failed)
+    }
+
+    /// The tokens of a text, without special tokens and uncut.
+    fn pieces(&self, text: &str) -> Result<tokenizers::Encoding, TokenizerError> {
+        let encoding = self
+            .inner
+            .encode_char_offsets(text, false)
+            .map_err(failed)?;
+        // Built anew without the range that says "these tokens are the first text": the second
+        // text's range would stand beside it.
+        Ok(tokenizers::Encoding::new(
+            encoding.get_ids().to_vec(),
+            encoding.get_type_ids().to_vec(),
+            encoding.get_tokens().to_vec(),
+            encoding.get_word_ids().to_vec(),
+            encoding.get_offsets().to_vec(),
+            encoding.get_special_tokens_mask().to_vec(),
+            encoding.get_attention_mask().to_vec(),
+            Vec::new(),
+            Default::default(),
+        ))
+    }
+
+    /// The ids of a text without special tokens.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        Ok(self.pieces(text)?.get_ids().to_vec())
+    }
+
+    /// Ids as text: pieces of a word joined, words apart.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TokenizerError> {
+        self.inner.decode(ids, skip_special_tokens).map_err(failed)
+    }
+
+    /// Tokens as text: pieces of a word joined, words apart.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Failed`].
+    pub fn join(&self, tokens: Vec<String>) -> Result<String, TokenizerError> {
+        match self.inner.get_decoder() {
+            Some(decoder) => decoder.decode(tokens).map_err(failed),
+            None => Ok(tokens.join(" ")),
+        }
+    }
+}
+
+fn failed(error: tokenizers::Error) -> TokenizerError {
+    TokenizerError::Failed {
+        reason: error.to_string(),
+    }
+}
+
+fn room_for_second(first: usize, room: usize, max_length: usize) -> Result<(), TokenizerError> {
+    if first >= room {
+        return Err(TokenizerError::FirstTooLong {
+            found: first,
+            max_length,
+        });
+    }
+    Ok(())
+}
+
+fn special_id(
+    tokenizer: &tokenizers::Tokenizer,
+    settings: &Settings,
+    role: Role,
+    path: &Path,
+) -> Result<u32, TokenizerError> {
+    let token = settings.token(role);
+    tokenizer
+        .token_to_id(token)
+        .ok_or_else(|| TokenizerError::SpecialToken {
+            path: path.to_owned(),
+            token: token.to_owned(),
+            role: role.field(),
+        })
+}
+
+fn from_json(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer, TokenizerError> {
+    let format = |error: tokenizers::Error| TokenizerError::Format {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let bytes = read(path)?;
+    let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
+    if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer() {
+        let normalizer = settings.normalizer(*found);
+        tokenizer
+            .with_normalizer(Some(normalizer))
+            .map_err(format)?;
+    }
+    // Both are asked for at each call.
+    tokenizer.with_truncation(None).map_err(format)?;
+    tokenizer.with_padding(None);
+    Ok(tokenizer)
+}
+
+fn from_vocabulary(
+    path: &Path,
+    settings: &Settings,
+) -> Result<tokenizers::Tokenizer, TokenizerError> {
+    let invalid = |reason: String| TokenizerError::Format {
+        path: path.to_owned(),
+        reason,
+    };
+    let failed = |error: tokenizers::Error| invalid(error.to_string());
+    let bytes = read(path)?;
+    if let Err(error) = std::str::from_utf8(&bytes) {
+        let valid = bytes.iter().take(error.valid_up_to());
+        let line = 1 + valid.filter(|byte| **byte == b'\n').count();
+        return Err(invalid(format!("line {line} is not UTF-8")));
+    }
+    let model = WordPiece::builder()
+        .vocab(WordPiece::read_bytes(&bytes).map_err(failed)?)
+        .unk_token(settings.token(Role::Unknown).to_owned())
+        .build()
+        .map_err(failed)?;
+    let mut tokenizer = tokenizers::Tokenizer::new(model);
+    let (class, separator) = (settings.token(Role::Class), settings.token(Role::Separator));
+    let class_id = special_id(&tokenizer, settings, Role::Class, path)?;
+    let separator_id = special_id(&tokenizer, settings, Role::Separator, path)?;
+    let template = TemplateProcessing::builder()
+        .try_single(format!("{class}:0 $A:0 {separator}:0"))
+        .and_then(|it| it.try_pair(format!("{class}:0 $A:0 {separator}:0 $B:1 {separator}:1")))
+        .map_err(invalid)?
+        .special_tokens(vec![(class, class_id), (separator, separator_id)])
+        .build()
+        .map_err(|error| invalid(error.to_string()))?;
+    tokenizer
+        .with_normalizer(Some(settings.normalizer(BertNormalizer::default())))
+        .map_err(failed)?
+        .with_pre_tokenizer(Some(BertPreTokenizer))
+        .with_post_processor(Some(template))
+        .with_decoder(Some(WordPieceDecoder::default()));
+    // Here an unknown one would become a new id, for which the model has no embedding.
+    let known = |token: &AddedToken| tokenizer.token_to_id(&token.content).is_some();
+    let special: Vec<AddedToken> = settings.special_tokens().filter(known).collect();
+    let added = settings.added_tokens().chain(special);
+    tokenizer.add_tokens(added).map_err(failed)?;
+    Ok(tokenizer)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
+    fs::read(path).map_err(|source| TokenizerError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,6 @@
+//! Models made by hand, small enough to compute by hand, in both engines.
+
+mod engines;
+mod models;
+mod sessions;
+mod tiny;

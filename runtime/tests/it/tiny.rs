@@ -1,0 +1,191 @@
+//! Tiny graphs, and how tests load them.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use nezha_graphs::proto::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
+    TensorProto,
+};
+use nezha_graphs::{DType, Dim, Head, Metadata, Port};
+use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, SessionError};
+use prost::Message;
+use tempfile::TempDir;
+
+/// Rows of the word embeddings in [`embeddings`]: `[10·id, 10·id + 1]`.
+pub const VOCAB_SIZE: usize = 5;
+
+/// A file in a folder that goes when the test ends.
+pub struct OnnxFile {
+    _folder: TempDir,
+    pub path: PathBuf,
+}
+
+pub fn write(bytes: &[u8]) -> OnnxFile {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.onnx");
+    fs::write(&path, bytes).unwrap();
+    OnnxFile {
+        _folder: folder,
+        path,
+    }
+}
+
+pub fn save(model: &ModelProto) -> OnnxFile {
+    write(&model.encode_to_vec())
+}
+
+/// A session; without ONNX Runtime the test fails and says how to get it.
+pub fn open(file: &OnnxFile, choice: &str, options: &EngineOptions) -> Session {
+    let choice: EngineChoice = choice.parse().unwrap();
+    match Session::load(&file.path, &choice, options) {
+        Ok(session) => session,
+        Err(error) if error.to_string().contains("`nezha setup`") => {
+            panic!("ONNX Runtime not found; run `cargo run --release -- setup`\n{error}")
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A session in one engine, with its defaults.
+pub fn load(file: &OnnxFile, kind: EngineKind) -> Session {
+    open(file, kind.name(), &EngineOptions::default())
+}
+
+/// The error of a load that must fail.
+pub fn load_error(file: &OnnxFile, choice: EngineChoice) -> SessionError {
+    match Session::load(&file.path, &choice, &EngineOptions::default()) {
+        Ok(session) => panic!("{} took a broken model", session.engine().description()),
+        Err(error) => error,
+    }
+}
+
+pub const ENGINES: [EngineKind; 2] = [EngineKind::OrtCpu, EngineKind::Tract];
+
+pub fn port(name: &str, dtype: DType, shape: &str) -> Port {
+    let dims: Vec<Dim> = shape.split(',').map(Dim::parse).collect();
+    Port::new(name, dtype, &dims, "")
+}
+
+pub fn node(op_type: &str, input: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        input: input.iter().map(|it| (*it).to_owned()).collect(),
+        output: vec![output.to_owned()],
+        name: output.to_owned(),
+        op_type: op_type.to_owned(),
+        ..NodeProto::default()
+    }
+}
+
+fn with_int(mut node: NodeProto, name: &str, i: i64) -> NodeProto {
+    node.attribute.push(AttributeProto {
+        name: name.to_owned(),
+        i,
+        r#type: 2,
+        ..AttributeProto::default()
+    });
+    node
+}
+
+pub fn initializer(name: &str, dtype: DType, dims: &[i64], raw: Vec<u8>) -> TensorProto {
+    TensorProto {
+        dims: dims.to_vec(),
+        data_type: dtype.onnx(),
+        name: name.to_owned(),
+        raw_data: Bytes::from(raw),
+        ..TensorProto::default()
+    }
+}
+
+pub fn model(
+    inputs: &[Port],
+    outputs: &[Port],
+    node: Vec<NodeProto>,
+    initializer: Vec<TensorProto>,
+) -> ModelProto {
+    ModelProto {
+        ir_version: 8,
+        graph: Some(GraphProto {
+            name: "tiny".to_owned(),
+            node,
+            initializer,
+            input: inputs.iter().map(Port::to_proto).collect(),
+            output: outputs.iter().map(Port::to_proto).collect(),
+            ..GraphProto::default()
+        }),
+        opset_import: vec![OperatorSetIdProto {
+            domain: String::new(),
+            version: 17,
+        }],
+        ..ModelProto::default()
+    }
+}
+
+/// `last_hidden_state` = word embedding · mask + 100 · token type, `tokens` = sum of the mask.
+pub fn embeddings() -> ModelProto {
+    let ids = |name| port(name, DType::I64, "batch_size,sequence_length");
+    let numbers = |it: Vec<f32>| it.into_iter().flat_map(f32::to_le_bytes).collect();
+    let words = (0..VOCAB_SIZE).flat_map(|id| [10.0 * id as f32, 10.0 * id as f32 + 1.0]);
+    model(
+        &["input_ids", "attention_mask", "token_type_ids"].map(ids),
+        &[
+            port(
+                "last_hidden_state",
+                DType::F32,
+                "batch_size,sequence_length,2",
+            ),
+            port("tokens", DType::I64, "batch_size"),
+        ],
+        vec![
+            node("Gather", &["words", "input_ids"], "word"),
+            node("Gather", &["types", "token_type_ids"], "type"),
+            with_int(node("Cast", &["attention_mask"], "mask"), "to", 1),
+            node("Unsqueeze", &["mask", "last"], "column"),
+            node("Mul", &["word", "column"], "masked"),
+            node("Add", &["masked", "type"], "last_hidden_state"),
+            with_int(
+                node("ReduceSum", &["attention_mask", "second"], "tokens"),
+                "keepdims",
+                0,
+            ),
+        ],
+        vec![
+            initializer(
+                "words",
+                DType::F32,
+                &[VOCAB_SIZE as i64, 2],
+                numbers(words.collect()),
+            ),
+            initializer(
+                "types",
+                DType::F32,
+                &[2, 2],
+                numbers(vec![0.0, 0.0, 100.0, 100.0]),
+            ),
+            initializer("last", DType::I64, &[1], (-1_i64).to_le_bytes().to_vec()),
+            initializer("second", DType::I64, &[1], 1_i64.to_le_bytes().to_vec()),
+        ],
+    )
+}
+
+/// [`embeddings`], as if nezha-onnx had exported it.
+pub fn exported_embeddings() -> ModelProto {
+    let metadata = Metadata {
+        head: Head::Base,
+        config_json: format!(r#"{{"model_type": "nezha", "vocab_size": {VOCAB_SIZE}}}"#),
+        source_size: 0,
+        source_digest: "00".to_owned(),
+        exporter_version: "0.1.0".to_owned(),
+    };
+    let entry = |(key, value)| StringStringEntryProto { key, value };
+    ModelProto {
+        metadata_props: metadata
+            .to_props()
+            .unwrap()
+            .into_iter()
+            .map(entry)
+            .collect(),
+        ..embeddings()
+    }
+}

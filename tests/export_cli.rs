@@ -1,0 +1,189 @@
+//! `nezha export` from outside: what it prints, what it writes, and that engines don't see where
+//! the weights are.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize_to_file};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn nezha(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nezha"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn export(checkpoint: &Path, target: &Path, more: &[&str]) -> Output {
+    let [checkpoint, target] = [checkpoint, target].map(|it| it.to_str().unwrap());
+    nezha(&[&["export", checkpoint, "-o", target], more].concat())
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn succeeded(output: Output) -> Output {
+    assert!(output.status.success(), "{}", stderr(&output));
+    output
+}
+
+#[test]
+fn every_file_is_one_aligned_line_and_skipped_heads_say_why() {
+    let target = tempfile::tempdir().unwrap();
+    let checkpoint = fixture("reach-4/pretraining");
+    let output = succeeded(export(&checkpoint, target.path(), &["--head", "all"]));
+    let lines: Vec<&str> = stdout(&output).lines().collect();
+    let starts = [
+        "base",
+        "pretraining",
+        "masked-lm",
+        "next-sentence",
+        "weights.",
+    ];
+    assert_eq!(lines.len(), starts.len(), "{lines:#?}");
+    for (line, start) in lines.iter().zip(starts) {
+        let path = target.path().join(start);
+        assert!(line.starts_with(path.to_str().unwrap()), "{line}");
+        assert_eq!(line.find("float32"), lines[0].find("float32"), "{lines:#?}");
+        assert_eq!(line.len(), lines[0].len(), "{lines:#?}");
+        let has_opset = line.contains("opset 17");
+        assert_eq!(has_opset, start != "weights.", "{line}");
+    }
+    let skipped: Vec<&str> = stderr(&output).lines().collect();
+    assert_eq!(skipped.len(), 4, "{skipped:#?}");
+    assert!(
+        skipped.contains(
+            &"skipped: question-answering: not trained in a checkpoint of NezhaForPreTraining: no \
+              'qa_outputs.weight' [2, 16], 'qa_outputs.bias' [2]"
+        ),
+        "{skipped:#?}"
+    );
+}
+
+#[test]
+fn several_heads_by_name_and_another_opset() {
+    let target = tempfile::tempdir().unwrap();
+    let checkpoint = fixture("reach-4/pretraining");
+    let more = ["--head", "base", "--head", "next-sentence", "--opset", "20"];
+    let output = succeeded(export(&checkpoint, target.path(), &more));
+    assert_eq!(stdout(&output).matches("opset 20").count(), 2);
+    assert_eq!(stderr(&output), "");
+    for head in ["base", "next-sentence"] {
+        assert!(target.path().join(format!("{head}.onnx")).is_file());
+    }
+}
+
+#[test]
+fn bad_usage_exits_with_2_and_failed_work_with_1() {
+    let target = tempfile::tempdir().unwrap();
+    let checkpoint = fixture("reach-4/masked-lm");
+    for (more, code, expected) in [
+        (&["--head", "masked"][..], 2, "unknown head 'masked'"),
+        (&["--weights", "inside"], 2, "embedded"),
+        (&["--hidden-act", "gulu"], 2, "known activations are gelu"),
+        (&["--opset", "99"], 1, "opset 99 is not supported"),
+        (&["--head", "question-answering"], 1, "qa_outputs.weight"),
+        (&["--weights", "linked"], 1, "--weights external"),
+    ] {
+        let output = export(&checkpoint, target.path(), more);
+        assert_eq!(output.status.code(), Some(code), "{more:?}");
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "", "{more:?}");
+        assert_eq!(fs::read_dir(target.path()).unwrap().count(), 0, "{more:?}");
+    }
+    let nowhere = export(Path::new("not-there"), target.path(), &[]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert!(stderr(&nowhere).contains("not-there"), "{nowhere:?}");
+}
+
+#[test]
+fn an_artifact_that_is_there_needs_force() {
+    let target = tempfile::tempdir().unwrap();
+    let checkpoint = fixture("reach-4/masked-lm");
+    succeeded(export(&checkpoint, target.path(), &[]));
+    let output = export(&checkpoint, target.path(), &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(message.starts_with("error: "), "{message}");
+    assert!(message.contains("--force"), "{message}");
+    succeeded(export(&checkpoint, target.path(), &["--force"]));
+}
+
+/// The float32 outputs of `model` for a few tokens, as tract computes them.
+fn answers(model: &Path) -> Vec<(String, Vec<f32>)> {
+    let folder = tempfile::tempdir().unwrap();
+    let [inputs, outputs] = ["in", "out"].map(|name| folder.path().join(name));
+    let ids: Vec<u8> = [1i64, 7, 3, 46, 0, 5, 5, 2, 9, 11]
+        .iter()
+        .flat_map(|it| it.to_le_bytes())
+        .collect();
+    let view = TensorView::new(Dtype::I64, vec![2, 5], &ids).unwrap();
+    serialize_to_file([("input_ids", view)], None, &inputs).unwrap();
+    let [model, input, output] = [model, &inputs, &outputs].map(|it| it.to_str().unwrap());
+    succeeded(nezha(&[
+        "run",
+        model,
+        "--inputs",
+        input,
+        "--outputs",
+        output,
+        "--engine",
+        "tract",
+    ]));
+    let bytes = fs::read(&outputs).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let mut answers: Vec<(String, Vec<f32>)> = tensors
+        .iter()
+        .map(|(name, view)| {
+            let numbers = view.data().as_chunks::<4>().0.iter();
+            let numbers = numbers.map(|it| f32::from_le_bytes(*it)).collect();
+            (name.to_owned(), numbers)
+        })
+        .collect();
+    answers.sort_by(|a, b| a.0.cmp(&b.0));
+    answers
+}
+
+#[test]
+fn an_engine_answers_the_same_wherever_the_weights_are() {
+    let checkpoint = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        let source = fixture("reach-4/pretraining").join(name);
+        fs::copy(source, checkpoint.path().join(name)).unwrap();
+    }
+    let model = |weights: &str| {
+        let target = match weights {
+            "linked" => checkpoint.path().to_owned(),
+            other => checkpoint.path().join(other),
+        };
+        succeeded(export(checkpoint.path(), &target, &["--weights", weights]));
+        target.join("model.onnx")
+    };
+    let embedded = answers(&model("embedded"));
+    assert_eq!(embedded.len(), 2, "outputs of a pretraining head");
+    for weights in ["external", "linked"] {
+        for (expected, found) in embedded.iter().zip(answers(&model(weights))) {
+            let (name, expected) = expected;
+            assert_eq!(*name, found.0, "{weights}");
+            assert_eq!(expected.len(), found.1.len(), "{weights}: {name}");
+            for (i, (expected, found)) in expected.iter().zip(found.1).enumerate() {
+                assert!(
+                    (expected - found).abs() < 1e-5,
+                    "{weights}: {name}[{i}] is {found}, embedded {expected}"
+                );
+            }
+        }
+    }
+}

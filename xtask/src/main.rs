@@ -1,0 +1,122 @@
+//! The project's own chores: `cargo xtask test | bless | fixtures`.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+
+/// Chores of the repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Xtask {
+    /// Install ONNX Runtime where it is missing, then run every test in the release profile.
+    Test {
+        /// Passed on to cargo test.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Rewrite the golden listings from what the exporter builds now.
+    Bless,
+    /// Make the fixtures anew with transformers, then check every exported head with onnx.checker.
+    Fixtures {
+        /// A Python that has tests/fixtures/requirements.txt installed.
+        #[arg(long, default_value = "python3")]
+        python: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Xtask::parse() {
+        Xtask::Test { arguments } => test(&arguments),
+        Xtask::Bless => bless(),
+        Xtask::Fixtures { python } => fixtures(&python),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test(arguments: &[OsString]) -> Result<()> {
+    nezha().arg("setup").finish()?;
+    let mut tests = cargo();
+    tests.args(["test", "--release", "--workspace"]);
+    tests.args(arguments).finish()
+}
+
+fn bless() -> Result<()> {
+    let mut golden = cargo();
+    golden.args(["test", "--release", "--test", "golden"]);
+    golden.env("NEZHA_BLESS", "1").finish()
+}
+
+fn fixtures(python: &Path) -> Result<()> {
+    let folder = Path::new("tests/fixtures");
+    Command::new(python).arg(folder.join("make.py")).finish()?;
+    let exported = Path::new("target/fixtures");
+    for configuration in subfolders(folder)? {
+        for head in subfolders(&configuration)? {
+            let target = exported.join(head.strip_prefix(folder)?);
+            let name = head.file_name().context("a folder without name")?;
+            let mut export = nezha();
+            export.arg("export").arg(&head).arg("-o").arg(&target);
+            export.arg("--head").arg(name).arg("--force");
+            export
+                .args(["--outputs", "hidden-states,attentions"])
+                .finish()?;
+        }
+    }
+    Command::new(python)
+        .arg(folder.join("check_onnx.py"))
+        .arg(exported)
+        .finish()
+}
+
+/// Subfolders that hold a configuration's heads, or a head's checkpoint.
+fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = folder
+        .read_dir()
+        .with_context(|| folder.display().to_string())?;
+    let mut folders = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.join("config.json").exists() || path.join("base").exists() {
+            folders.push(path);
+        }
+    }
+    folders.sort();
+    Ok(folders)
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+fn nezha() -> Command {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--release", "--bin", "nezha", "--"]);
+    command
+}
+
+/// Runs a command in the repository's root and fails where it fails.
+trait Finish {
+    fn finish(&mut self) -> Result<()>;
+}
+
+impl Finish for Command {
+    fn finish(&mut self) -> Result<()> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let status = self.current_dir(root).status();
+        let status = status.with_context(|| format!("{self:?}"))?;
+        if !status.success() {
+            bail!("{self:?} ended with {status}");
+        }
+        Ok(())
+    }
+}
