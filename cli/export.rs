@@ -1,5 +1,7 @@
 //! `nezha export`: a checkpoint becomes an artifact.
 
+mod graph_args;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,9 @@ use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{
     ExportOptions, Exported, Heads, Placement, WrittenFile, export_with_progress,
 };
-use nezha_graphs::{Activation, DType, GraphOptions, Head, UnknownHead};
+use nezha_graphs::{Activation, DType, Head, UnknownHead};
+
+use graph_args::GraphArgs;
 
 /// Write a checkpoint as ONNX.
 #[derive(clap::Args)]
@@ -24,9 +28,8 @@ pub struct Args {
     /// becomes model.onnx, several become HEAD.onnx each.
     #[arg(long = "head", value_name = "HEAD", value_parser = head)]
     heads: Vec<HeadArg>,
-    /// Outputs beside the head's own.
-    #[arg(long, value_delimiter = ',')]
-    outputs: Vec<ExtraOutput>,
+    #[command(flatten)]
+    graph: GraphArgs,
     /// The ONNX operator set.
     #[arg(long, default_value_t = 17)]
     opset: u32,
@@ -51,14 +54,6 @@ pub struct Args {
 enum HeadArg {
     All,
     One(Head),
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum ExtraOutput {
-    /// The embeddings and the output of each layer: hidden_states.0, hidden_states.1, …
-    HiddenStates,
-    /// The attention probabilities of each layer: attentions.0, attentions.1, …
-    Attentions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -107,11 +102,7 @@ pub fn run(args: Args) -> Result<()> {
 fn options(args: &Args) -> ExportOptions {
     ExportOptions {
         heads: heads(&args.heads),
-        graph: GraphOptions {
-            hidden_states: args.outputs.contains(&ExtraOutput::HiddenStates),
-            attentions: args.outputs.contains(&ExtraOutput::Attentions),
-            ..GraphOptions::default()
-        },
+        graph: args.graph.options(),
         opset: args.opset,
         weights: match args.weights {
             Weights::Auto => Placement::Auto,
@@ -171,7 +162,7 @@ fn report(exported: &Exported) {
 }
 
 /// A number of bytes for a reader.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),

@@ -6,8 +6,10 @@
 mod demo;
 mod engine;
 mod export;
+mod inspect;
 mod run;
 mod setup;
+mod tasks;
 
 use std::process::ExitCode;
 
@@ -25,16 +27,21 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Export(export::Args),
+    Inspect(inspect::Args),
     Run(run::Args),
     Setup(setup::Args),
+    #[command(flatten)]
+    Tasks(tasks::Command),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
         Command::Export(args) => export::run(args),
+        Command::Inspect(args) => inspect::run(args),
         Command::Run(args) => run::run(args),
         Command::Setup(args) => setup::run(args),
+        Command::Tasks(command) => tasks::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

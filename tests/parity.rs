@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fixtures::{Case, assert_close, bundled, fixtures};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
-use nezha_exporter::{ExportOptions, Heads, export};
+use nezha_exporter::{ExportOptions, Heads, OPSETS, export};
 use nezha_graphs::{GraphOptions, Head};
 use nezha_runtime::{EngineChoice, EngineOptions, Session, Tensor, Tensors};
 use tempfile::TempDir;
@@ -85,10 +85,11 @@ fn compare(context: &str, case: &Case, outputs: &Tensors, tolerance: f64) -> f64
     worst
 }
 
-fn parity(engine: &str, tolerance: f64, opset: u32) {
+/// Runs the fixtures whose name `chosen` accepts; gives how many cases there were.
+fn parity(engine: &str, tolerance: f64, opset: u32, chosen: impl Fn(&str) -> bool) -> usize {
     let mut worst = (0.0, String::new());
     let mut compared = 0;
-    for fixture in &fixtures() {
+    for fixture in fixtures().iter().filter(|it| chosen(&it.name)) {
         let mut sessions = HashMap::new();
         // Generation is another test's.
         for case in fixture
@@ -109,23 +110,41 @@ fn parity(engine: &str, tolerance: f64, opset: u32) {
             }
         }
     }
-    assert!(compared > 500, "only {compared} cases were compared");
     println!(
         "{compared} cases, worst {:.1e} of the largest magnitude: {}",
         worst.0, worst.1
     );
+    compared
 }
 
 #[test]
 fn onnx_runtime_gives_the_numbers_of_transformers() {
     let (engine, tolerance) = ENGINES[0];
-    parity(engine, tolerance, 17);
+    let compared = parity(engine, tolerance, 17, |_| true);
+    assert!(compared > 500, "only {compared} cases were compared");
 }
 
 #[test]
 fn tract_gives_the_numbers_of_transformers() {
     let (engine, tolerance) = ENGINES[1];
-    parity(engine, tolerance, 17);
+    let compared = parity(engine, tolerance, 17, |_| true);
+    assert!(compared > 500, "only {compared} cases were compared");
+}
+
+/// A few fixtures that use every operator whose form depends on the opset.
+#[test]
+fn every_opset_gives_the_numbers_of_transformers_in_every_engine() {
+    let chosen = [
+        "reach-4/sequence-classification",
+        "reach-64/multiple-choice",
+        "decoder-cross-attention/masked-lm",
+    ];
+    for opset in OPSETS {
+        for (engine, tolerance) in ENGINES {
+            let compared = parity(engine, tolerance, opset, |name| chosen.contains(&name));
+            assert!(compared > 25, "only {compared} cases were compared");
+        }
+    }
 }
 
 #[test]

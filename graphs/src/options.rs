@@ -109,7 +109,7 @@ pub struct UnknownPooling(
 );
 
 /// An option that a head or a checkpoint can't have.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionError {
     /// Another head's option.

@@ -27,6 +27,9 @@
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
+#[cfg(not(any(feature = "ort", feature = "tract")))]
+compile_error!("nezha-runtime needs an engine: enable the feature 'ort', 'tract' or both");
+
 mod engine;
 mod model;
 mod native;

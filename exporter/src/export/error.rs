@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use nezha_graphs::{Head, MetadataError};
+use nezha_graphs::Head;
 
 use super::{LinkError, OPSETS, Unavailable};
 use crate::nezha::BuildError;
@@ -31,9 +31,17 @@ pub enum ExportError {
         /// The head.
         head: Head,
         /// Why.
-        reason: Unavailable,
+        reason: Box<Unavailable>,
         /// The heads that it can give.
         available: Vec<Head>,
+    },
+    /// All heads were asked for, and none can be given.
+    #[error("{}: no head can be exported: {}", folder.display(), list(skipped))]
+    NoneLeft {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// Why each head can't be.
+        skipped: Vec<(Head, Unavailable)>,
     },
     /// An opset outside of [`OPSETS`].
     #[error("opset {found} is not supported: {} to {} are", OPSETS.start(), OPSETS.end())]
@@ -52,12 +60,14 @@ pub enum ExportError {
     /// The weights can't stay where they are.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The metadata can't be made.
-    #[error(transparent)]
-    Metadata(#[from] MetadataError),
     /// The artifact can't be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+}
+
+fn list(skipped: &[(Head, Unavailable)]) -> String {
+    let reasons = skipped.iter().map(|(head, why)| format!("{head}: {why}"));
+    reasons.collect::<Vec<_>>().join("; ")
 }
 
 fn offer(heads: &[Head]) -> String {

@@ -2,7 +2,7 @@
 //! what is of no use any more afterwards.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Warning;
@@ -217,7 +217,7 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             let mut names = vec![mentioned.clone(), other.clone()];
             retain_unmentioned(&path, &mut names).unwrap();
-            assert_eq!(names, [other.clone()], "at byte {at}");
+            assert_eq!(names, [other.as_str()], "at byte {at}");
         }
     }
 

@@ -1,9 +1,11 @@
+mod digest;
 mod error;
 mod folder;
 mod placement;
 mod plan;
 mod progress;
 mod selection;
+mod staged_files;
 mod survey;
 mod warning;
 
@@ -24,7 +26,7 @@ use progress::Progress;
 use selection::Selection;
 
 /// The opsets that graphs can be built for.
-pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=20;
+pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=23;
 
 /// How to export.
 #[derive(Clone, Debug)]
@@ -62,7 +64,8 @@ pub enum Heads {
     /// These; each of them has to be there. A single one becomes `model.onnx`, several become
     /// `<head>.onnx` each.
     Named(Vec<Head>),
-    /// Every head that the checkpoint can give, as `<head>.onnx`; the others are skipped.
+    /// Every head that the checkpoint can give and the options fit, as `<head>.onnx`; the others
+    /// are skipped.
     All,
 }
 
@@ -136,7 +139,7 @@ pub fn export_with_progress(
         heads,
         skipped,
         mut warnings,
-    } = Selection::new(checkpoint, &options.heads)?;
+    } = Selection::new(checkpoint, options)?;
     let plan = Plan::new(checkpoint, folder, heads, options)?;
     let target = TargetFolder::open(folder)?;
     let written = match plan.write(
@@ -148,7 +151,7 @@ pub fn export_with_progress(
         Ok(written) => written,
         Err(error) => {
             target.discard();
-            return Err(error);
+            return Err(error.into());
         }
     };
     if let Err(error) = remove_superseded_weights(folder) {

@@ -1,17 +1,20 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use nezha_graphs::{Head, Metadata, MetadataError};
+use nezha_graphs::{Head, Metadata};
 
+use super::digest::Digest;
 use super::folder::{Sidecar, weights_name};
 use super::placement::{InPlace, links};
 use super::progress::Progress;
+use super::staged_files::{StagedFiles, StagedWeights, Written};
 use super::survey::has_pooler;
 use super::{Artifact, ExportError, ExportOptions, Heads, Placement, Warning, WrittenFile};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
 use crate::nezha;
-use crate::onnx::{Links, Message, Staged, WeightsFile, WriteError, sync_folder};
+use crate::onnx::{Links, Message, Staged, WeightsFile, WriteError, encode_metadata};
 
 /// Everything that is decided before the first byte is written.
 pub(super) struct Plan<'c> {
@@ -24,19 +27,6 @@ pub(super) struct Plan<'c> {
     paths: Vec<PathBuf>,
     placement: Placement,
     /// Where linked weights are.
-    links: Links,
-}
-
-/// What a plan wrote.
-pub(super) struct Written {
-    pub artifacts: Vec<Artifact>,
-    pub weights: Option<WrittenFile>,
-}
-
-/// An external weights file that has no name yet.
-struct StagedWeights {
-    staged: Staged,
-    file: WrittenFile,
     links: Links,
 }
 
@@ -74,85 +64,84 @@ impl<'c> Plan<'c> {
     }
 
     /// Where the weights go, now that the sizes are known.
-    fn resolve(&self) -> Result<Placement, ExportError> {
-        // A digest has a fixed length, so that sizes don't wait for it.
-        let messages = self.messages(&"0".repeat(32), &self.links)?;
-        let sizes: Vec<u64> = messages.iter().map(Message::size).collect();
+    fn resolve(&self) -> Result<Placement, WriteError> {
+        let mut sizes = Vec::new();
+        for (&head, graph) in self.heads.iter().zip(&self.graphs) {
+            // A digest has a fixed length, so that sizes don't wait for it.
+            let metadata = self.metadata(head, &"0".repeat(32))?;
+            sizes.push(Message::new(graph, &self.links).size() + metadata.len() as u64);
+        }
         self.placement
             .resolve(&sizes)
-            .map_err(|bytes| WriteError::TooLarge { bytes }.into())
+            .map_err(|bytes| WriteError::TooLarge { bytes })
     }
 
-    fn messages(&self, digest: &str, links: &Links) -> Result<Vec<Message<'_>>, MetadataError> {
-        let graphs = self.heads.iter().zip(&self.graphs);
-        graphs
-            .map(|(&head, graph)| {
-                let metadata = Metadata {
-                    head,
-                    config_json: self.checkpoint.config_json().to_owned(),
-                    source_size: self.checkpoint.size(),
-                    source_digest: digest.to_owned(),
-                    exporter_version: env!("CARGO_PKG_VERSION").to_owned(),
-                };
-                Ok(Message::new(graph, &metadata.to_props()?, links))
-            })
-            .collect()
+    fn metadata(&self, head: Head, digest: &str) -> Result<Vec<u8>, WriteError> {
+        let metadata = Metadata {
+            head,
+            config_json: self.checkpoint.config_json().to_owned(),
+            source_size: self.checkpoint.size(),
+            source_digest: digest.to_owned(),
+            exporter_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        Ok(encode_metadata(metadata.to_props()?))
     }
 
-    /// Writes all files under temporary names, and then gives each its own, the artifacts last.
+    /// Writes all files under temporary names, and then gives each its own.
     pub fn write(
         &self,
         folder: &Path,
         force: bool,
         mut progress: Progress,
         warnings: &mut Vec<Warning>,
-    ) -> Result<Written, ExportError> {
+    ) -> Result<Written, WriteError> {
         self.check_targets(force)?;
         let sidecars = Sidecar::collect(self.checkpoint, folder, force, warnings)?;
-        let digest = self.checkpoint.digest().map_err(WriteError::from)?;
+        let files = thread::scope(|scope| {
+            let digest = Digest::begin(scope, self.checkpoint);
+            self.stage(folder, digest, &sidecars, &mut progress)
+        })?;
+        files.commit(folder)
+    }
 
-        let weights = self.stage_weights(folder, &mut progress)?;
+    fn stage(
+        &self,
+        folder: &Path,
+        mut digest: Digest,
+        sidecars: &[Sidecar],
+        progress: &mut Progress,
+    ) -> Result<StagedFiles, WriteError> {
+        let weights = self.stage_weights(folder, progress)?;
         let links = weights.as_ref().map_or(&self.links, |it| &it.links);
         let mut artifacts = Vec::new();
-        for message in self.messages(&digest, links)? {
+        for ((&head, graph), path) in self.heads.iter().zip(&self.graphs).zip(&self.paths) {
+            let message = Message::new(graph, links);
             progress.expect(message.size());
-            let (staged, ()) = Staged::new(folder, |out| {
-                message.write(self.checkpoint, &mut progress.watch(out))
+            let (staged, metadata) = Staged::new(folder, |out| {
+                message.write(self.checkpoint, &mut progress.watch(&mut *out))?;
+                let metadata = self.metadata(head, digest.get()?)?;
+                out.write_all(&metadata)?;
+                Ok(metadata.len())
             })?;
-            artifacts.push((staged, message.size()));
-        }
-        let sidecars = sidecars
-            .iter()
-            .map(|it| Ok((it.stage(folder)?, folder.join(it.name))))
-            .collect::<Result<Vec<_>, WriteError>>()?;
-
-        let mut written = Written {
-            artifacts: Vec::new(),
-            weights: None,
-        };
-        if let Some(weights) = weights {
-            weights.staged.persist(&weights.file.path)?;
-            sync_folder(folder)?;
-            written.weights = Some(weights.file);
-        }
-        for (staged, path) in sidecars {
-            staged.persist(&path)?;
-        }
-        for (((staged, bytes), path), &head) in
-            artifacts.into_iter().zip(&self.paths).zip(&self.heads)
-        {
-            staged.persist(path)?;
-            written.artifacts.push(Artifact {
+            let artifact = Artifact {
                 head,
                 opset: self.opset,
                 file: WrittenFile {
                     path: path.clone(),
-                    bytes,
+                    bytes: message.size() + metadata as u64,
                 },
-            });
+            };
+            artifacts.push((staged, artifact));
         }
-        sync_folder(folder)?;
-        Ok(written)
+        let sidecars = sidecars
+            .iter()
+            .map(|it| Ok((it.stage(folder)?, folder.join(it.name))))
+            .collect::<Result<_, WriteError>>()?;
+        Ok(StagedFiles {
+            weights,
+            sidecars,
+            artifacts,
+        })
     }
 
     fn check_targets(&self, force: bool) -> Result<(), WriteError> {

@@ -1,7 +1,7 @@
 use nezha_graphs::Head;
 
 use super::survey::has_pooler;
-use super::{ExportError, Heads, Survey, Unavailable, Warning};
+use super::{ExportError, ExportOptions, Heads, Survey, Unavailable, Warning};
 use crate::checkpoint::{Checkpoint, Note};
 
 /// The heads to export, those to skip, and what there is to say about them.
@@ -12,37 +12,65 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    pub fn new(checkpoint: &Checkpoint, wanted: &Heads) -> Result<Self, ExportError> {
+    pub fn new(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Self, ExportError> {
         let survey = Survey::new(checkpoint).map_err(|source| ExportError::Build {
             folder: checkpoint.folder().to_owned(),
             source,
         })?;
+        let all = options.heads == Heads::All;
+        let refused = |head, reason| ExportError::Head {
+            folder: checkpoint.folder().to_owned(),
+            head,
+            reason: Box::new(reason),
+            available: survey.available(),
+        };
         let mut heads = Vec::new();
         let mut skipped = Vec::new();
-        for head in named(checkpoint, wanted)? {
-            match check(&survey, head, wanted) {
+        for head in named(checkpoint, &options.heads)? {
+            // Every other head stands on the encoder, so that without it there is none at all.
+            match survey.check(head) {
+                Err(reason) if !all || head == Head::Base => return Err(refused(head, reason)),
+                Err(reason) => skipped.push((head, reason)),
                 Ok(()) => heads.push(head),
-                // Every other head stands on the encoder, so that there is nothing to export.
-                Err(reason) if *wanted == Heads::All && head != Head::Base => {
-                    skipped.push((head, reason));
-                }
-                Err(reason) => {
-                    return Err(ExportError::Head {
-                        folder: checkpoint.folder().to_owned(),
-                        head,
-                        reason,
-                        available: survey.available(),
-                    });
-                }
             }
         }
-        let warnings = warnings(checkpoint, &survey, &heads);
+        if all {
+            heads.retain(|&head| match unfit(checkpoint, &survey, options, head) {
+                None => true,
+                Some(reason) => {
+                    skipped.push((head, reason));
+                    false
+                }
+            });
+            skipped.sort_by_key(|(head, _)| *head);
+        }
+        if heads.is_empty() {
+            return Err(ExportError::NoneLeft {
+                folder: checkpoint.folder().to_owned(),
+                skipped,
+            });
+        }
+        let warnings = warnings(checkpoint, &survey, &heads, options);
         Ok(Self {
             heads,
             skipped,
             warnings,
         })
     }
+}
+
+/// Why a head that the checkpoint has is not among all that are exported.
+fn unfit(
+    checkpoint: &Checkpoint,
+    survey: &Survey,
+    options: &ExportOptions,
+    head: Head,
+) -> Option<Unavailable> {
+    if survey.is_unclaimed(head) {
+        return Some(Unavailable::Unclaimed);
+    }
+    let checked = options.graph.check(checkpoint.config(), head);
+    checked.err().map(Unavailable::Option)
 }
 
 /// The heads that `wanted` speaks of, each once.
@@ -64,19 +92,16 @@ fn named(checkpoint: &Checkpoint, wanted: &Heads) -> Result<Vec<Head>, ExportErr
     Ok(once.map(|(_, head)| *head).collect())
 }
 
-fn check(survey: &Survey, head: Head, wanted: &Heads) -> Result<(), Unavailable> {
-    survey.check(head)?;
-    match *wanted == Heads::All && survey.is_unclaimed(head) {
-        true => Err(Unavailable::Unclaimed),
-        false => Ok(()),
-    }
-}
-
-fn warnings(checkpoint: &Checkpoint, survey: &Survey, heads: &[Head]) -> Vec<Warning> {
+fn warnings(
+    checkpoint: &Checkpoint,
+    survey: &Survey,
+    heads: &[Head],
+    options: &ExportOptions,
+) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for note in checkpoint.notes() {
-        // Buffers that graphs compute themselves are nobody's loss.
-        if !matches!(note, Note::SkippedBuffers { .. }) {
+        // Translated names and buffers that graphs compute themselves are nobody's loss.
+        if !matches!(note, Note::SkippedBuffers { .. } | Note::Names(_)) {
             warnings.push(Warning::Checkpoint(note.clone()));
         }
     }
@@ -84,7 +109,8 @@ fn warnings(checkpoint: &Checkpoint, survey: &Survey, heads: &[Head]) -> Vec<War
     if !names.is_empty() {
         warnings.push(Warning::UnknownTensors { names });
     }
-    if heads.contains(&Head::Base) && !has_pooler(checkpoint) {
+    let pooler_wanted = options.graph.pooler && options.graph.pooling.is_none();
+    if heads.contains(&Head::Base) && pooler_wanted && !has_pooler(checkpoint) {
         warnings.push(Warning::NoPooler);
     }
     for &head in heads.iter().filter(|head| survey.is_unclaimed(**head)) {

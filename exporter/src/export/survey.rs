@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use nezha_graphs::{GraphOptions, Head};
+use nezha_graphs::{GraphOptions, Head, OptionError};
 
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Content, Graph, WeightError, Weights};
@@ -52,6 +52,8 @@ pub enum Unavailable {
     },
     /// `architectures` does not say whose `classifier.weight` is.
     Unclaimed,
+    /// An option that was asked for is another head's.
+    Option(OptionError),
 }
 
 impl fmt::Display for Unavailable {
@@ -85,6 +87,7 @@ impl fmt::Display for Unavailable {
                 "'classifier.weight' was trained as {}, says config.json's `architectures`",
                 by.transformers_class()
             ),
+            Unavailable::Option(error) => error.fmt(f),
             Unavailable::Unclaimed => {
                 let [a, b, c] = CLASSIFIERS;
                 write!(

@@ -332,17 +332,15 @@ impl<'w> Builder<'w> {
         output
     }
 
-    /// Adds a node that gives values and, in the same shape, where they were: int64.
-    pub(super) fn node_with_indices(&self, path: &str, op: Op, inputs: &[Value]) -> [Value; 2] {
-        let values = self.node(path, op, inputs);
+    /// Adds another output to the node that made `first`, the newest one.
+    pub(super) fn second_output(&self, first: Value, name: &str, value_type: ValueType) -> Value {
         let state = &mut *self.state.borrow_mut();
-        let name = format!("{}/indices", state.graph.names[values.0]);
-        let shape = state.graph.types[values.0].shape.clone();
-        let indices = state.value(name, ValueType::new(DType::I64, shape));
+        let name = format!("{}/{name}", state.graph.names[first.0]);
+        let second = state.value(name, value_type);
         if let Some(node) = state.graph.nodes.last_mut() {
-            node.outputs.push(indices);
+            node.outputs.push(second);
         }
-        [values, indices]
+        second
     }
 
     /// The constant of this content; equal constants are one value.

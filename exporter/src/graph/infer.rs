@@ -257,7 +257,7 @@ fn gather_nd(x: &ValueType, indices: &ValueType) -> Inferred {
     expect_index(indices)?;
     match (x.shape.as_slice(), indices.shape.as_slice()) {
         ([_, _, rest @ ..], [count, two]) if two.as_fixed() == Some(2) => {
-            Ok(plain(x.dtype, [&[count.clone()], rest].concat()))
+            Ok(plain(x.dtype, [std::slice::from_ref(count), rest].concat()))
         }
         (x, indices) => Err(format!("{} at {}", show(x), show(indices))),
     }

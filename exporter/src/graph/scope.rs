@@ -348,9 +348,13 @@ impl<'g> Scope<'g> {
 
     /// The `count` largest along the last axis, and where they were, int64.
     pub fn top_k(&self, x: Value, count: usize) -> [Value; 2] {
-        let inputs = [x, self.vector(&[count as i64])];
-        self.builder
-            .node_with_indices(&self.path, Op::TopK, &inputs)
+        let values = self.node(Op::TopK, &[x, self.vector(&[count as i64])]);
+        let shape = self.value_type(values).shape;
+        let indices = ValueType::new(DType::I64, shape);
+        [
+            values,
+            self.builder.second_output(values, "indices", indices),
+        ]
     }
 
     /// The last axis's fixed size; 0 where it is dynamic.

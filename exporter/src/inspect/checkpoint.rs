@@ -2,16 +2,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use nezha_graphs::{Config, GraphOptions, Head};
+use nezha_graphs::{Config, Head};
 use serde::Serialize;
 
-use crate::OPSETS;
+use crate::Survey;
 use crate::checkpoint::{Checkpoint, WeightInfo};
-use crate::graph::{WeightError, Weights};
-use crate::nezha::{self, BuildError};
-
-/// The most obstacles that are listed for a head.
-const OBSTACLES: usize = 4;
+use crate::nezha::BuildError;
 
 /// Prefixes of canonical names, and what the part of a model is called that they stand for.
 const PARTS: [(&str, &str); 7] = [
@@ -47,6 +43,8 @@ pub struct CheckpointSummary {
     pub head_size: usize,
     /// All heads, and whether this checkpoint can give them.
     pub heads: Vec<HeadSummary>,
+    /// Tensors that no head needs.
+    pub unknown_tensors: Vec<String>,
     /// What was assumed, translated and skipped, one sentence each.
     pub notes: Vec<String>,
 }
@@ -89,14 +87,17 @@ pub struct HeadSummary {
     pub head: &'static str,
     /// Whether the config's `architectures` names it.
     pub named: bool,
-    /// Why the checkpoint can't give it: the first few tensors that are missing or misshapen.
-    /// Empty where it can.
-    pub obstacles: Vec<String>,
+    /// Why the checkpoint can't give it; absent where it can.
+    pub unavailable: Option<String>,
 }
 
 impl CheckpointSummary {
     /// Counts what `checkpoint` holds.
-    pub fn new(checkpoint: &Checkpoint) -> Self {
+    ///
+    /// # Errors
+    /// [`BuildError`] where a head's graph could not be built even with all of its tensors.
+    pub fn new(checkpoint: &Checkpoint) -> Result<Self, BuildError> {
+        let survey = Survey::new(checkpoint)?;
         let weights = checkpoint.weights();
         let files = checkpoint.files().into_iter().map(|path| FileSummary {
             path: path.to_owned(),
@@ -104,7 +105,7 @@ impl CheckpointSummary {
         });
         let mapped = weights.iter().all(|weight| weight.location.is_some());
         let config = checkpoint.config();
-        Self {
+        Ok(Self {
             folder: checkpoint.folder().to_owned(),
             files: files.collect(),
             format: if mapped { "safetensors" } else { "PyTorch" },
@@ -115,62 +116,21 @@ impl CheckpointSummary {
             config: config.clone(),
             head_size: config.head_size(),
             heads: Head::ALL
-                .map(|head| HeadSummary::new(checkpoint, head))
+                .map(|head| HeadSummary::new(&survey, config, head))
                 .to_vec(),
+            unknown_tensors: survey.unknown_tensors(),
             notes: checkpoint.notes().iter().map(ToString::to_string).collect(),
-        }
+        })
     }
 }
 
 impl HeadSummary {
-    /// A head can be given when its graph can be built.
-    fn new(checkpoint: &Checkpoint, head: Head) -> Self {
-        let options = GraphOptions {
-            pooler: checkpoint.weight("nezha.pooler.dense.weight").is_some(),
-            ..GraphOptions::default()
-        };
-        let mut weights = Completed {
-            checkpoint,
-            supplied: BTreeMap::new(),
-        };
-        let mut obstacles = Vec::new();
-        while obstacles.len() < OBSTACLES
-            && let Err(error) = nezha::build(
-                &weights,
-                checkpoint.config(),
-                head,
-                &options,
-                *OPSETS.start(),
-            )
-        {
-            let BuildError::Weight { source, .. } = error else {
-                obstacles.push(error.to_string());
-                break;
-            };
-            obstacles.push(source.to_string());
-            let (WeightError::Missing { name, expected }
-            | WeightError::Shape { name, expected, .. }) = source;
-            weights.supplied.insert(name, expected);
-        }
+    fn new(survey: &Survey, config: &Config, head: Head) -> Self {
         Self {
             head: head.name(),
-            named: checkpoint.config().heads().contains(&head),
-            obstacles,
+            named: config.heads().contains(&head),
+            unavailable: survey.check(head).err().map(|reason| reason.to_string()),
         }
-    }
-}
-
-/// The weights of a checkpoint, and in the place of those that stopped a graph, their right shapes:
-/// so building goes on to the next obstacle.
-struct Completed<'c> {
-    checkpoint: &'c Checkpoint,
-    supplied: BTreeMap<String, Vec<usize>>,
-}
-
-impl Weights for Completed<'_> {
-    fn shape(&self, name: &str) -> Option<&[usize]> {
-        let supplied = self.supplied.get(name).map(Vec::as_slice);
-        supplied.or_else(|| Weights::shape(self.checkpoint, name))
     }
 }
 

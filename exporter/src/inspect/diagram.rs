@@ -11,8 +11,8 @@ use nezha_graphs::{TensorType, attribute_text, constant_text, graph_types};
 use super::notation::Notation;
 use super::svg::Canvas;
 
-/// The most nodes that a picture can hold and still be read.
-const LIMIT: usize = 300;
+/// The most nodes that a picture can hold and still be read; layout-rs takes many seconds for more.
+const LIMIT: usize = 150;
 
 /// layout-rs reserves a square of this many pixels for a character; text is set larger, so that a
 /// character of average width fills it, and every line is followed by an empty one.

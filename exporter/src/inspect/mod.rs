@@ -17,12 +17,10 @@ use prost::Message;
 use serde::Serialize;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, OpenOptions, file};
+use crate::nezha::BuildError;
 
 pub use checkpoint::{CheckpointSummary, FileSummary, HeadSummary, PartSummary, StorageSummary};
 pub use diagram::{DiagramError, diagram};
-
-/// The artifact that a folder is taken for where it is no checkpoint.
-const MODEL: &str = "model.onnx";
 
 /// What a path holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -63,6 +61,17 @@ pub enum InspectError {
         /// What is wrong.
         reason: String,
     },
+    /// A folder without a checkpoint's weights and with more than one `.onnx`.
+    #[error("{}: {} .onnx files; name one of them: {}", folder.display(), names.len(), names.join(", "))]
+    SeveralModels {
+        /// The folder.
+        folder: PathBuf,
+        /// The files.
+        names: Vec<String>,
+    },
+    /// A head's graph contradicts itself.
+    #[error(transparent)]
+    Build(#[from] BuildError),
     /// Some other file.
     #[error(
         "{}: expected a checkpoint (its folder, or its file of weights) or an .onnx file, found \
@@ -75,48 +84,62 @@ pub enum InspectError {
     },
 }
 
-/// Says what is at `path`: a checkpoint, an `.onnx` file, or a folder with a `model.onnx`.
+/// Says what is at `path`: a checkpoint, an `.onnx` file, or a folder with one.
 ///
 /// # Errors
 /// Any [`InspectError`].
 pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
-    if let Some(model) = model_file(path) {
-        return Ok(Inspected::Model(Box::new(inspect_model(&model)?)));
+    if is_onnx(path) && !path.is_dir() {
+        return Ok(Inspected::Model(Box::new(inspect_model(path)?)));
     }
     match Checkpoint::open(path, &OpenOptions::default()) {
-        Ok(checkpoint) => Ok(Inspected::Checkpoint(Box::new(CheckpointSummary::new(
-            &checkpoint,
-        )))),
+        Ok(checkpoint) => {
+            let summary = CheckpointSummary::new(&checkpoint)?;
+            Ok(Inspected::Checkpoint(Box::new(summary)))
+        }
         Err(CheckpointError::NotWeights { path }) => Err(InspectError::OtherFile { path }),
-        Err(error) => Err(error.into()),
+        Err(error) => match model_in(path)? {
+            Some(model) => Ok(Inspected::Model(Box::new(inspect_model(&model)?))),
+            None => Err(error.into()),
+        },
     }
 }
 
-/// The messages of the `.onnx` file at `path`, or of the `model.onnx` in that folder; weights stay
-/// in the mapped file.
+/// The messages of the `.onnx` file at `path`, or of the only one in that folder; weights stay in
+/// the mapped file.
 ///
 /// # Errors
 /// Any [`InspectError`].
 pub fn read_model(path: &Path) -> Result<ModelProto, InspectError> {
-    match model_file(path) {
+    match model_in(path)? {
         Some(model) => decode(&model),
-        None => Err(InspectError::NotOnnx {
-            path: path.to_owned(),
-            reason: "expected an .onnx file, or a folder with a model.onnx".to_owned(),
-        }),
+        None => decode(path),
     }
 }
 
-/// The `.onnx` file that `path` means, if it means one: itself, or the artifact in a folder without
-/// weights.
-fn model_file(path: &Path) -> Option<PathBuf> {
-    let is_onnx = |it: &Path| it.extension().is_some_and(|it| it == "onnx");
-    if is_onnx(path) && !path.is_dir() {
-        return Some(path.to_owned());
+fn is_onnx(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "onnx")
+}
+
+/// The only `.onnx` file in a folder; `None` where there is none, or `path` is no folder.
+fn model_in(path: &Path) -> Result<Option<PathBuf>, InspectError> {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let mut models: Vec<PathBuf> = entries
+        .map(|it| it.path())
+        .filter(|it| is_onnx(it))
+        .collect();
+    models.sort();
+    match models.as_slice() {
+        [] => Ok(None),
+        [model] => Ok(Some(model.clone())),
+        several => Err(InspectError::SeveralModels {
+            folder: path.to_owned(),
+            names: several
+                .iter()
+                .filter_map(|it| Some(it.file_name()?.to_string_lossy().into_owned()))
+                .collect(),
+        }),
     }
-    let inside = path.join(MODEL);
-    let no_checkpoint = || Checkpoint::open(path, &OpenOptions::default()).is_err();
-    (inside.is_file() && no_checkpoint()).then_some(inside)
 }
 
 fn decode(path: &Path) -> Result<ModelProto, InspectError> {

@@ -46,22 +46,18 @@ pub fn attention(
     head_mask: Option<Value>,
 ) -> Result<Attention, WeightError> {
     let project = |name: &str, x: Value| linear(&s.at(name), x, config.hidden_size);
-    let heads = |x: Value| split_heads(s, config, x, &[0, 2, 1, 3]);
+    let heads = |x: Value| split_heads(s, config, x);
     let masked = |x: Value| head_mask.map_or(x, |mask| s.mul(x, mask));
 
     let scale = s.float(1.0 / (config.head_size() as f32).sqrt());
     let q = s.mul(heads(project("query", x)?), scale);
-    let (key, value) = (project("key", source)?, heads(project("value", source)?));
-    let (k_transposed, v, present) = match past {
-        None => (split_heads(s, config, key, &[0, 2, 3, 1]), value, None),
-        Some([past_key, past_value]) => {
-            let k = s.concat(2, &[past_key, heads(key)]);
-            let v = s.concat(2, &[past_value, value]);
-            (s.transpose(k, &[0, 1, 3, 2]), v, Some([k, v]))
-        }
-    };
+    let k = heads(project("key", source)?);
+    let v = heads(project("value", source)?);
+    let present = past.map(|[keys, values]| [s.concat(2, &[keys, k]), s.concat(2, &[values, v])]);
+    let [k, v] = present.unwrap_or([k, v]);
 
-    let scores = s.add(s.matmul(q, k_transposed), setting.relative.scores(s, q));
+    let content = s.matmul(q, s.transpose(k, &[0, 1, 3, 2]));
+    let scores = s.add(content, setting.relative.scores(s, q));
     let p = s.softmax(s.add(scores, setting.mask));
     let context = s.add(s.matmul(p, v), setting.relative.context(s, p));
 
@@ -72,10 +68,10 @@ pub fn attention(
     })
 }
 
-/// [batch, sequence, H] as [batch, sequence, A, D], its axes then in the order of `perm`.
-fn split_heads(s: &Scope, config: &Config, x: Value, perm: &[usize]) -> Value {
+/// [batch, sequence, H] as [batch, A, sequence, D].
+fn split_heads(s: &Scope, config: &Config, x: Value) -> Value {
     let [heads, depth] = [config.num_attention_heads, config.head_size()].map(|it| it as i64);
-    s.transpose(s.reshape(x, &[0, 0, heads, depth]), perm)
+    s.transpose(s.reshape(x, &[0, 0, heads, depth]), &[0, 2, 1, 3])
 }
 
 /// [batch, A, sequence, D] as [batch, sequence, H].

@@ -1,6 +1,8 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use nezha_graphs::MetadataError;
+
 use super::MESSAGE_LIMIT;
 use crate::checkpoint::CheckpointError;
 
@@ -52,6 +54,9 @@ pub enum WriteError {
     /// A weight can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The metadata can't be made.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
 }
 
 /// What to do about an error of the file system.

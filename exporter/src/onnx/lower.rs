@@ -1,15 +1,15 @@
 use bytes::Bytes;
 use nezha_graphs::Port;
 use nezha_graphs::proto::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
-    TensorProto, ValueInfoProto,
+    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    ValueInfoProto,
 };
 
 use super::ir_version;
 use crate::graph::{Graph, Initializer, Node, Op, Value};
 
-/// The messages of a graph but for its initializers, which are written one by one.
-pub(super) fn model(graph: &Graph, metadata: &[(String, String)]) -> ModelProto {
+/// The messages of a graph but for its initializers, which are written one by one, and the metadata.
+pub(super) fn model(graph: &Graph) -> ModelProto {
     ModelProto {
         ir_version: ir_version(graph.opset),
         producer_name: "nezha-onnx".to_owned(),
@@ -35,13 +35,7 @@ pub(super) fn model(graph: &Graph, metadata: &[(String, String)]) -> ModelProto 
             domain: String::new(),
             version: graph.opset.into(),
         }],
-        metadata_props: metadata
-            .iter()
-            .map(|(key, value)| StringStringEntryProto {
-                key: key.clone(),
-                value: value.clone(),
-            })
-            .collect(),
+        metadata_props: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use nezha_graphs::proto::StringStringEntryProto;
+use nezha_graphs::proto::{ModelProto, StringStringEntryProto};
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
@@ -36,12 +36,13 @@ pub struct Link {
 /// Where initializers lie that are not inside of the message.
 pub type Links = HashMap<Content, Link>;
 
-/// The message of a whole `.onnx` file, its size known before a byte of it is written.
+/// The message of an `.onnx` file up to its metadata, its size known before a byte is written.
 ///
 /// Weights go from the checkpoint to the file one after the other: the messages around them are
-/// framed by hand, since encoding the whole model would hold every weight at once.
+/// framed by hand, since encoding the whole model would hold every weight at once. The fields of
+/// a message may come in any order, so that [`encode_metadata`] follows when all else is written.
 pub struct Message<'g> {
-    /// Everything of the model but the graph.
+    /// Everything of the model but the graph and the metadata.
     model: Vec<u8>,
     /// Everything of the graph but the initializers.
     graph: Vec<u8>,
@@ -50,8 +51,8 @@ pub struct Message<'g> {
 
 impl<'g> Message<'g> {
     /// Lays out the message of `graph`; initializers without a link are inside of it.
-    pub fn new(graph: &'g Graph, metadata: &[(String, String)], links: &Links) -> Self {
-        let mut model = lower::model(graph, metadata);
+    pub fn new(graph: &'g Graph, links: &Links) -> Self {
+        let mut model = lower::model(graph);
         let nodes = model.graph.take().unwrap_or_default().encode_to_vec();
         let tensors = graph.initializers.iter();
         Self {
@@ -91,6 +92,16 @@ impl<'g> Message<'g> {
     fn graph_size(&self) -> u64 {
         self.graph.len() as u64 + self.tensors.iter().map(Tensor::field_size).sum::<u64>()
     }
+}
+
+/// The metadata of a model as the last bytes of its file.
+pub fn encode_metadata(metadata: Vec<(String, String)>) -> Vec<u8> {
+    let entry = |(key, value)| StringStringEntryProto { key, value };
+    ModelProto {
+        metadata_props: metadata.into_iter().map(entry).collect(),
+        ..ModelProto::default()
+    }
+    .encode_to_vec()
 }
 
 /// A `TensorProto` in two parts: what prost encodes, and the elements behind it.

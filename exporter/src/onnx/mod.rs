@@ -13,7 +13,7 @@ mod staged;
 mod weights_file;
 
 pub use error::WriteError;
-pub use message::{Link, Links, MESSAGE_LIMIT, Message};
+pub use message::{Link, Links, MESSAGE_LIMIT, Message, encode_metadata};
 pub use staged::{Staged, remove_partial_files, replace_file, sync_folder};
 pub use weights_file::WeightsFile;
 

@@ -1,6 +1,8 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use tempfile::NamedTempFile;
 
@@ -8,6 +10,9 @@ use super::WriteError;
 
 /// How the names of files in the making start and end.
 const PARTIAL: (&str, &str) = (".nezha-", ".partial");
+
+/// Bytes after which the disk is told to begin, so that it does not idle until all are there.
+const EARLY: usize = 32 << 20;
 
 /// A file that is complete and on disk, but not yet under its name; it deletes itself unless
 /// [persisted](Self::persist).
@@ -20,21 +25,30 @@ impl Staged {
     /// [`WriteError::File`] where the file system refuses, and whatever `write` gives.
     pub fn new<T>(
         folder: &Path,
-        write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<T, WriteError>,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, WriteError>,
     ) -> Result<(Self, T), WriteError> {
         let at = |source| WriteError::File {
             path: folder.to_owned(),
             source,
         };
-        let mut temporary = temporary_file(folder).map_err(at)?;
-        let mut buffered = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
-        let written = write(&mut buffered).map_err(|error| match error {
+        let temporary = temporary_file(folder).map_err(at)?;
+        let file = temporary.as_file();
+        let written = thread::scope(|scope| {
+            let (begin, begun) = sync_channel(1);
+            let early = scope.spawn(|| sync_early(file, begun));
+            let mut out = BufWriter::with_capacity(1 << 20, Early::new(file, begin));
+            let written = write(&mut out)?;
+            out.flush()?;
+            drop(out);
+            // What the disk could not take is said once only, perhaps to the other thread.
+            early.join().unwrap_or_else(|_| file.sync_all())?;
+            file.sync_all()?;
+            Ok(written)
+        });
+        let written = written.map_err(|error| match error {
             WriteError::Io(source) => at(source),
             other => other,
         })?;
-        buffered.flush().map_err(at)?;
-        drop(buffered);
-        temporary.as_file().sync_all().map_err(at)?;
         Ok((Self(temporary), written))
     }
 
@@ -51,6 +65,46 @@ impl Staged {
     }
 }
 
+/// A file that says now and then that there is something to sync.
+struct Early<'f> {
+    file: &'f File,
+    begin: SyncSender<()>,
+    unsynced: usize,
+}
+
+impl<'f> Early<'f> {
+    fn new(file: &'f File, begin: SyncSender<()>) -> Self {
+        Self {
+            file,
+            begin,
+            unsynced: 0,
+        }
+    }
+}
+
+impl Write for Early<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Not more at a time, since a large tensor comes in one piece.
+        let written = self.file.write(&bytes[..bytes.len().min(EARLY)])?;
+        self.unsynced += written;
+        if self.unsynced >= EARLY {
+            self.unsynced = 0;
+            // Where the last sync still runs, this one is left for later.
+            let _ = self.begin.try_send(());
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Syncs whenever it is told to.
+fn sync_early(file: &File, begun: Receiver<()>) -> io::Result<()> {
+    begun.iter().try_for_each(|()| file.sync_data())
+}
+
 /// Puts a file at `path` in one step: `write` fills a temporary file beside it, which is synced and
 /// then renamed. Whatever fails or is killed, `path` is the old file or the new one, whole.
 ///
@@ -60,7 +114,7 @@ impl Staged {
 pub fn replace_file(
     path: &Path,
     force: bool,
-    write: impl FnOnce(&mut BufWriter<&mut File>) -> Result<(), WriteError>,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), WriteError>,
 ) -> Result<(), WriteError> {
     if !force && path.symlink_metadata().is_ok() {
         return Err(WriteError::Exists {

@@ -149,6 +149,36 @@ fn a_classifier_that_nobody_claims_is_exported_only_by_name() {
 }
 
 #[test]
+fn an_option_that_is_another_heads_skips_a_head_of_all_and_refuses_one_by_name() {
+    let mut options = all();
+    options.graph.top_k = Some(3);
+    let target = tempfile::tempdir().unwrap();
+    let checkpoint = fixture("reach-4/pretraining");
+    let given = exported(&checkpoint, target.path(), &options);
+    let heads: Vec<Head> = given.artifacts.iter().map(|it| it.head).collect();
+    assert_eq!(heads, [Head::MaskedLm]);
+    let reason = &given.skipped[0];
+    assert_eq!(reason.0, Head::Base);
+    assert!(reason.1.to_string().contains("--top-k"), "{}", reason.1);
+
+    options.heads = Heads::Named(vec![Head::Base]);
+    let target = tempfile::tempdir().unwrap();
+    let message = refusal(&checkpoint, target.path(), &options);
+    assert!(message.contains("--top-k"), "{message}");
+
+    options.heads = Heads::All;
+    let message = refusal(&fixture("reach-4/base"), target.path(), &options);
+    for part in [
+        "no head can be exported",
+        "base: --top-k",
+        "masked-lm: not trained",
+    ] {
+        assert!(message.contains(part), "no \"{part}\" in: {message}");
+    }
+    assert!(listing(target.path()).is_empty());
+}
+
+#[test]
 fn a_base_model_without_pooler_is_exported_with_a_warning() {
     let checkpoint = edited("reach-4/base", |_, tensors| {
         tensors.retain(|name, _| !name.starts_with("pooler."));

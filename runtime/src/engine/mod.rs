@@ -94,14 +94,22 @@ pub enum EngineError {
     },
     /// There is no ONNX Runtime to load.
     #[cfg(feature = "ort")]
-    #[error(transparent)]
-    Library(#[from] OrtLibraryError),
+    #[error("{engine} can't start: {source}")]
+    Library {
+        /// The engine.
+        engine: EngineKind,
+        /// What was tried.
+        source: OrtLibraryError,
+    },
     /// A process can only ever load one ONNX Runtime.
     #[error(
-        "this process has loaded the ONNX Runtime {}; {} needs a process of its own",
+        "{engine} can't start: this process has loaded the ONNX Runtime {}; {} needs a process of \
+         its own",
         loaded.display(), requested.display()
     )]
     OtherLibrary {
+        /// The engine.
+        engine: EngineKind,
         /// The library that is loaded.
         loaded: PathBuf,
         /// The library that was asked for.
@@ -158,14 +166,14 @@ pub enum EngineError {
 pub struct Skipped {
     /// The engine.
     pub engine: EngineKind,
-    /// Why it doesn't run.
+    /// Why it doesn't run; names the engine.
     pub error: EngineError,
 }
 
 fn lines(skipped: &[Skipped]) -> String {
     skipped
         .iter()
-        .map(|it| format!("\n  {}: {}", it.engine, it.error))
+        .map(|it| format!("\n  {}", it.error))
         .collect()
 }
 
@@ -197,6 +205,7 @@ pub(crate) fn start(
 fn start_one(
     model: &Model,
     kind: EngineKind,
+    #[cfg_attr(not(feature = "ort"), allow(unused, reason = "tract has no options"))]
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
     match kind {

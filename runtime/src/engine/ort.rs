@@ -121,8 +121,9 @@ fn environment(
     let start = |reason: String| EngineError::Start { engine, reason };
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     let library = match &loaded.library {
-        Some(library) => same_library(library, requested)?,
-        None => ort_library::find(requested)?,
+        Some(library) => same_library(engine, library, requested)?,
+        None => ort_library::find(requested)
+            .map_err(|source| EngineError::Library { engine, source })?,
     };
     // Loads at the first call; after that it only makes a builder.
     let builder = ort::init_from(&library.path).map_err(|error| start(error.to_string()))?;
@@ -140,10 +141,15 @@ fn environment(
     Ok((environment, library))
 }
 
-fn same_library(loaded: &OrtLibrary, requested: Option<&Path>) -> Result<OrtLibrary, EngineError> {
+fn same_library(
+    engine: EngineKind,
+    loaded: &OrtLibrary,
+    requested: Option<&Path>,
+) -> Result<OrtLibrary, EngineError> {
     match requested {
         Some(requested) if !ort_library::is_at(&loaded.path, requested) => {
             Err(EngineError::OtherLibrary {
+                engine,
                 loaded: loaded.path.clone(),
                 requested: requested.to_path_buf(),
             })
@@ -165,7 +171,7 @@ fn session(
         let name = provider.name();
         builder = builder
             .with_execution_providers([provider.error_on_failure()])
-            .map_err(|error| start(format!("{name}: {error}")))?;
+            .map_err(|error| start(format!("{name}: {error}{}", hint(&error.to_string()))))?;
     }
     // From the file, not from the map: ONNX Runtime finds external weights beside it.
     builder
@@ -175,6 +181,14 @@ fn session(
             path: model.to_path_buf(),
             reason: error.to_string(),
         })
+}
+
+/// What to do about a provider that ONNX Runtime was built without.
+fn hint(error: &str) -> &'static str {
+    match error.contains("not enabled in this build") {
+        true => " `nezha setup --gpu` installs a build that has it",
+        false => "",
+    }
 }
 
 fn builder(environment: &Environment, options: &EngineOptions) -> Result<SessionBuilder, String> {

@@ -119,7 +119,7 @@ impl FillMask {
         alone: bool,
         logits: ArrayView1<'_, f32>,
     ) -> Result<Vec<Fill>, TaskError> {
-        let probabilities = softmax(&logits);
+        let probabilities = softmax(logits);
         let chosen = match &self.targets {
             None => best(&probabilities, self.options.top_k),
             Some(targets) => {

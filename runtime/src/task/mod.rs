@@ -123,7 +123,9 @@ impl TaskModel {
     /// [`TaskError::Empty`] where no token is left of a text; [`TaskError::Tokenizer`].
     fn encode(&self, text: &Text, max_length: Option<usize>) -> Result<Row, TaskError> {
         let length = self.max_length(max_length);
-        let encoding = self.tokenizer.encode(&text.text, text.pair.as_deref(), length)?;
+        let encoding = self
+            .tokenizer
+            .encode(&text.text, text.pair.as_deref(), length)?;
         let mut encoding = with_text(encoding, 0, "text")?;
         if text.pair.is_some() {
             encoding = with_text(encoding, 1, "second text")?;

@@ -63,10 +63,17 @@ impl Task for MultipleChoice {
     fn encode(&self, input: &Choices) -> Result<Vec<Row>, TaskError> {
         let length = self.model.max_length(self.options.max_length);
         let sequence = |choice: &String| {
-            let encoding = self.model.tokenizer.encode(&input.text, Some(choice), length)?;
+            let encoding = self
+                .model
+                .tokenizer
+                .encode(&input.text, Some(choice), length)?;
             with_text(with_text(encoding, 0, "text")?, 1, "choice")
         };
-        let sequences = input.choices.iter().map(sequence).collect::<Result<Vec<_>, _>>()?;
+        let sequences = input
+            .choices
+            .iter()
+            .map(sequence)
+            .collect::<Result<Vec<_>, _>>()?;
         match sequences.is_empty() {
             true => Err(TaskError::NoChoices),
             false => Ok(vec![Row { sequences }]),
@@ -79,7 +86,7 @@ impl Task for MultipleChoice {
         _: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<f32>, TaskError> {
-        Ok(softmax(&outputs.array::<Ix1>("logits")?))
+        Ok(softmax(outputs.array::<Ix1>("logits")?))
     }
 
     fn join(&self, _: &Choices, parts: Vec<Vec<f32>>) -> Choice {

@@ -56,16 +56,16 @@ impl Task for NextSentence {
     }
 
     fn join(&self, _: &Text, parts: Vec<Follows>) -> Follows {
-        parts.first().copied().unwrap_or(Follows { is_next: f32::NAN })
+        parts
+            .first()
+            .copied()
+            .unwrap_or(Follows { is_next: f32::NAN })
     }
 }
 
 /// Reads the two scores: it follows, it does not.
-pub(super) fn follows(
-    outputs: &RowOutputs<'_>,
-    name: &'static str,
-) -> Result<Follows, TaskError> {
-    let scores = softmax(&outputs.array::<Ix1>(name)?);
+pub(super) fn follows(outputs: &RowOutputs<'_>, name: &'static str) -> Result<Follows, TaskError> {
+    let scores = softmax(outputs.array::<Ix1>(name)?);
     match scores.as_slice() {
         [is_next, _] => Ok(Follows { is_next: *is_next }),
         _ => Err(TaskError::Output {

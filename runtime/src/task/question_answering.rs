@@ -116,7 +116,9 @@ impl Task for QuestionAnswering {
         }
         let longest = model.tokenizer.max_length().min(DEFAULT_MAX_LENGTH);
         let max_length = options.max_length.unwrap_or(longest);
-        let stride = options.doc_stride.unwrap_or((max_length / 2).min(DEFAULT_STRIDE));
+        let stride = options
+            .doc_stride
+            .unwrap_or((max_length / 2).min(DEFAULT_STRIDE));
         Ok(Self {
             model,
             options,
@@ -130,7 +132,10 @@ impl Task for QuestionAnswering {
         let tokenizer = &self.model.tokenizer;
         let windows = tokenizer.windows(question, Some(context), self.max_length, self.stride)?;
         let whole = |window| with_text(with_text(window, 0, "question")?, 1, "context");
-        windows.into_iter().map(|window| whole(window).map(Row::from)).collect()
+        windows
+            .into_iter()
+            .map(|window| whole(window).map(Row::from))
+            .collect()
     }
 
     fn decode(
@@ -149,7 +154,9 @@ impl Task for QuestionAnswering {
         let first = |scores: &[f32]| scores.first().copied().unwrap_or(0.0);
         let no_answer = first(&start) * first(&end);
         let spans = self.spans(sequence, &start, &end);
-        let offsets = spans.iter().map(|(from, to, _)| self.offsets(sequence, *from, *to));
+        let offsets = spans
+            .iter()
+            .map(|(from, to, _)| self.offsets(sequence, *from, *to));
         Ok(SequenceAnswers {
             offsets: offsets.collect(),
             spans,
@@ -159,16 +166,24 @@ impl Task for QuestionAnswering {
 
     fn join(&self, input: &Question, parts: Vec<SequenceAnswers>) -> Vec<Answer> {
         let characters: Vec<char> = input.context.chars().collect();
-        let no_answer = parts.iter().map(|part| part.no_answer).fold(f32::INFINITY, f32::min);
-        let spans = parts.iter().flat_map(|part| part.spans.iter().zip(&part.offsets));
-        let answer = |((_, _, score), (start, end)): (&(usize, usize, f32), &(usize, usize))| {
-            Answer {
+        let no_answer = parts
+            .iter()
+            .map(|part| part.no_answer)
+            .fold(f32::INFINITY, f32::min);
+        let spans = parts
+            .iter()
+            .flat_map(|part| part.spans.iter().zip(&part.offsets));
+        let answer =
+            |((_, _, score), (start, end)): (&(usize, usize, f32), &(usize, usize))| Answer {
                 score: *score,
                 start: *start,
                 end: *end,
-                answer: characters.get(*start..*end).unwrap_or_default().iter().collect(),
-            }
-        };
+                answer: characters
+                    .get(*start..*end)
+                    .unwrap_or_default()
+                    .iter()
+                    .collect(),
+            };
         let mut answers: Vec<Answer> = spans.map(answer).collect();
         if self.options.handle_impossible_answer {
             answers.push(Answer {
@@ -189,10 +204,12 @@ impl QuestionAnswering {
     fn probabilities(&self, sequence: &Encoding, logits: ArrayView1<'_, f32>) -> Vec<f32> {
         let class = self.model.tokenizer.class_id();
         let tokens = sequence.texts.iter().zip(&sequence.ids).zip(logits);
-        let logits = tokens.map(|((text, id), logit)| match *text == Some(1) || *id == class {
-            true => *logit,
-            false => EXCLUDED,
-        });
+        let logits = tokens.map(
+            |((text, id), logit)| match *text == Some(1) || *id == class {
+                true => *logit,
+                false => EXCLUDED,
+            },
+        );
         softmax(&logits.collect::<Vec<_>>())
     }
 
@@ -201,7 +218,11 @@ impl QuestionAnswering {
         let in_context = |at: &usize| sequence.texts.get(*at) == Some(&Some(1));
         let mut spans: Vec<(usize, usize, f32)> = Vec::new();
         for (from, start) in start.iter().enumerate().filter(|(at, _)| in_context(at)) {
-            let ends = end.iter().enumerate().skip(from).take(self.options.max_answer_len);
+            let ends = end
+                .iter()
+                .enumerate()
+                .skip(from)
+                .take(self.options.max_answer_len);
             let ends = ends.filter(|(at, _)| in_context(at));
             spans.extend(ends.map(|(to, end)| (from, to, start * end)));
         }

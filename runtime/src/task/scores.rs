@@ -2,16 +2,15 @@
 
 use ndarray::ArrayView1;
 
-/// `exp(x_i) / Σ exp(x_j)`.
+/// `exp(x_i) / Σ exp(x_j)`, in f64: a sum of a whole vocabulary in f32 is off by 3e-4.
 pub(super) fn softmax<'a>(logits: impl IntoIterator<Item = &'a f32>) -> Vec<f32> {
-    let mut scores: Vec<f32> = logits.into_iter().copied().collect();
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut scores: Vec<f64> = logits.into_iter().map(|logit| f64::from(*logit)).collect();
+    let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     scores
         .iter_mut()
         .for_each(|score| *score = (*score - largest).exp());
-    let sum: f32 = scores.iter().sum();
-    scores.iter_mut().for_each(|score| *score /= sum);
-    scores
+    let sum: f64 = scores.iter().sum();
+    scores.iter().map(|score| (score / sum) as f32).collect()
 }
 
 /// `1 / (1 + exp(-x_i))`.
@@ -48,6 +47,17 @@ mod tests {
     #[test]
     fn softmax_of_huge_logits_is_finite() {
         assert_eq!(softmax(&[1e30, 1e30, -1e30]), [0.5, 0.5, 0.0]);
+    }
+
+    #[test]
+    fn softmax_of_a_large_vocabulary_keeps_the_small_ones_in_the_sum() {
+        let mut logits = vec![0.0; 30_001];
+        logits[0] = 30_000_f32.ln();
+        assert!(
+            (softmax(&logits)[0] - 0.5).abs() < 1e-6,
+            "{}",
+            softmax(&logits)[0]
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Task for TextClassification {
             .function
             .unwrap_or_else(|| self.trained_function());
         let scores = match function {
-            ScoreFunction::Softmax => softmax(&logits),
+            ScoreFunction::Softmax => softmax(logits),
             ScoreFunction::Sigmoid => sigmoid(logits),
             ScoreFunction::None => logits.to_vec(),
         };

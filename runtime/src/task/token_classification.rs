@@ -181,7 +181,7 @@ impl TokenClassification {
                     // transformers' test, which takes "##x" for a piece by its length.
                     continues_word: !unknown && token.chars().count() != end - start,
                     word: if unknown { written } else { token },
-                    scores: softmax(&logits.index_axis(Axis(0), index)),
+                    scores: softmax(logits.index_axis(Axis(0), index)),
                     index: Some(index),
                     start,
                     end,

@@ -36,7 +36,7 @@ impl Encoding {
             .filter(|((it, of), _)| **it == Some(word) && **of == Some(text))
             .map(|(_, offsets)| *offsets);
         let (start, end) = parts.next()?;
-        Some((start, parts.last().map_or(end, |(_, end)| end)))
+        Some((start, parts.next_back().map_or(end, |(_, end)| end)))
     }
 }
 

@@ -182,8 +182,8 @@ impl Tokenizer {
             Some(processor) => processor.added_tokens(pair.is_some()),
             None => 0,
         };
-        let first = self.pieces(text)?;
-        let second = pair.map(|text| self.pieces(text)).transpose()?;
+        let first = self.pieces(text, 0)?;
+        let second = pair.map(|text| self.pieces(text, 1)).transpose()?;
         let room = max_length.saturating_sub(special);
         if room == 0 {
             return Err(TokenizerError::NoRoom {
@@ -221,7 +221,7 @@ impl Tokenizer {
     }
 
     /// The tokens of a text, without special tokens and uncut.
-    fn pieces(&self, text: &str) -> Result<tokenizers::Encoding, TokenizerError> {
+    fn pieces(&self, text: &str, type_id: u32) -> Result<tokenizers::Encoding, TokenizerError> {
         let encoding = self
             .inner
             .encode_char_offsets(text, false)
@@ -230,7 +230,7 @@ impl Tokenizer {
         // text's range would stand beside it.
         Ok(tokenizers::Encoding::new(
             encoding.get_ids().to_vec(),
-            encoding.get_type_ids().to_vec(),
+            vec![type_id; encoding.len()],
             encoding.get_tokens().to_vec(),
             encoding.get_word_ids().to_vec(),
             encoding.get_offsets().to_vec(),
@@ -246,7 +246,7 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Failed`].
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
-        Ok(self.pieces(text)?.get_ids().to_vec())
+        Ok(self.pieces(text, 0)?.get_ids().to_vec())
     }
 
     /// Ids as text: pieces of a word joined, words apart.

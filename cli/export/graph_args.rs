@@ -1,0 +1,81 @@
+use clap::ValueEnum;
+use nezha_graphs::{GraphOptions, Pooling, ProblemType};
+
+/// What the graph takes and gives beyond the head's own.
+#[derive(clap::Args)]
+pub struct GraphArgs {
+    /// Outputs beside the head's own.
+    #[arg(long, value_delimiter = ',')]
+    outputs: Vec<ExtraOutput>,
+    /// Inputs beside the head's own, or in their place.
+    #[arg(long, value_delimiter = ',')]
+    inputs: Vec<ExtraInput>,
+    /// Take labels and give the loss.
+    #[arg(long)]
+    loss: bool,
+    /// What a sequence classifier was trained for, in place of the config's word: regression,
+    /// single_label_classification or multi_label_classification.
+    #[arg(long, value_name = "TYPE", value_parser = problem_type)]
+    problem_type: Option<ProblemType>,
+    /// Take keys and values of earlier tokens and give them with the new ones; decoders only.
+    #[arg(long)]
+    kv_cache: bool,
+    /// One vector for each text, in place of the base head's outputs: cls, mean or max.
+    #[arg(long, value_name = "HOW")]
+    pooling: Option<Pooling>,
+    /// Make these vectors unit length.
+    #[arg(long)]
+    normalize: bool,
+    /// Give probabilities beside the logits.
+    #[arg(long)]
+    probabilities: bool,
+    /// Score the vocabulary at these positions only; masked-lm.
+    #[arg(long)]
+    mask_positions: bool,
+    /// Give the N most probable tokens; masked-lm.
+    #[arg(long, value_name = "N")]
+    top_k: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ExtraOutput {
+    /// The embeddings and the output of each layer: hidden_states.0, hidden_states.1, …
+    HiddenStates,
+    /// The attention probabilities of each layer: attentions.0, attentions.1, …
+    Attentions,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ExtraInput {
+    /// Embedded tokens in place of their ids.
+    InputsEmbeds,
+    /// A factor for each attention head of each layer.
+    HeadMask,
+}
+
+fn problem_type(name: &str) -> Result<ProblemType, &'static str> {
+    name.parse().map_err(
+        |()| "known types are regression, single_label_classification, multi_label_classification",
+    )
+}
+
+impl GraphArgs {
+    /// The same as options of the graph.
+    pub fn options(&self) -> GraphOptions {
+        GraphOptions {
+            inputs_embeds: self.inputs.contains(&ExtraInput::InputsEmbeds),
+            head_mask: self.inputs.contains(&ExtraInput::HeadMask),
+            hidden_states: self.outputs.contains(&ExtraOutput::HiddenStates),
+            attentions: self.outputs.contains(&ExtraOutput::Attentions),
+            loss: self.loss,
+            problem_type: self.problem_type,
+            kv_cache: self.kv_cache,
+            pooling: self.pooling,
+            normalize: self.normalize,
+            probabilities: self.probabilities,
+            mask_positions: self.mask_positions,
+            top_k: self.top_k,
+            ..GraphOptions::default()
+        }
+    }
+}

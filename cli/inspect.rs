@@ -1,0 +1,73 @@
+//! `nezha inspect`: what a checkpoint or an `.onnx` holds.
+
+mod text;
+
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nezha_exporter::inspect::{diagram, inspect, read_model};
+use nezha_exporter::onnx::replace_file;
+use nezha_graphs::listing;
+
+/// Say what a checkpoint or an .onnx holds: heads, inputs and outputs, parameters, sizes, operators.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A checkpoint (its folder or its weights), an .onnx file, or a folder with one.
+    path: PathBuf,
+    /// One JSON document on standard output.
+    #[arg(long)]
+    json: bool,
+    /// The graph of an .onnx as text, a line for each node.
+    #[arg(long, conflicts_with = "json")]
+    listing: bool,
+    /// Draw one layer of an .onnx, or what --scope names, as a picture.
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// The layer to draw.
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "svg")]
+    layer: usize,
+    /// The nodes to draw, by what their names start with, such as nezha.pooler.
+    #[arg(
+        long,
+        value_name = "PREFIX",
+        requires = "svg",
+        conflicts_with = "layer"
+    )]
+    scope: Option<String>,
+}
+
+/// Looks and says what is there.
+pub fn run(args: Args) -> Result<()> {
+    if let Some(file) = &args.svg {
+        draw(&args, file)?;
+    }
+    if args.json {
+        show(&(serde_json::to_string_pretty(&inspect(&args.path)?)? + "\n"))
+    } else if args.listing {
+        show(&listing(&read_model(&args.path)?))
+    } else if args.svg.is_none() {
+        show(&text::report(&inspect(&args.path)?))
+    } else {
+        Ok(())
+    }
+}
+
+/// Long output often goes to a reader that stops early, such as `head`.
+fn show(text: &str) -> Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+fn draw(args: &Args, file: &Path) -> Result<()> {
+    let layer = format!("nezha.encoder.layer.{}", args.layer);
+    let scope = args.scope.as_deref().unwrap_or(&layer);
+    let model = read_model(&args.path)?;
+    let graph = model.graph.as_ref().context("the model has no graph")?;
+    let svg = diagram(graph, scope)?;
+    replace_file(file, true, |out| Ok(out.write_all(svg.as_bytes())?))?;
+    eprintln!("{scope} drawn to {}", file.display());
+    Ok(())
+}

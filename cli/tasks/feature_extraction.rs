@@ -1,0 +1,96 @@
+//! `nezha feature-extraction`: vectors for a text.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use nezha_runtime::task::{
+    self, Embedding, EmbeddingOptions, FeatureExtraction, FeatureExtractionOptions,
+};
+use serde_json::{Value, json};
+
+use super::input::Arguments;
+use super::text_classification::one_or_two_texts;
+use super::{Manner, TaskArgs, answer};
+
+/// Numbers of a vector that the table shows.
+const SHOWN: usize = 4;
+
+/// Turn texts into vectors: one for each token, or one for the text.
+///
+/// JSON fields: text, text_pair (optional).
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    task: TaskArgs,
+    /// From token vectors to one.
+    #[arg(long, default_value = "none")]
+    pooling: Pooling,
+    /// Make the vector's length 1.
+    #[arg(long, requires = "pooling")]
+    normalize: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Pooling {
+    /// A vector for each token.
+    None,
+    /// The vector of the first token.
+    Cls,
+    /// The mean of all.
+    Mean,
+    /// The largest of all, feature by feature.
+    Max,
+}
+
+/// Computes and prints.
+pub fn run(args: Args) -> Result<()> {
+    let pooling = match args.pooling {
+        Pooling::None => return token_vectors(&args),
+        Pooling::Cls => task::Pooling::Cls,
+        Pooling::Mean => task::Pooling::Mean,
+        Pooling::Max => task::Pooling::Max,
+    };
+    let options = EmbeddingOptions {
+        pooling,
+        normalize: args.normalize,
+        max_length: args.task.max_length,
+    };
+    let manner = Manner::<Embedding> {
+        arguments: Arguments::Each,
+        question: one_or_two_texts,
+        columns: &["size", "vector"],
+        rows: |vector| vec![vec![vector.len().to_string(), beginning(vector.iter())]],
+        json: |vector| json!(vector.to_vec()),
+    };
+    answer(&args.task, options, &manner)
+}
+
+fn token_vectors(args: &Args) -> Result<()> {
+    let options = FeatureExtractionOptions {
+        max_length: args.task.max_length,
+    };
+    let manner = Manner::<FeatureExtraction> {
+        arguments: Arguments::Each,
+        question: one_or_two_texts,
+        columns: &["token", "size", "vector"],
+        rows: |vectors| {
+            let size = vectors.ncols().to_string();
+            let rows = vectors.rows().into_iter().enumerate();
+            let row =
+                rows.map(|(at, row)| vec![at.to_string(), size.clone(), beginning(row.iter())]);
+            row.collect()
+        },
+        json: |vectors| {
+            let rows = vectors.rows().into_iter();
+            rows.map(|row| json!(row.to_vec())).collect::<Value>()
+        },
+    };
+    answer(&args.task, options, &manner)
+}
+
+fn beginning<'a>(vector: impl Iterator<Item = &'a f32>) -> String {
+    let numbers = vector.take(SHOWN).map(|number| format!("{number:.4}"));
+    numbers
+        .chain(["…".to_owned()])
+        .collect::<Vec<_>>()
+        .join(" ")
+}

@@ -1,0 +1,142 @@
+//! The tasks: a model's folder and text in, a table or a JSON document out.
+
+mod feature_extraction;
+mod fill_mask;
+mod input;
+mod multiple_choice;
+mod next_sentence;
+mod output;
+mod question_answering;
+mod text_classification;
+mod token_classification;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use indicatif::ProgressBar;
+use nezha_runtime::Pipeline;
+use nezha_runtime::task::Task;
+use serde_json::Value;
+
+use crate::engine::{EngineArgs, announce};
+use input::Item;
+use output::Output;
+
+/// One command per task.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    FillMask(fill_mask::Args),
+    TextClassification(text_classification::Args),
+    TokenClassification(token_classification::Args),
+    QuestionAnswering(question_answering::Args),
+    MultipleChoice(multiple_choice::Args),
+    NextSentence(next_sentence::Args),
+    FeatureExtraction(feature_extraction::Args),
+}
+
+/// Asks the model and prints its answers.
+pub fn run(command: Command) -> Result<()> {
+    match command {
+        Command::FillMask(args) => fill_mask::run(args),
+        Command::TextClassification(args) => text_classification::run(args),
+        Command::TokenClassification(args) => token_classification::run(args),
+        Command::QuestionAnswering(args) => question_answering::run(args),
+        Command::MultipleChoice(args) => multiple_choice::run(args),
+        Command::NextSentence(args) => next_sentence::run(args),
+        Command::FeatureExtraction(args) => feature_extraction::run(args),
+    }
+}
+
+/// What every task takes.
+#[derive(clap::Args)]
+pub struct TaskArgs {
+    /// A folder that `nezha export` wrote, or an .onnx file with the tokenizer beside it.
+    model: PathBuf,
+    /// The text, or the texts.
+    ///
+    /// Without TEXT and --file, standard input is read. Where its first line is a JSON object, every
+    /// line has to be one, with the fields named above; otherwise a line is a text, or texts
+    /// separated by tabs.
+    text: Vec<String>,
+    /// A file to read as standard input is read.
+    #[arg(long, value_name = "F", conflicts_with = "text")]
+    file: Option<PathBuf>,
+    /// Tokens of a sequence at most, special tokens included; what the tokenizer says where absent.
+    #[arg(long, value_name = "N")]
+    max_length: Option<usize>,
+    /// One JSON document on standard output: a list of inputs with their answers or errors.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// How a task's inputs are read and its answers shown.
+struct Manner<T: Task> {
+    /// Whether each argument is a question, or all of them are the parts of one.
+    arguments: input::Arguments,
+    /// The question that an input holds.
+    question: fn(&Value) -> Result<T::Input, String>,
+    /// The table's columns after the text.
+    columns: &'static [&'static str],
+    /// The table's rows for an answer, in those columns.
+    rows: fn(&T::Answer) -> Vec<Vec<String>>,
+    /// The answer in the JSON document.
+    json: fn(&T::Answer) -> Value,
+}
+
+/// Answers every input; what can't be answered is reported in its place and the rest goes on.
+fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> Result<()> {
+    let choice = &args.engine.engine;
+    let pipeline = Pipeline::<T>::load(&args.model, choice, &args.engine.options())?;
+    let pipeline = pipeline.with_options(options)?;
+    announce(pipeline.session());
+
+    let items = input::items(&args.text, args.file.as_deref(), manner.arguments)?;
+    let mut output = Output::new(args.json, manner.columns);
+    let bar = ProgressBar::new_spinner();
+    // What was read and not answered yet: the pipeline reads ahead, and never sees what is broken.
+    let waiting: RefCell<VecDeque<(Item, Option<String>)>> = RefCell::default();
+    let questions = items.filter_map(|item| {
+        let question = item
+            .value
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(manner.question);
+        let (question, error) = match question {
+            Ok(question) => (Some(question), None),
+            Err(error) => (None, Some(error)),
+        };
+        waiting.borrow_mut().push_back((item, error));
+        question
+    });
+    for found in pipeline.stream(questions) {
+        while let Some((item, error)) = next(&waiting) {
+            bar.inc(1);
+            if let Some(error) = error {
+                output.failed(&item, &error)?;
+                continue;
+            }
+            match &found {
+                Ok(found) => output.answered(&item, (manner.rows)(found), (manner.json)(found))?,
+                Err(error) => output.failed(&item, &error.to_string())?,
+            }
+            break;
+        }
+    }
+    while let Some((item, error)) = next(&waiting) {
+        output.failed(&item, &error.unwrap_or_default())?;
+    }
+    bar.finish_and_clear();
+    match output.finish()? {
+        (0, 0) => bail!("there is no text: give it as argument, by --file or on standard input"),
+        (_, 0) => Ok(()),
+        (answered, failed) => bail!("{failed} of {} inputs failed", answered + failed),
+    }
+}
+
+fn next(waiting: &RefCell<VecDeque<(Item, Option<String>)>>) -> Option<(Item, Option<String>)> {
+    waiting.borrow_mut().pop_front()
+}

@@ -1,0 +1,123 @@
+//! Answers as a table for people or as one JSON document for programs.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use comfy_table::presets::UTF8_FULL_CONDENSED;
+use comfy_table::{ContentArrangement, Table};
+use serde_json::{Value, json};
+
+use super::input::{Item, list};
+
+/// Characters of a text that the table shows.
+const SHOWN: usize = 60;
+
+/// Takes answers and errors in the inputs' order.
+pub struct Output {
+    table: Option<Table>,
+    answered: usize,
+    failed: usize,
+}
+
+impl Output {
+    /// A JSON document, or a table with these columns after the text.
+    pub fn new(json: bool, columns: &[&str]) -> Self {
+        let table = (!json).then(|| {
+            let mut table = Table::new();
+            table
+                .load_style(UTF8_FULL_CONDENSED)
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_header(std::iter::once("text").chain(columns.iter().copied()));
+            table
+        });
+        Self {
+            table,
+            answered: 0,
+            failed: 0,
+        }
+    }
+
+    /// Adds an answer.
+    pub fn answered(&mut self, item: &Item, rows: Vec<Vec<String>>, answer: Value) -> Result<()> {
+        match &mut self.table {
+            Some(table) => {
+                let text = item.value.as_ref().map(shown).unwrap_or_default();
+                for (number, row) in rows.into_iter().enumerate() {
+                    let text = if number == 0 { text.as_str() } else { "" };
+                    table.add_row(std::iter::once(text.to_owned()).chain(row));
+                }
+            }
+            None => self.write(item, "answer", answer)?,
+        }
+        self.answered += 1;
+        Ok(())
+    }
+
+    /// Adds an input that has no answer; it is also named on standard error.
+    pub fn failed(&mut self, item: &Item, error: &str) -> Result<()> {
+        match item.line {
+            Some(line) => eprintln!("line {line}: {error}"),
+            None => eprintln!(
+                "{}: {error}",
+                item.value.as_ref().map(shown).unwrap_or_default()
+            ),
+        }
+        if self.table.is_none() {
+            self.write(item, "error", json!(error))?;
+        }
+        self.failed += 1;
+        Ok(())
+    }
+
+    /// Writes one entry of the JSON document as soon as it is there.
+    fn write(&self, item: &Item, key: &str, value: Value) -> io::Result<()> {
+        let mut entry = serde_json::Map::new();
+        if let Some(line) = item.line {
+            entry.insert("line".to_owned(), json!(line));
+        }
+        if let Ok(input) = &item.value {
+            entry.insert("input".to_owned(), input.clone());
+        }
+        entry.insert(key.to_owned(), value);
+        let before = if self.answered + self.failed == 0 {
+            "["
+        } else {
+            ","
+        };
+        write!(io::stdout(), "{before}\n{}", Value::Object(entry))
+    }
+
+    /// Prints the table or ends the document; how many were answered and how many failed.
+    pub fn finish(self) -> Result<(usize, usize)> {
+        let mut out = io::stdout();
+        match self.table {
+            Some(table) if self.answered > 0 => writeln!(out, "{table}")?,
+            Some(_) => {}
+            None if self.answered + self.failed == 0 => writeln!(out, "[]")?,
+            None => writeln!(out, "\n]")?,
+        }
+        Ok((self.answered, self.failed))
+    }
+}
+
+/// The beginning of an input.
+fn shown(value: &Value) -> String {
+    let text = match value {
+        Value::Object(fields) => {
+            let parts = fields.values().flat_map(list);
+            parts.collect::<Vec<_>>().join(" | ")
+        }
+        other => list(other).join(" | "),
+    };
+    let mut beginning: String = text.chars().take(SHOWN).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        beginning.push('…');
+    }
+    // Control characters would break the table, or worse.
+    beginning.replace(char::is_control, " ")
+}
+
+/// A score for people.
+pub fn score(score: f32) -> String {
+    format!("{score:.4}")
+}

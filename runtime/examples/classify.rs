@@ -1,0 +1,39 @@
+//! A concurrent classifier: many clients, one pipeline, shared by reference.
+//!
+//!     nezha export models/nezha-tiny-zh-sentiment -o out
+//!     cargo run --release -p nezha-runtime --example classify -- out
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use nezha_runtime::{EngineChoice, EngineOptions, TextClassification};
+
+const REVIEWS: [[&str; 2]; 3] = [
+    ["房间很干净，服务热情，下次还会住。", "位置好，早餐也不错。"],
+    ["屏幕有坏点，客服不理人，后悔买了。", "电池一天都用不了。"],
+    ["这家酒店的服务太差了，房间又脏又吵。", "值得推荐。"],
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args().nth(1).ok_or("which folder?")?;
+    let engine = EngineOptions {
+        sessions: NonZeroUsize::new(2).ok_or("no session")?,
+        ..EngineOptions::default()
+    };
+    let classifier = TextClassification::load(folder, &EngineChoice::Auto, &engine)?;
+    eprintln!("{}", classifier.session().engine().description());
+    thread::scope(|scope| {
+        for (client, reviews) in REVIEWS.iter().enumerate() {
+            let classifier = &classifier;
+            scope.spawn(move || {
+                for (review, answer) in reviews.iter().zip(classifier.stream(reviews)) {
+                    match answer {
+                        Ok(labels) => println!("client {client}: {review} {labels:?}"),
+                        Err(error) => println!("client {client}: {review} {error}"),
+                    }
+                }
+            });
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! A batch embedder: texts from standard input, a vector on each line of standard output, computed
+//! by several threads that share one pipeline.
+//!
+//!     nezha export models/nezha-tiny-zh -o out --head base
+//!     cargo run --release -p nezha-runtime --example embed -- out < texts
+
+use std::io::{self, BufRead, Write};
+use std::num::NonZeroUsize;
+use std::sync::mpsc;
+use std::thread;
+
+use nezha_runtime::task::{EmbeddingOptions, Pooling};
+use nezha_runtime::{Embedding, EngineChoice, EngineOptions};
+
+const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+/// Texts that a thread takes at a time.
+const CHUNK: usize = 512;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = std::env::args().nth(1).ok_or("which folder?")?;
+    // A session of its own for each thread: none waits for another.
+    let engine = EngineOptions {
+        threads: NonZeroUsize::new(1),
+        sessions: THREADS,
+        ..EngineOptions::default()
+    };
+    let options = EmbeddingOptions {
+        pooling: Pooling::Mean,
+        normalize: true,
+        max_length: None,
+    };
+    let embedder = Embedding::load(folder, &EngineChoice::Auto, &engine)?.with_options(options)?;
+
+    let texts = io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;
+    let chunks: Vec<&[String]> = texts.chunks(CHUNK).collect();
+    let (sender, answers) = mpsc::channel();
+    thread::scope(|scope| {
+        for first in 0..THREADS.get() {
+            let (sender, chunks, embedder) = (sender.clone(), &chunks, &embedder);
+            scope.spawn(move || {
+                for (number, chunk) in chunks.iter().enumerate().skip(first).step_by(THREADS.get())
+                {
+                    let vectors: Vec<_> = embedder.stream(*chunk).collect();
+                    if sender.send((number, vectors)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+    });
+    let mut chunks: Vec<_> = answers.into_iter().collect();
+    chunks.sort_by_key(|(number, _)| *number);
+    let mut out = io::stdout().lock();
+    for vector in chunks.into_iter().flat_map(|(_, vectors)| vectors) {
+        match vector {
+            Ok(vector) => writeln!(out, "{:?}", vector.to_vec())?,
+            Err(error) => writeln!(out, "{error}")?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Exported checkpoints, each exported once.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
+
+use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
+use nezha_exporter::{ExportOptions, Heads, export};
+use nezha_graphs::Head;
+use nezha_runtime::task::Task;
+use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Pipeline};
+use tempfile::TempDir;
+
+pub const ENGINES: [EngineKind; 2] = [EngineKind::OrtCpu, EngineKind::Tract];
+
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of `tests/fixtures/text`.
+pub fn fixture(name: &str) -> PathBuf {
+    repository().join("tests/fixtures/text").join(name)
+}
+
+/// The content of a JSON file of `tests/fixtures/text`.
+pub fn json(name: &str) -> serde_json::Value {
+    let path = fixture(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// A checkpoint's folder: a bundled one, or a tiny one of the fixtures.
+pub fn checkpoint(model: &str) -> PathBuf {
+    let bundled = repository().join("models").join(model);
+    if bundled.is_dir() {
+        bundled
+    } else {
+        fixture(model)
+    }
+}
+
+/// The folder that a checkpoint was exported to as one head.
+pub fn exported(model: &str, head: Head) -> PathBuf {
+    static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
+    static DONE: LazyLock<Mutex<HashMap<(String, Head), PathBuf>>> = LazyLock::new(Mutex::default);
+    let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let target = done.entry((model.to_owned(), head)).or_insert_with(|| {
+        let context = format!("{model}, {head}");
+        let source = Checkpoint::open(&checkpoint(model), &OpenOptions::default())
+            .unwrap_or_else(|error| panic!("{context}: {error}"));
+        let target = FOLDER.path().join(format!("{model}-{head}"));
+        let options = ExportOptions {
+            heads: Heads::Named(vec![head]),
+            ..ExportOptions::default()
+        };
+        export(&source, &target, &options).unwrap_or_else(|error| panic!("{context}: {error}"));
+        target
+    });
+    target.clone()
+}
+
+/// A pipeline over an exported checkpoint.
+pub fn pipeline<T: Task>(
+    model: &str,
+    head: Head,
+    engine: EngineKind,
+    options: T::Options,
+) -> Pipeline<T> {
+    let choice = EngineChoice::Only(engine);
+    Pipeline::load(exported(model, head), &choice, &EngineOptions::default())
+        .and_then(|pipeline| pipeline.with_options(options))
+        .unwrap_or_else(|error| panic!("{model}, {head}, {engine}: {error}"))
+}

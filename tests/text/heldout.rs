@@ -1,0 +1,151 @@
+//! Accuracy on lines that no checkpoint was fine-tuned on, through the pipelines, on both engines:
+//! what transformers gets (`models/README.md`).
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use nezha_graphs::Head;
+use nezha_runtime::task::{
+    Aggregation, FillMask, FillMaskOptions, NextSentence, NextSentenceOptions, TextClassification,
+    TextClassificationOptions, TokenClassification, TokenClassificationOptions,
+};
+use serde_json::Value;
+
+use crate::artifacts::{ENGINES, checkpoint, pipeline};
+
+#[test]
+fn sentiment_is_right_949_times_of_1000() {
+    let path = checkpoint("nezha-tiny-zh-sentiment").join("heldout.tsv");
+    let lines = fs::read_to_string(path).unwrap();
+    let lines: Vec<(&str, &str)> = lines
+        .lines()
+        .map(|it| it.split_once('\t').unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1_000);
+    for engine in ENGINES {
+        let pipeline = pipeline::<TextClassification>(
+            "nezha-tiny-zh-sentiment",
+            Head::SequenceClassification,
+            engine,
+            TextClassificationOptions {
+                max_length: Some(128),
+                ..TextClassificationOptions::default()
+            },
+        );
+        let answers = pipeline.run(lines.iter().map(|(_, text)| *text)).unwrap();
+        let pairs = answers.iter().zip(&lines);
+        let right = pairs
+            .filter(|(found, (label, _))| found[0].label == *label)
+            .count();
+        assert_eq!(right, 949, "{engine}");
+    }
+}
+
+#[test]
+fn names_are_1059_right_117_wrong_and_96_missed() {
+    let path = checkpoint("nezha-tiny-zh-ner").join("heldout.jsonl");
+    let lines = fs::read_to_string(path).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|it| serde_json::from_str(it).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 600);
+    type Span = (u64, u64, String);
+    for engine in ENGINES {
+        let pipeline = pipeline::<TokenClassification>(
+            "nezha-tiny-zh-ner",
+            Head::TokenClassification,
+            engine,
+            TokenClassificationOptions {
+                aggregation: Aggregation::Simple,
+                ..TokenClassificationOptions::default()
+            },
+        );
+        let answers = pipeline
+            .run(lines.iter().map(|it| it["text"].as_str().unwrap()))
+            .unwrap();
+        let (mut right, mut wrong, mut missed) = (0, 0, 0);
+        for (line, entities) in lines.iter().zip(answers) {
+            let found = entities
+                .into_iter()
+                .map(|it| (it.start as u64, it.end as u64, it.label));
+            let found: BTreeSet<Span> = found.collect();
+            let expected = line["entities"].as_array().unwrap().iter().map(|it| {
+                let number = |field: &str| it[field].as_u64().unwrap();
+                (
+                    number("start"),
+                    number("end"),
+                    it["label"].as_str().unwrap().to_owned(),
+                )
+            });
+            let expected: BTreeSet<Span> = expected.collect();
+            right += found.intersection(&expected).count();
+            wrong += found.difference(&expected).count();
+            missed += expected.difference(&found).count();
+        }
+        assert_eq!((right, wrong, missed), (1_059, 117, 96), "{engine}");
+    }
+}
+
+#[test]
+fn gaps_are_filled_with_the_probabilities_in_the_models_readme() {
+    let gaps = [
+        (
+            "中国人[MASK]银行行长今天宣布。",
+            [("的", 0.2159), ("民", 0.1117), ("国", 0.1092)],
+        ),
+        (
+            "这家[MASK]店的服务态度很好。",
+            [("酒", 0.9772), ("饭", 0.0131), ("住", 0.0028)],
+        ),
+        (
+            "我[MASK]常喜欢这本书。",
+            [("非", 0.9140), ("不", 0.0182), ("常", 0.0149)],
+        ),
+        (
+            "新华社北[MASK]１月１日电",
+            [("京", 0.9598), ("北", 0.0021), ("省", 0.0016)],
+        ),
+    ];
+    for engine in ENGINES {
+        let options = FillMaskOptions {
+            top_k: 3,
+            ..FillMaskOptions::default()
+        };
+        let pipeline = pipeline::<FillMask>("nezha-tiny-zh", Head::MaskedLm, engine, options);
+        let answers = pipeline.run(gaps.map(|(text, _)| text)).unwrap();
+        for ((text, expected), found) in gaps.iter().zip(answers) {
+            assert_eq!(found.len(), 1, "{text}");
+            for (fill, (token, score)) in found[0].iter().zip(expected) {
+                assert_eq!(fill.token_str, *token, "{text} on {engine}");
+                assert!(
+                    (fill.score - score).abs() <= 1e-4,
+                    "{text} on {engine}: {fill:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn next_sentences_have_the_probabilities_in_the_models_readme() {
+    let first = "这家酒店的位置很好，出门就是地铁站。";
+    let pairs = [
+        ("房间也很干净，下次还会住。", 0.2936),
+        ("国务院总理今天会见了外国客人。", 0.0519),
+    ];
+    for engine in ENGINES {
+        let options = NextSentenceOptions::default();
+        let pipeline =
+            pipeline::<NextSentence>("nezha-tiny-zh", Head::NextSentence, engine, options);
+        let answers = pipeline
+            .run(pairs.map(|(second, _)| (first, second)))
+            .unwrap();
+        for ((second, score), found) in pairs.iter().zip(answers) {
+            assert!(
+                (found.is_next - score).abs() <= 1e-4,
+                "{second} on {engine}: {found:?}"
+            );
+        }
+    }
+}

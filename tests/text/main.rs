@@ -1,0 +1,9 @@
+//! Text in, answers out, against transformers 4.46.3: what its tokenizer and its pipelines answer
+//! is in `tests/fixtures/text`, made by `make_text.py` there.
+
+mod artifacts;
+mod commands;
+mod heldout;
+mod pipelines;
+mod streams;
+mod tokens;

@@ -1,0 +1,211 @@
+//! Batches, windows, errors among answers, threads.
+
+use std::num::NonZeroUsize;
+use std::thread;
+
+use nezha_graphs::Head;
+use nezha_runtime::task::{
+    Aggregation, FillMaskOptions, TaskError, Text, TextClassificationOptions,
+    TokenClassificationOptions,
+};
+use nezha_runtime::{
+    Batching, EngineChoice, EngineKind, EngineOptions, FillMask, MultipleChoice, PipelineError,
+    TextClassification, TokenClassification,
+};
+use serde_json::json;
+
+use crate::artifacts::{checkpoint, exported, json, pipeline};
+
+fn sentiment() -> TextClassification {
+    let options = TextClassificationOptions {
+        top_k: None,
+        ..TextClassificationOptions::default()
+    };
+    let head = Head::SequenceClassification;
+    pipeline("nezha-tiny-zh-sentiment", head, EngineKind::OrtCpu, options)
+}
+
+/// Lines that hold a token, of very different lengths.
+fn lines() -> Vec<String> {
+    let lines: Vec<String> = serde_json::from_value(json("lines.json")).unwrap();
+    let pipeline = sentiment();
+    let has_token = |line: &String| !pipeline.tokenizer().ids(line).unwrap().is_empty();
+    let kept: Vec<String> = lines.into_iter().step_by(9).filter(has_token).collect();
+    let long = kept[10..30].concat();
+    kept.into_iter().chain([long]).collect()
+}
+
+fn batching(window: usize, rows: usize, tokens: usize, multiple: usize) -> Batching {
+    let number = |number| NonZeroUsize::new(number).unwrap();
+    Batching {
+        window: number(window),
+        rows: number(rows),
+        tokens: number(tokens),
+        multiple: number(multiple),
+    }
+}
+
+#[test]
+fn answers_come_in_the_order_of_the_inputs_whatever_the_batches() {
+    let lines = lines();
+    let one_by_one = sentiment()
+        .with_batching(batching(1, 1, 1, 1))
+        .run(&lines)
+        .unwrap();
+    for batching in [
+        batching(64, 8, 2048, 1),
+        batching(7, 3, 64, 8),
+        batching(999, 50, 9999, 16),
+    ] {
+        let pipeline = sentiment().with_batching(batching.clone());
+        for (number, (found, expected)) in pipeline
+            .run(&lines)
+            .unwrap()
+            .iter()
+            .zip(&one_by_one)
+            .enumerate()
+        {
+            for (found, expected) in found.iter().zip(expected) {
+                let close = (found.score - expected.score).abs() <= 1e-5;
+                let context = format!("{batching:?}, line {number}: {found:?} and {expected:?}");
+                assert!(close && found.label == expected.label, "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_input_that_fails_leaves_the_others_their_answers() {
+    let options = FillMaskOptions::default();
+    let head = Head::MaskedLm;
+    let pipeline: FillMask = pipeline("nezha-tiny-zh", head, EngineKind::OrtCpu, options);
+    let inputs = ["我[MASK]常喜欢", "", "没有", "这家[MASK]店", " \t\u{0}"];
+    let answers: Vec<_> = pipeline.stream(inputs).collect();
+    let outcomes = answers.iter().map(|it| match it {
+        Ok(gaps) => gaps[0][0].token_str.clone(),
+        Err(error) => error.to_string(),
+    });
+    assert_eq!(
+        outcomes.collect::<Vec<_>>(),
+        [
+            "非",
+            "the text is empty: there is no token in it",
+            "the text has no [MASK], or only beyond token 512, where it is cut",
+            "酒",
+            "the text is empty: there is no token in it",
+        ]
+    );
+}
+
+#[test]
+fn inputs_are_read_one_window_ahead_and_no_more() {
+    let pipeline = sentiment().with_batching(batching(4, 8, 2048, 1));
+    let mut read = 0;
+    let mut answers = pipeline.stream((0..1_000).map(|_| {
+        read += 1;
+        "很好"
+    }));
+    assert!(answers.next().is_some_and(|it| it.is_ok()));
+    drop(answers);
+    assert_eq!(read, 4);
+}
+
+#[test]
+fn threads_share_a_pipeline_by_reference() {
+    let (pipeline, lines) = (sentiment(), lines());
+    let expected = pipeline.run(&lines).unwrap();
+    thread::scope(|scope| {
+        let ask = || pipeline.run(&lines).unwrap();
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), expected);
+        }
+    });
+}
+
+#[test]
+fn a_text_of_a_million_characters_is_answered() {
+    let text = "很好。".repeat(333_334);
+    assert_eq!(sentiment().run([&text]).unwrap().len(), 1);
+}
+
+#[test]
+fn a_head_that_does_not_fit_the_task_is_named_with_those_that_do() {
+    let folder = exported("nezha-tiny-zh-sentiment", Head::SequenceClassification);
+    let options = EngineOptions::default();
+    let error = FillMask::load(folder, &EngineChoice::Auto, &options)
+        .err()
+        .unwrap();
+    let error = error.to_string();
+    let expected = "the head is sequence-classification; fill-mask needs masked-lm or pretraining";
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn a_folder_without_model_is_named_with_what_was_looked_for() {
+    let options = EngineOptions::default();
+    let folder = checkpoint("nezha-tiny-zh");
+    let error = FillMask::load(folder, &EngineChoice::Auto, &options)
+        .err()
+        .unwrap();
+    let error = error.to_string();
+    assert!(
+        error.contains("model.onnx, masked-lm.onnx, pretraining.onnx"),
+        "{error}"
+    );
+    assert!(error.contains("nezha export"), "{error}");
+}
+
+#[test]
+fn options_that_make_no_sense_are_refused() {
+    let options = TokenClassificationOptions::default();
+    let head = Head::TokenClassification;
+    let pipeline: TokenClassification =
+        pipeline("token-classification", head, EngineKind::OrtCpu, options);
+    let strided = |aggregation, stride| TokenClassificationOptions {
+        aggregation,
+        stride: Some(stride),
+        ..TokenClassificationOptions::default()
+    };
+    let pipeline = pipeline
+        .with_options(strided(Aggregation::Simple, 46))
+        .unwrap();
+    let error = pipeline.run(["好".repeat(100)]).unwrap_err().to_string();
+    assert!(
+        error.contains("a stride of 46 tokens leaves no room"),
+        "{error}"
+    );
+    let pair = pipeline.run([Text::from(("一", "二"))]).unwrap_err();
+    assert!(
+        matches!(&pair, PipelineError::Task(error) if matches!(**error, TaskError::Pair)),
+        "{pair}"
+    );
+    let error = pipeline
+        .with_options(strided(Aggregation::None, 4))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(error.contains("stride: needs an aggregation"), "{error}");
+}
+
+#[test]
+fn a_question_without_choices_is_refused() {
+    let pipeline: MultipleChoice = pipeline(
+        "multiple-choice",
+        Head::MultipleChoice,
+        EngineKind::OrtCpu,
+        Default::default(),
+    );
+    let error = pipeline
+        .run([("酒店", Vec::<String>::new())])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(error, "there is no choice to choose from");
+    let answers = pipeline.run([
+        ("酒店", vec!["好"]),
+        ("酒店", vec!["好", "大"]),
+        ("好", vec!["大"]),
+    ]);
+    let counts: Vec<usize> = answers.unwrap().iter().map(|it| it.scores.len()).collect();
+    assert_eq!(json!(counts), json!([1, 2, 1]));
+}
