@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
-use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
+use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::{
     ExportOptions, Exported, Heads, Placement, WrittenFile, export_with_progress,
 };
-use nezha_graphs::{Activation, DType, Head, UnknownHead};
+use nezha_graphs::{DType, Head, UnknownHead};
 
+use crate::checkpoint_options::CheckpointOptions;
 use graph_args::GraphArgs;
 
 /// Write a checkpoint as ONNX.
@@ -39,15 +40,8 @@ pub struct Args {
     /// Replace an artifact that is there already.
     #[arg(long)]
     force: bool,
-    /// Takes the place of the config's `max_relative_position`.
-    #[arg(long, value_name = "N")]
-    max_relative_position: Option<usize>,
-    /// Takes the place of the config's `hidden_act`, for example gelu_new.
-    #[arg(long, value_name = "NAME", value_parser = activation)]
-    hidden_act: Option<Activation>,
-    /// Read the checkpoint to memory instead of mapping it.
-    #[arg(long)]
-    no_mmap: bool,
+    #[command(flatten)]
+    open: CheckpointOptions,
 }
 
 #[derive(Clone, Copy)]
@@ -75,21 +69,9 @@ fn head(text: &str) -> Result<HeadArg, UnknownHead> {
     }
 }
 
-fn activation(name: &str) -> Result<Activation, String> {
-    name.parse().map_err(|()| {
-        let known: Vec<&str> = Activation::SPELLINGS.iter().map(|(it, _)| *it).collect();
-        format!("known activations are {}", known.join(", "))
-    })
-}
-
 /// Exports and says what was written.
 pub fn run(args: Args) -> Result<()> {
-    let open = OpenOptions {
-        mmap: !args.no_mmap,
-        max_relative_position: args.max_relative_position,
-        hidden_act: args.hidden_act,
-    };
-    let checkpoint = Checkpoint::open(&args.checkpoint, &open)?;
+    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options())?;
     let mut progress = Progress::new();
     let exported = export_with_progress(&checkpoint, &args.output, &options(&args), &mut |a, b| {
         progress.show(a, b);

@@ -10,11 +10,15 @@ use nezha_exporter::inspect::{diagram, inspect, read_model};
 use nezha_exporter::onnx::replace_file;
 use nezha_graphs::listing;
 
+use crate::checkpoint_options::CheckpointOptions;
+
 /// Say what a checkpoint or an .onnx holds: heads, inputs and outputs, parameters, sizes, operators.
 #[derive(clap::Args)]
 pub struct Args {
     /// A checkpoint (its folder or its weights), an .onnx file, or a folder with one.
     path: PathBuf,
+    #[command(flatten)]
+    open: CheckpointOptions,
     /// One JSON document on standard output.
     #[arg(long)]
     json: bool,
@@ -39,15 +43,16 @@ pub struct Args {
 
 /// Looks and says what is there.
 pub fn run(args: Args) -> Result<()> {
+    let inspected = || inspect(&args.path, &args.open.open_options());
     if let Some(file) = &args.svg {
         draw(&args, file)?;
     }
     if args.json {
-        show(&(serde_json::to_string_pretty(&inspect(&args.path)?)? + "\n"))
+        show(&(serde_json::to_string_pretty(&inspected()?)? + "\n"))
     } else if args.listing {
         show(&listing(&read_model(&args.path)?))
     } else if args.svg.is_none() {
-        show(&text::report(&inspect(&args.path)?))
+        show(&text::report(&inspected()?))
     } else {
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Arguments in, one call into the libraries, exit code out: 0 done, 1 the work failed, 2 bad
 //! usage. Each subcommand is one file.
 
+mod checkpoint_options;
 mod demo;
 mod engine;
 mod export;

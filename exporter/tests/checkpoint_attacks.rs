@@ -330,6 +330,19 @@ fn configs_that_are_no_nezhas_are_refused() {
 }
 
 #[test]
+fn configs_that_claim_more_than_memory_holds_are_refused() {
+    assert_config_refused(
+        r#"{"model_type": "nezha", "hidden_size": 16777216, "num_attention_heads": 1,
+            "max_relative_position": 32768}"#,
+        &["a table of relative positions with 1099528404992 elements"],
+    );
+    assert_config_refused(
+        r#"{"model_type": "nezha", "num_labels": 16777216}"#,
+        &["`num_labels` is 16777216, expected 1 to 65536"],
+    );
+}
+
+#[test]
 fn hostile_pickles_are_refused_and_never_run() {
     let hostile = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints/hostile");
     for (file, needle) in [

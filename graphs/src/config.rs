@@ -17,6 +17,13 @@ const SIZE_LIMIT: usize = 1 << 24;
 /// How many layers a config may claim.
 const LAYER_LIMIT: usize = 1024;
 
+/// How many labels a config may claim without naming them.
+const LABEL_LIMIT: usize = 1 << 16;
+
+/// The most elements of a table of relative positions, 64 MB: the exporter computes it from the
+/// config alone, so that nothing else bounds it.
+const TABLE_LIMIT: usize = 1 << 24;
+
 /// The fields of a NEZHA `config.json` that matter to inference.
 ///
 /// A field that is absent has the default of transformers' `NezhaConfig`.
@@ -160,6 +167,20 @@ pub enum ConfigError {
         /// Hidden size by attention heads.
         head_size: usize,
     },
+    /// A table of relative positions that no model has.
+    #[error(
+        "`max_relative_position` {max_relative_position} and heads of size {head_size} \
+         (`hidden_size` / `num_attention_heads`) make a table of relative positions with {found} \
+         elements, expected at most {TABLE_LIMIT}"
+    )]
+    TableTooLarge {
+        /// The distance beyond which relative positions are clipped.
+        max_relative_position: usize,
+        /// Hidden size by attention heads.
+        head_size: usize,
+        /// Elements of the table.
+        found: usize,
+    },
     /// An activation that is not implemented.
     #[error(
         "`hidden_act` is \"{found}\"; supported are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, \
@@ -268,6 +289,14 @@ impl Config {
         let head_size = self.head_size();
         if head_size > 1 && !head_size.is_multiple_of(2) {
             return Err(ConfigError::OddHeadSize { head_size });
+        }
+        let table = (2 * self.max_relative_position + 1).saturating_mul(head_size);
+        if table > TABLE_LIMIT {
+            return Err(ConfigError::TableTooLarge {
+                max_relative_position: self.max_relative_position,
+                head_size,
+                found: table,
+            });
         }
         if self.add_cross_attention && !self.is_decoder {
             return Err(ConfigError::CrossAttentionWithoutDecoder);
@@ -399,7 +428,7 @@ impl Fields {
     /// `id2label`, else `num_labels` generated names, else transformers' two.
     fn labels(&self) -> Result<Vec<String>, ConfigError> {
         let Some(value) = self.get("id2label") else {
-            let count = self.size("num_labels", 2, 1, SIZE_LIMIT)?;
+            let count = self.size("num_labels", 2, 1, LABEL_LIMIT)?;
             return Ok((0..count).map(|i| format!("LABEL_{i}")).collect());
         };
         let Value::Object(map) = value else {
@@ -522,6 +551,14 @@ mod tests {
                 "a head of size 3",
             ),
             (r#"{"max_relative_position": 32769}"#, "expected 0 to 32768"),
+            (
+                r#"{"num_labels": 16777216}"#,
+                "`num_labels` is 16777216, expected 1 to 65536",
+            ),
+            (
+                r#"{"hidden_size": 16777216, "num_attention_heads": 1}"#,
+                "a table of relative positions with 2164260864 elements",
+            ),
             (r#"{"hidden_act": "mish"}"#, "`hidden_act` is \"mish\""),
             (
                 r#"{"hidden_act": 3}"#,

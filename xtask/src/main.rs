@@ -58,7 +58,9 @@ fn bless() -> Result<()> {
 
 fn fixtures(python: &Path) -> Result<()> {
     let folder = Path::new("tests/fixtures");
-    Command::new(python).arg(folder.join("make.py")).finish()?;
+    for script in ["make.py", "text/make_text.py"] {
+        Command::new(python).arg(folder.join(script)).finish()?;
+    }
     let exported = Path::new("target/fixtures");
     for configuration in subfolders(folder)? {
         for head in subfolders(&configuration)? {

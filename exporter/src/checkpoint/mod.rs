@@ -308,8 +308,11 @@ fn read_file(
     options: &OpenOptions,
 ) -> Result<Vec<StoredTensor>, CheckpointError> {
     file::refuse_lfs_pointer(path)?;
-    match format {
-        Format::Safetensors => safetensors::tensors(path, options.mmap),
-        Format::Torch => torch::tensors(path),
-    }
+    let mut tensors = match format {
+        Format::Safetensors => safetensors::tensors(path, options.mmap)?,
+        Format::Torch => torch::tensors(path)?,
+    };
+    // The libraries give them in any order, and errors and notes should not depend on chance.
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
 }

@@ -84,15 +84,16 @@ pub enum InspectError {
     },
 }
 
-/// Says what is at `path`: a checkpoint, an `.onnx` file, or a folder with one.
+/// Says what is at `path`: a checkpoint, an `.onnx` file, or a folder with one; `options` are for a
+/// checkpoint.
 ///
 /// # Errors
 /// Any [`InspectError`].
-pub fn inspect(path: &Path) -> Result<Inspected, InspectError> {
+pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Inspected, InspectError> {
     if is_onnx(path) && !path.is_dir() {
         return Ok(Inspected::Model(Box::new(inspect_model(path)?)));
     }
-    match Checkpoint::open(path, &OpenOptions::default()) {
+    match Checkpoint::open(path, options) {
         Ok(checkpoint) => {
             let summary = CheckpointSummary::new(&checkpoint)?;
             Ok(Inspected::Checkpoint(Box::new(summary)))

@@ -1,0 +1,50 @@
+//! The text of a `config.json`, in transformers' dialect and in Huawei's.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use nezha_exporter::checkpoint::OpenOptions;
+use nezha_fuzz::{Folder, WEIGHTS};
+use nezha_graphs::{Activation, Config, GraphOptions, Head, Metadata, Signature};
+
+static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("model.safetensors", WEIGHTS)]));
+
+fuzz_target!(|text: &str| {
+    if let Ok(config) = Config::from_json(text) {
+        carried_by_an_artifact(text, &config);
+    }
+    FOLDER.write("config.json", text.as_bytes());
+    let overriding = OpenOptions {
+        mmap: false,
+        max_relative_position: Some(16),
+        hidden_act: Some(Activation::GeluTanh),
+    };
+    for options in [OpenOptions::default(), overriding] {
+        if let Ok(checkpoint) = FOLDER.read(&options) {
+            carried_by_an_artifact(checkpoint.config_json(), checkpoint.config());
+        }
+    }
+});
+
+/// What an artifact carries gives the same config back.
+fn carried_by_an_artifact(text: &str, config: &Config) {
+    let metadata = Metadata {
+        head: Head::Base,
+        config_json: text.to_owned(),
+        source_size: 0,
+        source_digest: String::new(),
+        exporter_version: String::new(),
+    };
+    let props = metadata.to_props().expect("a config that is valid");
+    let pairs = props
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    let read = Metadata::from_props(pairs).expect("what was written");
+    assert_eq!(read, metadata);
+    assert_eq!(&read.config().expect("what was written"), config);
+    for head in Head::ALL {
+        let signature = Signature::new(config, head, &GraphOptions::default());
+        assert!(!signature.outputs.is_empty());
+    }
+}
