@@ -9,7 +9,7 @@ use super::output::score;
 use super::text_classification::one_or_two_texts;
 use super::{Manner, TaskArgs, answer};
 
-/// Fill the gaps of texts: 这家[MASK]店很好.
+/// Fill the gaps of texts; a gap is the mask token of the tokenizer.
 ///
 /// JSON fields: text, text_pair (optional).
 #[derive(clap::Args)]

@@ -4,7 +4,7 @@
 //!
 //! 1. the path that is given (`--ort-library`), a file or the folder that holds it;
 //! 2. the environment variable `ORT_DYLIB_PATH`, likewise;
-//! 3. the cache that [`setup`](crate::setup) fills, the GPU build first;
+//! 3. the cache that [`setup`] fills, the GPU build first;
 //! 4. the `onnxruntime` package of the active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`),
 //!    then that of the `python3` on the path;
 //! 5. the system: the loader's search path, the standard folders, `ldconfig`'s cache.
