@@ -7,6 +7,7 @@ mod checkpoint_options;
 mod demo;
 mod engine;
 mod export;
+mod generate;
 mod inspect;
 mod run;
 mod setup;
@@ -28,6 +29,7 @@ struct Cli {
 enum Command {
     Demo(demo::Args),
     Export(export::Args),
+    Generate(generate::Args),
     Inspect(inspect::Args),
     Run(run::Args),
     Setup(setup::Args),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
         Command::Export(args) => export::run(args),
+        Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Run(args) => run::run(args),
         Command::Setup(args) => setup::run(args),

@@ -1,69 +1,23 @@
 //! Every engine against transformers 4.46.3, over every fixture: exported by the exporter, run by
 //! the runtime, compared number by number.
 
+#[path = "support/artifacts.rs"]
+mod artifacts;
 #[path = "support/fixtures.rs"]
 mod fixtures;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
+use artifacts::{ENGINES, artifact, options, session, tensors};
 use fixtures::{Case, assert_close, bundled, fixtures};
+use nezha_exporter::OPSETS;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
-use nezha_exporter::{ExportOptions, Heads, OPSETS, export};
-use nezha_graphs::{GraphOptions, Head};
-use nezha_runtime::{EngineChoice, EngineOptions, Session, Tensor, Tensors};
-use tempfile::TempDir;
-
-/// The engines, and how far each may be off, of the largest magnitude in a tensor.
-const ENGINES: [(&str, f64); 2] = [("ort", 1e-5), ("tract", 1e-4)];
-
-fn artifact(folder: &Path, head: Head, graph: &GraphOptions, opset: u32) -> (TempDir, PathBuf) {
-    let context = format!("{}, {head}", folder.display());
-    let checkpoint = Checkpoint::open(folder, &OpenOptions::default())
-        .unwrap_or_else(|error| panic!("{context}: {error}"));
-    let options = ExportOptions {
-        heads: Heads::Named(vec![head]),
-        graph: graph.clone(),
-        opset,
-        ..ExportOptions::default()
-    };
-    let target = TempDir::new().unwrap();
-    let exported = export(&checkpoint, target.path(), &options)
-        .unwrap_or_else(|error| panic!("{context}: {error}"));
-    (target, exported.artifacts[0].file.path.clone())
-}
-
-/// The graph that takes what the case gives and gives what it took from transformers.
-fn options(case: &Case) -> GraphOptions {
-    let takes = |name: &str| case.inputs.contains_key(name);
-    let gives = |name: &str| case.outputs.contains_key(name);
-    GraphOptions {
-        inputs_embeds: takes("inputs_embeds"),
-        head_mask: takes("head_mask"),
-        hidden_states: gives("hidden_states.0"),
-        attentions: gives("attentions.0"),
-        loss: gives("loss"),
-        problem_type: case.problem_type,
-        ..GraphOptions::default()
-    }
-}
-
-fn session(path: &Path, engine: &str) -> Session {
-    let choice: EngineChoice = engine.parse().unwrap();
-    Session::load(path, &choice, &EngineOptions::default())
-        .unwrap_or_else(|error| panic!("{engine}: {error}"))
-}
+use nezha_graphs::GraphOptions;
+use nezha_runtime::{Session, Tensors};
 
 fn run(session: &Session, context: &str, case: &Case) -> Tensors {
-    let inputs = case.inputs.iter().map(|(name, tensor)| {
-        let tensor: Tensor = match tensor {
-            fixtures::Tensor::I64(array) => array.clone().into(),
-            fixtures::Tensor::F32(array) => array.clone().into(),
-        };
-        (name.as_str(), tensor)
-    });
     session
-        .run(inputs.collect::<Tensors>())
+        .run(tensors(&case.inputs))
         .unwrap_or_else(|error| panic!("{context}: {error}"))
 }
 

@@ -244,19 +244,19 @@ fn check_dtype_and_rank(port: &Port, dtype: DType, shape: &[usize]) -> Result<()
 }
 
 /// Axes that are one name take the size of the first tensor that has them.
+///
+/// Only under a cache may any be empty.
 fn bind_axes(given: &[(&Port, &[usize])]) -> Result<Bindings, SignatureError> {
+    let is_past = |dim: &Dim| dim.as_symbol() == Some(axes::PAST);
+    let cached = given.iter().any(|(port, _)| port.shape.iter().any(is_past));
     let mut bindings = Bindings::new();
     for (port, shape) in given {
         for (axis, (dim, size)) in port.shape.iter().zip(*shape).enumerate() {
             let Some(name) = dim.as_symbol() else {
                 continue;
             };
-            if *size == 0 && !axes::MAY_BE_EMPTY.contains(&name) {
-                return Err(SignatureError::Empty {
-                    name: port.name.clone(),
-                    axis,
-                    dim: name.to_owned(),
-                });
+            if *size == 0 && !(cached && axes::MAY_BE_EMPTY.contains(&name)) {
+                return Err(empty(port, axis));
             }
             bindings.entry(name.to_owned()).or_insert(*size);
         }
@@ -280,8 +280,20 @@ fn check_sizes(port: &Port, shape: &[usize], bindings: &Bindings) -> Result<(), 
                 found: *size,
             });
         }
+        // What is attended to: the past and the present of it may each be empty, not both.
+        if expected == 0 && dim.as_symbol().is_none() {
+            return Err(empty(port, axis));
+        }
     }
     Ok(())
+}
+
+fn empty(port: &Port, axis: usize) -> SignatureError {
+    SignatureError::Empty {
+        name: port.name.clone(),
+        axis,
+        dim: port.shape.get(axis).map(Dim::to_string).unwrap_or_default(),
+    }
 }
 
 #[cfg(test)]

@@ -30,12 +30,14 @@
 #[cfg(not(any(feature = "ort", feature = "tract")))]
 compile_error!("nezha-runtime needs an engine: enable the feature 'ort', 'tract' or both");
 
+pub mod decoder;
 mod engine;
 mod model;
 mod native;
 #[cfg(feature = "ort")]
 pub mod ort_library;
 pub mod pipeline;
+mod range;
 mod session;
 #[cfg(feature = "ort")]
 pub mod setup;
@@ -43,6 +45,10 @@ pub mod task;
 mod tensor;
 mod tokenizer;
 
+pub use decoder::{
+    Decoder, DecoderError, Finish, Generated, GeneratedText, GenerationOptions, Sampling, Strategy,
+    TextGeneration,
+};
 pub use engine::{
     Engine, EngineChoice, EngineError, EngineKind, EngineOptions, Optimization, Skipped,
     UnknownEngine,

@@ -1,12 +1,16 @@
 use std::fmt;
 use std::path::Path;
 
-use ndarray::Dimension;
-use nezha_graphs::{Bindings, Config, DType, Metadata, Port, Signature, SignatureError};
+use ndarray::{ArrayD, IxDyn};
+use nezha_graphs::{Bindings, Config, DType, Metadata, Port, Signature, SignatureError, axes};
 
 use crate::engine::{self, Skipped};
+use crate::range;
 use crate::tensor::Element;
 use crate::{Engine, EngineChoice, EngineError, EngineOptions, Model, ModelError, Tensor, Tensors};
+
+/// What the inputs are called that hold a decoder's cache.
+pub(crate) const PAST: &str = "past_key_values.";
 
 /// A model and the engine that computes it; threads may share one by reference.
 pub struct Session {
@@ -30,16 +34,16 @@ pub enum SessionError {
     /// The inputs don't fit the signature.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// An id that its embedding table has no row for.
+    /// A number that there is nothing for: no embedding, no position, no class.
     #[error("input '{name}' is {value} at {index:?}, expected 0 to {last}")]
-    Id {
+    OutOfRange {
         /// The input.
         name: &'static str,
         /// Where.
         index: Vec<usize>,
-        /// The id.
+        /// The number.
         value: i64,
-        /// The largest id that has a row.
+        /// The largest one that there is something for.
         last: usize,
     },
 }
@@ -93,50 +97,89 @@ impl Session {
 
     /// Computes all outputs, in the graph's order.
     ///
-    /// A missing `attention_mask` is all ones and a missing `token_type_ids` all zeros, where the
-    /// graph has them.
+    /// A missing mask is all ones and a missing `token_type_ids` all zeros, where the graph has them.
+    /// A decoder without any `past_key_values.…` starts with an empty cache, and with one it needs no
+    /// `encoder_hidden_states`: what the encoder gave is cached. A `head_mask` of one number for each
+    /// attention head is every layer's.
     ///
     /// # Errors
     /// [`SessionError::Signature`] where names, dtypes, ranks or sizes don't fit or an axis is
-    /// empty; [`SessionError::Id`] where a token id or a token type is outside its embedding table,
-    /// if the metadata says how large that is; [`SessionError::Engine`].
+    /// empty; [`SessionError::OutOfRange`] where a position or a label is none, or a token id or a token
+    /// type is outside its embedding table, if the metadata says how large that is;
+    /// [`SessionError::Engine`].
     pub fn run(&self, inputs: impl Into<Tensors>) -> Result<Tensors, SessionError> {
         let mut inputs = inputs.into();
-        self.fill(&mut inputs, "attention_mask", 1);
-        self.fill(&mut inputs, "encoder_attention_mask", 1);
-        self.fill(&mut inputs, "token_type_ids", 0);
+        self.complete(&mut inputs);
+        self.compute(&inputs)
+    }
+
+    /// Computes all outputs from inputs that are [complete](Self::complete).
+    pub(crate) fn compute(&self, inputs: &Tensors) -> Result<Tensors, SessionError> {
         let described = inputs
             .iter()
             .map(|(name, it)| (name, it.dtype(), it.shape()));
-        self.signature.bind(described)?;
-        if let Some(config) = &self.config {
-            check_ids(&inputs, "input_ids", config.vocab_size)?;
-            check_ids(&inputs, "token_type_ids", config.type_vocab_size)?;
-        }
-        Ok(self.engine.run(&inputs)?)
+        let bindings = self.signature.bind(described)?;
+        range::check(&self.signature, self.config.as_ref(), inputs, &bindings)?;
+        Ok(self.engine.run(inputs)?)
     }
 
-    /// Adds an input that is left out, if the inputs that are given decide its shape.
-    fn fill(&self, inputs: &mut Tensors, name: &str, value: u8) {
-        let port = self.signature.inputs.iter().find(|port| port.name == name);
-        let Some(port) = port.filter(|_| inputs.get(name).is_none()) else {
-            return;
-        };
-        let axes = self.axes(inputs);
-        let shape: Option<Vec<usize>> = port.shape.iter().map(|dim| dim.evaluate(&axes)).collect();
-        if let Some(tensor) = shape.and_then(|shape| constant(port.dtype, &shape, value)) {
-            inputs.insert(name, tensor);
+    /// Adds what may be left out, if the inputs that are given decide its shape.
+    pub(crate) fn complete(&self, inputs: &mut Tensors) {
+        let cached = inputs.iter().any(|(name, _)| name.starts_with(PAST));
+        let axes = self.axes(inputs, cached);
+        for port in &self.signature.inputs {
+            let value = match port.name.as_str() {
+                "attention_mask" | "encoder_attention_mask" => 1,
+                "token_type_ids" => 0,
+                "encoder_hidden_states" if cached => 0,
+                "head_mask" => {
+                    repeat_for_layers(inputs, port);
+                    continue;
+                }
+                name if name.starts_with(PAST) && !cached => 0,
+                _ => continue,
+            };
+            let shape: Option<Vec<usize>> =
+                port.shape.iter().map(|dim| dim.evaluate(&axes)).collect();
+            let missing = inputs.get(&port.name).is_none();
+            if let Some(shape) = shape.filter(|_| missing)
+                && let Some(tensor) = constant(port.dtype, &shape, value)
+            {
+                inputs.insert(port.name.as_str(), tensor);
+            }
         }
     }
 
-    /// The sizes of the named axes, as far as the inputs say.
-    fn axes(&self, inputs: &Tensors) -> Bindings {
+    /// The sizes of the named axes, as far as the inputs say; what a step needs not bring has none.
+    fn axes(&self, inputs: &Tensors, cached: bool) -> Bindings {
         let given = |port: &Port| Some((port.shape.clone(), inputs.get(&port.name)?.shape()));
         let given = self.signature.inputs.iter().filter_map(given);
-        given
+        let mut sizes: Bindings = given
             .flat_map(|(dims, sizes)| dims.into_iter().zip(sizes))
             .filter_map(|(dim, size)| Some((dim.as_symbol()?.to_owned(), *size)))
-            .collect()
+            .collect();
+        let absent: &[&str] = match cached {
+            true => &[axes::ENCODER],
+            false => &[axes::PAST, axes::PAST_ENCODER],
+        };
+        for axis in absent {
+            sizes.entry((*axis).to_owned()).or_insert(0);
+        }
+        sizes
+    }
+}
+
+/// Makes a head mask [A] the one of every layer, [L, A].
+fn repeat_for_layers(inputs: &mut Tensors, port: &Port) {
+    let shape: Option<Vec<usize>> = port.shape.iter().map(|dim| dim.as_fixed()).collect();
+    let Ok(mask) = inputs.array::<f32>(&port.name) else {
+        return;
+    };
+    if let (1, Some(shape)) = (mask.ndim(), shape)
+        && let Some(repeated) = mask.broadcast(IxDyn(&shape))
+    {
+        let repeated: ArrayD<f32> = repeated.to_owned();
+        inputs.insert(port.name.as_str(), repeated);
     }
 }
 
@@ -153,29 +196,12 @@ impl fmt::Debug for Session {
 /// A tensor of one value over and over; `None` for a type that no mask has.
 fn constant(dtype: DType, shape: &[usize], value: u8) -> Option<Tensor> {
     fn full<T: Element + From<u8>>(shape: &[usize], value: u8) -> Tensor {
-        ndarray::ArrayD::from_elem(shape, T::from(value)).into()
+        ArrayD::from_elem(shape, T::from(value)).into()
     }
     match dtype {
         DType::I64 => Some(full::<i64>(shape, value)),
         DType::I32 => Some(full::<i32>(shape, value)),
         DType::F32 => Some(full::<f32>(shape, value)),
         DType::F16 | DType::U8 | DType::I8 | DType::Bool => None,
-    }
-}
-
-/// Engines differ in what they do with an id that has no embedding, down to reading past the end.
-fn check_ids(inputs: &Tensors, name: &'static str, rows: usize) -> Result<(), SessionError> {
-    let Ok(ids) = inputs.array::<i64>(name) else {
-        return Ok(());
-    };
-    let outside = |id: &i64| usize::try_from(*id).map_or(true, |id| id >= rows);
-    match ids.indexed_iter().find(|(_, id)| outside(id)) {
-        None => Ok(()),
-        Some((index, id)) => Err(SessionError::Id {
-            name,
-            index: index.slice().to_vec(),
-            value: *id,
-            last: rows.saturating_sub(1),
-        }),
     }
 }

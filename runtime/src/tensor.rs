@@ -1,7 +1,7 @@
 use std::fmt;
 
 use half::f16;
-use ndarray::{Array, ArrayD, Dimension, IxDyn};
+use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
 use nezha_graphs::DType;
 
 /// A dense tensor of one of the element types that a NEZHA graph has, row-major.
@@ -242,6 +242,11 @@ impl Tensor {
         })
     }
 
+    /// Slices along the first axis, in this order; the rows have to be there.
+    pub(crate) fn select(&self, rows: &[usize]) -> Self {
+        with_array!(self, array => array.select(Axis(0), rows).into())
+    }
+
     /// The elements as little-endian bytes in row-major order.
     pub fn to_le_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -284,6 +289,12 @@ impl Tensors {
             Some((_, slot)) => *slot = tensor,
             None => self.0.push((name, tensor)),
         }
+    }
+
+    /// Takes the tensor of this name out.
+    pub fn remove(&mut self, name: &str) -> Option<Tensor> {
+        let place = self.0.iter().position(|(it, _)| it == name)?;
+        Some(self.0.remove(place).1)
     }
 
     /// The tensor of this name.

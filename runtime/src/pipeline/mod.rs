@@ -328,7 +328,7 @@ where
 }
 
 /// The model file: the path itself, or the one in the folder.
-fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError> {
+pub(crate) fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }

@@ -46,6 +46,7 @@ pub struct Tokenizer {
     unknown: u32,
     padding: u32,
     class: u32,
+    separator: u32,
     mask: Option<u32>,
 }
 
@@ -83,6 +84,7 @@ impl Tokenizer {
             unknown: id(Role::Unknown)?,
             padding: id(Role::Padding)?,
             class: id(Role::Class)?,
+            separator: id(Role::Separator)?,
             mask: inner.token_to_id(settings.token(Role::Mask)),
             max_length: settings.max_length().unwrap_or(DEFAULT_MAX_LENGTH),
             inner,
@@ -110,6 +112,11 @@ impl Tokenizer {
     /// The token that a sequence starts with.
     pub fn class_id(&self) -> u32 {
         self.class
+    }
+
+    /// The token that a text ends with.
+    pub fn separator_id(&self) -> u32 {
+        self.separator
     }
 
     /// The token that hides a word; none where the vocabulary has no such token.

@@ -1,0 +1,172 @@
+//! `nezha generate`: text goes on.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use nezha_runtime::{
+    Finish, Generated, GeneratedText, GenerationOptions, Sampling, Strategy, TextGeneration,
+};
+use serde_json::{Value, json};
+
+use crate::engine::{EngineArgs, announce};
+
+/// Continue texts with a decoder that was exported with --kv-cache.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folder that `nezha export --kv-cache` wrote, or an .onnx file.
+    model: PathBuf,
+    /// The texts to continue.
+    #[arg(required_unless_present = "ids")]
+    text: Vec<String>,
+    /// Token ids to continue, in place of texts: 9,29,1. Once for each prompt.
+    #[arg(long, value_name = "ID,ID,…", conflicts_with = "text", value_parser = prompt)]
+    ids: Vec<Prompt>,
+    /// The most tokens that each text gets.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    max_new_tokens: usize,
+    /// How each token is chosen.
+    #[arg(long, default_value = "greedy")]
+    strategy: StrategyArg,
+    /// Draw among the N most probable tokens; 50 where top-k is the strategy.
+    #[arg(long, value_name = "N")]
+    top_k: Option<usize>,
+    /// Draw among the fewest tokens of this probability; 0.9 where top-p is the strategy.
+    #[arg(long, value_name = "P")]
+    top_p: Option<f64>,
+    /// Below 1 draws probable tokens more often, above 1 less.
+    #[arg(long, value_name = "T", default_value_t = 1.0)]
+    temperature: f64,
+    /// The same seed draws the same tokens.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Sequences that beam search follows.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    beam_width: usize,
+    /// Above 0, beam search favours long texts; below 0 short ones.
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
+    length_penalty: f64,
+    /// A token that ends a text; the tokenizer's separator where absent, and none with --ids.
+    #[arg(long, value_name = "ID")]
+    eos: Vec<u32>,
+    /// One JSON document on standard output: a list of prompts with their answers.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StrategyArg {
+    /// The most probable token.
+    Greedy,
+    /// A draw among the most probable tokens.
+    TopK,
+    /// A draw among the fewest tokens that together are probable enough.
+    TopP,
+    /// The best text of several that are followed at once.
+    Beam,
+}
+
+#[derive(Clone)]
+struct Prompt(Vec<u32>);
+
+fn prompt(text: &str) -> Result<Prompt, std::num::ParseIntError> {
+    let ids = text.split(',').map(|id| id.trim().parse());
+    ids.collect::<Result<_, _>>().map(Prompt)
+}
+
+/// Generates and prints.
+pub fn run(args: Args) -> Result<()> {
+    let engine = &args.engine;
+    let generation = TextGeneration::load(&args.model, &engine.engine, &engine.options())?;
+    announce(generation.session());
+    let options = options(&args);
+    let answers: Vec<Answer> = if args.ids.is_empty() {
+        let answers = generation.texts(&args.text, &options)?;
+        args.text.iter().zip(answers).map(of_text).collect()
+    } else {
+        let prompts: Vec<Vec<u32>> = args.ids.into_iter().map(|prompt| prompt.0).collect();
+        let answers = generation.ids(&prompts, &options)?;
+        prompts.iter().zip(answers).map(of_ids).collect()
+    };
+    if args.json {
+        let document: Vec<Value> = answers.into_iter().map(|it| it.json).collect();
+        println!("{}", serde_json::to_string_pretty(&document)?);
+    } else {
+        answers.iter().for_each(|it| println!("{}", it.line));
+    }
+    Ok(())
+}
+
+fn options(args: &Args) -> GenerationOptions {
+    let sampling = |top_k, top_p| {
+        Strategy::Sample(Sampling {
+            top_k,
+            top_p,
+            temperature: args.temperature,
+            seed: args.seed,
+        })
+    };
+    GenerationOptions {
+        max_new_tokens: args.max_new_tokens,
+        eos: (!args.eos.is_empty()).then(|| args.eos.clone()),
+        strategy: match args.strategy {
+            StrategyArg::Greedy => Strategy::Greedy,
+            StrategyArg::TopK => sampling(args.top_k.or(Some(50)), args.top_p),
+            StrategyArg::TopP => sampling(args.top_k, args.top_p.or(Some(0.9))),
+            StrategyArg::Beam => Strategy::Beam {
+                width: args.beam_width,
+                length_penalty: args.length_penalty,
+            },
+        },
+    }
+}
+
+/// An answer for people and for programs.
+struct Answer {
+    line: String,
+    json: Value,
+}
+
+fn of_text((prompt, answer): (&String, GeneratedText)) -> Answer {
+    Answer {
+        line: format!("{prompt}{}", answer.text),
+        json: json!({
+            "text": prompt,
+            "answer": {
+                "text": answer.text,
+                "ids": answer.ids,
+                "log_probability": answer.log_probability,
+                "finish": finish(answer.finish),
+            },
+        }),
+    }
+}
+
+fn of_ids((prompt, answer): (&Vec<u32>, Generated)) -> Answer {
+    let all = prompt.iter().chain(&answer.ids);
+    Answer {
+        line: all.map(u32::to_string).collect::<Vec<_>>().join(","),
+        json: json!({
+            "ids": prompt,
+            "answer": {
+                "ids": answer.ids,
+                "log_probability": answer.log_probability,
+                "finish": finish(answer.finish),
+            },
+        }),
+    }
+}
+
+fn finish(finish: Finish) -> &'static str {
+    match finish {
+        Finish::Eos => "eos",
+        Finish::Length => "length",
+    }
+}

@@ -1,0 +1,71 @@
+use crate::{PipelineError, SessionError, TokenizerError};
+
+/// Why a decoder doesn't step or doesn't generate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecoderError {
+    /// The graph computes whole sequences.
+    #[error("the graph has no past_key_values: export the decoder with `nezha export --kv-cache`")]
+    NoCache,
+    /// The graph doesn't score tokens.
+    #[error(
+        "the graph gives no logits of the vocabulary: export the masked-lm head of the decoder"
+    )]
+    NoLogits,
+    /// A sequence gets padding and nothing else.
+    #[error("row {row} has no token in this step: its mask is 0 everywhere")]
+    NoToken {
+        /// The sequence.
+        row: usize,
+    },
+    /// The tokens are of another batch than the cache.
+    #[error("the step has {found} rows, the cache has {expected}")]
+    Batch {
+        /// Sequences in the cache.
+        expected: usize,
+        /// Sequences in the step.
+        found: usize,
+    },
+    /// There is no such sequence.
+    #[error("there is no row {row}: the cache has {batch}")]
+    Row {
+        /// The row that was asked for.
+        row: usize,
+        /// Sequences in the cache.
+        batch: usize,
+    },
+    /// There is nothing to go on from.
+    #[error("prompt {index} is empty: expected at least one token")]
+    EmptyPrompt {
+        /// The prompt.
+        index: usize,
+    },
+    /// A choice of tokens that can't be made.
+    #[error("{option} is {found}, expected {expected}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What it can be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// The model gave scores that are no numbers.
+    #[error("the logits of row {row} have no largest number: the model's weights are damaged")]
+    NotANumber {
+        /// The sequence.
+        row: usize,
+    },
+    /// Text for a model without a tokenizer.
+    #[error("there is neither tokenizer.json nor vocab.txt beside the model: give token ids")]
+    NoTokenizer,
+    /// The text can't be tokenized.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The model can't be found or loaded.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The graph refuses the inputs, or the engine fails.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+}

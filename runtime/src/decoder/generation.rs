@@ -1,0 +1,293 @@
+//! Token after token, until a sequence ends.
+
+use ndarray::{Array2, ArrayView2, Axis, Slice};
+
+use super::beam::Beams;
+use super::sampling::{Sampler, best, log_probabilities};
+use super::{Decoder, DecoderError};
+
+/// How sequences are continued.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerationOptions {
+    /// The most tokens that a sequence gets, at least 1.
+    pub max_new_tokens: usize,
+    /// The tokens that end a sequence. `None` for the tokenizer's separator where text is generated,
+    /// and for no such token where ids are.
+    pub eos: Option<Vec<u32>>,
+    /// How tokens are chosen.
+    pub strategy: Strategy,
+}
+
+impl Default for GenerationOptions {
+    /// 20 tokens, greedily.
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 20,
+            eos: None,
+            strategy: Strategy::Greedy,
+        }
+    }
+}
+
+/// How tokens are chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Strategy {
+    /// The most probable token each time.
+    Greedy,
+    /// A token by chance.
+    Sample(Sampling),
+    /// The best of the sequences that go through the `width` best after each token.
+    ///
+    /// As in transformers: sequences are compared by the logarithm of their probability over
+    /// (number of new tokens)^`length_penalty`; the search ends when `width` sequences have, and the
+    /// best that goes on is no better at its length.
+    Beam {
+        /// Sequences that are kept, at least 1.
+        width: usize,
+        /// Above 0 favours long sequences, below 0 short ones; 1 in transformers.
+        length_penalty: f64,
+    },
+}
+
+/// A draw among the most probable tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Among so many, at least 1; `None` for all.
+    pub top_k: Option<usize>,
+    /// Among the fewest whose probabilities add up to this much of those that `top_k` leaves, above
+    /// 0 and at most 1; `None` for all.
+    pub top_p: Option<f64>,
+    /// What the logarithms of the probabilities are divided by, above 0.
+    pub temperature: f64,
+    /// The same seed draws the same tokens, on every platform. A sequence draws for itself: what
+    /// the others of the batch are makes no difference, its place among them does.
+    pub seed: u64,
+}
+
+/// A sequence that was generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Generated {
+    /// The new tokens, the one that ended the sequence included.
+    pub ids: Vec<u32>,
+    /// The logarithm of their probability, given the prompt.
+    pub log_probability: f64,
+    /// Why there are no more.
+    pub finish: Finish,
+}
+
+/// Why a sequence ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// At one of the tokens that end a sequence.
+    Eos,
+    /// At [`GenerationOptions::max_new_tokens`].
+    Length,
+}
+
+/// When a sequence ends.
+#[derive(Clone)]
+pub(super) struct End {
+    pub(super) eos: Vec<u32>,
+    pub(super) max_new_tokens: usize,
+}
+
+impl End {
+    /// Whether new tokens are complete.
+    pub(super) fn of(&self, ids: &[u32]) -> Option<Finish> {
+        match ids.last() {
+            Some(last) if self.eos.contains(last) => Some(Finish::Eos),
+            _ if ids.len() >= self.max_new_tokens => Some(Finish::Length),
+            _ => None,
+        }
+    }
+}
+
+/// How one prompt is continued; it has a row of the decoder for each sequence that it follows.
+pub(super) trait Search {
+    /// Takes the scores of the next token, [rows, vocabulary], the first of them row `first` of the
+    /// decoder. Gives the sequences to go on with, as one of the rows and the token after it; none
+    /// where the search has ended.
+    fn advance(
+        &mut self,
+        logits: ArrayView2<f32>,
+        first: usize,
+    ) -> Result<Vec<(usize, u32)>, DecoderError>;
+
+    /// What was found.
+    fn finish(self: Box<Self>) -> Generated;
+}
+
+/// Follows one sequence.
+struct Single {
+    end: End,
+    sampler: Option<Sampler>,
+    found: Generated,
+}
+
+impl Search for Single {
+    fn advance(
+        &mut self,
+        logits: ArrayView2<f32>,
+        first: usize,
+    ) -> Result<Vec<(usize, u32)>, DecoderError> {
+        let log_probabilities = log_probabilities(logits.index_axis(Axis(0), 0), first)?;
+        let token = match &mut self.sampler {
+            Some(sampler) => sampler.draw(&log_probabilities),
+            None => best(&log_probabilities),
+        };
+        self.found.log_probability += log_probabilities.get(token).copied().unwrap_or(0.0);
+        self.found.ids.push(token as u32);
+        match self.end.of(&self.found.ids) {
+            None => Ok(vec![(0, token as u32)]),
+            Some(finish) => {
+                self.found.finish = finish;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>) -> Generated {
+        self.found
+    }
+}
+
+impl GenerationOptions {
+    /// # Errors
+    /// [`DecoderError::Option`] for the first that makes no sense.
+    fn check(&self) -> Result<(), DecoderError> {
+        let at_least_1 = |option, found: usize| match found {
+            0 => Err(wrong(option, "at least 1", found)),
+            _ => Ok(()),
+        };
+        at_least_1("max_new_tokens", self.max_new_tokens)?;
+        match &self.strategy {
+            Strategy::Greedy => Ok(()),
+            Strategy::Sample(sampling) => {
+                let Sampling {
+                    top_k,
+                    top_p,
+                    temperature,
+                    ..
+                } = *sampling;
+                at_least_1("top_k", top_k.unwrap_or(1))?;
+                if let Some(p) = top_p.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
+                    return Err(wrong("top_p", "above 0 and at most 1", p));
+                }
+                match temperature > 0.0 && temperature.is_finite() {
+                    true => Ok(()),
+                    false => Err(wrong("temperature", "above 0", temperature)),
+                }
+            }
+            Strategy::Beam {
+                width,
+                length_penalty,
+            } => {
+                at_least_1("width", *width)?;
+                match length_penalty.is_finite() {
+                    true => Ok(()),
+                    false => Err(wrong("length_penalty", "a finite number", *length_penalty)),
+                }
+            }
+        }
+    }
+
+    /// The search for the prompt of this number.
+    fn search(&self, sequence: usize) -> Box<dyn Search> {
+        let end = End {
+            eos: self.eos.clone().unwrap_or_default(),
+            max_new_tokens: self.max_new_tokens,
+        };
+        let single = |end, sampler| Single {
+            end,
+            sampler,
+            found: Generated {
+                ids: Vec::new(),
+                log_probability: 0.0,
+                finish: Finish::Length,
+            },
+        };
+        match &self.strategy {
+            Strategy::Greedy => Box::new(single(end, None)),
+            Strategy::Sample(sampling) => {
+                Box::new(single(end, Some(Sampler::new(*sampling, sequence))))
+            }
+            Strategy::Beam {
+                width,
+                length_penalty,
+            } => Box::new(Beams::new(end, *width, *length_penalty)),
+        }
+    }
+}
+
+fn wrong(option: &'static str, expected: &'static str, found: impl ToString) -> DecoderError {
+    DecoderError::Option {
+        option,
+        expected,
+        found: found.to_string(),
+    }
+}
+
+impl Decoder<'_> {
+    /// Continues prompts of token ids, of any lengths, from an empty cache.
+    ///
+    /// Shorter prompts are padded on the left, which changes no distance between their tokens. A
+    /// sequence that has ended leaves the batch.
+    ///
+    /// # Errors
+    /// [`DecoderError::Option`], [`DecoderError::EmptyPrompt`], [`DecoderError::NoLogits`],
+    /// [`DecoderError::NotANumber`], [`DecoderError::Session`].
+    pub fn generate(
+        &mut self,
+        prompts: &[Vec<u32>],
+        options: &GenerationOptions,
+    ) -> Result<Vec<Generated>, DecoderError> {
+        options.check()?;
+        if prompts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (ids, mask) = padded(prompts)?;
+        let mut searches: Vec<_> = (0..prompts.len()).map(|it| options.search(it)).collect();
+        let mut rows = vec![1; searches.len()];
+        self.reset();
+        let mut logits = self.step_masked(ids, mask)?;
+        loop {
+            let (mut kept, mut tokens) = (Vec::new(), Vec::new());
+            let mut first = 0;
+            for (search, rows) in searches.iter_mut().zip(&mut rows) {
+                if *rows == 0 {
+                    continue;
+                }
+                let of_search = logits.slice_axis(Axis(0), Slice::from(first..first + *rows));
+                let next = search.advance(of_search, first)?;
+                kept.extend(next.iter().map(|(row, _)| first + row));
+                tokens.extend(next.iter().map(|(_, token)| i64::from(*token)));
+                first += std::mem::replace(rows, next.len());
+            }
+            if tokens.is_empty() {
+                return Ok(searches.into_iter().map(|it| it.finish()).collect());
+            }
+            self.select(&kept)?;
+            logits = self.step(Array2::from_shape_fn((tokens.len(), 1), |(row, _)| {
+                tokens[row]
+            }))?;
+        }
+    }
+}
+
+/// The prompts, padded on the left to one length, and their mask.
+fn padded(prompts: &[Vec<u32>]) -> Result<(Array2<i64>, Array2<i64>), DecoderError> {
+    if let Some(index) = prompts.iter().position(Vec::is_empty) {
+        return Err(DecoderError::EmptyPrompt { index });
+    }
+    let length = prompts.iter().map(Vec::len).max().unwrap_or(0);
+    let shape = (prompts.len(), length);
+    let (mut ids, mut mask) = (Array2::zeros(shape), Array2::zeros(shape));
+    for (row, prompt) in prompts.iter().enumerate() {
+        let tokens = (length - prompt.len()..length).zip(prompt);
+        for (column, token) in tokens {
+            ids[[row, column]] = i64::from(*token);
+            mask[[row, column]] = 1;
+        }
+    }
+    Ok((ids, mask))
+}

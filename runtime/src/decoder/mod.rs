@@ -1,0 +1,245 @@
+//! A decoder in steps, each of which computes only the tokens that are new.
+//!
+//! The graph is one that `nezha export --kv-cache` wrote: it takes the keys and values of all tokens
+//! before as `past_key_values.…` and gives them with the new ones as `present.…`. [`Decoder`] hands
+//! the one on as the other; [`Decoder::generate`] chooses tokens and steps until a text ends.
+
+mod beam;
+mod error;
+mod generation;
+mod sampling;
+mod text;
+
+use ndarray::{Array2, Array3, ArrayView2, Axis, Ix2, Ix3, concatenate};
+use nezha_graphs::axes;
+
+pub use error::DecoderError;
+pub use generation::{Finish, Generated, GenerationOptions, Sampling, Strategy};
+pub use text::{GeneratedText, TextGeneration};
+
+use crate::session::PAST;
+use crate::{Session, Tensor, Tensors};
+
+/// What the outputs are called that hold the cache.
+const PRESENT: &str = "present.";
+
+/// A batch of sequences that grow together, and the cache of what is computed of them.
+///
+/// The cache lies in host memory. It moves from the outputs of a step to the inputs of the next and
+/// is not copied on the way, but an engine on another device fetches it there in each step.
+///
+/// ```no_run
+/// use ndarray::array;
+/// use nezha_runtime::{Decoder, EngineChoice, EngineOptions, Session};
+///
+/// let session = Session::load("model.onnx", &EngineChoice::Auto, &EngineOptions::default())?;
+/// let mut decoder = Decoder::new(&session)?;
+/// let logits = decoder.step(array![[101, 2769, 1599]])?; // of the token after 1599, [1, vocabulary]
+/// let logits = decoder.step(array![[3614]])?; // of the token after 3614
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Decoder<'s> {
+    session: &'s Session,
+    encoder: Option<[Tensor; 2]>,
+    /// What the next step takes besides its tokens: the cache, and what is the same in every step.
+    inputs: Tensors,
+    /// 1 for a cached token, 0 for padding, [batch, past].
+    past_mask: Array2<i64>,
+}
+
+impl<'s> Decoder<'s> {
+    /// An empty cache for a graph that has one.
+    ///
+    /// # Errors
+    /// [`DecoderError::NoCache`].
+    pub fn new(session: &'s Session) -> Result<Self, DecoderError> {
+        let mut inputs = session.signature().inputs.iter();
+        if !inputs.any(|port| port.name.starts_with(PAST)) {
+            return Err(DecoderError::NoCache);
+        }
+        Ok(Self {
+            session,
+            encoder: None,
+            inputs: Tensors::default(),
+            past_mask: Array2::default((0, 0)),
+        })
+    }
+
+    /// What an encoder gave for each sequence, `[batch, encoder sequence, hidden size]`, and 1 for a
+    /// token of it, 0 for padding, `[batch, encoder sequence]`.
+    ///
+    /// The first step projects it to keys and values, which are cached like the sequence's own.
+    pub fn with_encoder(self, hidden_states: Array3<f32>, attention_mask: Array2<i64>) -> Self {
+        Self {
+            encoder: Some([hidden_states.into(), attention_mask.into()]),
+            ..self
+        }
+    }
+
+    /// What each attention head is multiplied by, `[layers, attention heads]`.
+    pub fn with_head_mask(mut self, head_mask: Array2<f32>) -> Self {
+        self.inputs.insert("head_mask", head_mask);
+        self
+    }
+
+    /// How many tokens of each sequence are cached, padding included.
+    pub fn len(&self) -> usize {
+        self.past_mask.ncols()
+    }
+
+    /// Whether nothing is cached.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Empties the cache.
+    pub fn reset(&mut self) {
+        let is_past = |name: &str| name.starts_with(PAST);
+        self.inputs = std::mem::take(&mut self.inputs)
+            .into_iter()
+            .filter(|(name, _)| !is_past(name))
+            .collect();
+        self.past_mask = Array2::default((0, 0));
+    }
+
+    /// Appends tokens, `[batch, new]`, and gives the scores of the token after them,
+    /// `[batch, vocabulary]`.
+    ///
+    /// # Errors
+    /// As [`step_masked`](Self::step_masked).
+    pub fn step(&mut self, ids: Array2<i64>) -> Result<Array2<f32>, DecoderError> {
+        let mask = Array2::ones(ids.dim());
+        self.step_masked(ids, mask)
+    }
+
+    /// Appends tokens, `[batch, new]`, some of them padding where `mask`, of the same shape, is 0.
+    /// Gives the scores of the token after the last one of each sequence that is no padding,
+    /// `[batch, vocabulary]`.
+    ///
+    /// Padding has a place of its own: a sequence that is padded on the right goes on behind its
+    /// padding, farther from its tokens than without. Pad prompts on the left.
+    ///
+    /// # Errors
+    /// [`DecoderError::NoToken`], [`DecoderError::NoLogits`], and those of [`run`](Self::run). The
+    /// cache is then as before.
+    pub fn step_masked(
+        &mut self,
+        ids: Array2<i64>,
+        mask: Array2<i64>,
+    ) -> Result<Array2<f32>, DecoderError> {
+        let mut outputs = self.session.signature().outputs.iter();
+        if !outputs.any(|port| port.name == "logits") {
+            return Err(DecoderError::NoLogits);
+        }
+        let last = last_tokens(mask.view())?;
+        let mut outputs = self.run(ids, mask)?;
+        let logits = outputs.remove("logits").ok_or(DecoderError::NoLogits)?;
+        let logits = logits.array::<f32>().map_err(|_| DecoderError::NoLogits)?;
+        // A graph with `mask_positions` has scored the last tokens alone.
+        if let Ok(of_last) = logits.view().into_dimensionality::<Ix2>() {
+            return Ok(of_last.to_owned());
+        }
+        let logits = logits.view().into_dimensionality::<Ix3>();
+        let logits = logits.map_err(|_| DecoderError::NoLogits)?;
+        let mut of_last = Array2::zeros((logits.dim().0, logits.dim().2));
+        for ((mut row, all), last) in of_last.outer_iter_mut().zip(logits.outer_iter()).zip(last) {
+            row.assign(&all.index_axis(Axis(0), last));
+        }
+        Ok(of_last)
+    }
+
+    /// Appends tokens, `[batch, new]`, some of them padding where `mask`, of the same shape, is 0.
+    /// Gives the graph's outputs for them, but for those that are cached.
+    ///
+    /// # Errors
+    /// [`DecoderError::Batch`] where the batch is not that of the cache; [`DecoderError::NoToken`]
+    /// in a graph with `mask_positions`, which reads the last tokens alone;
+    /// [`DecoderError::Session`]. The cache is then as before.
+    pub fn run(&mut self, ids: Array2<i64>, mask: Array2<i64>) -> Result<Tensors, DecoderError> {
+        let attention_mask = self.attention_mask(mask.view())?;
+        if self.is_empty() {
+            self.start();
+        }
+        if self.session.signature().input("mask_positions").is_ok() {
+            let last = last_tokens(mask.view())?;
+            let positions = Array2::from_shape_fn((last.len(), 2), |(row, axis)| match axis {
+                0 => row as i64,
+                _ => last[row] as i64,
+            });
+            self.inputs.insert("mask_positions", positions);
+        }
+        self.inputs
+            .insert("token_type_ids", Array2::<i64>::zeros(ids.dim()));
+        self.inputs.insert("input_ids", ids);
+        self.inputs.insert("attention_mask", attention_mask.clone());
+        self.session.complete(&mut self.inputs);
+        let outputs = self.session.compute(&self.inputs)?;
+
+        self.past_mask = attention_mask;
+        self.inputs.remove("encoder_hidden_states");
+        let mut rest = Tensors::default();
+        for (name, tensor) in outputs {
+            match name.strip_prefix(PRESENT) {
+                Some(kept) => self.inputs.insert(format!("{PAST}{kept}"), tensor),
+                None => rest.insert(name, tensor),
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Goes on with these of the sequences, in this order; one may be there more than once.
+    ///
+    /// # Errors
+    /// [`DecoderError::Row`].
+    pub fn select(&mut self, rows: &[usize]) -> Result<(), DecoderError> {
+        let batch = self.past_mask.nrows();
+        if let Some(row) = rows.iter().copied().find(|row| *row >= batch) {
+            return Err(DecoderError::Row { row, batch });
+        }
+        if rows.iter().copied().eq(0..batch) {
+            return Ok(());
+        }
+        for port in &self.session.signature().inputs {
+            let of_batch = port.shape.first().and_then(|dim| dim.as_symbol()) == Some(axes::BATCH);
+            if let Some(tensor) = self.inputs.get(&port.name).filter(|_| of_batch) {
+                let selected = tensor.select(rows);
+                self.inputs.insert(port.name.as_str(), selected);
+            }
+        }
+        self.past_mask = self.past_mask.select(Axis(0), rows);
+        Ok(())
+    }
+
+    /// What the first step takes besides its tokens.
+    fn start(&mut self) {
+        self.reset();
+        if let Some([hidden_states, attention_mask]) = &self.encoder {
+            self.inputs
+                .insert("encoder_hidden_states", hidden_states.clone());
+            self.inputs
+                .insert("encoder_attention_mask", attention_mask.clone());
+        }
+    }
+
+    /// The mask of what is cached and what is new.
+    fn attention_mask(&self, new: ArrayView2<i64>) -> Result<Array2<i64>, DecoderError> {
+        if self.is_empty() {
+            return Ok(new.to_owned());
+        }
+        concatenate(Axis(1), &[self.past_mask.view(), new]).map_err(|_| DecoderError::Batch {
+            expected: self.past_mask.nrows(),
+            found: new.nrows(),
+        })
+    }
+}
+
+/// The column of the last 1 of each row.
+fn last_tokens(mask: ArrayView2<i64>) -> Result<Vec<usize>, DecoderError> {
+    let rows = mask.outer_iter().enumerate();
+    rows.map(|(row, mask)| {
+        let last = mask.iter().rposition(|it| *it != 0);
+        last.ok_or(DecoderError::NoToken { row })
+    })
+    .collect()
+}

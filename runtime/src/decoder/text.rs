@@ -1,0 +1,128 @@
+//! Text in, more text out.
+
+use std::path::Path;
+
+use nezha_graphs::Head;
+
+use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions};
+use crate::pipeline::{PipelineError, model_path};
+use crate::{EngineChoice, EngineOptions, Session, Tokenizer, TokenizerError};
+
+/// Continues texts with the masked-lm head of a decoder.
+///
+/// ```no_run
+/// use nezha_runtime::{EngineChoice, EngineOptions, GenerationOptions, TextGeneration};
+///
+/// let engine = EngineOptions::default();
+/// let generation = TextGeneration::load("out", &EngineChoice::Auto, &engine)?;
+/// for text in generation.texts(&["今天天气"], &GenerationOptions::default())? {
+///     println!("{}", text.text);
+/// }
+/// # Ok::<(), nezha_runtime::DecoderError>(())
+/// ```
+pub struct TextGeneration {
+    session: Session,
+    tokenizer: Option<Tokenizer>,
+}
+
+/// A text that was generated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneratedText {
+    /// What follows the prompt, without special tokens.
+    pub text: String,
+    /// Its tokens, the one that ended the text included.
+    pub ids: Vec<u32>,
+    /// The logarithm of their probability, given the prompt.
+    pub log_probability: f64,
+    /// Why there are no more.
+    pub finish: Finish,
+}
+
+impl TextGeneration {
+    /// Opens a model, with the tokenizer beside it if there is one, on the first engine of `choice`
+    /// that starts.
+    ///
+    /// `path` is a folder that `nezha export --kv-cache` wrote (`model.onnx`, or `masked-lm.onnx`
+    /// where it holds several heads), or the `.onnx` file itself.
+    ///
+    /// # Errors
+    /// [`DecoderError::Pipeline`] where there is no such model, [`DecoderError::NoCache`],
+    /// [`DecoderError::Tokenizer`], [`DecoderError::Session`].
+    pub fn load(
+        path: impl AsRef<Path>,
+        choice: &EngineChoice,
+        options: &EngineOptions,
+    ) -> Result<Self, DecoderError> {
+        const HEADS: &[Head] = &[Head::MaskedLm];
+        let path = model_path(path.as_ref(), HEADS)?;
+        let tokenizer = match Tokenizer::load(path.parent().unwrap_or(Path::new(""))) {
+            Ok(tokenizer) => Some(tokenizer),
+            Err(TokenizerError::Missing { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let session = Session::load(&path, choice, options)?;
+        match session.metadata().map(|it| it.head) {
+            Some(found) if !HEADS.contains(&found) => Err(PipelineError::Head {
+                path,
+                task: "text-generation",
+                expected: HEADS,
+                found,
+            }
+            .into()),
+            _ => {
+                Decoder::new(&session)?;
+                Ok(Self { session, tokenizer })
+            }
+        }
+    }
+
+    /// The model in its engine.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Continues texts, each as one batch row: `[CLS]` and the text's tokens are the prompt, and
+    /// [`GenerationOptions::eos`] is `[SEP]` if not set.
+    ///
+    /// # Errors
+    /// [`DecoderError::NoTokenizer`], [`DecoderError::Tokenizer`], and those of
+    /// [`Decoder::generate`].
+    pub fn texts(
+        &self,
+        texts: &[impl AsRef<str>],
+        options: &GenerationOptions,
+    ) -> Result<Vec<GeneratedText>, DecoderError> {
+        let tokenizer = self.tokenizer.as_ref().ok_or(DecoderError::NoTokenizer)?;
+        let prompt = |text: &str| -> Result<Vec<u32>, DecoderError> {
+            Ok([vec![tokenizer.class_id()], tokenizer.ids(text)?].concat())
+        };
+        let prompts: Result<Vec<_>, _> = texts.iter().map(|it| prompt(it.as_ref())).collect();
+        let eos = options.eos.clone();
+        let options = GenerationOptions {
+            eos: eos.or_else(|| Some(vec![tokenizer.separator_id()])),
+            ..options.clone()
+        };
+        let generated = self.ids(&prompts?, &options)?;
+        let read = |it: Generated| {
+            Ok(GeneratedText {
+                text: tokenizer.decode(&it.ids, true)?,
+                ids: it.ids,
+                log_probability: it.log_probability,
+                finish: it.finish,
+            })
+        };
+        generated.into_iter().map(read).collect()
+    }
+
+    /// Continues token ids; see [`Decoder::generate`].
+    ///
+    /// # Errors
+    /// Those of [`Decoder::generate`].
+    pub fn ids(
+        &self,
+        prompts: &[Vec<u32>],
+        options: &GenerationOptions,
+    ) -> Result<Vec<Generated>, DecoderError> {
+        Decoder::new(&self.session)?.generate(prompts, options)
+    }
+}
