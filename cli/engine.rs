@@ -3,10 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use nezha_runtime::{EngineChoice, EngineOptions, Session};
+use nezha_runtime::{AxisRange, EngineChoice, EngineOptions, Session, TensorRtOptions};
 
 /// Where and how a model is computed.
 #[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
     /// auto, ort (= ort:cpu), ort:cuda, ort:tensorrt, tract, or several tried in order: ort,tract.
     #[arg(long, default_value = "auto")]
@@ -14,9 +15,35 @@ pub struct EngineArgs {
     /// Threads of one run; one per physical core where absent.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// Have TensorRT keep its engines here: building one takes minutes.
+    #[arg(long, value_name = "DIR", hide_short_help = true)]
+    tensorrt_cache: Option<PathBuf>,
+    /// Let TensorRT compute in float16.
+    #[arg(long, hide_short_help = true)]
+    tensorrt_fp16: bool,
+    /// Sizes that TensorRT builds an engine for, such as sequence_length=1:128:512 (smallest,
+    /// the one to tune for, largest); one for each axis of the inputs.
+    #[arg(
+        long,
+        value_name = "AXIS=MIN:OPTIMAL:MAX",
+        value_parser = axis_range,
+        hide_short_help = true
+    )]
+    tensorrt_shape: Vec<(String, AxisRange)>,
+    #[command(flatten)]
+    library: LibraryArgs,
+}
+
+/// Which ONNX Runtime and which GPU.
+#[derive(clap::Args, Clone)]
+#[command(next_help_heading = "Engine")]
+pub struct LibraryArgs {
     /// The ONNX Runtime library, or the folder that holds it.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
+    /// The GPU of ort:cuda and ort:tensorrt, counted from 0.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    device: u32,
 }
 
 impl EngineArgs {
@@ -24,16 +51,42 @@ impl EngineArgs {
     pub fn options(&self) -> EngineOptions {
         EngineOptions {
             threads: self.threads,
+            tensorrt: TensorRtOptions {
+                engine_cache: self.tensorrt_cache.clone(),
+                fp16: self.tensorrt_fp16,
+                shapes: self.tensorrt_shape.iter().cloned().collect(),
+            },
+            ..self.library.options()
+        }
+    }
+}
+
+impl LibraryArgs {
+    /// As the runtime takes them.
+    pub fn options(&self) -> EngineOptions {
+        EngineOptions {
             ort_library: self.ort_library.clone(),
+            device: self.device,
             ..EngineOptions::default()
         }
+    }
+}
+
+/// Reads `sequence_length=1:128:512`.
+fn axis_range(text: &str) -> Result<(String, AxisRange), String> {
+    let expected = || format!("'{text}': expected AXIS=MIN:OPTIMAL:MAX, such as batch_size=1:8:32");
+    let (axis, sizes) = text.split_once('=').ok_or_else(expected)?;
+    let sizes: Result<Vec<usize>, _> = sizes.split(':').map(str::parse).collect();
+    match sizes.as_deref() {
+        Ok(&[min, optimal, max]) => Ok((axis.to_owned(), AxisRange { min, optimal, max })),
+        _ => Err(expected()),
     }
 }
 
 /// Says on standard error which engine runs, and why those before it don't.
 pub fn announce(session: &Session) {
     for skipped in session.skipped() {
-        eprintln!("{} does not run: {}", skipped.engine, skipped.error);
+        eprintln!("{}", skipped.error);
     }
     eprintln!("engine: {}", session.engine().description());
 }

@@ -5,6 +5,7 @@
 
 mod checkpoint_options;
 mod demo;
+mod doctor;
 mod engine;
 mod export;
 mod generate;
@@ -28,6 +29,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Demo(demo::Args),
+    Doctor(doctor::Args),
     Export(export::Args),
     Generate(generate::Args),
     Inspect(inspect::Args),
@@ -40,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
+        Command::Doctor(args) => doctor::run(args),
         Command::Export(args) => export::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nezha_exporter::onnx::replace_file;
 use nezha_graphs::DType;
-use nezha_runtime::{Session, Tensor, Tensors};
+use nezha_runtime::{EngineOptions, Profile, Session, Tensor, Tensors};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use crate::engine::{EngineArgs, announce};
@@ -22,6 +22,10 @@ pub struct Args {
     /// Where to write the outputs, by the graph's names.
     #[arg(long, value_name = "FILE.safetensors")]
     outputs: PathBuf,
+    /// Have ONNX Runtime write how long each node takes, and tell which execution provider computes
+    /// how many: the start of a file name, which gets the date and the time behind it.
+    #[arg(long, value_name = "PATH")]
+    profile: Option<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -40,14 +44,31 @@ const DTYPES: [(Dtype, DType); 7] = [
 /// Runs once.
 pub fn run(args: Args) -> Result<()> {
     let inputs = read(&args.inputs)?;
-    let session = Session::load(&args.model, &args.engine.engine, &args.engine.options())?;
+    let options = EngineOptions {
+        profile: args.profile,
+        ..args.engine.options()
+    };
+    let session = Session::load(&args.model, &args.engine.engine, &options)?;
     announce(&session);
     let outputs = session.run(inputs)?;
     write(&args.outputs, &outputs)?;
     for (name, tensor) in outputs.iter() {
         println!("{name}: {tensor}");
     }
+    if options.profile.is_some() {
+        report(&session.end_profiling()?);
+    }
     Ok(())
+}
+
+/// Says on standard error what computed the nodes.
+fn report(profile: &Profile) {
+    for (provider, nodes) in profile.providers() {
+        eprintln!("{provider}: {nodes} nodes");
+    }
+    for file in &profile.files {
+        eprintln!("profile: {}", file.display());
+    }
 }
 
 fn read(path: &Path) -> Result<Tensors> {

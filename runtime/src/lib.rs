@@ -20,7 +20,8 @@
 //!   start is an error; only a list or `auto` goes on to the next, and says so;
 //! - [`Session`]: a model in an engine, every input checked before it runs;
 //! - `ort_library`: where ONNX Runtime is found, for it is loaded and never linked;
-//! - `setup`: a pinned ONNX Runtime for who has none.
+//! - `setup`: a pinned ONNX Runtime for who has none;
+//! - [`doctor`]: what of all this is here, what is missing, and what to do about it.
 //!
 //! The features `ort` and `tract` bring the engines; each works alone. tract is pure Rust and always
 //! there, ONNX Runtime is the faster one and has the accelerators.
@@ -31,6 +32,7 @@
 compile_error!("nezha-runtime needs an engine: enable the feature 'ort', 'tract' or both");
 
 pub mod decoder;
+pub mod doctor;
 mod engine;
 mod model;
 mod native;
@@ -50,8 +52,8 @@ pub use decoder::{
     TextGeneration,
 };
 pub use engine::{
-    Engine, EngineChoice, EngineError, EngineKind, EngineOptions, Optimization, Skipped,
-    UnknownEngine,
+    AxisRange, Engine, EngineChoice, EngineError, EngineKind, EngineOptions, NodePlacement,
+    Optimization, Profile, Skipped, TensorRtOptions, UnknownEngine,
 };
 pub use model::{Model, ModelError};
 #[cfg(feature = "ort")]

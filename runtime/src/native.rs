@@ -1,4 +1,4 @@
-//! The crate's only unsafe code: mapping a file, and asking a library for its version.
+//! The crate's only unsafe code: mapping a file, and asking libraries and the CPU what they are.
 
 #![allow(unsafe_code)]
 
@@ -48,5 +48,53 @@ pub(crate) fn onnxruntime_version(path: &Path) -> Result<String, String> {
             .to_string_lossy()
             .into_owned()),
         _ => Err("it does not say its version".to_owned()),
+    }
+}
+
+/// The execution providers that the loaded ONNX Runtime was built with, in its order.
+///
+/// A library has to be loaded before: see the `ort` crate.
+#[cfg(feature = "ort")]
+pub(crate) fn available_providers() -> Result<Vec<String>, String> {
+    use std::ffi::CStr;
+    use std::ptr;
+
+    let api = ort::api();
+    let (mut names, mut count) = (ptr::null_mut(), 0);
+    // SAFETY: both pointers are valid for writing.
+    let status = unsafe { (api.GetAvailableProviders)(&mut names, &mut count) };
+    // SAFETY: the status comes from ONNX Runtime and is used once.
+    unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())?;
+    let providers = (0..usize::try_from(count).unwrap_or(0))
+        // SAFETY: there are `count` zero-terminated texts, until they are released below.
+        .map(|index| unsafe { CStr::from_ptr(*names.add(index)) })
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    // SAFETY: these are the pointer and the count that came from `GetAvailableProviders`.
+    let status = unsafe { (api.ReleaseAvailableProviders)(names, count) };
+    // SAFETY: the status comes from ONNX Runtime and is used once.
+    unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())?;
+    Ok(providers)
+}
+
+/// Whether the loader finds a library of this name, and can load it.
+#[cfg(feature = "ort")]
+pub(crate) fn loads(library: &str) -> bool {
+    // SAFETY: loading runs the library's initialisers. The name is one that a library of ONNX
+    // Runtime needs, and is found where that one's loader looks.
+    unsafe { libloading::Library::new(library) }.is_ok()
+}
+
+/// The bits of a CPUID leaf, in the order EAX, EBX, ECX, EDX; zeros where there is no such leaf.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn cpuid(leaf: u32) -> [u32; 4] {
+    use std::arch::x86_64::{__cpuid, __cpuid_count};
+
+    #[allow(unused_unsafe, reason = "safe since Rust 1.94")]
+    // SAFETY: every x86-64 has the instruction.
+    let (highest, registers) = unsafe { (__cpuid(0).eax, __cpuid_count(leaf, 0)) };
+    match leaf <= highest {
+        true => [registers.eax, registers.ebx, registers.ecx, registers.edx],
+        false => [0; 4],
     }
 }

@@ -17,6 +17,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Serialize;
+
 use crate::{native, setup};
 
 /// The oldest ONNX Runtime that is accepted, as the `1.x` of its version.
@@ -36,7 +38,8 @@ pub struct OrtLibrary {
 }
 
 /// How a library was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum LibrarySource {
     /// Named by the caller: `--ort-library`.
@@ -64,7 +67,7 @@ impl fmt::Display for LibrarySource {
 }
 
 /// A place without a library that can be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RejectedLibrary {
     /// How the place came up.
     pub source: LibrarySource,

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::path::Path;
+use std::time::Instant;
 
 use ndarray::{ArrayD, IxDyn};
 use nezha_graphs::{Bindings, Config, DType, Metadata, Port, Signature, SignatureError, axes};
@@ -7,7 +8,9 @@ use nezha_graphs::{Bindings, Config, DType, Metadata, Port, Signature, Signature
 use crate::engine::{self, Skipped};
 use crate::range;
 use crate::tensor::Element;
-use crate::{Engine, EngineChoice, EngineError, EngineOptions, Model, ModelError, Tensor, Tensors};
+use crate::{
+    Engine, EngineChoice, EngineError, EngineOptions, Model, ModelError, Profile, Tensor, Tensors,
+};
 
 /// What the inputs are called that hold a decoder's cache.
 pub(crate) const PAST: &str = "past_key_values.";
@@ -108,19 +111,60 @@ impl Session {
     /// type is outside its embedding table, if the metadata says how large that is;
     /// [`SessionError::Engine`].
     pub fn run(&self, inputs: impl Into<Tensors>) -> Result<Tensors, SessionError> {
-        let mut inputs = inputs.into();
+        self.run_by(inputs.into(), None)
+    }
+
+    /// As [`run`](Self::run), but given up at the deadline.
+    ///
+    /// The deadline is looked at between the nodes of the graph and while waiting for one of the
+    /// [`sessions`](EngineOptions::sessions): the run ends at most one node late. Not interrupted is
+    /// tract while it makes a plan for a new shape, where [`tract_plans`](EngineOptions::tract_plans)
+    /// asks for that.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`EngineError::DeadlineExceeded`] where the answer isn't complete at
+    /// the deadline. The session goes on to serve other runs.
+    pub fn run_until(
+        &self,
+        inputs: impl Into<Tensors>,
+        deadline: Instant,
+    ) -> Result<Tensors, SessionError> {
+        self.run_by(inputs.into(), Some(deadline))
+    }
+
+    pub(crate) fn run_by(
+        &self,
+        mut inputs: Tensors,
+        deadline: Option<Instant>,
+    ) -> Result<Tensors, SessionError> {
         self.complete(&mut inputs);
-        self.compute(&inputs)
+        self.compute(&inputs, deadline)
+    }
+
+    /// Ends profiling, where [`EngineOptions::profile`] asks for it, and tells which execution
+    /// provider computed which node.
+    ///
+    /// Waits for runs that have begun; runs after it are not recorded.
+    ///
+    /// # Errors
+    /// [`EngineError::NotProfiled`] for an engine without a profile or the second time;
+    /// [`EngineError::Profile`] where the file can't be read back.
+    pub fn end_profiling(&self) -> Result<Profile, EngineError> {
+        self.engine.end_profiling()
     }
 
     /// Computes all outputs from inputs that are [complete](Self::complete).
-    pub(crate) fn compute(&self, inputs: &Tensors) -> Result<Tensors, SessionError> {
+    pub(crate) fn compute(
+        &self,
+        inputs: &Tensors,
+        deadline: Option<Instant>,
+    ) -> Result<Tensors, SessionError> {
         let described = inputs
             .iter()
             .map(|(name, it)| (name, it.dtype(), it.shape()));
         let bindings = self.signature.bind(described)?;
         range::check(&self.signature, self.config.as_ref(), inputs, &bindings)?;
-        Ok(self.engine.run(inputs)?)
+        Ok(self.engine.run(inputs, deadline)?)
     }
 
     /// Adds what may be left out, if the inputs that are given decide its shape.

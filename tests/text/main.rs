@@ -3,6 +3,7 @@
 
 mod artifacts;
 mod commands;
+mod engines;
 mod heldout;
 mod pipelines;
 mod streams;

@@ -174,7 +174,7 @@ impl<'s> Decoder<'s> {
         self.inputs.insert("input_ids", ids);
         self.inputs.insert("attention_mask", attention_mask.clone());
         self.session.complete(&mut self.inputs);
-        let outputs = self.session.compute(&self.inputs)?;
+        let outputs = self.session.compute(&self.inputs, None)?;
 
         self.past_mask = attention_mask;
         self.inputs.remove("encoder_hidden_states");

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
+
 /// An engine, and the device it runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EngineKind {
@@ -31,6 +33,23 @@ impl EngineKind {
             EngineKind::OrtTensorRt => "ort:tensorrt",
             EngineKind::Tract => "tract",
         }
+    }
+
+    /// ONNX Runtime's name for what computes; tract has no execution providers.
+    pub fn execution_provider(self) -> Option<&'static str> {
+        match self {
+            EngineKind::OrtCpu => Some("CPUExecutionProvider"),
+            EngineKind::OrtCuda => Some("CUDAExecutionProvider"),
+            EngineKind::OrtTensorRt => Some("TensorrtExecutionProvider"),
+            EngineKind::Tract => None,
+        }
+    }
+}
+
+impl Serialize for EngineKind {
+    /// Its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 

@@ -1,39 +1,71 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Things that one caller at a time may use; who finds none waits for one to come back.
 pub(super) struct Pool<T> {
+    size: usize,
     idle: Mutex<Vec<T>>,
     returned: Condvar,
+    /// Held by who collects all of them: two that do would wait for each other.
+    collecting: Mutex<()>,
 }
 
 impl<T> Pool<T> {
     /// A pool of these; one without any would never answer.
     pub(super) fn new(items: Vec<T>) -> Self {
         Self {
+            size: items.len(),
             idle: Mutex::new(items),
             returned: Condvar::new(),
+            collecting: Mutex::new(()),
         }
     }
 
     /// Takes one, uses it and puts it back, also when `work` panics: else others wait forever.
-    pub(super) fn with<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        let mut item = self.take();
+    ///
+    /// `None` where none comes back before the deadline.
+    pub(super) fn with<R>(
+        &self,
+        deadline: Option<Instant>,
+        work: impl FnOnce(&mut T) -> R,
+    ) -> Option<R> {
+        let mut item = self.take(deadline)?;
         let answer = panic::catch_unwind(AssertUnwindSafe(|| work(&mut item)));
         self.put(item);
-        answer.unwrap_or_else(|panic| panic::resume_unwind(panic))
+        Some(answer.unwrap_or_else(|panic| panic::resume_unwind(panic)))
     }
 
-    fn take(&self) -> T {
+    /// Uses each of them once, when all have come back.
+    pub(super) fn with_each<R>(&self, work: impl FnMut(&mut T) -> R) -> Vec<R> {
+        let _collecting = self
+            .collecting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut items: Vec<T> = (0..self.size).filter_map(|_| self.take(None)).collect();
+        let answers =
+            panic::catch_unwind(AssertUnwindSafe(|| items.iter_mut().map(work).collect()));
+        items.into_iter().for_each(|item| self.put(item));
+        answers.unwrap_or_else(|panic| panic::resume_unwind(panic))
+    }
+
+    fn take(&self, deadline: Option<Instant>) -> Option<T> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            match idle.pop() {
-                Some(item) => return item,
-                None => {
-                    let woken = self.returned.wait(idle);
-                    idle = woken.unwrap_or_else(PoisonError::into_inner);
-                }
+            if let Some(item) = idle.pop() {
+                return Some(item);
             }
+            idle = match deadline.map(|it| it.saturating_duration_since(Instant::now())) {
+                None => self
+                    .returned
+                    .wait(idle)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => return None,
+                Some(left) => {
+                    let woken = self.returned.wait_timeout(idle, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 
@@ -57,7 +89,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    pool.with(|()| {
+                    pool.with(None, |()| {
                         most.fetch_max(
                             1 + working.fetch_add(1, Ordering::SeqCst),
                             Ordering::SeqCst,
@@ -79,9 +111,32 @@ mod tests {
     fn an_item_comes_back_from_a_panic() {
         let pool = Pool::new(vec![7]);
         let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
-            pool.with(|_| panic::resume_unwind(Box::new("stop")));
+            pool.with(None, |_| panic::resume_unwind(Box::new("stop")));
         }));
         assert!(panicked.is_err());
-        assert_eq!(pool.with(|item| *item), 7);
+        assert_eq!(pool.with(None, |item| *item), Some(7));
+    }
+
+    #[test]
+    fn who_waits_past_the_deadline_gets_none_and_leaves_the_item_to_others() {
+        let pool = Pool::new(vec![7]);
+        let past = Instant::now();
+        let inner = pool.with(None, |_| pool.with(Some(past), |item| *item));
+        assert_eq!(inner, Some(None));
+        assert_eq!(pool.with(Some(past), |item| *item), Some(7));
+    }
+
+    #[test]
+    fn each_item_is_used_once_though_two_collect_them_at_the_same_time() {
+        let pool = Pool::new(vec![1, 2, 3]);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    let mut items = pool.with_each(|item| *item);
+                    items.sort_unstable();
+                    assert_eq!(items, [1, 2, 3]);
+                });
+            }
+        });
     }
 }

@@ -5,47 +5,72 @@
 //! running catch panics and turn them into errors. Nothing is shared that a panic could leave half
 //! written: loading builds everything anew, a run has its own state over an immutable plan.
 
+use std::cell::Cell;
+use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
+use std::time::Instant;
 
 use nezha_graphs::{Dim, Port};
 use tract_onnx::prelude::{
-    Datum, DatumType, Framework, InferenceModel, InferenceModelExt, IntoRunnable, TDim, TValue,
-    TVec, ToDim, TractResult, TypedRunnableModel,
+    Datum, DatumType, Framework, InferenceModel, InferenceModelExt, IntoRunnable, Symbol, TDim,
+    TValue, TVec, ToDim, TractError, TractResult, TypedModel, TypedRunnableModel,
 };
+use tract_onnx::tract_core::plan;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
-use super::{Engine, EngineError, EngineKind};
+use super::recent::Recent;
+use super::{Engine, EngineError, EngineKind, EngineOptions};
 use crate::tensor::{Element, with_array, with_element};
 use crate::{Model, Tensor, Tensors};
 
 /// tract doesn't say its version; this is the one that the workspace pins.
-const VERSION: &str = "0.23.9";
+pub(crate) const VERSION: &str = "0.23.9";
 
 type Value = tract_onnx::prelude::Tensor;
+type Plan = Arc<TypedRunnableModel>;
 
-/// A model in tract, its batch and sequence symbolic.
+/// A model in tract.
 pub(super) struct TractEngine {
-    plan: Arc<TypedRunnableModel>,
+    /// Takes every shape: its axes are symbols.
+    plan: Plan,
+    /// Where asked for: a faster plan for each of the shapes that came last.
+    shaped: Option<Shaped>,
     description: String,
-    inputs: Vec<String>,
+    inputs: Vec<Port>,
     outputs: Vec<Port>,
 }
 
 impl TractEngine {
-    pub(super) fn load(model: &Model) -> Result<Self, EngineError> {
-        let loaded = caught(|| plan(model));
-        let (plan, inputs) = loaded.map_err(|reason| EngineError::Load {
+    pub(super) fn load(model: &Model, options: &EngineOptions) -> Result<Self, EngineError> {
+        let loaded = caught(|| {
+            let (graph, inputs) = graph(model)?;
+            let shaped = (options.tract_plans > 0).then(|| Shaped {
+                graph: graph.clone(),
+                plans: Recent::new(options.tract_plans),
+            });
+            Ok((optimized(graph)?, shaped, inputs))
+        });
+        let (plan, shaped, inputs) = loaded.map_err(|reason| EngineError::Load {
             engine: EngineKind::Tract,
             path: model.path().to_path_buf(),
             reason,
         })?;
         Ok(Self {
             plan,
+            shaped,
             description: format!("tract {VERSION} (CPU)"),
             inputs,
             outputs: model.signature().outputs.clone(),
         })
+    }
+
+    /// The plan for these inputs.
+    fn plan(&self, inputs: &Tensors) -> Result<Plan, String> {
+        match &self.shaped {
+            Some(shaped) => shaped.plan(sizes(&self.inputs, inputs)),
+            None => Ok(Arc::clone(&self.plan)),
+        }
     }
 }
 
@@ -58,21 +83,82 @@ impl Engine for TractEngine {
         &self.description
     }
 
-    fn run(&self, inputs: &Tensors) -> Result<Tensors, EngineError> {
-        let values = caught(|| {
-            let inputs = self.inputs.iter().filter_map(|name| inputs.get(name));
-            self.plan
-                .run(inputs.map(value).collect::<TractResult<_>>()?)
-        });
-        let values = values.map_err(|reason| EngineError::Run {
-            engine: EngineKind::Tract,
-            reason,
+    fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError> {
+        let engine = EngineKind::Tract;
+        let failed = |reason| EngineError::Run { engine, reason };
+        let plan = self.plan(inputs).map_err(failed)?;
+        let values = self.inputs.iter().filter_map(|port| inputs.get(&port.name));
+        let values = caught(|| values.map(value).collect()).map_err(failed)?;
+        let late = Cell::new(false);
+        let values = caught(|| compute(&plan, values, deadline, &late));
+        let values = values.map_err(|reason| match late.get() {
+            true => EngineError::DeadlineExceeded { engine },
+            false => failed(reason),
         })?;
         let outputs = self.outputs.iter().zip(values);
         outputs
             .map(|(port, value)| Ok((port.name.as_str(), tensor(&value, port)?)))
             .collect()
     }
+}
+
+/// The sizes of the axes that the inputs name.
+type Sizes = Vec<(String, usize)>;
+
+fn sizes(ports: &[Port], inputs: &Tensors) -> Sizes {
+    let shapes = ports.iter().filter_map(|port| {
+        let sizes = inputs.get(&port.name)?.shape();
+        Some(port.shape.iter().zip(sizes))
+    });
+    let mut sizes: Sizes = shapes
+        .flatten()
+        .filter_map(|(dim, size)| Some((dim.as_symbol()?.to_owned(), *size)))
+        .collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    sizes
+}
+
+/// Plans that take one shape each, for a third of the time: tract folds and fuses what it knows.
+struct Shaped {
+    graph: TypedModel,
+    plans: Recent<Sizes, Result<Plan, String>>,
+}
+
+impl Shaped {
+    fn plan(&self, sizes: Sizes) -> Result<Plan, String> {
+        let make = || caught(|| self.make(&sizes));
+        self.plans.get_or_make(sizes.clone(), make)
+    }
+
+    fn make(&self, sizes: &Sizes) -> TractResult<Plan> {
+        let symbols = &self.graph.symbols;
+        let sizes: HashMap<Symbol, TDim> = sizes
+            .iter()
+            .map(|(axis, size)| (symbols.sym(axis), size.to_dim()))
+            .collect();
+        optimized(self.graph.set_symbols(&sizes)?.into_decluttered()?)
+    }
+}
+
+/// Runs a plan; past the deadline, no node is begun.
+fn compute(
+    plan: &Plan,
+    inputs: TVec<TValue>,
+    deadline: Option<Instant>,
+    late: &Cell<bool>,
+) -> TractResult<TVec<TValue>> {
+    let Some(deadline) = deadline else {
+        return plan.run(inputs);
+    };
+    plan.spawn()?
+        .run_plan_with_eval(inputs, |context, state, node, inputs| {
+            late.set(Instant::now() >= deadline);
+            match late.get() {
+                true => Err(TractError::msg("the deadline")),
+                false => plan::eval(context, state, node, inputs),
+            }
+        })
 }
 
 /// Runs `work`; its error or panic becomes a text.
@@ -87,23 +173,28 @@ fn caught<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R, String> {
     }
 }
 
-/// The optimised plan, and the names of its inputs in its order.
-fn plan(model: &Model) -> TractResult<(Arc<TypedRunnableModel>, Vec<String>)> {
+/// The plan of a graph that is decluttered.
+fn optimized(mut graph: TypedModel) -> TractResult<Plan> {
+    graph.optimize()?;
+    graph.into_runnable()
+}
+
+/// The decluttered graph, and its inputs in its order.
+fn graph(model: &Model) -> TractResult<(TypedModel, Vec<Port>)> {
     let mut graph = tract_onnx::onnx()
         .with_ignore_output_shapes(true)
         .with_ignore_value_info(true)
         .model_for_path(model.path())?;
     let outlets = graph.input_outlets()?.to_vec();
-    let names: Vec<String> = outlets
+    let ports = outlets
         .iter()
-        .map(|it| graph.node(it.node).name.clone())
-        .collect();
-    for (index, name) in names.iter().enumerate() {
-        let port = model.signature().input(name)?;
+        .map(|it| Ok(model.signature().input(&graph.node(it.node).name)?.clone()))
+        .collect::<TractResult<Vec<Port>>>()?;
+    for (index, port) in ports.iter().enumerate() {
         let fact = fact(&graph, port)?;
         graph.set_input_fact(index, fact)?;
     }
-    Ok((graph.into_optimized()?.into_runnable()?, names))
+    Ok((graph.into_typed()?.into_decluttered()?, ports))
 }
 
 /// An input's type and shape; tract needs a name for every axis without a number.

@@ -6,6 +6,7 @@ mod error;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use nezha_graphs::Head;
 
@@ -236,6 +237,24 @@ impl<T: Task> Pipeline<T> {
         self.stream(inputs).collect()
     }
 
+    /// As [`run`](Self::run), but given up at the deadline, as
+    /// [`Session::run_until`] gives a run up.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); [`EngineError::DeadlineExceeded`](crate::EngineError::DeadlineExceeded)
+    /// in [`PipelineError::Session`] where not every input has its answer at the deadline.
+    pub fn run_until<I: Into<T::Input>>(
+        &self,
+        inputs: impl IntoIterator<Item = I>,
+        deadline: Instant,
+    ) -> Result<Vec<T::Answer>, PipelineError> {
+        let answers = Answers {
+            deadline: Some(deadline),
+            ..self.stream(inputs)
+        };
+        answers.collect()
+    }
+
     /// Answers inputs as they come, in their order, each with its answer or its error.
     ///
     /// A window of inputs is read ahead: [`Batching::window`].
@@ -247,12 +266,17 @@ impl<T: Task> Pipeline<T> {
         Answers {
             pipeline: self,
             inputs: inputs.into_iter(),
+            deadline: None,
             ready: VecDeque::new(),
         }
     }
 
     /// Answers a window of inputs.
-    fn window(&self, inputs: &[T::Input]) -> Vec<Result<T::Answer, PipelineError>> {
+    fn window(
+        &self,
+        inputs: &[T::Input],
+        deadline: Option<Instant>,
+    ) -> Vec<Result<T::Answer, PipelineError>> {
         let encoded: Vec<Result<Vec<Row>, _>> =
             inputs.iter().map(|input| self.task.encode(input)).collect();
         let jobs: Vec<(&T::Input, &Row)> = inputs
@@ -260,7 +284,7 @@ impl<T: Task> Pipeline<T> {
             .zip(&encoded)
             .flat_map(|(input, rows)| rows.iter().flatten().map(move |row| (input, row)))
             .collect();
-        let mut parts = self.parts(&jobs).into_iter();
+        let mut parts = self.parts(&jobs, deadline).into_iter();
         let answer = |(input, rows): (&T::Input, Result<Vec<Row>, TaskError>)| {
             let of_input: Vec<_> = parts.by_ref().take(rows?.len()).collect();
             let of_input = of_input.into_iter().collect::<Result<_, PipelineError>>()?;
@@ -270,13 +294,17 @@ impl<T: Task> Pipeline<T> {
     }
 
     /// What each row says, in the order of the rows.
-    fn parts(&self, jobs: &[(&T::Input, &Row)]) -> Vec<Result<T::Part, PipelineError>> {
+    fn parts(
+        &self,
+        jobs: &[(&T::Input, &Row)],
+        deadline: Option<Instant>,
+    ) -> Vec<Result<T::Part, PipelineError>> {
         let rows: Vec<&Row> = jobs.iter().map(|(_, row)| *row).collect();
         let mut parts: Vec<(usize, Result<T::Part, PipelineError>)> = Vec::new();
         for batch in self.batching.batches(&rows) {
             let of_batch: Vec<_> = batch.iter().filter_map(|job| jobs.get(*job)).collect();
             let rows: Vec<&Row> = of_batch.iter().map(|(_, row)| *row).collect();
-            let outputs = self.compute(&rows);
+            let outputs = self.compute(&rows, deadline);
             for (place, (job, (input, row))) in batch.into_iter().zip(of_batch).enumerate() {
                 let part = match &outputs {
                     Ok(outputs) => {
@@ -292,12 +320,11 @@ impl<T: Task> Pipeline<T> {
         parts.into_iter().map(|(_, part)| part).collect()
     }
 
-    fn compute(&self, rows: &[&Row]) -> Result<Tensors, PipelineError> {
+    fn compute(&self, rows: &[&Row], deadline: Option<Instant>) -> Result<Tensors, PipelineError> {
         let choices = self.model.head == Head::MultipleChoice;
         let padding = self.model.tokenizer.padding_id();
-        Ok(self
-            .session
-            .run(self.batching.tensors(rows, choices, padding))?)
+        let inputs = self.batching.tensors(rows, choices, padding);
+        Ok(self.session.run_by(inputs, deadline)?)
     }
 }
 
@@ -305,6 +332,7 @@ impl<T: Task> Pipeline<T> {
 pub struct Answers<'p, T: Task, S> {
     pipeline: &'p Pipeline<T>,
     inputs: S,
+    deadline: Option<Instant>,
     ready: VecDeque<Result<T::Answer, PipelineError>>,
 }
 
@@ -321,7 +349,7 @@ where
                 .by_ref()
                 .take(self.pipeline.batching.window.get());
             let window: Vec<T::Input> = window.map(Into::into).collect();
-            self.ready = self.pipeline.window(&window).into();
+            self.ready = self.pipeline.window(&window, self.deadline).into();
         }
         self.ready.pop_front()
     }

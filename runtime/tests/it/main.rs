@@ -2,5 +2,6 @@
 
 mod engines;
 mod models;
+mod options;
 mod sessions;
 mod tiny;

@@ -1,0 +1,129 @@
+//! What of the engines is here, what is missing, and what to do about it.
+//!
+//! ```no_run
+//! use nezha_runtime::{EngineOptions, doctor};
+//!
+//! let report = doctor::examine(&EngineOptions::default());
+//! for engine in &report.engines {
+//!     println!("{}: {}", engine.engine, engine.runs());
+//! }
+//! for problem in &report.problems {
+//!     println!("{}: {}; {}", problem.subject, problem.problem, problem.remedy);
+//! }
+//! ```
+
+mod cpu;
+#[cfg(feature = "ort")]
+mod libraries;
+#[cfg(feature = "ort")]
+mod onnx_runtime;
+mod probe;
+mod problems;
+
+use serde::Serialize;
+
+pub use self::cpu::{Cpu, CpuFeature};
+#[cfg(feature = "ort")]
+pub use self::onnx_runtime::OnnxRuntime;
+use crate::{EngineKind, EngineOptions};
+
+/// What there is on this machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The version of this crate.
+    pub version: &'static str,
+    /// Every engine, and whether it runs.
+    pub engines: Vec<EngineReport>,
+    /// The ONNX Runtime that is loaded.
+    #[cfg(feature = "ort")]
+    pub onnx_runtime: OnnxRuntime,
+    /// tract's version; `None` where it is not in the build.
+    pub tract: Option<&'static str>,
+    /// The processor.
+    pub cpu: Cpu,
+    /// What is missing or will hurt, the gravest first.
+    pub problems: Vec<Problem>,
+}
+
+impl Report {
+    /// Whether any engine runs.
+    pub fn any_engine_runs(&self) -> bool {
+        self.engines.iter().any(EngineReport::runs)
+    }
+}
+
+/// An engine, started and asked to multiply two matrices.
+#[derive(Clone, Debug, Serialize)]
+pub struct EngineReport {
+    /// The engine.
+    pub engine: EngineKind,
+    /// What computes; `None` where the engine doesn't run.
+    pub description: Option<String>,
+    /// Why the engine doesn't run.
+    pub error: Option<String>,
+    /// Libraries that its execution provider needs and the loader doesn't find.
+    pub missing_libraries: Vec<MissingLibrary>,
+}
+
+impl EngineReport {
+    /// Whether it runs.
+    pub fn runs(&self) -> bool {
+        self.description.is_some()
+    }
+}
+
+/// A library that an execution provider needs and the loader doesn't find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MissingLibrary {
+    /// Its file name, such as `libcublas.so.13`.
+    pub name: String,
+    /// How to get it.
+    pub remedy: String,
+}
+
+/// Something that is missing or will hurt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What it is about: an engine, a library, the processor.
+    pub subject: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Looks for ONNX Runtime and starts every engine.
+///
+/// Of the options, `ort_library` and `device` count. ONNX Runtime is loaded and stays loaded.
+pub fn examine(options: &EngineOptions) -> Report {
+    let mut report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        engines: EngineKind::ALL.map(|it| engine(it, options)).into(),
+        #[cfg(feature = "ort")]
+        onnx_runtime: OnnxRuntime::examine(options),
+        #[cfg(feature = "tract")]
+        tract: Some(crate::engine::TRACT_VERSION),
+        #[cfg(not(feature = "tract"))]
+        tract: None,
+        cpu: Cpu::examine(),
+        problems: Vec::new(),
+    };
+    #[cfg(feature = "ort")]
+    if let Some(library) = &report.onnx_runtime.path {
+        for engine in report.engines.iter_mut().filter(|it| !it.runs()) {
+            engine.missing_libraries = libraries::missing(engine.engine, library);
+        }
+    }
+    report.problems = problems::problems(&report);
+    report
+}
+
+fn engine(engine: EngineKind, options: &EngineOptions) -> EngineReport {
+    let probed = probe::probe(engine, options);
+    EngineReport {
+        engine,
+        error: probed.as_ref().err().cloned(),
+        description: probed.ok(),
+        missing_libraries: Vec::new(),
+    }
+}

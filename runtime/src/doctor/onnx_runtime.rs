@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::engine::execution_providers;
+use crate::ort_library::{LibrarySource, RejectedLibrary};
+use crate::{EngineError, EngineOptions, setup};
+
+/// The ONNX Runtime that was found, or what was tried.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct OnnxRuntime {
+    /// The library; `None` where there is none to load.
+    pub path: Option<PathBuf>,
+    /// Its version.
+    pub version: Option<String>,
+    /// How it was found.
+    pub source: Option<LibrarySource>,
+    /// What was tried before it, or in vain.
+    pub rejected: Vec<RejectedLibrary>,
+    /// The execution providers that it was built with, by ONNX Runtime's names.
+    pub execution_providers: Vec<String>,
+    /// Why a library that was found can't be loaded.
+    pub error: Option<String>,
+    /// The folder that [`setup`] fills; `None` where the user has no caches.
+    pub cache: Option<PathBuf>,
+}
+
+impl OnnxRuntime {
+    /// Looks for the library and loads it.
+    pub(super) fn examine(options: &EngineOptions) -> Self {
+        let found = match execution_providers(options.ort_library.as_deref()) {
+            Ok((library, execution_providers)) => Self {
+                path: Some(library.path),
+                version: Some(library.version),
+                source: Some(library.source),
+                rejected: library.rejected,
+                execution_providers,
+                ..Self::default()
+            },
+            Err(EngineError::Library { source, .. }) => Self {
+                rejected: source.rejected,
+                ..Self::default()
+            },
+            Err(error) => Self {
+                error: Some(error.to_string()),
+                ..Self::default()
+            },
+        };
+        let folder = setup::folder(setup::Build::Cpu);
+        Self {
+            cache: folder.and_then(|it| Some(it.parent()?.to_path_buf())),
+            ..found
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use std::path::Path;
+
+use ndarray::array;
+use nezha_graphs::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
+use nezha_graphs::{DType, Dim, Port};
+use prost::Message;
+
+use crate::{EngineKind, EngineOptions, Session, Tensors};
+
+/// Starts an engine and has it multiply two small matrices; gives its description.
+///
+/// That an execution provider is registered doesn't mean that it computes: the profile tells.
+pub(super) fn probe(engine: EngineKind, options: &EngineOptions) -> Result<String, String> {
+    let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
+    let model = folder.path().join("product.onnx");
+    std::fs::write(&model, product().encode_to_vec())
+        .map_err(|error| format!("{}: {error}", model.display()))?;
+    run(engine, options, &model).map_err(|error| error.to_string())
+}
+
+fn run(
+    engine: EngineKind,
+    options: &EngineOptions,
+    model: &Path,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let options = EngineOptions {
+        profile: Some(model.with_extension("profile")),
+        ort_library: options.ort_library.clone(),
+        device: options.device,
+        ..EngineOptions::default()
+    };
+    let session = Session::load(model, &engine.into(), &options)?;
+    let matrix = || array![[1_f32, 2.0], [3.0, 4.0]].into();
+    let outputs = session.run(Tensors::from([("a", matrix()), ("b", matrix())]))?;
+    let expected = array![[7_f32, 10.0], [15.0, 22.0]].into_dyn();
+    let found = outputs.array::<f32>("product")?;
+    if found != expected {
+        return Err(format!("{engine} multiplies wrongly: {found}, expected {expected}").into());
+    }
+    if let Some(provider) = engine.execution_provider() {
+        let profile = session.end_profiling()?;
+        if let Some(other) = profile.placement.iter().find(|it| it.provider != provider) {
+            let reason = format!("{engine} leaves the work to {}", other.provider);
+            return Err(reason.into());
+        }
+    }
+    Ok(session.engine().description().to_owned())
+}
+
+/// `product` = `a` · `b`, of two rows and two columns each.
+fn product() -> ModelProto {
+    let port = |name| Port::new(name, DType::F32, &[Dim::from(2), Dim::from(2)], "").to_proto();
+    ModelProto {
+        ir_version: 8,
+        graph: Some(GraphProto {
+            name: "product".to_owned(),
+            node: vec![NodeProto {
+                input: vec!["a".to_owned(), "b".to_owned()],
+                output: vec!["product".to_owned()],
+                name: "product".to_owned(),
+                op_type: "MatMul".to_owned(),
+                ..NodeProto::default()
+            }],
+            input: vec![port("a"), port("b")],
+            output: vec![port("product")],
+            ..GraphProto::default()
+        }),
+        opset_import: vec![OperatorSetIdProto {
+            domain: String::new(),
+            version: 17,
+        }],
+        ..ModelProto::default()
+    }
+}

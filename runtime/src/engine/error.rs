@@ -1,0 +1,152 @@
+use std::path::PathBuf;
+
+use nezha_graphs::DType;
+
+use super::EngineKind;
+#[cfg(feature = "ort")]
+use crate::OrtLibraryError;
+
+/// Why an engine doesn't start or doesn't answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The engine was left out when the program was built.
+    #[error("{engine} is not in this build: build with the feature '{feature}'")]
+    NotBuilt {
+        /// The engine.
+        engine: EngineKind,
+        /// The feature of this crate that has it.
+        feature: &'static str,
+    },
+    /// There is no ONNX Runtime to load.
+    #[cfg(feature = "ort")]
+    #[error("{engine} can't start: {source}")]
+    Library {
+        /// The engine.
+        engine: EngineKind,
+        /// What was tried.
+        source: OrtLibraryError,
+    },
+    /// A process can only ever load one ONNX Runtime.
+    #[error(
+        "{engine} can't start: this process has loaded the ONNX Runtime {}; {} needs a process of \
+         its own",
+        loaded.display(), requested.display()
+    )]
+    OtherLibrary {
+        /// The engine.
+        engine: EngineKind,
+        /// The library that is loaded.
+        loaded: PathBuf,
+        /// The library that was asked for.
+        requested: PathBuf,
+    },
+    /// The engine can't be set up.
+    #[error("{engine} can't start: {reason}")]
+    Start {
+        /// The engine.
+        engine: EngineKind,
+        /// What it says.
+        reason: String,
+    },
+    /// ONNX Runtime can't start an execution provider: it was built without it, or a library is
+    /// missing.
+    #[error("{engine} can't start: {provider}: {reason}; {remedy}")]
+    Provider {
+        /// The engine.
+        engine: EngineKind,
+        /// The execution provider.
+        provider: &'static str,
+        /// What ONNX Runtime says.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An option has a value that the engine can't take.
+    #[error("{engine} can't start: option '{option}': {reason}")]
+    Option {
+        /// The engine.
+        engine: EngineKind,
+        /// The field of [`EngineOptions`](super::EngineOptions).
+        option: &'static str,
+        /// What is wrong, and what is expected.
+        reason: String,
+    },
+    /// The engine refuses the model.
+    #[error("{engine} can't load {}: {reason}", path.display())]
+    Load {
+        /// The engine.
+        engine: EngineKind,
+        /// The model.
+        path: PathBuf,
+        /// What it says.
+        reason: String,
+    },
+    /// Nothing that was asked for starts.
+    #[error("no engine starts:{}", lines(.0))]
+    NoneStarts(
+        /// What was tried, in order.
+        Vec<Skipped>,
+    ),
+    /// A run failed.
+    #[error("{engine} failed: {reason}")]
+    Run {
+        /// The engine.
+        engine: EngineKind,
+        /// What it says.
+        reason: String,
+    },
+    /// A run was stopped because its time was up.
+    #[error("{engine} did not answer before the deadline")]
+    DeadlineExceeded {
+        /// The engine.
+        engine: EngineKind,
+    },
+    /// There is no profile to end.
+    #[error(
+        "{engine} writes no profile: only ONNX Runtime does, where the option 'profile' is given, \
+         and it ends once"
+    )]
+    NotProfiled {
+        /// The engine.
+        engine: EngineKind,
+    },
+    /// A profile can't be read back.
+    #[error("{engine} wrote a profile that can't be read: {}: {reason}", path.display())]
+    Profile {
+        /// The engine.
+        engine: EngineKind,
+        /// The profile.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An output is missing, or of another element type than the signature says.
+    #[error("{engine} gives output '{name}' as {found}, expected {expected}")]
+    Output {
+        /// The engine.
+        engine: EngineKind,
+        /// The output.
+        name: String,
+        /// The element type in the signature.
+        expected: DType,
+        /// What the engine gives.
+        found: String,
+    },
+}
+
+/// An engine that was tried before the one that runs.
+#[derive(Debug)]
+pub struct Skipped {
+    /// The engine.
+    pub engine: EngineKind,
+    /// Why it doesn't run; names the engine.
+    pub error: EngineError,
+}
+
+fn lines(skipped: &[Skipped]) -> String {
+    skipped
+        .iter()
+        .map(|it| format!("\n  {}", it.error))
+        .collect()
+}

@@ -1,0 +1,146 @@
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use nezha_graphs::Signature;
+use ort::environment::Environment;
+use ort::ep::{CPU, CUDA, ExecutionProviderDispatch};
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+
+use super::tensorrt;
+use crate::{EngineError, EngineKind, EngineOptions, Optimization};
+
+/// What sessions of one model have in common.
+pub(super) struct Settings<'a> {
+    pub(super) environment: &'a Environment,
+    pub(super) engine: EngineKind,
+    pub(super) options: &'a EngineOptions,
+    pub(super) signature: &'a Signature,
+}
+
+impl Settings<'_> {
+    /// A session of the model, which `configure` has the last word on.
+    pub(super) fn open(
+        &self,
+        model: &Path,
+        configure: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>,
+    ) -> Result<Session, EngineError> {
+        let builder = self.builder().map_err(|error| self.failed(&error))?;
+        let builder = self.register(builder)?;
+        let mut builder = configure(builder).map_err(|error| self.failed(&error))?;
+        // From the file, not from the map: ONNX Runtime finds external weights beside it.
+        builder
+            .commit_from_file(model)
+            .map_err(|error| EngineError::Load {
+                engine: self.engine,
+                path: model.to_path_buf(),
+                reason: error.to_string(),
+            })
+    }
+
+    pub(super) fn failed(&self, error: &ort::Error) -> EngineError {
+        EngineError::Start {
+            engine: self.engine,
+            reason: error.to_string(),
+        }
+    }
+
+    fn builder(&self) -> ort::Result<SessionBuilder> {
+        let threads = self.options.threads.map_or(0, NonZeroUsize::get);
+        Ok(Session::builder(self.environment)?
+            .with_optimization_level(level(self.options.optimization))?
+            .with_intra_threads(threads)?)
+    }
+
+    /// Left alone, a provider that can't start is dropped without a word, and the CPU takes over.
+    fn register(&self, mut builder: SessionBuilder) -> Result<SessionBuilder, EngineError> {
+        for provider in self.providers()? {
+            let name = provider.name();
+            let registered = builder.with_execution_providers([provider.error_on_failure()]);
+            builder = registered.map_err(|error| self.refused(name, &error.to_string()))?;
+        }
+        Ok(builder)
+    }
+
+    /// The execution providers to register, the preferred one first; the CPU is always there.
+    fn providers(&self) -> Result<Vec<ExecutionProviderDispatch>, EngineError> {
+        let device = i32::try_from(self.options.device);
+        let device = device.map_err(|_| self.option("device", "there is no such GPU"))?;
+        let cuda = || CUDA::default().with_device_id(device).build();
+        let cpu = CPU::default().with_arena_allocator(self.options.memory_arena);
+        Ok(match self.engine {
+            EngineKind::OrtCpu | EngineKind::Tract => vec![cpu.build()],
+            EngineKind::OrtCuda => vec![cuda(), cpu.build()],
+            EngineKind::OrtTensorRt => {
+                let tensorrt = tensorrt::provider(&self.options.tensorrt, self.signature)
+                    .map_err(|reason| self.option("tensorrt", &reason))?;
+                vec![tensorrt.with_device_id(device).build(), cuda(), cpu.build()]
+            }
+        })
+    }
+
+    /// ONNX Runtime goes without a profile where it can't write one, and doesn't say so.
+    pub(super) fn check_profile(&self, profile: &Path) -> Result<(), EngineError> {
+        let folder = profile.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let written = tempfile::tempfile_in(folder);
+        written
+            .map(drop)
+            .map_err(|error| self.option("profile", &format!("{}: {error}", folder.display())))
+    }
+
+    pub(super) fn option(&self, option: &'static str, reason: &str) -> EngineError {
+        EngineError::Option {
+            engine: self.engine,
+            option,
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn refused(&self, provider: &'static str, error: &str) -> EngineError {
+        let remedy = match error.contains("not enabled in this build") {
+            true => "`nezha setup --gpu` installs a build that has it",
+            false => "`nezha doctor` lists the libraries that are missing",
+        };
+        EngineError::Provider {
+            engine: self.engine,
+            provider,
+            reason: readable(error).to_owned(),
+            remedy,
+        }
+    }
+}
+
+/// An error of ONNX Runtime without its own source line and status code before it.
+fn readable(error: &str) -> &str {
+    let status = error.split_once("[ONNXRuntimeError] : ");
+    let message = status.and_then(|(_, status)| status.splitn(3, " : ").nth(2));
+    message.unwrap_or(error).trim().trim_end_matches('.')
+}
+
+pub(super) fn level(optimization: Optimization) -> GraphOptimizationLevel {
+    match optimization {
+        Optimization::None => GraphOptimizationLevel::Disable,
+        Optimization::Basic => GraphOptimizationLevel::Level1,
+        Optimization::Extended => GraphOptimizationLevel::Level2,
+        Optimization::All => GraphOptimizationLevel::All,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_read_from_behind_the_place_in_the_source_and_the_status_code() {
+        let error = "/src/provider_bridge_ort.cc:2043 Provider& Get() [ONNXRuntimeError] : 1 : \
+                     FAIL : Failed to load library libonnxruntime_providers_cuda.so with error: \
+                     libcublasLt.so.13: cannot open shared object file\n";
+        assert_eq!(
+            readable(error),
+            "Failed to load library libonnxruntime_providers_cuda.so with error: \
+             libcublasLt.so.13: cannot open shared object file"
+        );
+        assert_eq!(readable("no status at all."), "no status at all");
+    }
+}

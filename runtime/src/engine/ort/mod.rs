@@ -1,0 +1,250 @@
+//! ONNX Runtime, through the `ort` crate.
+//!
+//! Touching any of `ort`'s types before a library is loaded panics, so everything here that does
+//! takes an [`Environment`](ort::environment::Environment), and only [`environment()`] makes one:
+//! after it has loaded a library.
+
+mod builder;
+mod environment;
+mod optimized;
+mod shared;
+mod tensorrt;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+use std::{fs, io, thread};
+
+use nezha_graphs::Port;
+use ort::session::builder::SessionBuilder;
+use ort::session::{RunOptions, Session, SessionInputValue};
+use ort::value::{DynValue, PrimitiveTensorElementType, TensorRef};
+
+use self::builder::Settings;
+use self::environment::environment;
+pub(crate) use self::environment::execution_providers;
+use self::shared::SharedWeights;
+use super::pool::Pool;
+use super::profile::{self, Profile};
+use super::{Engine, EngineError, EngineKind, EngineOptions};
+use crate::tensor::{Element, with_array, with_element};
+use crate::{Model, Tensor, Tensors};
+
+/// A model in ONNX Runtime.
+pub(super) struct OrtEngine {
+    kind: EngineKind,
+    description: String,
+    outputs: Vec<Port>,
+    /// `run` of a session is not thread-safe, whatever ONNX Runtime says: see the `ort` crate.
+    sessions: Pool<Session>,
+    profiling: Mutex<bool>,
+}
+
+impl OrtEngine {
+    pub(super) fn load(
+        model: &Model,
+        kind: EngineKind,
+        options: &EngineOptions,
+    ) -> Result<Self, EngineError> {
+        let (environment, library) = environment(kind, options.ort_library.as_deref())?;
+        let settings = Settings {
+            environment: &environment,
+            engine: kind,
+            options,
+            signature: model.signature(),
+        };
+        if let Some(profile) = &options.profile {
+            settings.check_profile(profile)?;
+        }
+        let optimized = options.optimized_models.as_deref();
+        let optimized = optimized
+            .map(|folder| optimized::optimized(&settings, model, &library.version, folder))
+            .transpose()?;
+        let shared = (options.sessions.get() > 1 && optimized.is_none())
+            .then(|| SharedWeights::of(model))
+            .transpose()
+            .map_err(|error| settings.failed(&error))?;
+        let open = |index| {
+            let path = optimized.as_deref().unwrap_or(model.path());
+            settings.open(path, |mut builder: SessionBuilder| {
+                if optimized.is_some() {
+                    builder = builder.with_optimization_level(optimized::LEVEL)?;
+                }
+                if let Some(shared) = &shared {
+                    builder = shared.give_to(builder)?;
+                }
+                match &options.profile {
+                    Some(profile) => Ok(builder.with_profiling(numbered(profile, index))?),
+                    None => Ok(builder),
+                }
+            })
+        };
+        let sessions: Result<Vec<_>, _> = (0..options.sessions.get()).map(open).collect();
+        Ok(Self {
+            kind,
+            description: format!("ONNX Runtime {} ({})", library.version, device(kind)),
+            outputs: model.signature().outputs.clone(),
+            sessions: Pool::new(sessions?),
+            profiling: Mutex::new(options.profile.is_some()),
+        })
+    }
+
+    fn compute(
+        &self,
+        session: &mut Session,
+        inputs: &Tensors,
+        deadline: Option<Instant>,
+    ) -> Result<Tensors, EngineError> {
+        let values = inputs
+            .iter()
+            .map(|(name, tensor)| Ok((name, value(tensor)?)))
+            .collect::<ort::Result<Vec<_>>>()
+            .map_err(|error| self.failed(&error))?;
+        let options = RunOptions::new().map_err(|error| self.failed(&error))?;
+        let run = || session.run_with_options(values, &options);
+        let (outputs, stopped) = match deadline {
+            None => (run(), false),
+            Some(deadline) => {
+                stopped_at(deadline, &options, run).map_err(|error| self.failed(&error))?
+            }
+        };
+        let outputs = outputs.map_err(|error| match stopped {
+            true => self.late(),
+            false => self.failed(&error),
+        })?;
+        self.outputs
+            .iter()
+            .map(|port| {
+                let found = outputs.get(&port.name);
+                let tensor = found.and_then(|value| tensor(value, port));
+                Ok((
+                    port.name.as_str(),
+                    tensor.ok_or_else(|| self.unexpected(port, found))?,
+                ))
+            })
+            .collect()
+    }
+
+    fn failed(&self, error: &impl ToString) -> EngineError {
+        EngineError::Run {
+            engine: self.kind,
+            reason: error.to_string(),
+        }
+    }
+
+    fn late(&self) -> EngineError {
+        EngineError::DeadlineExceeded { engine: self.kind }
+    }
+
+    fn unexpected(&self, port: &Port, found: Option<&DynValue>) -> EngineError {
+        EngineError::Output {
+            engine: self.kind,
+            name: port.name.clone(),
+            expected: port.dtype,
+            found: found.map_or("nothing".to_owned(), |value| value.dtype().to_string()),
+        }
+    }
+
+    /// Reads a profile that ONNX Runtime has finished.
+    fn profile(&self, finished: ort::Result<String>) -> Result<Profile, EngineError> {
+        let file = PathBuf::from(finished.map_err(|error| self.failed(&error))?);
+        let text = fs::read_to_string(&file).map_err(|error| error.to_string());
+        let placement =
+            text.and_then(|text| profile::placement(&text).map_err(|error| error.to_string()));
+        let placement = placement.map_err(|reason| EngineError::Profile {
+            engine: self.kind,
+            path: file.clone(),
+            reason,
+        })?;
+        Ok(Profile {
+            files: vec![file],
+            placement,
+        })
+    }
+}
+
+impl Engine for OrtEngine {
+    fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
+    fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError> {
+        let compute = |session: &mut Session| self.compute(session, inputs, deadline);
+        let answer = self.sessions.with(deadline, compute);
+        answer.unwrap_or_else(|| Err(self.late()))
+    }
+
+    fn end_profiling(&self) -> Result<Profile, EngineError> {
+        let mut profiling = self
+            .profiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !std::mem::take(&mut *profiling) {
+            return Err(EngineError::NotProfiled { engine: self.kind });
+        }
+        let finished = self.sessions.with_each(Session::end_profiling);
+        let profiles = finished.into_iter().map(|it| self.profile(it));
+        Ok(Profile::joined(profiles.collect::<Result<Vec<_>, _>>()?))
+    }
+}
+
+/// Runs `work`, and stops the runs of `options` at the deadline; says whether it came to that.
+fn stopped_at<R>(
+    deadline: Instant,
+    options: &RunOptions,
+    work: impl FnOnce() -> R,
+) -> io::Result<(R, bool)> {
+    thread::scope(|scope| {
+        let (done, watched) = mpsc::channel::<()>();
+        let watch = move || {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let late = watched.recv_timeout(left) == Err(RecvTimeoutError::Timeout);
+            late && options.terminate().is_ok()
+        };
+        let watch = thread::Builder::new().spawn_scoped(scope, watch)?;
+        let answer = work();
+        drop(done);
+        Ok((answer, watch.join().unwrap_or(false)))
+    })
+}
+
+/// The profile of one of several sessions; the first one's has the name that was given.
+fn numbered(profile: &Path, session: usize) -> PathBuf {
+    let mut name = profile.as_os_str().to_owned();
+    if session > 0 {
+        name.push(format!("-{session}"));
+    }
+    name.into()
+}
+
+fn device(kind: EngineKind) -> &'static str {
+    match kind {
+        EngineKind::OrtCuda => "CUDA",
+        EngineKind::OrtTensorRt => "TensorRT",
+        EngineKind::OrtCpu | EngineKind::Tract => "CPU",
+    }
+}
+
+/// A view of a tensor.
+fn value(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
+    with_array!(tensor, array => {
+        // A tensor's layout is standard, so its elements are one slice.
+        let elements = array.as_slice().unwrap_or_default();
+        Ok(TensorRef::from_array_view((array.shape(), elements))?.into())
+    })
+}
+
+/// A copy of an output; `None` where it is not what the port says.
+fn tensor(value: &DynValue, port: &Port) -> Option<Tensor> {
+    fn copy<T: Element + PrimitiveTensorElementType>(value: &DynValue) -> Option<Tensor> {
+        let (shape, elements) = value.try_extract_tensor::<T>().ok()?;
+        let shape: Result<Vec<usize>, _> = shape.iter().map(|it| usize::try_from(*it)).collect();
+        Tensor::from_elements(&shape.ok()?, elements.to_vec()).ok()
+    }
+    with_element!(port.dtype, T => copy::<T>(value))
+}

@@ -1,0 +1,69 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ort::session::builder::GraphOptimizationLevel;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use super::builder::Settings;
+use crate::doctor::Cpu;
+use crate::{EngineError, EngineKind, Model, native};
+
+/// `DataLocation.EXTERNAL` of onnx.proto.
+const EXTERNAL: i32 = 1;
+
+/// The optimised form of a model in the cache; ONNX Runtime makes it where it is missing.
+pub(super) fn optimized(
+    settings: &Settings,
+    model: &Model,
+    version: &str,
+    folder: &Path,
+) -> Result<PathBuf, EngineError> {
+    let refused = |reason: &str| settings.option("optimized_models", reason);
+    if settings.engine == EngineKind::OrtTensorRt {
+        return Err(refused(
+            "TensorRT keeps engines instead: expected tensorrt.engine_cache",
+        ));
+    }
+    let graph = model.proto().graph.iter();
+    if graph
+        .flat_map(|it| &it.initializer)
+        .any(|it| it.data_location == EXTERNAL)
+    {
+        return Err(refused(
+            "the model's weights are external: expected one with embedded weights",
+        ));
+    }
+    let at = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: std::io::Error| refused(&format!("{path}: {error}"))
+    };
+    let content = native::map(model.path()).map_err(at(model.path()))?;
+    let path = folder.join(format!(
+        "{:032x}-{:016x}.onnx",
+        xxh3_128(&content),
+        xxh3_64(conditions(settings, version).as_bytes())
+    ));
+    if !path.exists() {
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        let scratch = tempfile::tempdir_in(folder).map_err(at(folder))?;
+        let made = scratch.path().join("model.onnx");
+        settings.open(model.path(), |builder| {
+            Ok(builder.with_optimized_model_path(&made)?)
+        })?;
+        fs::rename(&made, &path).map_err(at(&path))?;
+    }
+    Ok(path)
+}
+
+/// What an optimised model depends on, beside the model.
+fn conditions(settings: &Settings, version: &str) -> String {
+    format!(
+        "{version} {} {:?} {:?}",
+        settings.engine,
+        settings.options.optimization,
+        Cpu::examine()
+    )
+}
+
+/// What is optimised already is loaded as it is.
+pub(super) const LEVEL: GraphOptimizationLevel = GraphOptimizationLevel::Disable;

@@ -1,0 +1,316 @@
+//! Engine options: none changes an answer, and one that can't be honoured is an error.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use ndarray::Array2;
+use nezha_graphs::DType;
+use nezha_graphs::proto::{ModelProto, StringStringEntryProto};
+use nezha_runtime::{
+    AxisRange, EngineError, EngineKind, EngineOptions, NodePlacement, Optimization, Session,
+    SessionError, TensorRtOptions, Tensors,
+};
+
+use crate::tiny;
+
+/// Runs [`tiny::embeddings`] and compares with what a hand computes.
+fn check(session: &Session, shape: (usize, usize), what: &str) {
+    for id in 0..tiny::VOCAB_SIZE as i64 {
+        let ids = Array2::from_elem(shape, id);
+        let outputs = session
+            .run(Tensors::from([("input_ids", ids.into())]))
+            .unwrap();
+        let found = outputs.array::<f32>("last_hidden_state").unwrap().sum();
+        let expected = (shape.0 * shape.1) as f32 * (20 * id + 1) as f32;
+        assert_eq!(found, expected, "{what}: id {id} at {shape:?}");
+    }
+}
+
+fn engine_error(result: Result<Session, SessionError>) -> EngineError {
+    match result {
+        Err(SessionError::Engine(error)) => error,
+        Err(error) => panic!("{error}"),
+        Ok(session) => panic!("{} took it", session.engine().description()),
+    }
+}
+
+fn option_error(file: &tiny::OnnxFile, kind: EngineKind, options: &EngineOptions) -> String {
+    let error = engine_error(Session::load(&file.path, &kind.into(), options));
+    assert!(matches!(error, EngineError::Option { .. }), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn without_the_memory_arena_the_answers_are_the_same() {
+    let file = tiny::save(&tiny::embeddings());
+    let options = EngineOptions {
+        memory_arena: false,
+        ..EngineOptions::default()
+    };
+    check(&tiny::open(&file, "ort", &options), (2, 3), "no arena");
+}
+
+#[test]
+fn a_profile_tells_which_provider_computed_which_node() {
+    let file = tiny::save(&tiny::embeddings());
+    let folder = tempfile::tempdir().unwrap();
+    let options = EngineOptions {
+        profile: Some(folder.path().join("profile")),
+        optimization: Optimization::None,
+        sessions: 2.try_into().unwrap(),
+        ..EngineOptions::default()
+    };
+    let session = tiny::open(&file, "ort", &options);
+    check(&session, (2, 3), "profiled");
+    let profile = session.end_profiling().unwrap();
+    assert_eq!(profile.files.len(), 2, "{:?}", profile.files);
+    for file in &profile.files {
+        assert_eq!(file.parent(), Some(folder.path()), "{}", file.display());
+        assert!(file.exists(), "{} is not there", file.display());
+    }
+    let product = NodePlacement {
+        node: "masked".to_owned(),
+        op_type: "Mul".to_owned(),
+        provider: "CPUExecutionProvider".to_owned(),
+    };
+    let times = profile
+        .placement
+        .iter()
+        .filter(|it| **it == product)
+        .count();
+    assert_eq!(times, 1, "{product:?} in {:?}", profile.placement);
+    assert_eq!(
+        profile.providers(),
+        [("CPUExecutionProvider", profile.placement.len())]
+    );
+    check(&session, (1, 1), "after its profile");
+    let again = session.end_profiling();
+    assert!(
+        matches!(again, Err(EngineError::NotProfiled { .. })),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_profile_that_can_not_be_written_is_an_error() {
+    let file = tiny::save(&tiny::embeddings());
+    let options = EngineOptions {
+        profile: Some("/nowhere/profile".into()),
+        ..EngineOptions::default()
+    };
+    let error = option_error(&file, EngineKind::OrtCpu, &options);
+    assert!(error.contains("option 'profile': /nowhere: "), "{error}");
+}
+
+#[test]
+fn an_engine_that_writes_no_profile_says_so() {
+    let file = tiny::save(&tiny::embeddings());
+    for kind in tiny::ENGINES {
+        let ended = tiny::load(&file, kind).end_profiling();
+        assert!(
+            matches!(ended, Err(EngineError::NotProfiled { engine }) if engine == kind),
+            "{kind}: {ended:?}"
+        );
+    }
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    entries.map(|it| it.path()).collect()
+}
+
+#[test]
+fn an_optimised_model_is_saved_once_for_each_content_and_level_and_answers_alike() {
+    let cache = tempfile::tempdir().unwrap();
+    let folder = cache.path().join("optimized");
+    let load = |model: &ModelProto, optimization| {
+        let options = EngineOptions {
+            optimized_models: Some(folder.clone()),
+            optimization,
+            ..EngineOptions::default()
+        };
+        let session = tiny::open(&tiny::save(model), "ort", &options);
+        check(&session, (2, 3), "optimised");
+        files(&folder).len()
+    };
+    let embeddings = tiny::embeddings();
+    assert_eq!(load(&embeddings, Optimization::All), 1);
+    assert_eq!(load(&embeddings, Optimization::All), 1, "saved again");
+    assert_eq!(load(&embeddings, Optimization::Basic), 2, "another level");
+    let mut other = embeddings;
+    other.producer_name = "another".to_owned();
+    assert_eq!(load(&other, Optimization::All), 3, "another content");
+}
+
+#[test]
+fn a_saved_model_is_what_is_loaded_the_next_time() {
+    let file = tiny::save(&tiny::embeddings());
+    let folder = tempfile::tempdir().unwrap();
+    let options = EngineOptions {
+        optimized_models: Some(folder.path().to_owned()),
+        ..EngineOptions::default()
+    };
+    tiny::open(&file, "ort", &options);
+    let saved = files(folder.path()).remove(0);
+    std::fs::write(&saved, "broken").unwrap();
+    let error = engine_error(Session::load(
+        &file.path,
+        &EngineKind::OrtCpu.into(),
+        &options,
+    ));
+    assert!(
+        error.to_string().contains(&saved.display().to_string()),
+        "{error}"
+    );
+}
+
+#[test]
+fn optimised_models_are_refused_where_the_copy_would_not_be_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = EngineOptions {
+        optimized_models: Some(folder.path().to_owned()),
+        ..EngineOptions::default()
+    };
+    let mut model = tiny::embeddings();
+    let words = &mut model.graph.as_mut().unwrap().initializer[0];
+    let file = tiny::save(&{
+        words.data_location = 1;
+        words.external_data.push(StringStringEntryProto {
+            key: "location".to_owned(),
+            value: "weights.onnx_data".to_owned(),
+        });
+        std::mem::take(&mut words.raw_data);
+        model
+    });
+    let error = option_error(&file, EngineKind::OrtCpu, &options);
+    assert!(error.contains("embedded weights"), "{error}");
+    let file = tiny::save(&tiny::embeddings());
+    let error = option_error(&file, EngineKind::OrtTensorRt, &options);
+    assert!(error.contains("engine_cache"), "{error}");
+    assert!(files(folder.path()).is_empty());
+}
+
+#[test]
+fn shapes_for_tensorrt_are_checked_against_the_model_before_anything_is_built() {
+    let file = tiny::save(&tiny::embeddings());
+    let range = AxisRange {
+        min: 1,
+        optimal: 8,
+        max: 32,
+    };
+    let options = EngineOptions {
+        tensorrt: TensorRtOptions {
+            shapes: [("batch_size".to_owned(), range)].into(),
+            ..TensorRtOptions::default()
+        },
+        ..EngineOptions::default()
+    };
+    let error = option_error(&file, EngineKind::OrtTensorRt, &options);
+    assert!(
+        error.contains("axis 'sequence_length' has no range"),
+        "{error}"
+    );
+}
+
+/// Neither is here where there is no GPU; where there is one, it must be what computes.
+#[test]
+fn a_device_computes_or_is_an_error_and_never_the_cpu_in_its_name() {
+    let file = tiny::save(&tiny::embeddings());
+    for kind in [EngineKind::OrtCuda, EngineKind::OrtTensorRt] {
+        let folder = tempfile::tempdir().unwrap();
+        let options = EngineOptions {
+            profile: Some(folder.path().join("profile")),
+            ..EngineOptions::default()
+        };
+        match Session::load(&file.path, &kind.into(), &options) {
+            Ok(session) => {
+                check(&session, (2, 3), kind.name());
+                let profile = session.end_profiling().unwrap();
+                let used = profile
+                    .providers()
+                    .iter()
+                    .any(|it| Some(it.0) == kind.execution_provider());
+                assert!(used, "{kind}: {:?}", profile.providers());
+            }
+            Err(SessionError::Engine(EngineError::Provider {
+                engine,
+                provider,
+                reason,
+                ..
+            })) => {
+                assert_eq!(
+                    (engine, Some(provider)),
+                    (kind, kind.execution_provider()),
+                    "{reason}"
+                );
+                assert!(!reason.contains('\n'), "{reason}");
+            }
+            Err(error) => panic!("{kind}: {error}"),
+        }
+        let session = tiny::open(&file, &format!("{kind},tract"), &EngineOptions::default());
+        let skipped = session.skipped().first().map(|it| it.engine);
+        assert!(
+            session.engine().kind() == kind || skipped == Some(kind),
+            "{kind} went without a word"
+        );
+    }
+}
+
+#[test]
+fn plans_of_tract_for_one_shape_answer_like_the_one_for_all() {
+    let file = tiny::save(&tiny::embeddings());
+    let options = EngineOptions {
+        tract_plans: 2,
+        ..EngineOptions::default()
+    };
+    let session = tiny::open(&file, "tract", &options);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for shape in [(1, 1), (2, 3), (1, 1), (1, 70), (2, 3)] {
+                    check(&session, shape, "a plan of its own");
+                }
+            });
+        }
+    });
+}
+
+/// Minutes of matrix products, one after the other.
+fn slow() -> ModelProto {
+    let names: Vec<String> = (0..500).map(|index| format!("product{index}")).collect();
+    let mut nodes = vec![tiny::node("MatMul", &["input", "input"], &names[0])];
+    let pairs = names.windows(2);
+    nodes.extend(pairs.map(|pair| tiny::node("MatMul", &[&pair[0], "input"], &pair[1])));
+    let last = names.last().unwrap();
+    tiny::model(
+        &[tiny::port("input", DType::F32, "n,n")],
+        &[tiny::port(last, DType::F32, "n,n")],
+        nodes,
+        Vec::new(),
+    )
+}
+
+#[test]
+fn a_run_past_its_deadline_is_stopped_and_the_session_serves_the_next() {
+    let file = tiny::save(&slow());
+    let input = |n| Tensors::from([("input", Array2::<f32>::eye(n).into())]);
+    for kind in tiny::ENGINES {
+        let session = tiny::load(&file, kind);
+        for left in [Duration::ZERO, Duration::from_millis(300)] {
+            let answer = session.run_until(input(1_500), Instant::now() + left);
+            assert!(
+                matches!(
+                    answer,
+                    Err(SessionError::Engine(EngineError::DeadlineExceeded { engine }))
+                        if engine == kind
+                ),
+                "{kind}, {left:?} left: {:?}",
+                answer.map(|_| "an answer")
+            );
+        }
+        let answer = session.run_until(input(2), Instant::now() + Duration::from_secs(600));
+        let answer = answer.unwrap();
+        let (_, product) = answer.iter().next().unwrap();
+        assert_eq!(product, &Array2::<f32>::eye(2).into(), "{kind}");
+    }
+}

@@ -1,0 +1,100 @@
+//! `nezha doctor` from outside: what runs, what is missing, and what to do about it.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn doctor(arguments: &[&str]) -> Output {
+    let nezha = env!("CARGO_BIN_EXE_nezha");
+    Command::new(nezha)
+        .arg("doctor")
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn report(arguments: &[&str]) -> Value {
+    let output = doctor(&[&["--json"], arguments].concat());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    serde_json::from_slice(&output.stdout).expect("one JSON document and nothing else")
+}
+
+fn engine<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let engines = report["engines"].as_array().unwrap();
+    let found = engines.iter().find(|it| it["engine"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {report:#}"))
+}
+
+#[test]
+fn every_engine_runs_or_has_its_reason_and_a_problem_with_a_remedy() {
+    let report = report(&[]);
+    assert_eq!(
+        engine(&report, "tract")["description"],
+        "tract 0.23.9 (CPU)"
+    );
+    let problems = report["problems"].as_array().unwrap();
+    for name in ["ort:cpu", "ort:cuda", "ort:tensorrt", "tract"] {
+        let engine = engine(&report, name);
+        let runs = engine["description"].is_string();
+        assert_ne!(runs, engine["error"].is_string(), "{engine:#}");
+        let about = [name, "ONNX Runtime"];
+        let problem = problems
+            .iter()
+            .find(|it| about.iter().any(|name| it["subject"] == *name));
+        assert!(
+            runs || problem.is_some(),
+            "no problem for {name}: {report:#}"
+        );
+    }
+    for problem in problems {
+        assert_ne!(problem["remedy"], "", "{problem:#}");
+    }
+}
+
+#[test]
+fn the_onnx_runtime_that_runs_has_a_path_a_version_and_the_cpu_provider() {
+    let report = report(&[]);
+    let runtime = &report["onnx_runtime"];
+    let runs = engine(&report, "ort:cpu")["description"].as_str();
+    let version = runtime["version"]
+        .as_str()
+        .expect("run `nezha setup` first");
+    assert_eq!(runs, Some(format!("ONNX Runtime {version} (CPU)").as_str()));
+    let path = runtime["path"].as_str().unwrap();
+    assert!(std::path::Path::new(path).exists(), "{path}");
+    let providers = runtime["execution_providers"].as_array().unwrap();
+    assert!(
+        providers.contains(&"CPUExecutionProvider".into()),
+        "{providers:?}"
+    );
+}
+
+#[test]
+fn a_library_that_is_not_there_is_one_problem_and_tract_still_runs() {
+    let report = report(&["--ort-library", "/nowhere/libonnxruntime.so"]);
+    let rejected = &report["onnx_runtime"]["rejected"][0];
+    assert_eq!(rejected["path"], "/nowhere/libonnxruntime.so");
+    assert_eq!(rejected["source"], "option");
+    let subjects = report["problems"].as_array().unwrap().iter();
+    let subjects: Vec<&Value> = subjects
+        .map(|it| &it["subject"])
+        .filter(|it| *it != "CPU")
+        .collect();
+    assert_eq!(subjects, ["ONNX Runtime"]);
+}
+
+#[test]
+fn people_read_what_runs_where_it_is_and_what_to_do() {
+    let output = doctor(&["--ort-library", "/nowhere/libonnxruntime.so"]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for expected in [
+        "ort:cpu       does not run",
+        "tract         runs: tract 0.23.9 (CPU)",
+        "not taken: --ort-library: /nowhere/libonnxruntime.so: ",
+        "ONNX Runtime: there is none that can be loaded\n    `nezha setup` installs one",
+    ] {
+        assert!(text.contains(expected), "no '{expected}' in\n{text}");
+    }
+}

@@ -1,0 +1,206 @@
+//! What an engine is told, on a real model: no option changes an answer, a deadline is kept, and the
+//! command line says what ran.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ndarray::{Array2, ArrayD};
+use nezha_graphs::Head;
+use nezha_runtime::{
+    EngineError, EngineKind, EngineOptions, Optimization, PipelineError, Session, SessionError,
+    Tensors, TextClassification,
+};
+
+use crate::artifacts::{ENGINES, exported};
+
+fn sentiment() -> PathBuf {
+    exported("nezha-tiny-zh-sentiment", Head::SequenceClassification)
+}
+
+fn session(engine: EngineKind, options: &EngineOptions) -> Session {
+    Session::load(sentiment().join("model.onnx"), &engine.into(), options)
+        .unwrap_or_else(|error| panic!("{engine}, {options:?}: {error}"))
+}
+
+/// Token ids of any kind.
+fn ids(batch: usize, length: usize) -> Tensors {
+    let ids = |(row, column)| ((7 * row + 31 * column) % 1_000 + 100) as i64;
+    Tensors::from([(
+        "input_ids",
+        Array2::from_shape_fn((batch, length), ids).into(),
+    )])
+}
+
+fn logits(session: &Session, (batch, length): (usize, usize)) -> ArrayD<f32> {
+    let outputs = session.run(ids(batch, length)).unwrap();
+    outputs.array::<f32>("logits").unwrap().clone()
+}
+
+/// Fails unless both sessions answer alike, from several threads at once.
+fn assert_same(expected: &Session, found: &Session, tolerance: f32, context: &str) {
+    thread::scope(|scope| {
+        for shape in [(1, 1), (1, 16), (3, 40), (1, 16), (2, 130), (3, 40)] {
+            scope.spawn(move || {
+                let [expected, found] = [expected, found].map(|it| logits(it, shape));
+                for (index, value) in expected.indexed_iter() {
+                    let other = found[&index];
+                    assert!(
+                        (value - other).abs() <= tolerance * value.abs().max(1.0),
+                        "{context}, {shape:?}: logits{index:?} is {other}, expected {value}"
+                    );
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn no_option_of_onnx_runtime_changes_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let default = EngineOptions::default;
+    let expected = session(EngineKind::OrtCpu, &default());
+    let at = |name: &str| Some(folder.path().join(name));
+    let several = |sessions: usize, optimized_models| EngineOptions {
+        sessions: sessions.try_into().unwrap(),
+        optimized_models,
+        ..default()
+    };
+    let exact = [
+        ("shared weights", several(3, None)),
+        ("the first optimised model", several(1, at("optimized"))),
+        ("the optimised model again", several(2, at("optimized"))),
+        (
+            "no arena",
+            EngineOptions {
+                memory_arena: false,
+                ..default()
+            },
+        ),
+        (
+            "a profile",
+            EngineOptions {
+                profile: at("profile"),
+                ..default()
+            },
+        ),
+    ];
+    for (context, options) in exact {
+        assert_same(
+            &expected,
+            &session(EngineKind::OrtCpu, &options),
+            0.0,
+            context,
+        );
+    }
+    for optimization in [
+        Optimization::None,
+        Optimization::Basic,
+        Optimization::Extended,
+    ] {
+        let options = EngineOptions {
+            optimization,
+            threads: Some(1.try_into().unwrap()),
+            ..default()
+        };
+        let found = session(EngineKind::OrtCpu, &options);
+        assert_same(&expected, &found, 1e-5, &format!("{optimization:?}"));
+    }
+}
+
+#[test]
+fn plans_of_tract_for_one_shape_answer_like_the_one_for_all() {
+    let options = EngineOptions {
+        tract_plans: 2,
+        ..EngineOptions::default()
+    };
+    let expected = session(EngineKind::Tract, &EngineOptions::default());
+    let found = session(EngineKind::Tract, &options);
+    assert_same(&expected, &found, 1e-5, "plans of their own");
+}
+
+#[test]
+fn a_pipeline_past_its_deadline_says_so_and_answers_the_next_time() {
+    for engine in ENGINES {
+        let options = EngineOptions::default();
+        let pipeline = TextClassification::load(sentiment(), &engine.into(), &options).unwrap();
+        let late = pipeline.run_until(["房间很干净"], Instant::now());
+        let Err(PipelineError::Session(error)) = late else {
+            panic!("{engine}: {late:?}");
+        };
+        assert!(
+            matches!(
+                *error,
+                SessionError::Engine(EngineError::DeadlineExceeded { engine: late }) if late == engine
+            ),
+            "{engine}: {error}"
+        );
+        let deadline = Instant::now() + Duration::from_secs(600);
+        let answers = pipeline.run_until(["房间很干净"], deadline).unwrap();
+        assert_eq!(answers[0][0].label, "positive", "{engine}");
+    }
+}
+
+/// `nezha run` of the model on ids that are written to `folder`.
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    let inputs = folder.join("in.safetensors");
+    let tensors = ids(1, 8);
+    let bytes = tensors.get("input_ids").unwrap().to_le_bytes();
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::I64, vec![1, 8], &bytes);
+    let file = safetensors::serialize([("input_ids", view.unwrap())], None).unwrap();
+    std::fs::write(&inputs, file).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_nezha"))
+        .arg("run")
+        .arg(sentiment().join("model.onnx"))
+        .arg("--inputs")
+        .arg(inputs)
+        .arg("--outputs")
+        .arg(folder.join("out.safetensors"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_profile_on_the_command_line_says_where_it_is_and_who_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefix = folder.path().join("profile");
+    let prefix = prefix.to_str().unwrap();
+    let output = run(folder.path(), &["--engine", "ort", "--profile", prefix]);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{errors}");
+    let nodes = errors.lines().find_map(|line| {
+        let nodes = line.strip_prefix("CPUExecutionProvider: ")?;
+        nodes.strip_suffix(" nodes")?.parse::<usize>().ok()
+    });
+    assert!(nodes.is_some_and(|it| it > 50), "{errors}");
+    let file = errors
+        .lines()
+        .find_map(|line| line.strip_prefix("profile: "));
+    let file = Path::new(file.unwrap_or_else(|| panic!("no file in {errors}")));
+    assert!(file.starts_with(folder.path()), "{errors}");
+    let profile = std::fs::read(file).unwrap();
+    serde_json::from_slice::<serde_json::Value>(&profile).expect("a whole JSON document");
+
+    let output = run(folder.path(), &["--engine", "tract", "--profile", prefix]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.contains("tract writes no profile"), "{errors}");
+}
+
+#[test]
+fn a_shape_for_tensorrt_that_can_not_be_read_is_bad_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    for shape in [
+        "batch_size",
+        "batch_size=1:8",
+        "batch_size=1:8:x",
+        "batch_size=1:2:3:4",
+    ] {
+        let output = run(folder.path(), &["--tensorrt-shape", shape]);
+        assert_eq!(output.status.code(), Some(2), "{shape}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains("expected AXIS=MIN:OPTIMAL:MAX"), "{errors}");
+    }
+}
