@@ -64,6 +64,9 @@ pub struct TaskArgs {
     #[arg(long, value_name = "F", conflicts_with = "text")]
     file: Option<PathBuf>,
     /// Tokens of a sequence at most, special tokens included; what the tokenizer says where absent.
+    ///
+    /// Of a longer text the beginning is read, and a warning says so; with --json the entry has
+    /// "truncated": true.
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
     /// One JSON document on standard output: a list of inputs with their answers or errors.
@@ -112,7 +115,11 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> 
         waiting.borrow_mut().push_back((item, error));
         question
     });
-    for found in pipeline.stream(questions) {
+    let length = args.max_length;
+    let length = length.unwrap_or_else(|| pipeline.tokenizer().max_length());
+    let mut answers = pipeline.stream(questions);
+    while let Some(found) = answers.next() {
+        let truncated = answers.truncated().then_some(length);
         while let Some((item, error)) = next(&waiting) {
             bar.inc(1);
             if let Some(error) = error {
@@ -120,7 +127,10 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> 
                 continue;
             }
             match &found {
-                Ok(found) => output.answered(&item, (manner.rows)(found), (manner.json)(found))?,
+                Ok(found) => {
+                    let answer = (manner.json)(found);
+                    output.answered(&item, (manner.rows)(found), answer, truncated)?;
+                }
                 Err(error) => output.failed(&item, &error.to_string())?,
             }
             break;

@@ -37,8 +37,20 @@ impl Output {
         }
     }
 
-    /// Adds an answer.
-    pub fn answered(&mut self, item: &Item, rows: Vec<Vec<String>>, answer: Value) -> Result<()> {
+    /// Adds an answer; `truncated` is how many tokens were read where the input has more.
+    pub fn answered(
+        &mut self,
+        item: &Item,
+        rows: Vec<Vec<String>>,
+        answer: Value,
+        truncated: Option<usize>,
+    ) -> Result<()> {
+        if let Some(length) = truncated {
+            eprintln!(
+                "{}: longer than {length} tokens, the rest was not read",
+                place(item)
+            );
+        }
         match &mut self.table {
             Some(table) => {
                 let text = item.value.as_ref().map(shown).unwrap_or_default();
@@ -47,7 +59,7 @@ impl Output {
                     table.add_row(std::iter::once(text.to_owned()).chain(row));
                 }
             }
-            None => self.write(item, "answer", answer)?,
+            None => self.write(item, "answer", answer, truncated.is_some())?,
         }
         self.answered += 1;
         Ok(())
@@ -55,28 +67,25 @@ impl Output {
 
     /// Adds an input that has no answer; it is also named on standard error.
     pub fn failed(&mut self, item: &Item, error: &str) -> Result<()> {
-        match item.line {
-            Some(line) => eprintln!("line {line}: {error}"),
-            None => eprintln!(
-                "{}: {error}",
-                item.value.as_ref().map(shown).unwrap_or_default()
-            ),
-        }
+        eprintln!("{}: {error}", place(item));
         if self.table.is_none() {
-            self.write(item, "error", json!(error))?;
+            self.write(item, "error", json!(error), false)?;
         }
         self.failed += 1;
         Ok(())
     }
 
     /// Writes one entry of the JSON document as soon as it is there.
-    fn write(&self, item: &Item, key: &str, value: Value) -> io::Result<()> {
+    fn write(&self, item: &Item, key: &str, value: Value, truncated: bool) -> io::Result<()> {
         let mut entry = serde_json::Map::new();
         if let Some(line) = item.line {
             entry.insert("line".to_owned(), json!(line));
         }
         if let Ok(input) = &item.value {
             entry.insert("input".to_owned(), input.clone());
+        }
+        if truncated {
+            entry.insert("truncated".to_owned(), json!(true));
         }
         entry.insert(key.to_owned(), value);
         let before = if self.answered + self.failed == 0 {
@@ -97,6 +106,14 @@ impl Output {
             None => writeln!(out, "\n]")?,
         }
         Ok((self.answered, self.failed))
+    }
+}
+
+/// Where an input comes from: its line, or its beginning.
+fn place(item: &Item) -> String {
+    match item.line {
+        Some(line) => format!("line {line}"),
+        None => item.value.as_ref().map(shown).unwrap_or_default(),
     }
 }
 

@@ -188,6 +188,29 @@ fn every_task_answers() {
 }
 
 #[test]
+fn a_text_that_is_cut_off_is_told_on_standard_error_and_in_the_document() {
+    let lines = "好\n房间很干净，服务热情\n";
+    let arguments = ["--max-length", "6", "--json", "--engine", "tract"];
+    let output = run(
+        "text-classification",
+        sentiment(),
+        &arguments,
+        lines.as_bytes(),
+    );
+    assert!(output.status.success(), "{}", err(&output));
+    let told = err(&output);
+    assert!(
+        told.contains("line 2: longer than 6 tokens, the rest was not read"),
+        "{told}"
+    );
+    assert!(!told.contains("line 1"), "{told}");
+    let document = document(&output);
+    assert_eq!(document[0].get("truncated"), None, "{document:#}");
+    assert_eq!(document[1]["truncated"], json!(true), "{document:#}");
+    assert!(document[1]["answer"].is_array(), "{document:#}");
+}
+
+#[test]
 fn a_table_is_aligned_where_characters_are_two_columns_wide() {
     let texts = ["房间很干净，服务热情", "ok", "屏幕坏。"];
     let output = run("text-classification", sentiment(), &texts, b"");
@@ -306,7 +329,7 @@ fn the_demo_runs_without_onnx_runtime_and_says_why() {
     assert!(out(&output).contains("桥本龙太郎 PER"), "{}", out(&output));
     let err = err(&output);
     for expected in [
-        "ort:cpu does not run",
+        "ort:cpu can't start",
         "no/such/library.so",
         "nezha setup",
         "engine: tract",

@@ -2,6 +2,7 @@
 
 mod batch;
 mod error;
+mod tasks;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -12,143 +13,13 @@ use nezha_graphs::Head;
 
 pub use batch::Batching;
 pub use error::PipelineError;
+pub use tasks::{
+    Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence, Pretraining,
+    QuestionAnswering, TextClassification, TokenClassification,
+};
 
-use crate::task::{self, Row, RowOutputs, Task, TaskError, TaskModel};
+use crate::task::{Row, RowOutputs, Task, TaskError, TaskModel};
 use crate::{EngineChoice, EngineOptions, Session, Tensors, Tokenizer};
-
-/// One vector for a text.
-///
-/// ```no_run
-/// use nezha_runtime::task::{EmbeddingOptions, Pooling};
-/// use nezha_runtime::{Embedding, EngineChoice, EngineOptions};
-///
-/// let embedder = Embedding::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// let options = EmbeddingOptions { pooling: Pooling::Cls, normalize: true, max_length: None };
-/// let embedder = embedder.with_options(options)?;
-/// let vectors = embedder.run(["房间很干净", "酒店很干净"])?;
-/// println!("cosine {}", vectors[0].dot(&vectors[1]));
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type Embedding = Pipeline<task::Embedding>;
-
-/// The model's vectors for the tokens of a text.
-///
-/// ```no_run
-/// use nezha_runtime::{EngineChoice, EngineOptions, FeatureExtraction};
-///
-/// let extractor = FeatureExtraction::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// for vectors in extractor.run(["房间很干净"])? {
-///     println!("{} tokens, {} features", vectors.nrows(), vectors.ncols());
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
-
-/// The words that fit the gaps of a text.
-///
-/// ```no_run
-/// use nezha_runtime::task::FillMaskOptions;
-/// use nezha_runtime::{EngineChoice, EngineOptions, FillMask};
-///
-/// let fill_mask = FillMask::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// let options = FillMaskOptions { top_k: 3, ..FillMaskOptions::default() };
-/// for gaps in fill_mask.with_options(options)?.run(["这家[MASK]店的服务态度很好。"])? {
-///     for fill in &gaps[0] {
-///         println!("{} {:.4}", fill.token_str, fill.score);
-///     }
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type FillMask = Pipeline<task::FillMask>;
-
-/// The choice that goes with a text best.
-///
-/// ```no_run
-/// use nezha_runtime::{EngineChoice, EngineOptions, MultipleChoice};
-///
-/// let chooser = MultipleChoice::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// for answer in chooser.run([("今天下雨，", ["我带伞。", "我晒被子。"])])? {
-///     println!("choice {}: {:?}", answer.choice, answer.scores);
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type MultipleChoice = Pipeline<task::MultipleChoice>;
-
-/// Whether a text follows another.
-///
-/// ```no_run
-/// use nezha_runtime::{EngineChoice, EngineOptions, NextSentence};
-///
-/// let next_sentence = NextSentence::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// for answer in next_sentence.run([("这家酒店很好。", "下次还会住。")])? {
-///     println!("{:.4}", answer.is_next);
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type NextSentence = Pipeline<task::NextSentence>;
-
-/// Both of a pretrained model's answers in one run.
-///
-/// ```no_run
-/// use nezha_runtime::{EngineChoice, EngineOptions, Pretraining};
-///
-/// let pretrained = Pretraining::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// for answer in pretrained.run([("这家[MASK]店很好。", "下次还会住。")])? {
-///     println!("{} {:?}", answer.fills[0][0].token_str, answer.is_next);
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type Pretraining = Pipeline<task::Pretraining>;
-
-/// The stretch of a text that answers a question.
-///
-/// ```no_run
-/// use nezha_runtime::{EngineChoice, EngineOptions, QuestionAnswering};
-///
-/// let oracle = QuestionAnswering::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// for answers in oracle.run([("谁来了？", "国务院总理李鹏今天来了。")])? {
-///     println!("{} at {}", answers[0].answer, answers[0].start);
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type QuestionAnswering = Pipeline<task::QuestionAnswering>;
-
-/// A label for a text.
-///
-/// ```no_run
-/// use nezha_runtime::{EngineChoice, EngineOptions, TextClassification};
-///
-/// let classifier = TextClassification::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// // Reads ahead, answers in order, and goes on after an input that fails.
-/// for answer in classifier.stream(["房间很干净", "再也不会来了"]) {
-///     match answer {
-///         Ok(labels) => println!("{} {:.4}", labels[0].label, labels[0].score),
-///         Err(error) => eprintln!("{error}"),
-///     }
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type TextClassification = Pipeline<task::TextClassification>;
-
-/// Labels for the words of a text, such as the names in it.
-///
-/// ```no_run
-/// use nezha_runtime::task::{Aggregation, TokenClassificationOptions};
-/// use nezha_runtime::{EngineChoice, EngineOptions, TokenClassification};
-///
-/// let names = TokenClassification::load("out", &EngineChoice::Auto, &EngineOptions::default())?;
-/// let options = TokenClassificationOptions {
-///     aggregation: Aggregation::Simple,
-///     ..TokenClassificationOptions::default()
-/// };
-/// for entities in names.with_options(options)?.run(["国务院总理李鹏在北京"])? {
-///     for it in entities {
-///         println!("{} {} {}..{}", it.word, it.label, it.start, it.end);
-///     }
-/// }
-/// # Ok::<(), nezha_runtime::PipelineError>(())
-/// ```
-pub type TokenClassification = Pipeline<task::TokenClassification>;
 
 /// Answers questions of one kind about text, with one model.
 ///
@@ -268,15 +139,12 @@ impl<T: Task> Pipeline<T> {
             inputs: inputs.into_iter(),
             deadline: None,
             ready: VecDeque::new(),
+            truncated: false,
         }
     }
 
     /// Answers a window of inputs.
-    fn window(
-        &self,
-        inputs: &[T::Input],
-        deadline: Option<Instant>,
-    ) -> Vec<Result<T::Answer, PipelineError>> {
+    fn window(&self, inputs: &[T::Input], deadline: Option<Instant>) -> Vec<Answered<T>> {
         let encoded: Vec<Result<Vec<Row>, _>> =
             inputs.iter().map(|input| self.task.encode(input)).collect();
         let jobs: Vec<(&T::Input, &Row)> = inputs
@@ -285,12 +153,22 @@ impl<T: Task> Pipeline<T> {
             .flat_map(|(input, rows)| rows.iter().flatten().map(move |row| (input, row)))
             .collect();
         let mut parts = self.parts(&jobs, deadline).into_iter();
-        let answer = |(input, rows): (&T::Input, Result<Vec<Row>, TaskError>)| {
-            let of_input: Vec<_> = parts.by_ref().take(rows?.len()).collect();
+        let mut answer = |input: &T::Input, rows: usize| {
+            let of_input: Vec<_> = parts.by_ref().take(rows).collect();
             let of_input = of_input.into_iter().collect::<Result<_, PipelineError>>()?;
             Ok(self.task.join(input, of_input))
         };
-        inputs.iter().zip(encoded).map(answer).collect()
+        let answered = |(input, rows): (&T::Input, Result<Vec<Row>, TaskError>)| match rows {
+            Ok(rows) => Answered {
+                answer: answer(input, rows.len()),
+                truncated: rows.iter().any(Row::truncated),
+            },
+            Err(error) => Answered {
+                answer: Err(error.into()),
+                truncated: false,
+            },
+        };
+        inputs.iter().zip(encoded).map(answered).collect()
     }
 
     /// What each row says, in the order of the rows.
@@ -333,7 +211,22 @@ pub struct Answers<'p, T: Task, S> {
     pipeline: &'p Pipeline<T>,
     inputs: S,
     deadline: Option<Instant>,
-    ready: VecDeque<Result<T::Answer, PipelineError>>,
+    ready: VecDeque<Answered<T>>,
+    truncated: bool,
+}
+
+/// An answer, and whether it is to only a part of its input.
+struct Answered<T: Task> {
+    answer: Result<T::Answer, PipelineError>,
+    truncated: bool,
+}
+
+impl<T: Task, S> Answers<'_, T, S> {
+    /// Whether the latest answer is to only the beginning of its input, because the rest was more
+    /// than `max_length` tokens; `false` before the first.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
 }
 
 impl<T: Task, S> Iterator for Answers<'_, T, S>
@@ -351,7 +244,9 @@ where
             let window: Vec<T::Input> = window.map(Into::into).collect();
             self.ready = self.pipeline.window(&window, self.deadline).into();
         }
-        self.ready.pop_front()
+        let next = self.ready.pop_front();
+        self.truncated = next.as_ref().is_some_and(|it| it.truncated);
+        next.map(|it| it.answer)
     }
 }
 

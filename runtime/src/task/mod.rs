@@ -155,6 +155,11 @@ impl Row {
         self.sequences.iter().map(Encoding::len).max().unwrap_or(0)
     }
 
+    /// Whether a part of a text was cut off and no sequence has it.
+    pub fn truncated(&self) -> bool {
+        self.sequences.iter().any(|it| it.truncated)
+    }
+
     /// Whether it has no token.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

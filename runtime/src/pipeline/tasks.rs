@@ -1,0 +1,161 @@
+//! One pipeline for each task; each example runs on a checkpoint of this repository, exported to the
+//! folder `out`.
+
+use super::Pipeline;
+use crate::task;
+
+/// One vector for a text.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh", "base")?;
+/// use nezha_runtime::task::{EmbeddingOptions, Pooling};
+/// use nezha_runtime::{Embedding, EngineChoice, EngineOptions};
+///
+/// let embedder = Embedding::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let options = EmbeddingOptions { pooling: Pooling::Mean, normalize: true, max_length: None };
+/// let embedder = embedder.with_options(options)?;
+/// let vectors = embedder.run(["房间很干净", "房间很整洁", "总理会见首相"])?;
+/// let cosine = |a: usize, b: usize| vectors[a].dot(&vectors[b]);
+/// assert!(cosine(0, 1) > cosine(0, 2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type Embedding = Pipeline<task::Embedding>;
+
+/// The model's vectors for the tokens of a text.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh", "base")?;
+/// use nezha_runtime::{EngineChoice, EngineOptions, FeatureExtraction};
+///
+/// let extractor = FeatureExtraction::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let vectors = extractor.run(["房间很干净"])?.remove(0);
+/// // The five tokens of the text between `[CLS]` and `[SEP]`, each with the hidden size of the model.
+/// assert_eq!(vectors.nrows(), 7);
+/// println!("{} numbers for each", vectors.ncols());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
+
+/// The words that fit the gaps of a text.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh", "masked-lm")?;
+/// use nezha_runtime::task::FillMaskOptions;
+/// use nezha_runtime::{EngineChoice, EngineOptions, FillMask};
+///
+/// let fill_mask = FillMask::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let options = FillMaskOptions { top_k: 3, ..FillMaskOptions::default() };
+/// let gaps = fill_mask.with_options(options)?.run(["这家[MASK]店的服务态度很好。"])?.remove(0);
+/// let best = &gaps[0][0];
+/// assert_eq!(best.token_str, "酒");
+/// println!("{} {:.4}", best.token_str, best.score); // 酒 0.9772
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type FillMask = Pipeline<task::FillMask>;
+
+/// The choice that goes with a text best.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("tests/fixtures/text/multiple-choice", "multiple-choice")?;
+/// use nezha_runtime::{EngineChoice, EngineOptions, MultipleChoice};
+///
+/// let chooser = MultipleChoice::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let answer = chooser.run([("房间很干净，服务热情，", ["下次还会住。", "老板姓李。"])])?.remove(0);
+/// assert_eq!(answer.scores.len(), 2);
+/// println!("choice {}: {:?}", answer.choice, answer.scores);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type MultipleChoice = Pipeline<task::MultipleChoice>;
+
+/// Whether a text follows another.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh", "next-sentence")?;
+/// use nezha_runtime::{EngineChoice, EngineOptions, NextSentence};
+///
+/// let next_sentence = NextSentence::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let answer = next_sentence.run([("这家酒店的位置很好。", "下次还会住。")])?.remove(0);
+/// assert!((0.0..=1.0).contains(&answer.is_next));
+/// println!("{:.4}", answer.is_next);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type NextSentence = Pipeline<task::NextSentence>;
+
+/// Both of a pretrained model's answers in one run.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh", "pretraining")?;
+/// use nezha_runtime::{EngineChoice, EngineOptions, Pretraining};
+///
+/// let pretrained = Pretraining::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let answer = pretrained.run([("这家[MASK]店很好。", "下次还会住。")])?.remove(0);
+/// assert_eq!(answer.fills[0][0].token_str, "酒");
+/// println!("followed by the second text: {:?}", answer.is_next);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type Pretraining = Pipeline<task::Pretraining>;
+
+/// The stretch of a text that answers a question.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("tests/fixtures/text/question-answering", "question-answering")?;
+/// use nezha_runtime::{EngineChoice, EngineOptions, QuestionAnswering};
+///
+/// let oracle = QuestionAnswering::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let context = "这家酒店在北京，房间很大，服务很好。";
+/// let answer = oracle.run([("酒店在哪里？", context)])?.remove(0).remove(0);
+/// // Places are counted in characters.
+/// let stretch: String = context.chars().take(answer.end).skip(answer.start).collect();
+/// assert_eq!(answer.answer, stretch);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type QuestionAnswering = Pipeline<task::QuestionAnswering>;
+
+/// A label for a text.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh-sentiment", "sequence-classification")?;
+/// use nezha_runtime::{EngineChoice, EngineOptions, TextClassification};
+///
+/// let classifier = TextClassification::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let mut found = Vec::new();
+/// // Reads ahead, answers in order, and goes on after an input that fails.
+/// for answer in classifier.stream(["房间很干净，服务热情。", "", "客服不理人，后悔买了。"]) {
+///     match answer {
+///         Ok(labels) => found.push(labels[0].label.clone()),
+///         Err(error) => eprintln!("{error}"),
+///     }
+/// }
+/// assert_eq!(found, ["positive", "negative"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type TextClassification = Pipeline<task::TextClassification>;
+
+/// Labels for the words of a text, such as the names in it.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh-ner", "token-classification")?;
+/// use nezha_runtime::task::{Aggregation, TokenClassificationOptions};
+/// use nezha_runtime::{EngineChoice, EngineOptions, TokenClassification};
+///
+/// let names = TokenClassification::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let options = TokenClassificationOptions {
+///     aggregation: Aggregation::Simple,
+///     ..TokenClassificationOptions::default()
+/// };
+/// let entities = names.with_options(options)?.run(["国务院总理李鹏今天在人民大会堂"])?.remove(0);
+/// let found: Vec<&str> = entities.iter().map(|it| it.label.as_str()).collect();
+/// assert_eq!(found, ["ORG", "PER", "LOC"]);
+/// assert_eq!((entities[1].start, entities[1].end), (5, 7)); // 李鹏
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type TokenClassification = Pipeline<task::TokenClassification>;
