@@ -3,6 +3,7 @@
 //! Arguments in, one call into the libraries, exit code out: 0 done, 1 the work failed, 2 bad
 //! usage. Each subcommand is one file.
 
+mod bench;
 mod checkpoint_options;
 mod demo;
 mod doctor;
@@ -13,6 +14,7 @@ mod inspect;
 mod run;
 mod setup;
 mod tasks;
+mod tensors_file;
 
 use std::process::ExitCode;
 
@@ -28,6 +30,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    Bench(bench::Args),
+    #[command(hide = true)]
+    BenchWorker(bench::worker::Args),
     Demo(demo::Args),
     Doctor(doctor::Args),
     Export(export::Args),
@@ -41,6 +46,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Bench(args) => bench::run(args),
+        Command::BenchWorker(args) => bench::worker::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Export(args) => export::run(args),

@@ -52,8 +52,9 @@ pub use decoder::{
     TextGeneration,
 };
 pub use engine::{
-    AxisRange, Engine, EngineChoice, EngineError, EngineKind, EngineOptions, NodePlacement,
-    Optimization, Profile, Skipped, TensorRtOptions, UnknownEngine,
+    AxisRange, Engine, EngineChoice, EngineError, EngineKind, EngineOptions, KeepOutputs,
+    NodePlacement, Optimization, Profile, Resident, Residents, Skipped, TensorRtOptions,
+    UnknownEngine,
 };
 pub use model::{Model, ModelError};
 #[cfg(feature = "ort")]

@@ -5,7 +5,7 @@ use std::time::Instant;
 use ndarray::{ArrayD, IxDyn};
 use nezha_graphs::{Bindings, Config, DType, Metadata, Port, Signature, SignatureError, axes};
 
-use crate::engine::{self, Skipped};
+use crate::engine::{self, KeepOutputs, Residents, Skipped};
 use crate::range;
 use crate::tensor::Element;
 use crate::{
@@ -137,7 +137,7 @@ impl Session {
         mut inputs: Tensors,
         deadline: Option<Instant>,
     ) -> Result<Tensors, SessionError> {
-        self.complete(&mut inputs);
+        self.complete(&mut inputs, &Residents::default());
         self.compute(&inputs, deadline)
     }
 
@@ -159,18 +159,39 @@ impl Session {
         inputs: &Tensors,
         deadline: Option<Instant>,
     ) -> Result<Tensors, SessionError> {
-        let described = inputs
-            .iter()
-            .map(|(name, it)| (name, it.dtype(), it.shape()));
-        let bindings = self.signature.bind(described)?;
-        range::check(&self.signature, self.config.as_ref(), inputs, &bindings)?;
+        self.check(inputs, &Residents::default())?;
         Ok(self.engine.run(inputs, deadline)?)
     }
 
+    /// As [`compute`](Self::compute), with inputs on the engine's device and outputs that stay there.
+    pub(crate) fn compute_keeping(
+        &self,
+        engine: &dyn KeepOutputs,
+        inputs: &Tensors,
+        residents: &Residents,
+        keep: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(Tensors, Residents), SessionError> {
+        self.check(inputs, residents)?;
+        Ok(engine.run_keeping(inputs, residents, keep)?)
+    }
+
+    fn check(&self, inputs: &Tensors, residents: &Residents) -> Result<(), SessionError> {
+        let inputs_here = inputs
+            .iter()
+            .map(|(name, it)| (name, it.dtype(), it.shape()));
+        let there = residents
+            .iter()
+            .map(|(name, it)| (name, it.dtype(), it.shape()));
+        let bindings = self.signature.bind(inputs_here.chain(there))?;
+        range::check(&self.signature, self.config.as_ref(), inputs, &bindings)
+    }
+
     /// Adds what may be left out, if the inputs that are given decide its shape.
-    pub(crate) fn complete(&self, inputs: &mut Tensors) {
-        let cached = inputs.iter().any(|(name, _)| name.starts_with(PAST));
-        let axes = self.axes(inputs, cached);
+    pub(crate) fn complete(&self, inputs: &mut Tensors, residents: &Residents) {
+        let is_past = |name: &str| name.starts_with(PAST);
+        let cached = inputs.iter().any(|(name, _)| is_past(name))
+            || residents.iter().any(|(name, _)| is_past(name));
+        let axes = self.axes(inputs, residents, cached);
         for port in &self.signature.inputs {
             let value = match port.name.as_str() {
                 "attention_mask" | "encoder_attention_mask" => 1,
@@ -185,7 +206,8 @@ impl Session {
             };
             let shape: Option<Vec<usize>> =
                 port.shape.iter().map(|dim| dim.evaluate(&axes)).collect();
-            let missing = inputs.get(&port.name).is_none();
+            let is_resident = residents.iter().any(|(name, _)| name == port.name);
+            let missing = inputs.get(&port.name).is_none() && !is_resident;
             if let Some(shape) = shape.filter(|_| missing)
                 && let Some(tensor) = constant(port.dtype, &shape, value)
             {
@@ -195,8 +217,15 @@ impl Session {
     }
 
     /// The sizes of the named axes, as far as the inputs say; what a step needs not bring has none.
-    fn axes(&self, inputs: &Tensors, cached: bool) -> Bindings {
-        let given = |port: &Port| Some((port.shape.clone(), inputs.get(&port.name)?.shape()));
+    fn axes(&self, inputs: &Tensors, residents: &Residents, cached: bool) -> Bindings {
+        let given = |port: &Port| {
+            let resident = || residents.iter().find(|(name, _)| *name == port.name);
+            let shape = match inputs.get(&port.name) {
+                Some(tensor) => tensor.shape(),
+                None => resident()?.1.shape(),
+            };
+            Some((port.shape.clone(), shape))
+        };
         let given = self.signature.inputs.iter().filter_map(given);
         let mut sizes: Bindings = given
             .flat_map(|(dims, sizes)| dims.into_iter().zip(sizes))

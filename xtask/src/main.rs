@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test | bless | fixtures`.
+//! The project's own chores: `cargo xtask test | bless | fixtures | peers`.
 
 use std::env;
 use std::ffi::OsString;
@@ -26,6 +26,16 @@ enum Xtask {
         #[arg(long, default_value = "python3")]
         python: PathBuf,
     },
+    /// Export the same random weights with other exporters too, and measure all of them with
+    /// `nezha bench`; the results go to target/peers.
+    Peers {
+        /// A Python that has benches/peers/requirements.txt installed.
+        #[arg(long, default_value = "python3")]
+        python: PathBuf,
+        /// Time for each shape in each contender.
+        #[arg(long, default_value = "5")]
+        seconds: String,
+    },
 }
 
 fn main() -> ExitCode {
@@ -33,6 +43,7 @@ fn main() -> ExitCode {
         Xtask::Test { arguments } => test(&arguments),
         Xtask::Bless => bless(),
         Xtask::Fixtures { python } => fixtures(&python),
+        Xtask::Peers { python, seconds } => peers(&python, &seconds),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,6 +91,31 @@ fn fixtures(python: &Path) -> Result<()> {
         .finish()
 }
 
+/// The plain BERT comes first: ratios are to it.
+const PEERS: [&str; 4] = ["bert", "ours/model", "torchscript", "dynamo"];
+
+fn peers(python: &Path, seconds: &str) -> Result<()> {
+    let folder = Path::new("target/peers");
+    let script = "benches/peers/make.py";
+    Command::new(python).arg(script).arg(folder).finish()?;
+    let mut export = nezha();
+    export.arg("export").arg(folder.join("checkpoint"));
+    export.args(["--head", "base", "--force", "-o"]);
+    export.arg(folder.join("ours")).finish()?;
+    // Where an exporter failed there is no file; its script has said so.
+    let models = PEERS.map(|name| folder.join(name).with_extension("onnx"));
+    let models = models.iter().filter(|it| root().join(it).exists());
+    let mut bench = nezha();
+    bench.arg("bench").args(models);
+    bench.args(["--engines", "ort:cpu", "--batch", "1,4,8"]);
+    bench.args(["--sequence", "16,64,128,512", "--seconds", seconds]);
+    for (option, name) in [("--json", "json"), ("--csv", "csv"), ("--report", "html")] {
+        let file = folder.join("peers").with_extension(name);
+        bench.arg(option).arg(file);
+    }
+    bench.finish()
+}
+
 /// Subfolders that hold a configuration's heads, or a head's checkpoint.
 fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = folder
@@ -94,6 +130,10 @@ fn subfolders(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     folders.sort();
     Ok(folders)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 fn cargo() -> Command {
@@ -113,8 +153,7 @@ trait Finish {
 
 impl Finish for Command {
     fn finish(&mut self) -> Result<()> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let status = self.current_dir(root).status();
+        let status = self.current_dir(root()).status();
         let status = status.with_context(|| format!("{self:?}"))?;
         if !status.success() {
             bail!("{self:?} ended with {status}");

@@ -17,16 +17,18 @@ pub use error::DecoderError;
 pub use generation::{Finish, Generated, GenerationOptions, Sampling, Strategy};
 pub use text::{GeneratedText, TextGeneration};
 
+use crate::engine::Residents;
 use crate::session::PAST;
-use crate::{Session, Tensor, Tensors};
+use crate::{Session, SessionError, Tensor, Tensors};
 
 /// What the outputs are called that hold the cache.
 const PRESENT: &str = "present.";
 
 /// A batch of sequences that grow together, and the cache of what is computed of them.
 ///
-/// The cache lies in host memory. It moves from the outputs of a step to the inputs of the next and
-/// is not copied on the way, but an engine on another device fetches it there in each step.
+/// The cache lies where the engine computes: ONNX Runtime's stays on its device from one step to the
+/// next (IO binding), tract's in host memory. It is not copied on the way. Only
+/// [`select`](Self::select), which beam search needs, takes it through host memory.
 ///
 /// ```no_run
 /// use ndarray::array;
@@ -42,8 +44,11 @@ const PRESENT: &str = "present.";
 pub struct Decoder<'s> {
     session: &'s Session,
     encoder: Option<[Tensor; 2]>,
-    /// What the next step takes besides its tokens: the cache, and what is the same in every step.
+    /// What the next step takes besides its tokens: what is the same in every step, and the cache
+    /// where it lies in host memory.
     inputs: Tensors,
+    /// The cache where it lies on the engine's device.
+    residents: Residents,
     /// 1 for a cached token, 0 for padding, [batch, past].
     past_mask: Array2<i64>,
 }
@@ -62,6 +67,7 @@ impl<'s> Decoder<'s> {
             session,
             encoder: None,
             inputs: Tensors::default(),
+            residents: Residents::default(),
             past_mask: Array2::default((0, 0)),
         })
     }
@@ -95,12 +101,17 @@ impl<'s> Decoder<'s> {
 
     /// Empties the cache.
     pub fn reset(&mut self) {
+        self.forget_host_cache();
+        self.residents = Residents::default();
+        self.past_mask = Array2::default((0, 0));
+    }
+
+    fn forget_host_cache(&mut self) {
         let is_past = |name: &str| name.starts_with(PAST);
         self.inputs = std::mem::take(&mut self.inputs)
             .into_iter()
             .filter(|(name, _)| !is_past(name))
             .collect();
-        self.past_mask = Array2::default((0, 0));
     }
 
     /// Appends tokens, `[batch, new]`, and gives the scores of the token after them,
@@ -173,15 +184,31 @@ impl<'s> Decoder<'s> {
             .insert("token_type_ids", Array2::<i64>::zeros(ids.dim()));
         self.inputs.insert("input_ids", ids);
         self.inputs.insert("attention_mask", attention_mask.clone());
-        self.session.complete(&mut self.inputs);
-        let outputs = self.session.compute(&self.inputs, None)?;
-
+        self.session.complete(&mut self.inputs, &self.residents);
+        let outputs = self.compute()?;
         self.past_mask = attention_mask;
         self.inputs.remove("encoder_hidden_states");
+        Ok(outputs)
+    }
+
+    /// Computes, and takes the cache out of the outputs.
+    fn compute(&mut self) -> Result<Tensors, DecoderError> {
+        let past = |name: &str| {
+            let kept = name.strip_prefix(PRESENT)?;
+            Some(format!("{PAST}{kept}"))
+        };
+        let session = self.session;
+        if let Some(engine) = session.engine().keeping() {
+            let (outputs, residents) =
+                session.compute_keeping(engine, &self.inputs, &self.residents, &past)?;
+            self.forget_host_cache();
+            self.residents = residents;
+            return Ok(outputs);
+        }
         let mut rest = Tensors::default();
-        for (name, tensor) in outputs {
-            match name.strip_prefix(PRESENT) {
-                Some(kept) => self.inputs.insert(format!("{PAST}{kept}"), tensor),
+        for (name, tensor) in session.compute(&self.inputs, None)? {
+            match past(&name) {
+                Some(name) => self.inputs.insert(name, tensor),
                 None => rest.insert(name, tensor),
             }
         }
@@ -191,7 +218,8 @@ impl<'s> Decoder<'s> {
     /// Goes on with these of the sequences, in this order; one may be there more than once.
     ///
     /// # Errors
-    /// [`DecoderError::Row`].
+    /// [`DecoderError::Row`]; [`DecoderError::Session`] where the engine's device doesn't give the
+    /// cache.
     pub fn select(&mut self, rows: &[usize]) -> Result<(), DecoderError> {
         let batch = self.past_mask.nrows();
         if let Some(row) = rows.iter().copied().find(|row| *row >= batch) {
@@ -200,6 +228,11 @@ impl<'s> Decoder<'s> {
         if rows.iter().copied().eq(0..batch) {
             return Ok(());
         }
+        for (name, tensor) in self.residents.iter() {
+            let tensor = tensor.to_host().map_err(SessionError::from)?;
+            self.inputs.insert(name, tensor);
+        }
+        self.residents = Residents::default();
         for port in &self.session.signature().inputs {
             let of_batch = port.shape.first().and_then(|dim| dim.as_symbol()) == Some(axes::BATCH);
             if let Some(tensor) = self.inputs.get(&port.name).filter(|_| of_batch) {

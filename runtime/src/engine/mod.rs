@@ -10,6 +10,7 @@ mod pool;
 mod profile;
 #[cfg(feature = "tract")]
 mod recent;
+mod resident;
 #[cfg(feature = "tract")]
 mod tract;
 
@@ -19,6 +20,7 @@ pub use choice::{EngineChoice, EngineKind, UnknownEngine};
 pub use error::{EngineError, Skipped};
 pub use options::{AxisRange, EngineOptions, Optimization, TensorRtOptions};
 pub use profile::{NodePlacement, Profile};
+pub use resident::{KeepOutputs, Resident, Residents};
 
 #[cfg(feature = "ort")]
 pub(crate) use self::ort::execution_providers;
@@ -44,6 +46,11 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Run`]; [`EngineError::DeadlineExceeded`]; [`EngineError::Output`] where the
     /// engine gives what the signature doesn't say.
     fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError>;
+
+    /// The same engine, if it can leave outputs on its device: ONNX Runtime by IO binding.
+    fn keeping(&self) -> Option<&dyn KeepOutputs> {
+        None
+    }
 
     /// Ends profiling and reads the profile back.
     ///

@@ -7,6 +7,7 @@
 mod builder;
 mod environment;
 mod optimized;
+mod resident;
 mod shared;
 mod tensorrt;
 
@@ -27,13 +28,15 @@ pub(crate) use self::environment::execution_providers;
 use self::shared::SharedWeights;
 use super::pool::Pool;
 use super::profile::{self, Profile};
-use super::{Engine, EngineError, EngineKind, EngineOptions};
+use super::{Engine, EngineError, EngineKind, EngineOptions, KeepOutputs, Residents};
 use crate::tensor::{Element, with_array, with_element};
 use crate::{Model, Tensor, Tensors};
 
 /// A model in ONNX Runtime.
 pub(super) struct OrtEngine {
     kind: EngineKind,
+    /// The GPU.
+    device: u32,
     description: String,
     outputs: Vec<Port>,
     /// `run` of a session is not thread-safe, whatever ONNX Runtime says: see the `ort` crate.
@@ -83,6 +86,7 @@ impl OrtEngine {
         let sessions: Result<Vec<_>, _> = (0..options.sessions.get()).map(open).collect();
         Ok(Self {
             kind,
+            device: options.device,
             description: format!("ONNX Runtime {} ({})", library.version, device(kind)),
             outputs: model.signature().outputs.clone(),
             sessions: Pool::new(sessions?),
@@ -183,6 +187,10 @@ impl Engine for OrtEngine {
         answer.unwrap_or_else(|| Err(self.late()))
     }
 
+    fn keeping(&self) -> Option<&dyn KeepOutputs> {
+        Some(self)
+    }
+
     fn end_profiling(&self) -> Result<Profile, EngineError> {
         let mut profiling = self
             .profiling
@@ -194,6 +202,20 @@ impl Engine for OrtEngine {
         let finished = self.sessions.with_each(Session::end_profiling);
         let profiles = finished.into_iter().map(|it| self.profile(it));
         Ok(Profile::joined(profiles.collect::<Result<Vec<_>, _>>()?))
+    }
+}
+
+impl KeepOutputs for OrtEngine {
+    fn run_keeping(
+        &self,
+        inputs: &Tensors,
+        residents: &Residents,
+        keep: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(Tensors, Residents), EngineError> {
+        let compute =
+            |session: &mut Session| self.compute_resident(session, inputs, residents, keep);
+        let answer = self.sessions.with(None, compute);
+        answer.unwrap_or_else(|| Err(self.late()))
     }
 }
 

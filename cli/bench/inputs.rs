@@ -1,0 +1,172 @@
+//! Batches of token ids, and the tensors that a model takes for one.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow, bail};
+use ndarray::{Array2, ArrayD, IxDyn};
+use nezha_graphs::{DType, Port};
+use nezha_runtime::{Model, Tensor, Tensors, Tokenizer};
+
+use super::protocol::Batch;
+
+/// Real texts are at most this many batches, so that every turn can run all of them.
+const TEXT_BATCHES: usize = 16;
+/// Ids that are no special tokens in any vocabulary of BERT's family begin about here.
+const FIRST_ID: usize = 1000;
+
+/// Batches of one size.
+pub struct Case {
+    /// Texts in a batch.
+    pub batch: usize,
+    /// Tokens of the longest text.
+    pub sequence: usize,
+    /// Whether the texts are real ones of their own lengths.
+    pub is_text: bool,
+    /// The token ids.
+    pub batches: Vec<Batch>,
+}
+
+impl Case {
+    /// One batch of random ids below `vocabulary`; the same for the same arguments.
+    pub fn random(batch: usize, sequence: usize, vocabulary: usize) -> Self {
+        let first = FIRST_ID.min(vocabulary / 2);
+        let mut state = 1_u64;
+        let mut id = || {
+            // Knuth's MMIX generator; its high bits are random enough for token ids.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let choices = (vocabulary - first).max(1) as u64;
+            (first as u64 + (state >> 33) % choices) as u32
+        };
+        let rows = (0..batch).map(|_| (0..sequence).map(|_| id()).collect());
+        Self {
+            batch,
+            sequence,
+            is_text: false,
+            batches: vec![rows.collect()],
+        }
+    }
+
+    /// Batches of the lines of a file, in their order, as the tokenizer in `folder` splits them.
+    ///
+    /// # Errors
+    /// Where a file can't be read, or has fewer lines than a batch takes.
+    pub fn text(file: &Path, folder: &Path, batch: usize) -> Result<Self> {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| anyhow!("{}: {error}", file.display()))?;
+        let tokenizer = Tokenizer::load(folder)?;
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let rows = lines
+            .take(batch * TEXT_BATCHES)
+            .map(|line| Ok(tokenizer.encode(line, None, tokenizer.max_length())?.ids))
+            .collect::<Result<Batch>>()?;
+        let batches: Vec<Batch> = rows.chunks_exact(batch).map(<[_]>::to_vec).collect();
+        if batches.is_empty() {
+            bail!(
+                "{}: {} lines with text, too few for a batch of {batch}",
+                file.display(),
+                rows.len()
+            );
+        }
+        Ok(Self {
+            batch,
+            sequence: rows.iter().map(Vec::len).max().unwrap_or(0),
+            is_text: true,
+            batches,
+        })
+    }
+
+    /// Tokens in a batch on average, padding not counted.
+    pub fn tokens(&self) -> f64 {
+        let tokens: usize = self.batches.iter().flatten().map(Vec::len).sum();
+        tokens as f64 / self.batches.len() as f64
+    }
+}
+
+/// How many token ids a model knows: the rows of the largest table that it gathers from.
+///
+/// # Errors
+/// Where it gathers from no table.
+pub fn vocabulary(model: &Model) -> Result<usize> {
+    if let Some(config) = model.config() {
+        return Ok(config.vocab_size);
+    }
+    let graph = model.proto().graph.iter();
+    let rows = graph.flat_map(|graph| {
+        let gathers = graph.node.iter().filter(|node| node.op_type == "Gather");
+        let tables = gathers.filter_map(|node| node.input.first());
+        tables.filter_map(|table| {
+            let table = graph.initializer.iter().find(|it| it.name == *table)?;
+            (table.dims.len() == 2).then(|| table.dims[0])
+        })
+    });
+    let rows = rows.max().and_then(|rows| usize::try_from(rows).ok());
+    rows.filter(|rows| *rows > 0).ok_or_else(|| {
+        anyhow!(
+            "{}: no embedding table is gathered from, so its vocabulary is unknown",
+            model.path().display()
+        )
+    })
+}
+
+/// What a model of BERT's signature takes for a batch, padded to its longest text.
+///
+/// # Errors
+/// Where it has an input that BERT has not.
+pub fn tensors(ports: &[Port], batch: &Batch) -> Result<Tensors> {
+    ports
+        .iter()
+        .map(|port| Ok((port.name.clone(), tensor(port, batch)?)))
+        .collect()
+}
+
+fn tensor(port: &Port, batch: &Batch) -> Result<Tensor> {
+    let longest = batch.iter().map(Vec::len).max().unwrap_or(0);
+    let value = |row: usize, column: usize| -> i64 {
+        let id = batch[row].get(column);
+        match port.name.as_str() {
+            "attention_mask" => i64::from(id.is_some()),
+            "position_ids" => column as i64,
+            "token_type_ids" => 0,
+            _ => id.copied().map_or(0, i64::from),
+        }
+    };
+    let known = [
+        "input_ids",
+        "attention_mask",
+        "token_type_ids",
+        "position_ids",
+    ];
+    if !known.contains(&port.name.as_str()) {
+        bail!(
+            "input '{}' is none of {}: bench knows no values for it",
+            port.name,
+            known.join(", ")
+        );
+    }
+    let values = Array2::from_shape_fn((batch.len(), longest), |(row, column)| value(row, column));
+    let values = spread(values, port)?;
+    match port.dtype {
+        DType::I64 => Ok(values.into()),
+        DType::I32 => Ok(values.mapv(|it| it as i32).into()),
+        DType::F32 => Ok(values.mapv(|it| it as f32).into()),
+        found => bail!("input '{}' is {found}, expected int64 or int32", port.name),
+    }
+}
+
+/// [b, s] as it is; for multiple choice every text is both of two choices, [b, 2, s].
+fn spread(values: Array2<i64>, port: &Port) -> Result<ArrayD<i64>> {
+    let (batch, sequence) = values.dim();
+    match port.shape.as_slice() {
+        [_, _] => Ok(values.into_dyn()),
+        [_, choices, _] => {
+            let choices = choices.as_fixed().unwrap_or(2);
+            let values = values.into_shape_with_order(IxDyn(&[batch, 1, sequence]))?;
+            let shape = IxDyn(&[batch, choices, sequence]);
+            let spread = values.broadcast(shape).map(|it| it.to_owned());
+            spread.ok_or_else(|| anyhow!("input '{}' has no choices", port.name))
+        }
+        shape => bail!("input '{}' has {} axes, expected 2", port.name, shape.len()),
+    }
+}

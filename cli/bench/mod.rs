@@ -1,0 +1,295 @@
+//! `nezha bench`: models in engines side by side, with how far their answers are apart.
+
+mod agreement;
+mod chart;
+mod compare;
+mod flop;
+mod inputs;
+mod machine;
+mod matmul;
+mod measure;
+mod memory;
+mod process;
+mod protocol;
+mod record;
+mod report;
+mod statistics;
+mod table;
+pub mod worker;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use nezha_exporter::onnx::replace_file;
+use nezha_runtime::{EngineKind, Model};
+
+use inputs::Case;
+use measure::Runner;
+use record::{Cell, Contender, ContenderKey, Document, Method, Shape};
+
+/// Measure models in engines side by side: latency, throughput, memory, agreement.
+///
+/// Each model in each engine is a process of its own. For every shape they take turns (A B A B) until
+/// each has had --runs runs or --seconds; what slows down the machine for a while slows down all.
+/// Any model with BERT's inputs can take part. What doesn't start or fails is a row with the reason,
+/// and the exit code is 1. Ctrl-C prints and saves what is finished.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// The .onnx files; the first one in the first engine is what the others are compared with.
+    #[arg(required = true)]
+    models: Vec<PathBuf>,
+    /// ort (= ort:cpu), ort:cuda, ort:tensorrt, tract.
+    #[arg(
+        long,
+        value_name = "E,E",
+        value_delimiter = ',',
+        default_value = "ort:cpu,tract"
+    )]
+    engines: Vec<EngineKind>,
+    /// Texts in a batch.
+    #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "1,8")]
+    batch: Vec<NonZeroUsize>,
+    /// Tokens in each text.
+    #[arg(
+        long,
+        value_name = "N,N",
+        value_delimiter = ',',
+        default_value = "16,128,512"
+    )]
+    sequence: Vec<NonZeroUsize>,
+    /// Threads of a run; the engine's default where absent.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    threads: Vec<NonZeroUsize>,
+    /// Real texts, a line each, in place of random token ids of the --sequence lengths.
+    ///
+    /// The first model's folder has to hold the tokenizer.
+    #[arg(long, value_name = "FILE", conflicts_with = "sequence")]
+    text: Option<PathBuf>,
+    /// Runs of each shape, where --seconds allow.
+    #[arg(long, value_name = "N", default_value = "50")]
+    runs: NonZeroUsize,
+    /// Time for each shape in each contender, warm-up not counted; that takes as long at most.
+    #[arg(long, value_name = "S", default_value = "5", value_parser = seconds)]
+    seconds: f64,
+    /// Turns that each contender takes with each shape.
+    #[arg(long, value_name = "N", default_value = "5")]
+    rounds: NonZeroUsize,
+    /// Keep the workers on these processors (Linux).
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    cpus: Vec<usize>,
+    /// The ONNX Runtime library, or the folder that holds it.
+    #[arg(long, value_name = "PATH")]
+    ort_library: Option<PathBuf>,
+    /// Write everything, all samples included, as JSON; `-` for standard output, without the table.
+    #[arg(long, value_name = "F")]
+    json: Option<PathBuf>,
+    /// Write a row for each shape in each contender.
+    #[arg(long, value_name = "F.csv")]
+    csv: Option<PathBuf>,
+    /// Write tables and charts as one HTML file.
+    #[arg(long, value_name = "F.html")]
+    report: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Compare(compare::Args),
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(seconds) if seconds > 0.0 && f64::is_finite(seconds) => Ok(seconds),
+        _ => Err("expected a number of seconds above 0".to_owned()),
+    }
+}
+
+/// Measures and prints, or compares.
+pub fn run(args: Args) -> Result<()> {
+    if let Some(Command::Compare(args)) = args.command {
+        return compare::run(args);
+    }
+    let models: Vec<Model> = args
+        .models
+        .iter()
+        .map(Model::open)
+        .collect::<Result<_, _>>()?;
+    let cases = cases(&args, &models)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    ctrlc::set_handler(move || stopped.store(true, Ordering::Relaxed))?;
+
+    let mut document = Document {
+        schema: record::SCHEMA.to_owned(),
+        nezha: env!("CARGO_PKG_VERSION").to_owned(),
+        started: jiff::Timestamp::now().strftime("%FT%TZ").to_string(),
+        complete: false,
+        machine: machine::describe(),
+        method: Method {
+            rounds: args.rounds.get(),
+            runs: args.runs.get(),
+            seconds: args.seconds,
+            cpus: args.cpus.clone(),
+            text: args.text.as_ref().map(|it| it.display().to_string()),
+        },
+        contenders: Vec::new(),
+        cells: Vec::new(),
+    };
+    measure_all(&args, &models, &cases, &stop, &mut document)?;
+    let failed = failures(&document);
+    document.complete = failed.is_empty();
+    write(&args, &document)?;
+    if stop.load(Ordering::Relaxed) {
+        bail!("stopped; without numbers:{failed}");
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => bail!("without numbers:{failed}"),
+    }
+}
+
+/// The batches that every contender runs.
+fn cases(args: &Args, models: &[Model]) -> Result<Vec<Case>> {
+    let batches = args.batch.iter().map(|it| it.get());
+    if let Some(file) = &args.text {
+        let folder = args.models[0].parent().unwrap_or(Path::new(""));
+        return batches
+            .map(|batch| Case::text(file, folder, batch))
+            .collect();
+    }
+    let vocabularies = models.iter().map(inputs::vocabulary);
+    let vocabularies = vocabularies.collect::<Result<Vec<_>>>()?;
+    let vocabulary = vocabularies.into_iter().min().context("no model")?;
+    let shapes = batches.flat_map(|batch| args.sequence.iter().map(move |it| (batch, it.get())));
+    Ok(shapes
+        .map(|(batch, sequence)| Case::random(batch, sequence, vocabulary))
+        .collect())
+}
+
+/// Those with the same number of threads run side by side, one number after the other.
+fn measure_all(
+    args: &Args,
+    models: &[Model],
+    cases: &[Case],
+    stop: &AtomicBool,
+    document: &mut Document,
+) -> Result<()> {
+    let threads: Vec<Option<usize>> = match args.threads.as_slice() {
+        [] => vec![None],
+        threads => threads.iter().map(|it| Some(it.get())).collect(),
+    };
+    let contenders = models.len() * args.engines.len();
+    let turns = cases.len() * contenders * threads.len() * (1 + args.rounds.get());
+    let bar = ProgressBar::new(turns as u64).with_style(
+        ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    for threads in threads {
+        bar.set_message("loading");
+        let mut runners = Vec::new();
+        for model in models {
+            for engine in &args.engines {
+                let contender = contender(model, *engine, threads);
+                runners.push(start(args, contender, model.path()));
+            }
+        }
+        for case in cases {
+            let cells = measure::shape(&mut runners, case, &document.method, stop, &bar)?;
+            if let Some(cell) = cells.first() {
+                bar.set_message(cell.shape.label());
+            }
+            document.cells.extend(cells);
+        }
+        if !stop.load(Ordering::Relaxed) {
+            runners.iter_mut().for_each(Runner::finish);
+        }
+        let contenders = runners.into_iter().map(|it| it.contender);
+        document.contenders.extend(contenders);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+fn contender(model: &Model, engine: EngineKind, threads: Option<usize>) -> Contender {
+    let graph = model.proto().graph.as_ref();
+    Contender {
+        key: ContenderKey {
+            model: model.path().display().to_string(),
+            engine: engine.to_string(),
+            threads,
+        },
+        model_bytes: model.path().metadata().map_or(0, |it| it.len()),
+        flop_per_token: graph.map_or(0.0, flop::per_token),
+        description: None,
+        load_ms: None,
+        first_answer_ms: None,
+        matmul_flops: None,
+        nodes: BTreeMap::new(),
+        error: None,
+    }
+}
+
+fn start(args: &Args, contender: Contender, model: &Path) -> Runner {
+    let engine = contender.key.engine.clone();
+    let threads = contender.key.threads.map(|it| it.to_string());
+    let cpus: Vec<String> = args.cpus.iter().map(usize::to_string).collect();
+    let cpus = cpus.join(",");
+    let mut arguments = vec![model, Path::new("--engine"), Path::new(&engine)];
+    if let Some(threads) = &threads {
+        arguments.extend([Path::new("--threads"), Path::new(threads)]);
+    }
+    if let Some(library) = &args.ort_library {
+        arguments.extend([Path::new("--ort-library"), library]);
+    }
+    if !cpus.is_empty() {
+        arguments.extend([Path::new("--cpus"), Path::new(&cpus)]);
+    }
+    Runner::start(contender, &arguments)
+}
+
+/// What has no numbers, a line each.
+fn failures(document: &Document) -> String {
+    let line = |cell: &Cell| {
+        let Some(error) = &cell.error else {
+            return String::new();
+        };
+        let Shape { .. } = cell.shape;
+        format!(
+            "\n  {}, {}: {error}",
+            table::name(&cell.contender),
+            cell.shape.label()
+        )
+    };
+    document.cells.iter().map(line).collect()
+}
+
+fn write(args: &Args, document: &Document) -> Result<()> {
+    let save = |path: &Path, bytes: Vec<u8>| {
+        replace_file(path, true, |out| {
+            Ok(std::io::Write::write_all(out, &bytes)?)
+        })
+    };
+    if let Some(path) = args.csv.as_deref() {
+        save(path, table::csv(document)?)?;
+    }
+    if let Some(path) = args.report.as_deref() {
+        save(path, report::html(document)?.into_bytes())?;
+    }
+    match args.json.as_deref() {
+        Some(path) if path == Path::new("-") => {
+            println!("{}", serde_json::to_string_pretty(document)?);
+            return Ok(());
+        }
+        Some(path) => save(path, serde_json::to_vec_pretty(document)?)?,
+        None => {}
+    }
+    print!("{}", table::text(document));
+    Ok(())
+}
