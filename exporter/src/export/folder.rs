@@ -6,17 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Warning;
+use super::tokenizer::{TOKENIZER_FILES, TokenizerFolder};
 use crate::checkpoint::Checkpoint;
 use crate::onnx::{Staged, WriteError, remove_partial_files};
-
-/// Files that stand beside a checkpoint's weights and belong beside an artifact too.
-const SIDECARS: [&str; 5] = [
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// How the name of an external weights file starts and ends; a digest is in between.
 const WEIGHTS: (&str, &str) = ("weights.", ".onnx_data");
@@ -27,7 +19,7 @@ pub(super) fn weights_name(digest: &str) -> String {
 }
 
 /// A folder that nobody else exports to as long as this is held.
-pub(super) struct TargetFolder<'p> {
+pub(crate) struct TargetFolder<'p> {
     path: &'p Path,
     /// Whether this export made the folder.
     made: bool,
@@ -107,13 +99,10 @@ impl Sidecar {
             name: "config.json",
             bytes: checkpoint.config_json().as_bytes().to_vec(),
         }];
-        for name in SIDECARS {
-            let source = checkpoint.folder().join(name);
-            if source.is_file() {
-                let bytes = fs::read(&source).map_err(|error| WriteError::File {
-                    path: source,
-                    source: error,
-                })?;
+        let tokenizer = TokenizerFolder::read(checkpoint.folder(), warnings)?;
+        for name in TOKENIZER_FILES {
+            if let Some(bytes) = tokenizer.get(name) {
+                let bytes = bytes.to_vec();
                 sidecars.push(Self { name, bytes });
             } else if folder.join(name).exists() {
                 warnings.push(Warning::ForeignFile {

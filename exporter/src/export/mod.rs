@@ -7,6 +7,8 @@ mod progress;
 mod selection;
 mod staged_files;
 mod survey;
+mod tokenizer;
+mod tokenizer_json;
 mod warning;
 
 use std::path::{Path, PathBuf};
@@ -20,8 +22,10 @@ pub use warning::Warning;
 
 use crate::checkpoint::Checkpoint;
 use crate::graph::Weights;
-use folder::{TargetFolder, remove_superseded_weights};
+pub(crate) use folder::TargetFolder;
+use folder::remove_superseded_weights;
 use plan::Plan;
+pub(crate) use plan::build as graph_of;
 use progress::Progress;
 use selection::Selection;
 

@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use nezha_graphs::{Head, Metadata};
+use nezha_graphs::{GraphOptions, Head, Metadata};
 
 use super::digest::Digest;
 use super::folder::{Sidecar, weights_name};
@@ -13,13 +13,15 @@ use super::survey::has_pooler;
 use super::{Artifact, ExportError, ExportOptions, Heads, Placement, Warning, WrittenFile};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
-use crate::nezha;
+use crate::nezha::{self, BuildError};
 use crate::onnx::{Links, Message, Staged, WeightsFile, WriteError, encode_metadata};
 
 /// Everything that is decided before the first byte is written.
 pub(super) struct Plan<'c> {
     checkpoint: &'c Checkpoint,
     heads: Vec<Head>,
+    /// What the graphs really take and give.
+    options: GraphOptions,
     opset: u32,
     /// The graph of each head.
     graphs: Vec<Graph>,
@@ -37,10 +39,18 @@ impl<'c> Plan<'c> {
         heads: Vec<Head>,
         options: &ExportOptions,
     ) -> Result<Self, ExportError> {
+        let linked = options.weights == Placement::Linked;
+        let mut graph = options.graph.clone();
+        // Without its weights, a base model has no `pooler_output` to give.
+        graph.pooler &= has_pooler(checkpoint);
         let graphs = heads
             .iter()
-            .map(|&head| build(checkpoint, head, options))
-            .collect::<Result<Vec<Graph>, ExportError>>()?;
+            .map(|&head| build(checkpoint, head, &graph, options.opset, linked))
+            .collect::<Result<Vec<Graph>, BuildError>>()
+            .map_err(|source| ExportError::Build {
+                folder: checkpoint.folder().to_owned(),
+                source,
+            })?;
         let links = match options.weights {
             Placement::Linked => links(checkpoint, &graphs, folder)?,
             _ => Links::new(),
@@ -52,6 +62,7 @@ impl<'c> Plan<'c> {
         };
         let mut plan = Self {
             checkpoint,
+            options: graph,
             opset: options.opset,
             paths: heads.iter().map(|head| folder.join(name(head))).collect(),
             heads,
@@ -79,6 +90,7 @@ impl<'c> Plan<'c> {
     fn metadata(&self, head: Head, digest: &str) -> Result<Vec<u8>, WriteError> {
         let metadata = Metadata {
             head,
+            options: self.options.clone(),
             config_json: self.checkpoint.config_json().to_owned(),
             source_size: self.checkpoint.size(),
             source_digest: digest.to_owned(),
@@ -184,22 +196,17 @@ impl<'c> Plan<'c> {
     }
 }
 
-fn build(
+/// The graph of `head` over the checkpoint's weights, `linked` to where they are or not.
+pub(crate) fn build(
     checkpoint: &Checkpoint,
     head: Head,
-    options: &ExportOptions,
-) -> Result<Graph, ExportError> {
-    let weights: &dyn Weights = match options.weights {
-        Placement::Linked => &InPlace(checkpoint),
-        _ => checkpoint,
+    options: &GraphOptions,
+    opset: u32,
+    linked: bool,
+) -> Result<Graph, BuildError> {
+    let weights: &dyn Weights = match linked {
+        true => &InPlace(checkpoint),
+        false => checkpoint,
     };
-    let mut graph = options.graph.clone();
-    // Without its weights, a base model has no `pooler_output` to give.
-    graph.pooler &= has_pooler(checkpoint);
-    nezha::build(weights, checkpoint.config(), head, &graph, options.opset).map_err(|source| {
-        ExportError::Build {
-            folder: checkpoint.folder().to_owned(),
-            source,
-        }
-    })
+    nezha::build(weights, checkpoint.config(), head, options, opset)
 }

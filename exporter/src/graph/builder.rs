@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nezha_graphs::{DType, Dim, Port};
 
+use super::fold;
 use super::infer::{self, Element};
 use super::{Op, Scope};
 
@@ -312,6 +313,9 @@ impl<'w> Builder<'w> {
     /// Where the operation is unsound, the first such error is kept for [`Self::finish`] and the
     /// result takes the type of the first input, so that building goes on.
     pub(super) fn node(&self, path: &str, op: Op, inputs: &[Value]) -> Value {
+        if let Some(known) = self.fold(path, &op, inputs) {
+            return known;
+        }
         let state = &mut *self.state.borrow_mut();
         let name = state.node_name(path, op.name());
         let types: Vec<&ValueType> = inputs.iter().map(|it| &state.graph.types[it.0]).collect();
@@ -330,6 +334,22 @@ impl<'w> Builder<'w> {
             outputs: vec![output],
         });
         output
+    }
+
+    /// The constant that an operation comes to, where everything about it is known.
+    fn fold(&self, path: &str, op: &Op, inputs: &[Value]) -> Option<Value> {
+        let (output_type, bytes, numbers) = {
+            let state = self.state.borrow();
+            let types: Vec<&ValueType> = inputs.iter().map(|it| &state.graph.types[it.0]).collect();
+            let output_type = infer::output(op, &types).ok()?;
+            let numbers = fold::fold(op, &types, &output_type)?;
+            let bytes = fold::bytes(output_type.dtype, &numbers)?;
+            (output_type, bytes, numbers)
+        };
+        let shape: Option<Vec<usize>> = output_type.shape.iter().map(Dim::as_fixed).collect();
+        let name = self.state.borrow_mut().node_name(path, op.name());
+        let elements = numbers.into_iter().map(Element::Number).collect();
+        Some(self.constant(name, output_type.dtype, &shape?, bytes, Some(elements)))
     }
 
     /// Adds another output to the node that made `first`, the newest one.

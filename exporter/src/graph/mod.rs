@@ -27,6 +27,7 @@
 //! The module knows nothing of NEZHA, checkpoints or files.
 
 mod builder;
+mod fold;
 mod infer;
 mod op;
 mod scope;
