@@ -2,7 +2,7 @@
 
 mod graph_args;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -15,6 +15,8 @@ use nezha_exporter::{
 use nezha_graphs::{DType, Head, UnknownHead};
 
 use crate::checkpoint_options::CheckpointOptions;
+use crate::engine::EngineResources;
+use crate::verify::{self, EngineList};
 use graph_args::GraphArgs;
 
 /// Write a checkpoint as ONNX.
@@ -40,8 +42,24 @@ pub struct Args {
     /// Replace an artifact that is there already.
     #[arg(long)]
     force: bool,
+    /// Compare every weight with the checkpoint, and the answers of the engines with those of the
+    /// built-in reference, as `nezha verify` does.
+    #[arg(long)]
+    verify: bool,
+    #[command(flatten)]
+    verification: Verification,
     #[command(flatten)]
     open: CheckpointOptions,
+}
+
+/// What `--verify` asks.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Verification")]
+struct Verification {
+    #[command(flatten)]
+    engines: EngineList,
+    #[command(flatten)]
+    resources: EngineResources,
 }
 
 #[derive(Clone, Copy)]
@@ -77,8 +95,15 @@ pub fn run(args: Args) -> Result<()> {
         progress.show(a, b);
     });
     progress.clear();
-    report(&exported?);
-    Ok(())
+    let exported = exported?;
+    report(&exported);
+    if !args.verify {
+        return Ok(());
+    }
+    let models = exported.artifacts.iter();
+    let models: Vec<&Path> = models.map(|it| it.file.path.as_path()).collect();
+    let Verification { engines, resources } = &args.verification;
+    verify::exported(&models, &checkpoint, engines, &resources.options())
 }
 
 fn options(args: &Args) -> ExportOptions {

@@ -13,6 +13,7 @@ mod inspect;
 mod run;
 mod setup;
 mod tasks;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ enum Command {
     Inspect(inspect::Args),
     Run(run::Args),
     Setup(setup::Args),
+    Verify(verify::Args),
     #[command(flatten)]
     Tasks(tasks::Command),
 }
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Run(args) => run::run(args),
         Command::Setup(args) => setup::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Tasks(command) => tasks::run(command),
     };
     match result {

@@ -1,7 +1,10 @@
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Artifact, WrittenFile};
 use crate::onnx::{Links, Staged, WriteError, sync_folder};
+use crate::verify::document_path;
 
 /// The complete files of an export, none of which has its name yet.
 pub(super) struct StagedFiles {
@@ -41,10 +44,22 @@ impl StagedFiles {
             staged.persist(&path)?;
         }
         for (staged, artifact) in self.artifacts {
+            // What an earlier verification said was said of another file.
+            remove_if_there(&document_path(&artifact.file.path))?;
             staged.persist(&artifact.file.path)?;
             written.artifacts.push(artifact);
         }
         sync_folder(folder)?;
         Ok(written)
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), WriteError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(WriteError::File {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }
