@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::{
-    ExportOptions, Exported, Heads, Placement, WrittenFile, export_with_progress,
+    ExportOptions, Exported, Heads, Layout, Placement, WrittenFile, export_with_progress,
 };
 use nezha_graphs::{DType, Head, UnknownHead};
 
@@ -39,6 +39,10 @@ pub struct Args {
     /// Where the weights go.
     #[arg(long, default_value = "auto")]
     weights: Weights,
+    /// How the files lie: plain, optimum (ORTModelFor…), transformersjs, tei
+    /// (text-embeddings-inference) or triton (a model repository, one model for each head).
+    #[arg(long, default_value_t)]
+    layout: Layout,
     /// Replace an artifact that is there already.
     #[arg(long)]
     force: bool,
@@ -117,6 +121,7 @@ fn options(args: &Args) -> ExportOptions {
             Weights::External => Placement::External,
             Weights::Linked => Placement::Linked,
         },
+        layout: args.layout,
         force: args.force,
     }
 }

@@ -7,13 +7,14 @@ use ndarray::{ArrayD, Axis, Slice};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::reference::{self, Inputs, Outputs, Reference};
 use nezha_exporter::verify::Verified;
-use nezha_graphs::{DType, Port, axes};
+use nezha_graphs::{Port, axes};
 use nezha_runtime::{
     EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, Tensor, Tensors,
 };
 use serde::Serialize;
 
 use super::cases::{Case, cases};
+use super::difference::{Differences, Scales, add_scales, difference, output, worst};
 use super::tolerance::tolerance;
 
 /// What comparing one engine found.
@@ -44,7 +45,8 @@ pub struct CaseReport {
     pub sequence: usize,
     /// The output that is furthest off.
     pub output: String,
-    /// How far, as a share of the largest magnitude in it; null where no number says.
+    /// How far, as a share of the largest magnitude that it has in any case; null where no number
+    /// says.
     pub error: Option<f64>,
     /// What went wrong, where no answer came.
     pub failure: Option<String>,
@@ -64,10 +66,11 @@ impl EngineReport {
     }
 }
 
-/// An engine that is asked.
+/// An engine that is asked, and how far each of its answers is off.
 struct Asked {
     session: Session,
     report: EngineReport,
+    answers: Vec<Result<Differences>>,
 }
 
 /// Asks the engines of `named`, each of which has to start, or those that there are.
@@ -88,6 +91,7 @@ pub fn compare(
             Ok(session) => asked.push(Asked {
                 report: report(kind, session.engine().description(), true),
                 session,
+                answers: Vec::new(),
             }),
             Err(SessionError::Engine(error)) if named.is_empty() && is_absent(&error) => {
                 absent.push(report(kind, &error.to_string(), false));
@@ -101,17 +105,24 @@ pub fn compare(
     let graph = &verified.metadata.options;
     let (cases, left_out) = cases(checkpoint.config(), verified.head(), graph);
     let reference = Reference::load(checkpoint)?;
+    let mut scales = Scales::new();
     for case in &cases {
         let expected = reference
             .run_graph(verified.head(), graph, &case.inputs)
             .with_context(|| format!("the reference, {}", case.name))?;
+        add_scales(&mut scales, &expected);
         for asked in &mut asked {
-            asked.ask(case, &expected, graph.kv_cache);
+            let answer = match graph.kv_cache {
+                true => in_two_steps(&asked.session, case, &expected),
+                false => at_once(&asked.session, case, &expected),
+            };
+            asked.answers.push(answer);
         }
     }
-    let asked = asked.into_iter().map(|it| EngineReport {
+    let asked = asked.into_iter();
+    let asked = asked.map(|it| EngineReport {
         left_out: left_out.clone(),
-        ..it.report
+        ..it.finish(&cases, &scales)
     });
     Ok(asked.chain(absent).collect())
 }
@@ -141,80 +152,78 @@ fn reasons(absent: &[EngineReport]) -> String {
 }
 
 impl Asked {
-    fn ask(&mut self, case: &Case, expected: &Outputs, cached: bool) {
-        let answered = match cached {
-            true => in_two_steps(&self.session, case, expected),
-            false => at_once(&self.session, case, expected),
-        };
-        let (worst, failure) = match answered {
-            Ok(worst) => (worst, None),
-            Err(error) => (Worst::default(), Some(error.to_string())),
-        };
-        self.report.cases.push(CaseReport {
-            name: case.name,
-            batch: case.batch,
-            sequence: case.sequence,
-            passed: failure.is_none() && worst.error <= self.report.tolerance,
-            error: (failure.is_none() && worst.error.is_finite()).then_some(worst.error),
-            output: worst.output,
-            failure,
-        });
-    }
-}
-
-/// The output that is furthest off.
-#[derive(Default)]
-struct Worst {
-    output: String,
-    error: f64,
-}
-
-impl Worst {
-    fn add(&mut self, output: &str, error: f64) {
-        if self.output.is_empty() || error > self.error {
-            self.output = output.to_owned();
-            self.error = error;
+    fn finish(self, cases: &[Case], scales: &Scales) -> EngineReport {
+        let tolerance = self.report.tolerance;
+        let reports = cases.iter().zip(self.answers);
+        let reports = reports.map(|(case, answer)| case_report(case, answer, scales, tolerance));
+        EngineReport {
+            cases: reports.collect(),
+            ..self.report
         }
     }
 }
 
-fn at_once(session: &Session, case: &Case, expected: &Outputs) -> Result<Worst> {
-    let found = session.run(tensors(&case.inputs))?;
-    let mut worst = Worst::default();
-    for port in &session.signature().outputs {
-        worst.add(&port.name, difference(port, expected, &found)?);
+fn case_report(
+    case: &Case,
+    answer: Result<Differences>,
+    scales: &Scales,
+    tolerance: f64,
+) -> CaseReport {
+    let mut report = CaseReport {
+        name: case.name,
+        batch: case.batch,
+        sequence: case.sequence,
+        output: String::new(),
+        error: None,
+        failure: None,
+        passed: false,
+    };
+    match answer {
+        Ok(differences) => {
+            let (output, error) = worst(differences, scales);
+            report.output = output;
+            report.error = error.is_finite().then_some(error);
+            report.passed = error <= tolerance;
+        }
+        Err(error) => report.failure = Some(error.to_string()),
     }
-    Ok(worst)
+    report
+}
+
+fn at_once(session: &Session, case: &Case, expected: &Outputs) -> Result<Differences> {
+    let found = session.run(tensors(&case.inputs))?;
+    let ports = session.signature().outputs.iter();
+    ports
+        .map(|port| Ok((port.name.clone(), difference(port, expected, &found)?)))
+        .collect()
 }
 
 /// The texts in two steps through the cache, each compared with its part of the whole.
-fn in_two_steps(session: &Session, case: &Case, expected: &Outputs) -> Result<Worst> {
-    let mut worst = Worst::default();
+fn in_two_steps(session: &Session, case: &Case, expected: &Outputs) -> Result<Differences> {
+    let mut differences = Differences::new();
     let middle = case.sequence.div_ceil(2);
     let steps = [(0, middle), (middle, case.sequence)];
     let mut past = Tensors::default();
     for (from, to) in steps.into_iter().filter(|(from, to)| from < to) {
         let mut inputs = tensors(&step(&case.inputs, from, to));
-        for (name, tensor) in past {
+        for (name, tensor) in std::mem::take(&mut past) {
             inputs.insert(name.replace("present.", "past_key_values."), tensor);
         }
         let mut found = session.run(inputs)?;
         for port in &session.signature().outputs {
-            if !port.name.starts_with("present.") {
-                let expected = rows(port, expected, from, to)?;
-                worst.add(&port.name, difference(port, &expected, &found)?);
+            if port.name.starts_with("present.") {
+                if let Some(tensor) = found.remove(&port.name) {
+                    past.insert(port.name.as_str(), tensor);
+                }
+                continue;
             }
-        }
-        past = Tensors::default();
-        for port in &session.signature().outputs {
-            if port.name.starts_with("present.")
-                && let Some(tensor) = found.remove(&port.name)
-            {
-                past.insert(port.name.as_str(), tensor);
-            }
+            let expected = rows(port, expected, from, to)?;
+            let apart = difference(port, &expected, &found)?;
+            let worst = differences.entry(port.name.clone()).or_default();
+            *worst = apart.max(*worst);
         }
     }
-    Ok(worst)
+    Ok(differences)
 }
 
 /// The inputs of the step that brings the tokens `from..to`: masks span what came before too, and the
@@ -258,67 +267,6 @@ fn rows(port: &Port, expected: &Outputs, from: usize, to: usize) -> Result<Outpu
     Ok(Outputs::from([(port.name.clone(), array)]))
 }
 
-fn output<'o>(port: &Port, expected: &'o Outputs) -> Result<&'o ArrayD<f64>> {
-    expected
-        .get(&port.name)
-        .with_context(|| format!("the reference has no output '{}'", port.name))
-}
-
-/// How far an output is off, as a share of the largest magnitude that it should have, and a loss of
-/// at least 1; infinite where it has another shape, or a number that is none.
-fn difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f64> {
-    if port.dtype == DType::I64 {
-        return ids_difference(port, expected, found);
-    }
-    let expected = output(port, expected)?;
-    let found = found.array::<f32>(&port.name)?;
-    if expected.shape() != found.shape() {
-        return Ok(f64::INFINITY);
-    }
-    let largest = expected.fold(0.0, |largest: f64, it| largest.max(it.abs()));
-    let worst = expected.iter().zip(found).map(|(expected, found)| {
-        let difference = (f64::from(*found) - expected).abs();
-        // A loss of labels that are all ignored is 0/0.
-        match difference.is_nan() {
-            true if expected.is_nan() && found.is_nan() => 0.0,
-            true => f64::INFINITY,
-            false => difference,
-        }
-    });
-    // A loss is small where logits and labels are close, and no more exact than they are.
-    let least = match port.name.as_str() {
-        "loss" => 1.0,
-        _ => f64::MIN_POSITIVE,
-    };
-    Ok(worst.fold(0.0, f64::max) / largest.max(least))
-}
-
-/// How far the probabilities of the ids that were found are from the best ones: engines may put two
-/// tokens in either order that are all but equally probable.
-fn ids_difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f64> {
-    let found = found.array::<i64>(&port.name)?;
-    let [probabilities, best] = ["probabilities", "top_probabilities"].map(|it| expected.get(it));
-    let (probabilities, best) = probabilities
-        .zip(best)
-        .with_context(|| format!("the reference has no output '{}'", port.name))?;
-    if best.shape() != found.shape() {
-        return Ok(f64::INFINITY);
-    }
-    let last = Axis(best.ndim().saturating_sub(1));
-    let rows = probabilities.lanes(last).into_iter();
-    let rows = rows.zip(best.lanes(last)).zip(found.lanes(last));
-    let mut worst: f64 = 0.0;
-    for ((probabilities, best), ids) in rows {
-        for (best, id) in best.iter().zip(ids) {
-            let found = usize::try_from(*id)
-                .ok()
-                .and_then(|id| probabilities.get(id));
-            worst = worst.max(found.map_or(f64::INFINITY, |found| (best - found).abs()));
-        }
-    }
-    Ok(worst)
-}
-
 /// The reference's inputs, as the runtime takes them.
 fn tensors(inputs: &Inputs) -> Tensors {
     let tensors = inputs.iter().map(|(name, tensor)| {
@@ -335,10 +283,8 @@ fn tensors(inputs: &Inputs) -> Tensors {
 mod tests {
     use std::fs;
 
-    use ndarray::arr1;
     use nezha_exporter::checkpoint::OpenOptions;
     use nezha_exporter::{ExportOptions, export, verify};
-    use nezha_graphs::Dim;
 
     use super::*;
 
@@ -377,40 +323,5 @@ mod tests {
                 assert_eq!(case.output, "logits");
             }
         }
-    }
-
-    #[test]
-    fn another_shape_and_a_number_that_is_none_are_infinitely_far_off() {
-        let port = Port::new("y", DType::F32, &[Dim::from(2)], "");
-        let far = |expected: [f64; 2], found: &[f32]| {
-            let expected = Outputs::from([("y".to_owned(), arr1(&expected).into_dyn())]);
-            let found = Tensors::from([("y", arr1(found).into())]);
-            difference(&port, &expected, &found).unwrap()
-        };
-        assert_eq!(far([4.0, -8.0], &[4.0, -8.0]), 0.0);
-        assert_eq!(far([4.0, -8.0], &[6.0, -8.0]), 0.25);
-        assert_eq!(far([4.0, -8.0], &[4.0]), f64::INFINITY);
-        assert_eq!(far([4.0, -8.0], &[4.0, f32::NAN]), f64::INFINITY);
-        assert_eq!(far([4.0, -8.0], &[4.0, f32::INFINITY]), f64::INFINITY);
-        assert_eq!(far([4.0, f64::NAN], &[4.0, f32::NAN]), 0.0);
-    }
-
-    #[test]
-    fn the_best_ids_may_change_places_where_they_are_equally_probable() {
-        let port = Port::new("top_ids", DType::I64, &[Dim::from(2)], "");
-        let array = |values: &[f64]| arr1(values).into_dyn();
-        let expected = Outputs::from([
-            ("probabilities".to_owned(), array(&[0.1, 0.4, 0.4, 0.1])),
-            ("top_probabilities".to_owned(), array(&[0.4, 0.4])),
-        ]);
-        let far = |ids: [i64; 2]| {
-            let found = Tensors::from([("top_ids", arr1(&ids).into())]);
-            ids_difference(&port, &expected, &found).unwrap()
-        };
-        assert_eq!(far([1, 2]), 0.0);
-        assert_eq!(far([2, 1]), 0.0);
-        assert!((far([1, 0]) - 0.3).abs() < 1e-12);
-        assert_eq!(far([1, 4]), f64::INFINITY);
-        assert_eq!(far([-1, 2]), f64::INFINITY);
     }
 }

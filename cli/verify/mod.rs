@@ -2,6 +2,7 @@
 
 mod cases;
 mod certificate;
+mod difference;
 mod engines;
 mod tolerance;
 

@@ -1,6 +1,6 @@
 use nezha_runtime::EngineKind;
 
-/// How far an engine may be off in float32, as a share of the largest magnitude in a tensor.
+/// How far an engine may be off in float32, as a share of the largest magnitude of an output.
 ///
 /// On the CPU these are some times the worst that was measured (README, "What works today"). GPUs
 /// multiply in TF32 where nobody forbids it: 10 bits of mantissa.

@@ -34,6 +34,7 @@ pub mod reference;
 pub mod verify;
 
 pub use export::{
-    Artifact, ExportError, ExportOptions, Exported, Heads, LinkError, OPSETS, Placement, Survey,
-    Unavailable, Warning, WrittenFile, export, export_with_progress,
+    Artifact, ExportError, ExportOptions, Exported, Heads, Layout, LayoutError, LinkError, OPSETS,
+    Placement, Survey, Unavailable, UnknownLayout, Warning, WrittenFile, export,
+    export_with_progress,
 };

@@ -80,37 +80,45 @@ fn lock(folder: &Path) -> Result<Option<File>, WriteError> {
 
 /// A file beside an artifact that is not there yet in this form.
 pub(super) struct Sidecar {
-    pub name: &'static str,
+    /// Its path in the folder.
+    pub name: String,
     bytes: Vec<u8>,
 }
 
 impl Sidecar {
-    /// The checkpoint's `config.json` and tokenizer files, but for those that `folder` has already.
+    /// The files `of_layout`, `config.json` among them, and the checkpoint's tokenizer files, but for
+    /// those that `folder` has already.
     ///
     /// A file of other content is replaced with `force` alone, since the folder may be another
     /// checkpoint's; and the checkpoint's own files never are.
     pub fn collect(
         checkpoint: &Checkpoint,
         folder: &Path,
+        of_layout: Vec<(String, String)>,
         force: bool,
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<Self>, WriteError> {
-        let mut sidecars = vec![Self {
-            name: "config.json",
-            bytes: checkpoint.config_json().as_bytes().to_vec(),
-        }];
+        let of_layout = of_layout.into_iter();
+        let mut sidecars: Vec<Self> = of_layout
+            .map(|(name, text)| Self {
+                name,
+                bytes: text.into_bytes(),
+            })
+            .collect();
         let tokenizer = TokenizerFolder::read(checkpoint.folder(), warnings)?;
         for name in TOKENIZER_FILES {
             if let Some(bytes) = tokenizer.get(name) {
-                let bytes = bytes.to_vec();
-                sidecars.push(Self { name, bytes });
+                sidecars.push(Self {
+                    name: name.to_owned(),
+                    bytes: bytes.to_vec(),
+                });
             } else if folder.join(name).exists() {
                 warnings.push(Warning::ForeignFile {
                     path: folder.join(name),
                 });
             }
         }
-        let there = |it: &Self| folder.join(it.name);
+        let there = |it: &Self| folder.join(&it.name);
         if is_same_folder(checkpoint.folder(), folder) {
             sidecars.retain(|it| !there(it).exists());
         }
@@ -128,7 +136,7 @@ impl Sidecar {
     }
 }
 
-fn is_same_folder(a: &Path, b: &Path) -> bool {
+pub(super) fn is_same_folder(a: &Path, b: &Path) -> bool {
     let [a, b] = [a, b].map(|it| it.canonicalize().ok());
     a.is_some() && a == b
 }

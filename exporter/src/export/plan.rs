@@ -10,7 +10,7 @@ use super::placement::{InPlace, links};
 use super::progress::Progress;
 use super::staged_files::{StagedFiles, StagedWeights, Written};
 use super::survey::has_pooler;
-use super::{Artifact, ExportError, ExportOptions, Heads, Placement, Warning, WrittenFile};
+use super::{Artifact, ExportError, ExportOptions, Heads, Layout, Placement, Warning, WrittenFile};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
 use crate::nezha::{self, BuildError};
@@ -25,8 +25,11 @@ pub(super) struct Plan<'c> {
     opset: u32,
     /// The graph of each head.
     graphs: Vec<Graph>,
+    /// The folder of the models and their weights.
+    models: PathBuf,
     /// The file of each head.
     paths: Vec<PathBuf>,
+    layout: Layout,
     placement: Placement,
     /// Where linked weights are.
     links: Links,
@@ -56,6 +59,11 @@ impl<'c> Plan<'c> {
             _ => Links::new(),
         };
         let alone = heads.len() == 1 && options.heads != Heads::All;
+        let alone = alone || options.layout != Layout::Plain;
+        let models = match options.layout.model_folder() {
+            "" => folder.to_owned(),
+            below => folder.join(below),
+        };
         let name = |head: &Head| match alone {
             true => "model.onnx".to_owned(),
             false => format!("{head}.onnx"),
@@ -64,7 +72,9 @@ impl<'c> Plan<'c> {
             checkpoint,
             options: graph,
             opset: options.opset,
-            paths: heads.iter().map(|head| folder.join(name(head))).collect(),
+            paths: heads.iter().map(|head| models.join(name(head))).collect(),
+            models,
+            layout: options.layout,
             heads,
             graphs,
             placement: options.weights,
@@ -99,19 +109,25 @@ impl<'c> Plan<'c> {
         Ok(encode_metadata(metadata.to_props()?))
     }
 
+    /// The folder of the models and their weights.
+    pub fn models(&self) -> &Path {
+        &self.models
+    }
+
     /// Writes all files under temporary names, and then gives each its own.
     pub fn write(
         &self,
         folder: &Path,
         force: bool,
-        mut progress: Progress,
+        progress: &mut Progress,
         warnings: &mut Vec<Warning>,
     ) -> Result<Written, WriteError> {
         self.check_targets(force)?;
-        let sidecars = Sidecar::collect(self.checkpoint, folder, force, warnings)?;
+        let of_layout = self.files_of_layout();
+        let sidecars = Sidecar::collect(self.checkpoint, folder, of_layout, force, warnings)?;
         let files = thread::scope(|scope| {
             let digest = Digest::begin(scope, self.checkpoint);
-            self.stage(folder, digest, &sidecars, &mut progress)
+            self.stage(folder, digest, &sidecars, progress)
         })?;
         files.commit(folder)
     }
@@ -147,13 +163,28 @@ impl<'c> Plan<'c> {
         }
         let sidecars = sidecars
             .iter()
-            .map(|it| Ok((it.stage(folder)?, folder.join(it.name))))
+            .map(|it| Ok((it.stage(folder)?, folder.join(&it.name))))
             .collect::<Result<_, WriteError>>()?;
         Ok(StagedFiles {
             weights,
             sidecars,
             artifacts,
         })
+    }
+
+    /// `config.json` and whatever else the layout wants: paths in the folder, and texts.
+    fn files_of_layout(&self) -> Vec<(String, String)> {
+        let (config, json) = (self.checkpoint.config(), self.checkpoint.config_json());
+        let mut files = Vec::new();
+        // Layouts that depend on the head have one.
+        if let [head, ..] = *self.heads {
+            files.push((
+                "config.json".to_owned(),
+                self.layout.config_json(json, head),
+            ));
+            files.extend(self.layout.more_files(config, head, &self.options));
+        }
+        files
     }
 
     fn check_targets(&self, force: bool) -> Result<(), WriteError> {
@@ -189,7 +220,7 @@ impl<'c> Plan<'c> {
             staged,
             links: file.links(&name),
             file: WrittenFile {
-                path: folder.join(&name),
+                path: self.models.join(&name),
                 bytes: file.size(),
             },
         }))

@@ -31,13 +31,20 @@ pub(super) struct Written {
 impl StagedFiles {
     /// Gives each file in `folder` its name; an artifact comes after all that it needs.
     pub fn commit(self, folder: &Path) -> Result<Written, WriteError> {
+        let folders = self.folders(folder);
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(|source| WriteError::File {
+                path: folder.clone(),
+                source,
+            })?;
+        }
         let mut written = Written {
             artifacts: Vec::new(),
             weights: None,
         };
         if let Some(weights) = self.weights {
             weights.staged.persist(&weights.file.path)?;
-            sync_folder(folder)?;
+            folders.iter().try_for_each(|it| sync_folder(it))?;
             written.weights = Some(weights.file);
         }
         for (staged, path) in self.sidecars {
@@ -49,8 +56,21 @@ impl StagedFiles {
             staged.persist(&artifact.file.path)?;
             written.artifacts.push(artifact);
         }
-        sync_folder(folder)?;
+        folders.iter().try_for_each(|it| sync_folder(it))?;
         Ok(written)
+    }
+
+    /// The folders that files go to, `folder` first.
+    fn folders(&self, folder: &Path) -> Vec<PathBuf> {
+        let sidecars = self.sidecars.iter().map(|(_, path)| path);
+        let artifacts = self.artifacts.iter().map(|(_, it)| &it.file.path);
+        let mut folders = vec![folder.to_owned()];
+        for parent in sidecars.chain(artifacts).filter_map(|it| it.parent()) {
+            if folders.iter().all(|it| it != parent) {
+                folders.push(parent.to_owned());
+            }
+        }
+        folders
     }
 }
 
