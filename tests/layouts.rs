@@ -118,6 +118,11 @@ fn transformersjs_finds_the_model_below_onnx_and_a_type_that_it_knows() {
         serde_json::json!(["BertForTokenClassification"])
     );
     assert_eq!(config["id2label"]["0"], "O");
+    let tokenizer = json(&folder.path().join("tokenizer_config.json"));
+    for (field, token) in [("mask_token", "[MASK]"), ("unk_token", "[UNK]")] {
+        assert_eq!(tokenizer[field], token, "{tokenizer}");
+    }
+    assert_eq!(tokenizer["do_lower_case"], true, "{tokenizer}");
     let session = session(&exported.artifacts[0].file.path);
     assert_eq!(session.signature().outputs[0].name, "logits");
 }

@@ -86,7 +86,7 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// The files `of_layout`, `config.json` among them, and the checkpoint's tokenizer files, but for
+    /// The files `of_layout`, `config.json` among them, and the tokenizer's, but for
     /// those that `folder` has already.
     ///
     /// A file of other content is replaced with `force` alone, since the folder may be another
@@ -95,6 +95,7 @@ impl Sidecar {
         checkpoint: &Checkpoint,
         folder: &Path,
         of_layout: Vec<(String, String)>,
+        tokenizer: &TokenizerFolder,
         force: bool,
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<Self>, WriteError> {
@@ -105,7 +106,6 @@ impl Sidecar {
                 bytes: text.into_bytes(),
             })
             .collect();
-        let tokenizer = TokenizerFolder::read(checkpoint.folder(), warnings)?;
         for name in TOKENIZER_FILES {
             if let Some(bytes) = tokenizer.get(name) {
                 sidecars.push(Self {

@@ -10,6 +10,7 @@ use super::placement::{InPlace, links};
 use super::progress::Progress;
 use super::staged_files::{StagedFiles, StagedWeights, Written};
 use super::survey::has_pooler;
+use super::tokenizer::TokenizerFolder;
 use super::{Artifact, ExportError, ExportOptions, Heads, Layout, Placement, Warning, WrittenFile};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
@@ -124,7 +125,19 @@ impl<'c> Plan<'c> {
     ) -> Result<Written, WriteError> {
         self.check_targets(force)?;
         let of_layout = self.files_of_layout();
-        let sidecars = Sidecar::collect(self.checkpoint, folder, of_layout, force, warnings)?;
+        let mut tokenizer = TokenizerFolder::read(self.checkpoint.folder(), warnings)?;
+        if self.layout == Layout::TransformersJs {
+            // It knows no defaults.
+            tokenizer.name_roles();
+        }
+        let sidecars = Sidecar::collect(
+            self.checkpoint,
+            folder,
+            of_layout,
+            &tokenizer,
+            force,
+            warnings,
+        )?;
         let files = thread::scope(|scope| {
             let digest = Digest::begin(scope, self.checkpoint);
             self.stage(folder, digest, &sidecars, progress)
