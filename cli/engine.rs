@@ -12,6 +12,13 @@ pub struct EngineArgs {
     /// auto, ort (= ort:cpu), ort:cuda, ort:tensorrt, tract, or several tried in order: ort,tract.
     #[arg(long, default_value = "auto")]
     pub engine: EngineChoice,
+    #[command(flatten)]
+    resources: EngineResources,
+}
+
+/// What an engine is given to compute with.
+#[derive(clap::Args, Clone)]
+pub struct EngineResources {
     /// Threads of one run; one per physical core where absent.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -47,6 +54,13 @@ pub struct LibraryArgs {
 }
 
 impl EngineArgs {
+    /// As the runtime takes them.
+    pub fn options(&self) -> EngineOptions {
+        self.resources.options()
+    }
+}
+
+impl EngineResources {
     /// As the runtime takes them.
     pub fn options(&self) -> EngineOptions {
         EngineOptions {

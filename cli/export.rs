@@ -2,7 +2,7 @@
 
 mod graph_args;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -10,11 +10,13 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::{
-    ExportOptions, Exported, Heads, Placement, WrittenFile, export_with_progress,
+    ExportOptions, Exported, Heads, Layout, Placement, WrittenFile, export_with_progress,
 };
 use nezha_graphs::{DType, Head, UnknownHead};
 
 use crate::checkpoint_options::CheckpointOptions;
+use crate::engine::EngineResources;
+use crate::verify::{self, EngineList};
 use graph_args::GraphArgs;
 
 /// Write a checkpoint as ONNX.
@@ -37,11 +39,31 @@ pub struct Args {
     /// Where the weights go.
     #[arg(long, default_value = "auto")]
     weights: Weights,
+    /// How the files lie: plain, optimum (ORTModelFor…), transformersjs, tei
+    /// (text-embeddings-inference) or triton (a model repository, one model for each head).
+    #[arg(long, default_value_t)]
+    layout: Layout,
     /// Replace an artifact that is there already.
     #[arg(long)]
     force: bool,
+    /// Compare every weight with the checkpoint, and the answers of the engines with those of the
+    /// built-in reference, as `nezha verify` does.
+    #[arg(long)]
+    verify: bool,
+    #[command(flatten)]
+    verification: Verification,
     #[command(flatten)]
     open: CheckpointOptions,
+}
+
+/// What `--verify` asks.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Verification")]
+struct Verification {
+    #[command(flatten)]
+    engines: EngineList,
+    #[command(flatten)]
+    resources: EngineResources,
 }
 
 #[derive(Clone, Copy)]
@@ -77,8 +99,15 @@ pub fn run(args: Args) -> Result<()> {
         progress.show(a, b);
     });
     progress.clear();
-    report(&exported?);
-    Ok(())
+    let exported = exported?;
+    report(&exported);
+    if !args.verify {
+        return Ok(());
+    }
+    let models = exported.artifacts.iter();
+    let models: Vec<&Path> = models.map(|it| it.file.path.as_path()).collect();
+    let Verification { engines, resources } = &args.verification;
+    verify::exported(&models, &checkpoint, engines, &resources.options())
 }
 
 fn options(args: &Args) -> ExportOptions {
@@ -92,6 +121,7 @@ fn options(args: &Args) -> ExportOptions {
             Weights::External => Placement::External,
             Weights::Linked => Placement::Linked,
         },
+        layout: args.layout,
         force: args.force,
     }
 }

@@ -15,6 +15,7 @@ mod run;
 mod setup;
 mod tasks;
 mod tensors_file;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,7 @@ enum Command {
     Inspect(inspect::Args),
     Run(run::Args),
     Setup(setup::Args),
+    Verify(verify::Args),
     #[command(flatten)]
     Tasks(tasks::Command),
 }
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Run(args) => run::run(args),
         Command::Setup(args) => setup::run(args),
+        Command::Verify(args) => verify::run(args),
         Command::Tasks(command) => tasks::run(command),
     };
     match result {

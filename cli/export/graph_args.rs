@@ -1,5 +1,5 @@
 use clap::ValueEnum;
-use nezha_graphs::{GraphOptions, Pooling, ProblemType};
+use nezha_graphs::{GraphOptions, Pooling, ProblemType, axes};
 
 /// What the graph takes and gives beyond the head's own.
 #[derive(clap::Args)]
@@ -35,6 +35,10 @@ pub struct GraphArgs {
     /// Give the N most probable tokens; masked-lm.
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
+    /// Fix axes for stacks that want no dynamic ones: batch=1,sequence=128; also choices, encoder
+    /// and positions. What follows from fixed axes alone is computed at export.
+    #[arg(long = "static", value_name = "AXIS=N", value_delimiter = ',', value_parser = fixed_axis)]
+    fixed_axes: Vec<(String, usize)>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -59,6 +63,22 @@ fn problem_type(name: &str) -> Result<ProblemType, &'static str> {
     )
 }
 
+/// An axis by its short or its full name, and its size.
+fn fixed_axis(text: &str) -> Result<(String, usize), String> {
+    let expected = || format!("expected AXIS=N, such as sequence=128, found '{text}'");
+    let (name, size) = text.split_once('=').ok_or_else(expected)?;
+    let axis = match name {
+        "batch" => axes::BATCH,
+        "sequence" => axes::SEQUENCE,
+        "choices" => axes::CHOICES,
+        "encoder" => axes::ENCODER,
+        "positions" => axes::MASK_POSITIONS,
+        other => other,
+    };
+    let size = size.parse().map_err(|_| expected())?;
+    Ok((axis.to_owned(), size))
+}
+
 impl GraphArgs {
     /// The same as options of the graph.
     pub fn options(&self) -> GraphOptions {
@@ -75,6 +95,7 @@ impl GraphArgs {
             probabilities: self.probabilities,
             mask_positions: self.mask_positions,
             top_k: self.top_k,
+            fixed_axes: self.fixed_axes.iter().cloned().collect(),
             ..GraphOptions::default()
         }
     }

@@ -8,7 +8,8 @@
 //! 4. [`onnx`]: a graph becomes bytes;
 //! 5. [`export`]: all of it in one call;
 //! 6. [`inspect`](mod@inspect): what a file holds, in numbers and as a picture;
-//! 7. [`mod@reference`]: the same model in f64 and plain loops, to compare with.
+//! 7. [`mod@reference`]: the same model in f64 and plain loops, to compare with;
+//! 8. [`verify`](mod@verify): whether a file is the checkpoint's, weight by weight.
 //!
 //! ```no_run
 //! use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
@@ -30,8 +31,10 @@ pub mod inspect;
 pub mod nezha;
 pub mod onnx;
 pub mod reference;
+pub mod verify;
 
 pub use export::{
-    Artifact, ExportError, ExportOptions, Exported, Heads, LinkError, OPSETS, Placement, Survey,
-    Unavailable, Warning, WrittenFile, export, export_with_progress,
+    Artifact, ExportError, ExportOptions, Exported, Heads, Layout, LayoutError, LinkError, OPSETS,
+    Placement, Survey, Unavailable, UnknownLayout, Warning, WrittenFile, export,
+    export_with_progress,
 };

@@ -31,6 +31,7 @@ fuzz_target!(|text: &str| {
 fn carried_by_an_artifact(text: &str, config: &Config) {
     let metadata = Metadata {
         head: Head::Base,
+        options: GraphOptions::default(),
         config_json: text.to_owned(),
         source_size: 0,
         source_digest: String::new(),

@@ -64,7 +64,8 @@ pub struct Config {
 }
 
 /// What a sequence classifier was trained for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ProblemType {
     /// A number for each label.
     Regression,
@@ -82,12 +83,6 @@ impl ProblemType {
             ProblemType::SingleLabelClassification => "single_label_classification",
             ProblemType::MultiLabelClassification => "multi_label_classification",
         }
-    }
-}
-
-impl serde::Serialize for ProblemType {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }
 

@@ -89,6 +89,21 @@ impl Dim {
             })
     }
 
+    /// The dimension with the axes in `bindings` replaced by their numbers.
+    pub fn substitute(&self, bindings: &Bindings) -> Dim {
+        let axis = |name: &String| match bindings.get(name) {
+            Some(number) => Dim::from(*number),
+            None => Dim::symbol(name),
+        };
+        self.terms
+            .iter()
+            .map(|(monomial, coefficient)| {
+                let factors = monomial.iter().map(axis);
+                factors.fold(Dim::from(*coefficient), Dim::mul)
+            })
+            .fold(Dim::from(0), Dim::add)
+    }
+
     /// The exact quotient by a divisor of one term; `None` where there is none.
     pub fn divide(&self, divisor: &Dim) -> Option<Dim> {
         let (monomial, coefficient) = divisor.terms.iter().next()?;
@@ -203,6 +218,19 @@ mod tests {
     fn a_product_of_a_million_axes_is_one_name_and_takes_no_time() {
         let text = vec!["axis"; 1_000_000].join("*");
         assert_eq!(Dim::parse(&text).as_symbol(), Some(text.as_str()));
+    }
+
+    #[test]
+    fn an_axis_that_is_given_a_number_goes() {
+        let bindings = Bindings::from([("batch_size".into(), 2), ("s".into(), 7)]);
+        for (text, expected) in [
+            ("batch_size*num_choices", "2*num_choices"),
+            ("past + s", "7 + past"),
+            ("batch_size*s", "14"),
+            ("768", "768"),
+        ] {
+            assert_eq!(Dim::parse(text).substitute(&bindings).to_string(), expected);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - [`GraphOptions`] and [`Signature`]: names, dtypes and shapes of a graph's inputs and outputs;
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
+//! - [`TokenizerSettings`]: what the files beside a vocabulary say;
 //! - [`proto`]: the few ONNX messages that a NEZHA graph needs.
 //!
 //! ```
@@ -37,6 +38,7 @@ pub mod proto;
 mod signature;
 mod summary;
 mod tensor_type;
+mod tokenizer;
 
 pub use activation::Activation;
 pub use config::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
@@ -50,3 +52,6 @@ pub use ports::axes;
 pub use signature::{Port, Signature, SignatureError};
 pub use summary::{ExternalFile, ModelSummary, OperatorSet, PortSummary, WeightSummary};
 pub use tensor_type::{TensorType, graph_types};
+pub use tokenizer::{
+    AddedToken, TokenRole, TokenizerFiles, TokenizerSettings, TokenizerSettingsError,
+};

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::{Config, ConfigError, Head};
+use crate::{Config, ConfigError, GraphOptions, Head};
 
 /// Version of the names, dtypes and shapes that [`Signature`](crate::Signature) gives a head.
 ///
@@ -10,6 +10,7 @@ pub const SIGNATURE_VERSION: u32 = 1;
 const HEAD: &str = "nezha.head";
 const VERSION: &str = "nezha.signature_version";
 const CONFIG: &str = "nezha.config";
+const OPTIONS: &str = "nezha.graph_options";
 const LABELS: &str = "nezha.labels";
 const SOURCE_SIZE: &str = "nezha.source_size";
 const SOURCE_DIGEST: &str = "nezha.source_digest";
@@ -20,6 +21,8 @@ const EXPORTER: &str = "nezha.exporter_version";
 pub struct Metadata {
     /// The head that the graph computes.
     pub head: Head,
+    /// What the graph takes and gives beyond the head's own, so that it can be built again.
+    pub options: GraphOptions,
     /// The text of the checkpoint's `config.json`.
     pub config_json: String,
     /// Bytes of the checkpoint's tensors.
@@ -71,6 +74,7 @@ impl Metadata {
         let mut props = vec![
             (CONFIG, self.config_json.clone()),
             (EXPORTER, self.exporter_version.clone()),
+            (OPTIONS, self.options.to_json().to_string()),
             (HEAD, self.head.to_string()),
             (LABELS, labels.to_string()),
             (VERSION, SIGNATURE_VERSION.to_string()),
@@ -98,11 +102,17 @@ impl Metadata {
             return Err(MetadataError::Version { found: version });
         }
         let head = get(HEAD)?;
+        let options = get(OPTIONS)?;
         Ok(Self {
             head: Head::from_str(head).map_err(|_| MetadataError::Invalid {
                 key: HEAD,
                 found: head.to_owned(),
                 expected: "the name of a head",
+            })?,
+            options: serde_json::from_str(options).map_err(|_| MetadataError::Invalid {
+                key: OPTIONS,
+                found: options.to_owned(),
+                expected: "a JSON object of graph options that this version knows",
             })?,
             config_json: get(CONFIG)?.to_owned(),
             source_size: number(SOURCE_SIZE, get(SOURCE_SIZE)?)?,
@@ -135,6 +145,7 @@ mod tests {
     fn metadata() -> Metadata {
         Metadata {
             head: Head::MaskedLm,
+            options: GraphOptions::default(),
             config_json: "{\"model_type\": \"nezha\"}".into(),
             source_size: 7,
             source_digest: "00ff".into(),

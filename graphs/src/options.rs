@@ -1,10 +1,15 @@
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Config, Head, ProblemType};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Bindings, Config, Head, ProblemType, ports};
 
 /// What a graph takes and gives beyond its head's inputs and outputs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct GraphOptions {
     /// Takes `inputs_embeds`, float32 `[batch, sequence, hidden_size]`, in place of `input_ids`.
     pub inputs_embeds: bool,
@@ -36,6 +41,8 @@ pub struct GraphOptions {
     pub mask_positions: bool,
     /// Adds the most probable tokens of the vocabulary, `top_ids` and `top_probabilities`.
     pub top_k: Option<usize>,
+    /// Axes, by their names in [`axes`](crate::axes), that have one size for good.
+    pub fixed_axes: Bindings,
 }
 
 impl Default for GraphOptions {
@@ -54,12 +61,14 @@ impl Default for GraphOptions {
             probabilities: false,
             mask_positions: false,
             top_k: None,
+            fixed_axes: Bindings::new(),
         }
     }
 }
 
 /// How the tokens of a text become one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Pooling {
     /// The first token's.
     Cls,
@@ -146,9 +155,39 @@ pub enum OptionError {
         /// The size of the vocabulary.
         vocab_size: usize,
     },
+    /// A fixed axis that the graph does not have.
+    #[error("--static: the {head} head has no axis '{axis}'; its axes are {known}")]
+    Axis {
+        /// The axis.
+        axis: String,
+        /// The head.
+        head: Head,
+        /// The axes there are.
+        known: String,
+    },
+    /// A fixed axis without elements.
+    #[error("--static: axis '{axis}' is 0, expected at least 1")]
+    EmptyAxis {
+        /// The axis.
+        axis: String,
+    },
 }
 
 impl GraphOptions {
+    /// The options that are not the default, as a JSON object by field name; `{}` for none.
+    ///
+    /// Deserialising gives them back: a field that is absent has its default.
+    pub fn to_json(&self) -> Value {
+        let fields = |options: &Self| match serde_json::to_value(options) {
+            Ok(Value::Object(fields)) => fields,
+            _ => Map::new(),
+        };
+        let defaults = fields(&Self::default());
+        let mut fields = fields(self);
+        fields.retain(|name, value| defaults.get(name) != Some(value));
+        Value::Object(fields)
+    }
+
     /// Whether the options make sense for `head` over `config`.
     ///
     /// # Errors
@@ -230,6 +269,7 @@ impl GraphOptions {
         {
             return conflict("--probabilities", "a regression");
         }
+        self.check_axes(config, head)?;
         match self.top_k {
             Some(found) if found == 0 || found > config.vocab_size => Err(OptionError::TopK {
                 found,
@@ -237,6 +277,35 @@ impl GraphOptions {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// The axes that are fixed have to be the graph's.
+    fn check_axes(&self, config: &Config, head: Head) -> Result<(), OptionError> {
+        if self.fixed_axes.is_empty() {
+            return Ok(());
+        }
+        if self.kv_cache {
+            return Err(OptionError::Conflict {
+                option: "--static",
+                other: "--kv-cache",
+            });
+        }
+        let inputs = ports::inputs(config, head, self);
+        let dims = inputs.iter().flat_map(|port| &port.shape);
+        let known: BTreeSet<&str> = dims.filter_map(|dim| dim.as_symbol()).collect();
+        for (axis, size) in &self.fixed_axes {
+            if !known.contains(axis.as_str()) {
+                return Err(OptionError::Axis {
+                    axis: axis.clone(),
+                    head,
+                    known: known.into_iter().collect::<Vec<_>>().join(", "),
+                });
+            }
+            if *size == 0 {
+                return Err(OptionError::EmptyAxis { axis: axis.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// What the sequence classifier does.
@@ -250,5 +319,29 @@ impl GraphOptions {
     /// of such a checkpoint it leaves the block out, and so do we.
     pub fn cross_attention(&self, config: &Config, head: Head) -> bool {
         config.add_cross_attention && matches!(head, Head::Base | Head::MaskedLm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_has_what_differs_from_the_default_and_gives_it_back() {
+        let options = GraphOptions {
+            pooler: false,
+            pooling: Some(Pooling::Mean),
+            problem_type: Some(ProblemType::MultiLabelClassification),
+            top_k: Some(5),
+            ..GraphOptions::default()
+        };
+        let json = options.to_json();
+        let expected = r#"{"problem_type":"multi_label_classification","pooler":false,"pooling":"mean","top_k":5}"#;
+        assert_eq!(json.to_string(), expected);
+        assert_eq!(
+            serde_json::from_value::<GraphOptions>(json).unwrap(),
+            options
+        );
+        assert_eq!(GraphOptions::default().to_json().to_string(), "{}");
     }
 }

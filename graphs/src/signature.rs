@@ -169,9 +169,15 @@ pub enum SignatureError {
 impl Signature {
     /// The signature that `head` has over `config` under `options`.
     pub fn new(config: &Config, head: Head, options: &GraphOptions) -> Self {
+        let fixed = |mut ports: Vec<Port>| {
+            for dim in ports.iter_mut().flat_map(|port| &mut port.shape) {
+                *dim = dim.substitute(&options.fixed_axes);
+            }
+            ports
+        };
         Self {
-            inputs: ports::inputs(config, head, options),
-            outputs: ports::outputs(config, head, options),
+            inputs: fixed(ports::inputs(config, head, options)),
+            outputs: fixed(ports::outputs(config, head, options)),
         }
     }
 

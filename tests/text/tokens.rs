@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
+use nezha_exporter::{ExportOptions, export};
 use nezha_runtime::{Tokenizer, TokenizerError};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -153,6 +155,82 @@ fn tokenizer_json_gives_the_same_tokens_as_the_vocabulary_it_was_made_from() {
         let found = ours.encode(line, pair, 512).unwrap();
         assert_eq!(found, expected.encode(line, pair, 512).unwrap(), "{line:?}");
     }
+}
+
+/// The folder of an export of a tiny checkpoint with another tokenizer.
+fn exported_with(vocabulary: &Path, settings: &Value) -> TempDir {
+    let (source, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(fixture("base").join(name), source.path().join(name)).unwrap();
+    }
+    fs::copy(vocabulary, source.path().join("vocab.txt")).unwrap();
+    if !settings.is_null() {
+        let path = source.path().join("tokenizer_config.json");
+        fs::write(path, settings.to_string()).unwrap();
+    }
+    let checkpoint = Checkpoint::open(source.path(), &OpenOptions::default()).unwrap();
+    let exported = export(&checkpoint, target.path(), &ExportOptions::default()).unwrap();
+    assert_eq!(exported.warnings, []);
+    target
+}
+
+#[test]
+fn the_exported_tokenizer_json_is_the_one_that_transformers_saves() {
+    for case in json("saved.json").as_array().unwrap() {
+        let settings = &case["settings"];
+        let folder = exported_with(&fixture("base").join("vocab.txt"), settings);
+        let found = fs::read_to_string(folder.path().join("tokenizer.json")).unwrap();
+        let expected = case["tokenizer_json"].as_str().unwrap();
+        for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+            assert_eq!(found, expected, "line {} with {settings}", number + 1);
+        }
+        assert_eq!(found.len(), expected.len(), "bytes with {settings}");
+    }
+}
+
+#[test]
+fn the_exported_tokenizer_json_alone_gives_the_ids_of_transformers() {
+    let vocabulary = checkpoint("nezha-tiny-zh").join("vocab.txt");
+    for case in json("settings.json").as_array().unwrap() {
+        let folder = exported_with(&vocabulary, &case["settings"]);
+        fs::remove_file(folder.path().join("vocab.txt")).unwrap();
+        let tokenizer = Tokenizer::load(folder.path()).unwrap();
+        for line in case["lines"].as_array().unwrap() {
+            let text = line["text"].as_str().unwrap();
+            let found = tokenizer.encode(text, None, ANY_LENGTH).unwrap();
+            let context = format!("{text:?} with {}", case["settings"]);
+            assert_eq!(json!(found.ids), line["ids"], "ids of {context}");
+            assert_eq!(
+                json!(found.offsets),
+                line["offsets"],
+                "offsets of {context}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_vocabulary_without_a_special_token_makes_no_tokenizer_json_and_says_so() {
+    let source = TempDir::new().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(fixture("base").join(name), source.path().join(name)).unwrap();
+    }
+    fs::write(
+        source.path().join("vocab.txt"),
+        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n",
+    )
+    .unwrap();
+    let (target, checkpoint) = (
+        TempDir::new().unwrap(),
+        Checkpoint::open(source.path(), &OpenOptions::default()).unwrap(),
+    );
+    let exported = export(&checkpoint, target.path(), &ExportOptions::default()).unwrap();
+    let warning = exported.warnings[0].to_string();
+    assert!(
+        warning.contains("'[MASK]', which is the mask_token"),
+        "{warning}"
+    );
+    assert!(!target.path().join("tokenizer.json").exists());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test | bless | fixtures | peers`.
+//! The project's own chores: `cargo xtask test | bless | fixtures | interop | peers`.
 
 use std::env;
 use std::ffi::OsString;
@@ -36,6 +36,15 @@ enum Xtask {
         #[arg(long, default_value = "5")]
         seconds: String,
     },
+    /// Load every head in other people's stacks, each installed as pinned, and print the table.
+    Interop {
+        /// Only the stacks whose name has this in it.
+        #[arg(long)]
+        only: Option<String>,
+        /// A Python of version 3.11 with venv; onnxruntime's npm packages need a Node beside it.
+        #[arg(long, default_value = "python3")]
+        python: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -44,6 +53,7 @@ fn main() -> ExitCode {
         Xtask::Bless => bless(),
         Xtask::Fixtures { python } => fixtures(&python),
         Xtask::Peers { python, seconds } => peers(&python, &seconds),
+        Xtask::Interop { only, python } => interop(only, &python),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -114,6 +124,27 @@ fn peers(python: &Path, seconds: &str) -> Result<()> {
         bench.arg(option).arg(file);
     }
     bench.finish()
+}
+
+fn interop(only: Option<String>, python: &Path) -> Result<()> {
+    let (fixtures, work) = (Path::new("tests/fixtures/reach-4"), "target/interop");
+    let artifacts = Path::new(work).join("artifacts");
+    for head in subfolders(fixtures)? {
+        let name = head.file_name().context("a folder without name")?;
+        let mut export = nezha();
+        export.arg("export").arg(&head).arg("--head").arg(name);
+        export.arg("-o").arg(artifacts.join(name)).arg("--force");
+        export
+            .args(["--outputs", "hidden-states,attentions"])
+            .finish()?;
+    }
+    let mut stacks = Command::new(python);
+    stacks.args(["-B", "tests/interop/interop.py"]);
+    stacks.args([&artifacts, fixtures]).args(["--work", work]);
+    if let Some(only) = only {
+        stacks.arg("--only").arg(only);
+    }
+    stacks.finish()
 }
 
 /// Subfolders that hold a configuration's heads, or a head's checkpoint.

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use nezha_graphs::Head;
 
-use super::{LinkError, OPSETS, Unavailable};
+use super::{LayoutError, LinkError, OPSETS, Unavailable};
 use crate::nezha::BuildError;
 use crate::onnx::WriteError;
 
@@ -60,6 +60,9 @@ pub enum ExportError {
     /// The weights can't stay where they are.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The export can't have the layout.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// The artifact can't be written.
     #[error(transparent)]
     Write(#[from] WriteError),

@@ -6,17 +6,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::Warning;
+use super::tokenizer::{TOKENIZER_FILES, TokenizerFolder};
 use crate::checkpoint::Checkpoint;
 use crate::onnx::{Staged, WriteError, remove_partial_files};
-
-/// Files that stand beside a checkpoint's weights and belong beside an artifact too.
-const SIDECARS: [&str; 5] = [
-    "vocab.txt",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// How the name of an external weights file starts and ends; a digest is in between.
 const WEIGHTS: (&str, &str) = ("weights.", ".onnx_data");
@@ -27,7 +19,7 @@ pub(super) fn weights_name(digest: &str) -> String {
 }
 
 /// A folder that nobody else exports to as long as this is held.
-pub(super) struct TargetFolder<'p> {
+pub(crate) struct TargetFolder<'p> {
     path: &'p Path,
     /// Whether this export made the folder.
     made: bool,
@@ -88,40 +80,45 @@ fn lock(folder: &Path) -> Result<Option<File>, WriteError> {
 
 /// A file beside an artifact that is not there yet in this form.
 pub(super) struct Sidecar {
-    pub name: &'static str,
+    /// Its path in the folder.
+    pub name: String,
     bytes: Vec<u8>,
 }
 
 impl Sidecar {
-    /// The checkpoint's `config.json` and tokenizer files, but for those that `folder` has already.
+    /// The files `of_layout`, `config.json` among them, and the tokenizer's, but for
+    /// those that `folder` has already.
     ///
     /// A file of other content is replaced with `force` alone, since the folder may be another
     /// checkpoint's; and the checkpoint's own files never are.
     pub fn collect(
         checkpoint: &Checkpoint,
         folder: &Path,
+        of_layout: Vec<(String, String)>,
+        tokenizer: &TokenizerFolder,
         force: bool,
         warnings: &mut Vec<Warning>,
     ) -> Result<Vec<Self>, WriteError> {
-        let mut sidecars = vec![Self {
-            name: "config.json",
-            bytes: checkpoint.config_json().as_bytes().to_vec(),
-        }];
-        for name in SIDECARS {
-            let source = checkpoint.folder().join(name);
-            if source.is_file() {
-                let bytes = fs::read(&source).map_err(|error| WriteError::File {
-                    path: source,
-                    source: error,
-                })?;
-                sidecars.push(Self { name, bytes });
+        let of_layout = of_layout.into_iter();
+        let mut sidecars: Vec<Self> = of_layout
+            .map(|(name, text)| Self {
+                name,
+                bytes: text.into_bytes(),
+            })
+            .collect();
+        for name in TOKENIZER_FILES {
+            if let Some(bytes) = tokenizer.get(name) {
+                sidecars.push(Self {
+                    name: name.to_owned(),
+                    bytes: bytes.to_vec(),
+                });
             } else if folder.join(name).exists() {
                 warnings.push(Warning::ForeignFile {
                     path: folder.join(name),
                 });
             }
         }
-        let there = |it: &Self| folder.join(it.name);
+        let there = |it: &Self| folder.join(&it.name);
         if is_same_folder(checkpoint.folder(), folder) {
             sidecars.retain(|it| !there(it).exists());
         }
@@ -139,7 +136,7 @@ impl Sidecar {
     }
 }
 
-fn is_same_folder(a: &Path, b: &Path) -> bool {
+pub(super) fn is_same_folder(a: &Path, b: &Path) -> bool {
     let [a, b] = [a, b].map(|it| it.canonicalize().ok());
     a.is_some() && a == b
 }

@@ -1,12 +1,16 @@
 mod digest;
 mod error;
 mod folder;
+mod layout;
 mod placement;
 mod plan;
 mod progress;
 mod selection;
 mod staged_files;
 mod survey;
+mod tokenizer;
+mod tokenizer_json;
+mod triton;
 mod warning;
 
 use std::path::{Path, PathBuf};
@@ -14,16 +18,21 @@ use std::path::{Path, PathBuf};
 use nezha_graphs::{GraphOptions, Head};
 
 pub use error::ExportError;
+pub use layout::{Layout, LayoutError, UnknownLayout};
 pub use placement::{LinkError, Placement};
 pub use survey::{Survey, Unavailable};
 pub use warning::Warning;
 
 use crate::checkpoint::Checkpoint;
 use crate::graph::Weights;
-use folder::{TargetFolder, remove_superseded_weights};
+use crate::onnx::WriteError;
+pub(crate) use folder::TargetFolder;
+use folder::{is_same_folder, remove_superseded_weights};
 use plan::Plan;
+pub(crate) use plan::build as graph_of;
 use progress::Progress;
 use selection::Selection;
+use staged_files::Written;
 
 /// The opsets that graphs can be built for.
 pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=23;
@@ -39,6 +48,8 @@ pub struct ExportOptions {
     pub opset: u32,
     /// Where the weights are.
     pub weights: Placement,
+    /// How the files lie, and what stands beside the model.
+    pub layout: Layout,
     /// Whether an artifact that is there already is replaced.
     pub force: bool,
 }
@@ -50,6 +61,7 @@ impl Default for ExportOptions {
             graph: GraphOptions::default(),
             opset: 17,
             weights: Placement::default(),
+            layout: Layout::default(),
             force: false,
         }
     }
@@ -74,8 +86,9 @@ pub enum Heads {
 pub struct Exported {
     /// The `.onnx` files, one for each head.
     pub artifacts: Vec<Artifact>,
-    /// The file of external weights that they share, if there is one.
-    pub weights: Option<WrittenFile>,
+    /// Files of external weights: one that all heads share, or in a layout of separate models one
+    /// for each, if any.
+    pub weights: Vec<WrittenFile>,
     /// The heads that the checkpoint can't give, where all were asked for.
     pub skipped: Vec<(Head, Unavailable)>,
     /// What was left out or assumed.
@@ -106,7 +119,7 @@ pub struct WrittenFile {
 /// them.
 ///
 /// The folder is made where it is missing. The same checkpoint and options give the same bytes.
-/// Files are complete and on disk before the first of them gets its name, external weights before
+/// Files of a folder are complete and on disk before the first of them gets its name, external weights before
 /// the `.onnx` that point to them; weights that nothing points to any more go last. So whatever
 /// fails or is killed, each `.onnx` is the old one or the new one, whole.
 ///
@@ -140,32 +153,56 @@ pub fn export_with_progress(
         skipped,
         mut warnings,
     } = Selection::new(checkpoint, options)?;
-    let plan = Plan::new(checkpoint, folder, heads, options)?;
+    options
+        .layout
+        .check(&heads, options.weights, &options.graph)?;
+    if options.layout != Layout::Plain && is_same_folder(checkpoint.folder(), folder) {
+        let layout = options.layout;
+        return Err(LayoutError::CheckpointFolder { layout }.into());
+    }
+    let folders = options.layout.folders(folder, heads).into_iter();
+    let plans = folders
+        .map(|(folder, heads)| Ok((Plan::new(checkpoint, &folder, heads, options)?, folder)))
+        .collect::<Result<Vec<_>, ExportError>>()?;
+    let mut exported = Exported {
+        artifacts: Vec::new(),
+        weights: Vec::new(),
+        skipped,
+        warnings: Vec::new(),
+    };
+    let mut progress = Progress::new(progress);
+    for (plan, folder) in plans {
+        let written = write(&plan, &folder, options.force, &mut progress, &mut warnings)?;
+        exported.artifacts.extend(written.artifacts);
+        exported.weights.extend(written.weights);
+    }
+    exported.warnings = warnings;
+    Ok(exported)
+}
+
+/// Writes what goes to one folder.
+fn write(
+    plan: &Plan,
+    folder: &Path,
+    force: bool,
+    progress: &mut Progress,
+    warnings: &mut Vec<Warning>,
+) -> Result<Written, WriteError> {
     let target = TargetFolder::open(folder)?;
-    let written = match plan.write(
-        folder,
-        options.force,
-        Progress::new(progress),
-        &mut warnings,
-    ) {
+    let written = match plan.write(folder, force, progress, warnings) {
         Ok(written) => written,
         Err(error) => {
             target.discard();
-            return Err(error.into());
+            return Err(error);
         }
     };
-    if let Err(error) = remove_superseded_weights(folder) {
+    if let Err(error) = remove_superseded_weights(plan.models()) {
         warnings.push(Warning::Leftover {
             folder: folder.to_owned(),
             reason: error.to_string(),
         });
     }
-    Ok(Exported {
-        artifacts: written.artifacts,
-        weights: written.weights,
-        skipped,
-        warnings,
-    })
+    Ok(written)
 }
 
 impl Weights for Checkpoint {

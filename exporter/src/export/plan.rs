@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use nezha_graphs::{Head, Metadata};
+use nezha_graphs::{GraphOptions, Head, Metadata};
 
 use super::digest::Digest;
 use super::folder::{Sidecar, weights_name};
@@ -10,21 +10,27 @@ use super::placement::{InPlace, links};
 use super::progress::Progress;
 use super::staged_files::{StagedFiles, StagedWeights, Written};
 use super::survey::has_pooler;
-use super::{Artifact, ExportError, ExportOptions, Heads, Placement, Warning, WrittenFile};
+use super::tokenizer::TokenizerFolder;
+use super::{Artifact, ExportError, ExportOptions, Heads, Layout, Placement, Warning, WrittenFile};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
-use crate::nezha;
+use crate::nezha::{self, BuildError};
 use crate::onnx::{Links, Message, Staged, WeightsFile, WriteError, encode_metadata};
 
 /// Everything that is decided before the first byte is written.
 pub(super) struct Plan<'c> {
     checkpoint: &'c Checkpoint,
     heads: Vec<Head>,
+    /// What the graphs really take and give.
+    options: GraphOptions,
     opset: u32,
     /// The graph of each head.
     graphs: Vec<Graph>,
+    /// The folder of the models and their weights.
+    models: PathBuf,
     /// The file of each head.
     paths: Vec<PathBuf>,
+    layout: Layout,
     placement: Placement,
     /// Where linked weights are.
     links: Links,
@@ -37,23 +43,39 @@ impl<'c> Plan<'c> {
         heads: Vec<Head>,
         options: &ExportOptions,
     ) -> Result<Self, ExportError> {
+        let linked = options.weights == Placement::Linked;
+        let mut graph = options.graph.clone();
+        // Without its weights, a base model has no `pooler_output` to give.
+        graph.pooler &= has_pooler(checkpoint);
         let graphs = heads
             .iter()
-            .map(|&head| build(checkpoint, head, options))
-            .collect::<Result<Vec<Graph>, ExportError>>()?;
+            .map(|&head| build(checkpoint, head, &graph, options.opset, linked))
+            .collect::<Result<Vec<Graph>, BuildError>>()
+            .map_err(|source| ExportError::Build {
+                folder: checkpoint.folder().to_owned(),
+                source,
+            })?;
         let links = match options.weights {
             Placement::Linked => links(checkpoint, &graphs, folder)?,
             _ => Links::new(),
         };
         let alone = heads.len() == 1 && options.heads != Heads::All;
+        let alone = alone || options.layout != Layout::Plain;
+        let models = match options.layout.model_folder() {
+            "" => folder.to_owned(),
+            below => folder.join(below),
+        };
         let name = |head: &Head| match alone {
             true => "model.onnx".to_owned(),
             false => format!("{head}.onnx"),
         };
         let mut plan = Self {
             checkpoint,
+            options: graph,
             opset: options.opset,
-            paths: heads.iter().map(|head| folder.join(name(head))).collect(),
+            paths: heads.iter().map(|head| models.join(name(head))).collect(),
+            models,
+            layout: options.layout,
             heads,
             graphs,
             placement: options.weights,
@@ -79,6 +101,7 @@ impl<'c> Plan<'c> {
     fn metadata(&self, head: Head, digest: &str) -> Result<Vec<u8>, WriteError> {
         let metadata = Metadata {
             head,
+            options: self.options.clone(),
             config_json: self.checkpoint.config_json().to_owned(),
             source_size: self.checkpoint.size(),
             source_digest: digest.to_owned(),
@@ -87,19 +110,37 @@ impl<'c> Plan<'c> {
         Ok(encode_metadata(metadata.to_props()?))
     }
 
+    /// The folder of the models and their weights.
+    pub fn models(&self) -> &Path {
+        &self.models
+    }
+
     /// Writes all files under temporary names, and then gives each its own.
     pub fn write(
         &self,
         folder: &Path,
         force: bool,
-        mut progress: Progress,
+        progress: &mut Progress,
         warnings: &mut Vec<Warning>,
     ) -> Result<Written, WriteError> {
         self.check_targets(force)?;
-        let sidecars = Sidecar::collect(self.checkpoint, folder, force, warnings)?;
+        let of_layout = self.files_of_layout();
+        let mut tokenizer = TokenizerFolder::read(self.checkpoint.folder(), warnings)?;
+        if self.layout == Layout::TransformersJs {
+            // It knows no defaults.
+            tokenizer.name_roles();
+        }
+        let sidecars = Sidecar::collect(
+            self.checkpoint,
+            folder,
+            of_layout,
+            &tokenizer,
+            force,
+            warnings,
+        )?;
         let files = thread::scope(|scope| {
             let digest = Digest::begin(scope, self.checkpoint);
-            self.stage(folder, digest, &sidecars, &mut progress)
+            self.stage(folder, digest, &sidecars, progress)
         })?;
         files.commit(folder)
     }
@@ -135,13 +176,28 @@ impl<'c> Plan<'c> {
         }
         let sidecars = sidecars
             .iter()
-            .map(|it| Ok((it.stage(folder)?, folder.join(it.name))))
+            .map(|it| Ok((it.stage(folder)?, folder.join(&it.name))))
             .collect::<Result<_, WriteError>>()?;
         Ok(StagedFiles {
             weights,
             sidecars,
             artifacts,
         })
+    }
+
+    /// `config.json` and whatever else the layout wants: paths in the folder, and texts.
+    fn files_of_layout(&self) -> Vec<(String, String)> {
+        let (config, json) = (self.checkpoint.config(), self.checkpoint.config_json());
+        let mut files = Vec::new();
+        // Layouts that depend on the head have one.
+        if let [head, ..] = *self.heads {
+            files.push((
+                "config.json".to_owned(),
+                self.layout.config_json(json, head),
+            ));
+            files.extend(self.layout.more_files(config, head, &self.options));
+        }
+        files
     }
 
     fn check_targets(&self, force: bool) -> Result<(), WriteError> {
@@ -177,29 +233,24 @@ impl<'c> Plan<'c> {
             staged,
             links: file.links(&name),
             file: WrittenFile {
-                path: folder.join(&name),
+                path: self.models.join(&name),
                 bytes: file.size(),
             },
         }))
     }
 }
 
-fn build(
+/// The graph of `head` over the checkpoint's weights, `linked` to where they are or not.
+pub(crate) fn build(
     checkpoint: &Checkpoint,
     head: Head,
-    options: &ExportOptions,
-) -> Result<Graph, ExportError> {
-    let weights: &dyn Weights = match options.weights {
-        Placement::Linked => &InPlace(checkpoint),
-        _ => checkpoint,
+    options: &GraphOptions,
+    opset: u32,
+    linked: bool,
+) -> Result<Graph, BuildError> {
+    let weights: &dyn Weights = match linked {
+        true => &InPlace(checkpoint),
+        false => checkpoint,
     };
-    let mut graph = options.graph.clone();
-    // Without its weights, a base model has no `pooler_output` to give.
-    graph.pooler &= has_pooler(checkpoint);
-    nezha::build(weights, checkpoint.config(), head, &graph, options.opset).map_err(|source| {
-        ExportError::Build {
-            folder: checkpoint.folder().to_owned(),
-            source,
-        }
-    })
+    nezha::build(weights, checkpoint.config(), head, options, opset)
 }

@@ -1,7 +1,10 @@
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::{Artifact, WrittenFile};
 use crate::onnx::{Links, Staged, WriteError, sync_folder};
+use crate::verify::document_path;
 
 /// The complete files of an export, none of which has its name yet.
 pub(super) struct StagedFiles {
@@ -28,23 +31,55 @@ pub(super) struct Written {
 impl StagedFiles {
     /// Gives each file in `folder` its name; an artifact comes after all that it needs.
     pub fn commit(self, folder: &Path) -> Result<Written, WriteError> {
+        let folders = self.folders(folder);
+        for folder in &folders {
+            fs::create_dir_all(folder).map_err(|source| WriteError::File {
+                path: folder.clone(),
+                source,
+            })?;
+        }
         let mut written = Written {
             artifacts: Vec::new(),
             weights: None,
         };
         if let Some(weights) = self.weights {
             weights.staged.persist(&weights.file.path)?;
-            sync_folder(folder)?;
+            folders.iter().try_for_each(|it| sync_folder(it))?;
             written.weights = Some(weights.file);
         }
         for (staged, path) in self.sidecars {
             staged.persist(&path)?;
         }
         for (staged, artifact) in self.artifacts {
+            // What an earlier verification said was said of another file.
+            remove_if_there(&document_path(&artifact.file.path))?;
             staged.persist(&artifact.file.path)?;
             written.artifacts.push(artifact);
         }
-        sync_folder(folder)?;
+        folders.iter().try_for_each(|it| sync_folder(it))?;
         Ok(written)
+    }
+
+    /// The folders that files go to, `folder` first.
+    fn folders(&self, folder: &Path) -> Vec<PathBuf> {
+        let sidecars = self.sidecars.iter().map(|(_, path)| path);
+        let artifacts = self.artifacts.iter().map(|(_, it)| &it.file.path);
+        let mut folders = vec![folder.to_owned()];
+        for parent in sidecars.chain(artifacts).filter_map(|it| it.parent()) {
+            if folders.iter().all(|it| it != parent) {
+                folders.push(parent.to_owned());
+            }
+        }
+        folders
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), WriteError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(WriteError::File {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
     }
 }

@@ -28,6 +28,13 @@ pub enum Warning {
         /// The file.
         path: PathBuf,
     },
+    /// `tokenizer.json` can't be made from `vocab.txt`.
+    NoTokenizerJson {
+        /// The checkpoint.
+        folder: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// Weights files of earlier exports could not be removed.
     Leftover {
         /// The target folder.
@@ -58,6 +65,11 @@ impl fmt::Display for Warning {
                 f,
                 "{} is not from this checkpoint: remove it, or it may be used with this model",
                 path.display()
+            ),
+            Warning::NoTokenizerJson { folder, reason } => write!(
+                f,
+                "{}: no tokenizer.json is made from vocab.txt: {reason}",
+                folder.display()
             ),
             Warning::Leftover { folder, reason } => write!(
                 f,

@@ -3,8 +3,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nezha_graphs::{DType, Dim, Port};
 
+use super::fold;
 use super::infer::{self, Element};
-use super::{Op, Scope};
+use super::{Layout, Op, Scope, Weights};
 
 /// A value of the graph: an input, a weight, a constant or the result of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,15 +46,6 @@ pub struct Node {
     pub outputs: Vec<Value>,
 }
 
-/// How a weight lies in the artifact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Layout {
-    /// As the checkpoint has it.
-    AsStored,
-    /// A matrix with its two axes exchanged.
-    Transposed,
-}
-
 /// Where the elements of an initializer come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
@@ -75,51 +67,6 @@ pub struct Initializer {
     pub value: Value,
     /// Its elements.
     pub content: Content,
-}
-
-/// The weights that a graph may name.
-pub trait Weights {
-    /// The shape of the weight called `name`, if there is one.
-    fn shape(&self, name: &str) -> Option<&[usize]>;
-
-    /// Whether the artifact points to the weights in the checkpoint's own files, so that each lies
-    /// as it is stored and exchanging a matrix's axes is the work of a node.
-    fn in_place(&self) -> bool {
-        false
-    }
-}
-
-/// No weights at all, for graphs without parameters.
-pub struct NoWeights;
-
-impl Weights for NoWeights {
-    fn shape(&self, _name: &str) -> Option<&[usize]> {
-        None
-    }
-}
-
-/// A weight that the graph needs and can't have.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WeightError {
-    /// It is not there.
-    #[error("tensor '{name}' {expected:?} is missing")]
-    Missing {
-        /// Its name.
-        name: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-    },
-    /// It has another shape than the config says.
-    #[error("tensor '{name}' has shape {found:?}, but config.json makes it {expected:?}")]
-    Shape {
-        /// Its name.
-        name: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-        /// The shape it has.
-        found: Vec<usize>,
-    },
 }
 
 /// A graph that does not hold together; a fault of the code that built it, not of its input.
@@ -312,6 +259,9 @@ impl<'w> Builder<'w> {
     /// Where the operation is unsound, the first such error is kept for [`Self::finish`] and the
     /// result takes the type of the first input, so that building goes on.
     pub(super) fn node(&self, path: &str, op: Op, inputs: &[Value]) -> Value {
+        if let Some(known) = self.fold(path, &op, inputs) {
+            return known;
+        }
         let state = &mut *self.state.borrow_mut();
         let name = state.node_name(path, op.name());
         let types: Vec<&ValueType> = inputs.iter().map(|it| &state.graph.types[it.0]).collect();
@@ -330,6 +280,22 @@ impl<'w> Builder<'w> {
             outputs: vec![output],
         });
         output
+    }
+
+    /// The constant that an operation comes to, where everything about it is known.
+    fn fold(&self, path: &str, op: &Op, inputs: &[Value]) -> Option<Value> {
+        let (output_type, bytes, numbers) = {
+            let state = self.state.borrow();
+            let types: Vec<&ValueType> = inputs.iter().map(|it| &state.graph.types[it.0]).collect();
+            let output_type = infer::output(op, &types).ok()?;
+            let numbers = fold::fold(op, &types, &output_type)?;
+            let bytes = fold::bytes(output_type.dtype, &numbers)?;
+            (output_type, bytes, numbers)
+        };
+        let shape: Option<Vec<usize>> = output_type.shape.iter().map(Dim::as_fixed).collect();
+        let name = self.state.borrow_mut().node_name(path, op.name());
+        let elements = numbers.into_iter().map(Element::Number).collect();
+        Some(self.constant(name, output_type.dtype, &shape?, bytes, Some(elements)))
     }
 
     /// Adds another output to the node that made `first`, the newest one.

@@ -27,14 +27,14 @@
 //! The module knows nothing of NEZHA, checkpoints or files.
 
 mod builder;
+mod fold;
 mod infer;
 mod op;
 mod scope;
+mod weights;
 
-pub use builder::{
-    Builder, Content, Graph, GraphError, Initializer, Layout, NoWeights, Node, Value, ValueType,
-    WeightError, Weights,
-};
+pub use builder::{Builder, Content, Graph, GraphError, Initializer, Node, Value, ValueType};
 pub use infer::Element;
 pub use op::Op;
 pub use scope::Scope;
+pub use weights::{Layout, NoWeights, WeightError, Weights};

@@ -106,8 +106,10 @@ impl<'g> Scope<'g> {
     pub fn int32s(&self, name: &str, numbers: &[i32]) -> Value {
         let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
         let name = format!("{}/{name}", self.path);
+        let elements = numbers.iter().map(|it| Element::Number((*it).into()));
+        let shape = [numbers.len()];
         self.builder
-            .constant(name, DType::I32, &[numbers.len()], bytes, None)
+            .constant(name, DType::I32, &shape, bytes, Some(elements.collect()))
     }
 
     /// An int64 of rank 0.

@@ -18,7 +18,7 @@ const STRIP: usize = 16;
 type Element = [u8; 4];
 
 /// Writes the elements of an initializer, row-major, little-endian, float32 for weights.
-pub(super) fn write_content(
+pub(crate) fn write_content(
     checkpoint: &Checkpoint,
     content: &Content,
     out: &mut impl Write,

@@ -9,13 +9,25 @@ mod content;
 mod error;
 mod lower;
 mod message;
+mod metadata;
 mod staged;
 mod weights_file;
 
+use nezha_graphs::proto::GraphProto;
+
+pub(crate) use content::write_content;
 pub use error::WriteError;
 pub use message::{Link, Links, MESSAGE_LIMIT, Message, encode_metadata};
+pub(crate) use metadata::with_metadata;
 pub use staged::{Staged, remove_partial_files, replace_file, sync_folder};
 pub use weights_file::WeightsFile;
+
+use crate::graph::Graph;
+
+/// The message of a graph but for its initializers.
+pub(crate) fn graph_message(graph: &Graph) -> GraphProto {
+    lower::model(graph).graph.unwrap_or_default()
+}
 
 /// The lowest ONNX IR version that `opset` allows.
 pub fn ir_version(opset: u32) -> i64 {

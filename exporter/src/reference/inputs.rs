@@ -26,7 +26,8 @@ pub enum Tensor {
 }
 
 impl Tensor {
-    fn shape(&self) -> &[usize] {
+    /// The shape.
+    pub fn shape(&self) -> &[usize] {
         match self {
             Self::I64(array) => array.shape(),
             Self::F64(array) => array.shape(),

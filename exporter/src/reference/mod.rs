@@ -7,7 +7,8 @@
 //! (`models/deprecated/nezha/modeling_nezha.py`), and engines are held to them.
 //!
 //! In reading order: `inputs` (what may be given, and its checks), `encoder` (embeddings,
-//! attention, layers), `heads`, `loss`, over `weights` and `ops` (LayerNorm, softmax, activations).
+//! attention, layers), `heads`, `loss`, `extras` (pooling,
+//! probabilities and the like), over `weights` and `ops` (LayerNorm, softmax, activations).
 //!
 //! Where transformers breaks, the rule is its own, continued: relative positions have no maximum
 //! length, and query i and key j of a cross-attention are i and j tokens into texts of any two
@@ -23,6 +24,7 @@ use crate::nezha::relative_position_table;
 
 mod encoder;
 mod error;
+mod extras;
 mod heads;
 mod inputs;
 mod loss;

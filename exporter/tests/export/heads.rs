@@ -61,7 +61,7 @@ fn all_heads_become_a_file_each_and_one_head_becomes_model_onnx() {
     let checkpoint = fixture("reach-4/pretraining");
     let target = tempfile::tempdir().unwrap();
     let several = exported(&checkpoint, target.path(), &all());
-    let weights = several.weights.unwrap().path;
+    let weights = several.weights[0].path.clone();
     let weights = weights.file_name().unwrap().to_str().unwrap().to_owned();
     assert_eq!(
         listing(target.path()),

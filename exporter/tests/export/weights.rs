@@ -122,7 +122,7 @@ fn heads_share_one_file_and_each_weight_in_it_is_there_once() {
         ..ExportOptions::default()
     };
     let all = exported(&fixture("reach-4/pretraining"), target.path(), &options);
-    let weights = all.weights.unwrap();
+    let weights = &all.weights[0];
     let mut ranges = std::collections::BTreeMap::new();
     for artifact in &all.artifacts {
         for (name, tensor) in initializers(&artifact.file.path) {
@@ -142,7 +142,7 @@ fn heads_share_one_file_and_each_weight_in_it_is_there_once() {
         ..placed(Placement::External)
     };
     let alone = exported(&fixture("reach-4/pretraining"), alone.path(), &largest);
-    let bytes = alone.weights.unwrap().bytes;
+    let bytes = alone.weights[0].bytes;
     // Pretraining reads every weight; in another order, the gaps between tensors may differ.
     assert!(
         weights.bytes.abs_diff(bytes) < 4096 * 2,
@@ -174,7 +174,7 @@ fn other_weights_get_another_name_and_the_superseded_file_goes() {
     };
     let weights = |checkpoint: &Path| {
         let exported = exported(checkpoint, target.path(), &options);
-        let path = exported.weights.unwrap().path;
+        let path = exported.weights[0].path.clone();
         path.file_name().unwrap().to_str().unwrap().to_owned()
     };
     let first = weights(&fixture("reach-4/masked-lm"));
@@ -200,7 +200,7 @@ fn a_weights_file_that_another_artifact_needs_stays() {
             ..placed(Placement::External)
         };
         let exported = exported(&fixture(checkpoint), target.path(), &options);
-        exported.weights.unwrap().path
+        exported.weights[0].path.clone()
     };
     let two = export("reach-4/pretraining", &[Head::Base, Head::MaskedLm]);
     let one = export("reach-4/pretraining", &[Head::Pretraining]);

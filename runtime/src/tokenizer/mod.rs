@@ -11,6 +11,7 @@ mod settings;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nezha_graphs::{TokenRole as Role, TokenizerSettings as Settings};
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::normalizers::BertNormalizer;
@@ -24,7 +25,6 @@ use tokenizers::{
 
 pub use encoding::Encoding;
 pub use error::TokenizerError;
-use settings::{Role, Settings};
 
 /// Where a sequence ends when nothing says how long one may be: what BERT and NEZHA are trained on.
 const DEFAULT_MAX_LENGTH: usize = 512;
@@ -57,7 +57,7 @@ impl Tokenizer {
     /// Any of [`TokenizerError`] that names a file.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
         let folder = folder.as_ref();
-        let settings = Settings::read(folder)?;
+        let settings = settings::read(folder)?;
         let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
         if json.is_file() {
             Self::new(from_json(&json, &settings)?, json, &settings)
@@ -86,7 +86,7 @@ impl Tokenizer {
             class: id(Role::Class)?,
             separator: id(Role::Separator)?,
             mask: inner.token_to_id(settings.token(Role::Mask)),
-            max_length: settings.max_length().unwrap_or(DEFAULT_MAX_LENGTH),
+            max_length: settings::max_length(settings).unwrap_or(DEFAULT_MAX_LENGTH),
             inner,
         })
     }
@@ -316,7 +316,7 @@ fn from_json(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer, 
     let bytes = read(path)?;
     let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
     if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer() {
-        let normalizer = settings.normalizer(*found);
+        let normalizer = settings::normalizer(settings, *found);
         tokenizer
             .with_normalizer(Some(normalizer))
             .map_err(format)?;
@@ -359,15 +359,19 @@ fn from_vocabulary(
         .build()
         .map_err(|error| invalid(error.to_string()))?;
     tokenizer
-        .with_normalizer(Some(settings.normalizer(BertNormalizer::default())))
+        .with_normalizer(Some(settings::normalizer(
+            settings,
+            BertNormalizer::default(),
+        )))
         .map_err(failed)?
         .with_pre_tokenizer(Some(BertPreTokenizer))
         .with_post_processor(Some(template))
         .with_decoder(Some(WordPieceDecoder::default()));
     // Here an unknown one would become a new id, for which the model has no embedding.
     let known = |token: &AddedToken| tokenizer.token_to_id(&token.content).is_some();
-    let special: Vec<AddedToken> = settings.special_tokens().filter(known).collect();
-    let added = settings.added_tokens().chain(special);
+    let special = settings.special_tokens().map(settings::added);
+    let special: Vec<AddedToken> = special.filter(known).collect();
+    let added = settings.added_tokens().map(settings::added).chain(special);
     tokenizer.add_tokens(added).map_err(failed)?;
     Ok(tokenizer)
 }

@@ -8,7 +8,7 @@ use nezha_graphs::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
 };
-use nezha_graphs::{DType, Dim, Head, Metadata, Port};
+use nezha_graphs::{DType, Dim, GraphOptions, Head, Metadata, Port};
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, SessionError};
 use prost::Message;
 use tempfile::TempDir;
@@ -173,6 +173,7 @@ pub fn embeddings() -> ModelProto {
 pub fn exported_embeddings() -> ModelProto {
     let metadata = Metadata {
         head: Head::Base,
+        options: GraphOptions::default(),
         config_json: format!(r#"{{"model_type": "nezha", "vocab_size": {VOCAB_SIZE}}}"#),
         source_size: 0,
         source_digest: "00".to_owned(),

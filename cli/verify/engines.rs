@@ -1,0 +1,327 @@
+//! An artifact's answers in each engine, against the reference's.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use ndarray::{ArrayD, Axis, Slice};
+use nezha_exporter::checkpoint::Checkpoint;
+use nezha_exporter::reference::{self, Inputs, Outputs, Reference};
+use nezha_exporter::verify::Verified;
+use nezha_graphs::{Port, axes};
+use nezha_runtime::{
+    EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, Tensor, Tensors,
+};
+use serde::Serialize;
+
+use super::cases::{Case, cases};
+use super::difference::{Differences, Scales, add_scales, difference, output, worst};
+use super::tolerance::tolerance;
+
+/// What comparing one engine found.
+#[derive(Serialize)]
+pub struct EngineReport {
+    /// Its name on the command line.
+    pub engine: &'static str,
+    /// What computed: name, version, device; why it doesn't run, where it is not there.
+    pub description: String,
+    /// Whether it could be asked.
+    pub available: bool,
+    /// How far it may be off, as a share of the largest magnitude in a tensor.
+    pub tolerance: f64,
+    /// What it was asked.
+    pub cases: Vec<CaseReport>,
+    /// The questions that were not asked, and why.
+    pub left_out: Vec<String>,
+}
+
+/// How one question was answered.
+#[derive(Serialize)]
+pub struct CaseReport {
+    /// What is special about it.
+    pub name: &'static str,
+    /// Texts.
+    pub batch: usize,
+    /// Tokens of each.
+    pub sequence: usize,
+    /// The output that is furthest off.
+    pub output: String,
+    /// How far, as a share of the largest magnitude that it has in any case; null where no number
+    /// says.
+    pub error: Option<f64>,
+    /// What went wrong, where no answer came.
+    pub failure: Option<String>,
+    /// Whether all is within the tolerance.
+    pub passed: bool,
+}
+
+impl EngineReport {
+    /// Whether every answer was right.
+    pub fn passed(&self) -> bool {
+        self.cases.iter().all(|it| it.passed)
+    }
+
+    /// The worst error of all cases that have one.
+    pub fn worst(&self) -> Option<f64> {
+        self.cases.iter().filter_map(|it| it.error).reduce(f64::max)
+    }
+}
+
+/// An engine that is asked, and how far each of its answers is off.
+struct Asked {
+    session: Session,
+    report: EngineReport,
+    answers: Vec<Result<Differences>>,
+}
+
+/// Asks the engines of `named`, each of which has to start, or those that there are.
+pub fn compare(
+    model: &Path,
+    checkpoint: &Checkpoint,
+    verified: &Verified,
+    named: &[EngineKind],
+    options: &EngineOptions,
+) -> Result<Vec<EngineReport>> {
+    let kinds = match named {
+        [] => &[EngineKind::OrtCpu, EngineKind::Tract],
+        named => named,
+    };
+    let (mut asked, mut absent) = (Vec::new(), Vec::new());
+    for &kind in kinds {
+        match Session::load(model, &EngineChoice::Only(kind), options) {
+            Ok(session) => asked.push(Asked {
+                report: report(kind, session.engine().description(), true),
+                session,
+                answers: Vec::new(),
+            }),
+            Err(SessionError::Engine(error)) if named.is_empty() && is_absent(&error) => {
+                absent.push(report(kind, &error.to_string(), false));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if asked.is_empty() {
+        bail!("no engine is there to verify with: {}", reasons(&absent));
+    }
+    let graph = &verified.metadata.options;
+    let (cases, left_out) = cases(checkpoint.config(), verified.head(), graph);
+    let reference = Reference::load(checkpoint)?;
+    let mut scales = Scales::new();
+    for case in &cases {
+        let expected = reference
+            .run_graph(verified.head(), graph, &case.inputs)
+            .with_context(|| format!("the reference, {}", case.name))?;
+        add_scales(&mut scales, &expected);
+        for asked in &mut asked {
+            let answer = match graph.kv_cache {
+                true => in_two_steps(&asked.session, case, &expected),
+                false => at_once(&asked.session, case, &expected),
+            };
+            asked.answers.push(answer);
+        }
+    }
+    let asked = asked.into_iter();
+    let asked = asked.map(|it| EngineReport {
+        left_out: left_out.clone(),
+        ..it.finish(&cases, &scales)
+    });
+    Ok(asked.chain(absent).collect())
+}
+
+fn report(kind: EngineKind, description: &str, available: bool) -> EngineReport {
+    EngineReport {
+        engine: kind.name(),
+        description: description.to_owned(),
+        available,
+        tolerance: tolerance(kind),
+        cases: Vec::new(),
+        left_out: Vec::new(),
+    }
+}
+
+/// Whether an engine is not on this machine, rather than unable to run the model.
+fn is_absent(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Library { .. } | EngineError::NotBuilt { .. }
+    )
+}
+
+fn reasons(absent: &[EngineReport]) -> String {
+    let reasons = absent.iter().map(|it| it.description.as_str());
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+impl Asked {
+    fn finish(self, cases: &[Case], scales: &Scales) -> EngineReport {
+        let tolerance = self.report.tolerance;
+        let reports = cases.iter().zip(self.answers);
+        let reports = reports.map(|(case, answer)| case_report(case, answer, scales, tolerance));
+        EngineReport {
+            cases: reports.collect(),
+            ..self.report
+        }
+    }
+}
+
+fn case_report(
+    case: &Case,
+    answer: Result<Differences>,
+    scales: &Scales,
+    tolerance: f64,
+) -> CaseReport {
+    let mut report = CaseReport {
+        name: case.name,
+        batch: case.batch,
+        sequence: case.sequence,
+        output: String::new(),
+        error: None,
+        failure: None,
+        passed: false,
+    };
+    match answer {
+        Ok(differences) => {
+            let (output, error) = worst(differences, scales);
+            report.output = output;
+            report.error = error.is_finite().then_some(error);
+            report.passed = error <= tolerance;
+        }
+        Err(error) => report.failure = Some(error.to_string()),
+    }
+    report
+}
+
+fn at_once(session: &Session, case: &Case, expected: &Outputs) -> Result<Differences> {
+    let found = session.run(tensors(&case.inputs))?;
+    let ports = session.signature().outputs.iter();
+    ports
+        .map(|port| Ok((port.name.clone(), difference(port, expected, &found)?)))
+        .collect()
+}
+
+/// The texts in two steps through the cache, each compared with its part of the whole.
+fn in_two_steps(session: &Session, case: &Case, expected: &Outputs) -> Result<Differences> {
+    let mut differences = Differences::new();
+    let middle = case.sequence.div_ceil(2);
+    let steps = [(0, middle), (middle, case.sequence)];
+    let mut past = Tensors::default();
+    for (from, to) in steps.into_iter().filter(|(from, to)| from < to) {
+        let mut inputs = tensors(&step(&case.inputs, from, to));
+        for (name, tensor) in std::mem::take(&mut past) {
+            inputs.insert(name.replace("present.", "past_key_values."), tensor);
+        }
+        let mut found = session.run(inputs)?;
+        for port in &session.signature().outputs {
+            if port.name.starts_with("present.") {
+                if let Some(tensor) = found.remove(&port.name) {
+                    past.insert(port.name.as_str(), tensor);
+                }
+                continue;
+            }
+            let expected = rows(port, expected, from, to)?;
+            let apart = difference(port, &expected, &found)?;
+            let worst = differences.entry(port.name.clone()).or_default();
+            *worst = apart.max(*worst);
+        }
+    }
+    Ok(differences)
+}
+
+/// The inputs of the step that brings the tokens `from..to`: masks span what came before too, and the
+/// encoder's hidden states come once.
+fn step(inputs: &Inputs, from: usize, to: usize) -> Inputs {
+    let cut = |tensor: &reference::Tensor, from: usize, to: usize| match tensor {
+        reference::Tensor::I64(array) => slice(array, 1, from, to).into(),
+        reference::Tensor::F64(array) => slice(array, 1, from, to).into(),
+    };
+    let parts = inputs.iter().filter_map(|(name, tensor)| {
+        let part = match name.as_str() {
+            "attention_mask" => cut(tensor, 0, to),
+            "head_mask" | "encoder_attention_mask" => tensor.clone(),
+            "encoder_hidden_states" if from > 0 => return None,
+            "encoder_hidden_states" => tensor.clone(),
+            _ => cut(tensor, from, to),
+        };
+        Some((name.clone(), part))
+    });
+    parts.collect()
+}
+
+fn slice<T: Clone>(array: &ArrayD<T>, axis: usize, from: usize, to: usize) -> ArrayD<T> {
+    array
+        .slice_axis(Axis(axis), Slice::from(from..to))
+        .to_owned()
+}
+
+/// The rows of the tokens `from..to` of the output `port`; what a step attends to ends with them.
+fn rows(port: &Port, expected: &Outputs, from: usize, to: usize) -> Result<Outputs> {
+    let mut array = output(port, expected)?.clone();
+    for (axis, dim) in port.shape.iter().enumerate() {
+        let is = |name: &str| dim.as_symbol() == Some(name);
+        let is_keys = port.name.starts_with("attentions.") && axis == 3;
+        if is(axes::SEQUENCE) {
+            array = slice(&array, axis, from, to);
+        } else if is_keys {
+            array = slice(&array, axis, 0, to);
+        }
+    }
+    Ok(Outputs::from([(port.name.clone(), array)]))
+}
+
+/// The reference's inputs, as the runtime takes them.
+fn tensors(inputs: &Inputs) -> Tensors {
+    let tensors = inputs.iter().map(|(name, tensor)| {
+        let tensor: Tensor = match tensor {
+            reference::Tensor::I64(array) => array.clone().into(),
+            reference::Tensor::F64(array) => array.mapv(|it| it as f32).into(),
+        };
+        (name.as_str(), tensor)
+    });
+    tensors.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use nezha_exporter::checkpoint::OpenOptions;
+    use nezha_exporter::{ExportOptions, export, verify};
+
+    use super::*;
+
+    #[test]
+    fn an_engine_that_answers_for_other_weights_fails_every_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/fixtures/reach-4/masked-lm"
+        ));
+        let open = |folder: &Path| Checkpoint::open(folder, &OpenOptions::default()).unwrap();
+        let (other, target) = (folder.path().join("other"), folder.path().join("out"));
+        fs::create_dir(&other).unwrap();
+        fs::copy(source.join("config.json"), other.join("config.json")).unwrap();
+        let mut weights = fs::read(source.join("model.safetensors")).unwrap();
+        // The last number of the last tensor, a bias of the last layer.
+        let last = weights.len() - 4;
+        weights[last..].copy_from_slice(&0.5_f32.to_le_bytes());
+        fs::write(other.join("model.safetensors"), weights).unwrap();
+
+        let exported = export(&open(&other), &target, &ExportOptions::default()).unwrap();
+        let model = &exported.artifacts[0].file.path;
+        let verified = verify::verify(model, &open(&other)).unwrap();
+        let ask = |checkpoint: &Path| {
+            let engines = [EngineKind::OrtCpu, EngineKind::Tract];
+            let options = EngineOptions::default();
+            compare(model, &open(checkpoint), &verified, &engines, &options).unwrap()
+        };
+        for report in ask(&other) {
+            assert!(report.passed(), "{}", report.engine);
+        }
+        for report in ask(source) {
+            assert_eq!(report.cases.len(), 6);
+            for case in report.cases {
+                assert!(!case.passed, "{}, {}", report.engine, case.name);
+                assert_eq!(case.output, "logits");
+            }
+        }
+    }
+}

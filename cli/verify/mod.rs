@@ -1,0 +1,114 @@
+//! `nezha verify`: is an artifact what its checkpoint says, and do engines compute it right?
+
+mod cases;
+mod certificate;
+mod difference;
+mod engines;
+mod tolerance;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use nezha_exporter::checkpoint::Checkpoint;
+use nezha_exporter::verify::{self, Verified};
+use nezha_runtime::{EngineKind, EngineOptions};
+
+use crate::checkpoint_options::CheckpointOptions;
+use crate::engine::EngineResources;
+use certificate::Certificate;
+use engines::EngineReport;
+
+/// Compare an artifact with its checkpoint: every weight, then the answers of every engine with
+/// those of the built-in reference in f64.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The artifact.
+    model: PathBuf,
+    /// The checkpoint that it was exported from.
+    checkpoint: PathBuf,
+    #[command(flatten)]
+    engines: EngineList,
+    /// Print the certificate as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    resources: EngineResources,
+    #[command(flatten)]
+    open: CheckpointOptions,
+}
+
+/// Which engines have to be right.
+#[derive(clap::Args, Clone)]
+pub struct EngineList {
+    /// The engines to compare, each of which has to start; ort:cpu and tract, as far as they are
+    /// there, where absent.
+    #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
+    engines: Vec<EngineKind>,
+}
+
+/// Verifies, and prints a table.
+pub fn run(args: Args) -> Result<()> {
+    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options())?;
+    let options = args.resources.options();
+    let certificate = certify(&args.model, &checkpoint, &args.engines, &options)?;
+    match args.json {
+        true => println!("{}", certificate.to_json()),
+        false => certificate.print(&args.model),
+    }
+    if !certificate.passed {
+        bail!("{}: verification failed", args.model.display());
+    }
+    Ok(())
+}
+
+/// Verifies the artifacts of an export, and prints a table for each.
+pub fn exported(
+    models: &[&Path],
+    checkpoint: &Checkpoint,
+    engines: &EngineList,
+    options: &EngineOptions,
+) -> Result<()> {
+    let mut failed = Vec::new();
+    for model in models {
+        let certificate = certify(model, checkpoint, engines, options)?;
+        certificate.print(model);
+        if !certificate.passed {
+            failed.push(model.display().to_string());
+        }
+    }
+    if !failed.is_empty() {
+        bail!("{}: verification failed", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// Compares, and writes the result beside and into the artifact.
+fn certify(
+    model: &Path,
+    checkpoint: &Checkpoint,
+    engines: &EngineList,
+    options: &EngineOptions,
+) -> Result<Certificate> {
+    let verified = verify::verify(model, checkpoint)?;
+    let engines = ask(model, checkpoint, &verified, engines, options)?;
+    let mut certificate = Certificate::new(&verified, engines);
+    verify::certify(model, &verified, &certificate.summary(), |files| {
+        certificate.files = files.to_vec();
+        certificate.to_json() + "\n"
+    })?;
+    Ok(certificate)
+}
+
+/// What the engines answer; nobody is asked about an artifact that is another checkpoint's.
+fn ask(
+    model: &Path,
+    checkpoint: &Checkpoint,
+    verified: &Verified,
+    engines: &EngineList,
+    options: &EngineOptions,
+) -> Result<Vec<EngineReport>> {
+    if !verified.differences.is_empty() {
+        return Ok(Vec::new());
+    }
+    engines::compare(model, checkpoint, verified, &engines.engines, options)
+}

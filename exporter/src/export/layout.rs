@@ -1,0 +1,283 @@
+//! How the files of an export lie for the stack that loads them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use nezha_graphs::{Config, GraphOptions, Head, Signature};
+use serde_json::{Value, json};
+
+use super::Placement;
+use super::triton::{config_pbtxt, model_name};
+
+/// A folder as some stack expects it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Everything in one folder: the contract's own.
+    #[default]
+    Plain,
+    /// Hugging Face Optimum's `ORTModelFor…`: one head as `model.onnx`, `config.json` beside it.
+    Optimum,
+    /// transformers.js: `onnx/model.onnx`, and a `config.json` of a model type that it knows.
+    TransformersJs,
+    /// text-embeddings-inference: `model.onnx`, and for embeddings `1_Pooling/config.json`.
+    Tei,
+    /// A Triton model repository: `nezha-<head>/1/model.onnx` and `nezha-<head>/config.pbtxt`.
+    Triton,
+}
+
+/// Why an export can't have a layout.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// Several heads where the stack finds one model in a folder.
+    #[error(
+        "--layout {layout} holds one head, and {found} were asked for: export each to a folder of its own"
+    )]
+    SeveralHeads {
+        /// The layout.
+        layout: Layout,
+        /// How many heads.
+        found: usize,
+    },
+    /// A head that the stack has no class for.
+    #[error("--layout {layout} has no place for the {head} head: it loads {known}")]
+    Head {
+        /// The layout.
+        layout: Layout,
+        /// The head.
+        head: Head,
+        /// The heads it loads.
+        known: String,
+    },
+    /// Weights where the stack does not look.
+    #[error("--layout {layout} wants the weights {expected}")]
+    Weights {
+        /// The layout.
+        layout: Layout,
+        /// Where they may be.
+        expected: &'static str,
+    },
+    /// The checkpoint's own folder, whose `config.json` stays as it is.
+    #[error(
+        "--layout {layout} writes a config.json of its own: choose another folder than the checkpoint's"
+    )]
+    CheckpointFolder {
+        /// The layout.
+        layout: Layout,
+    },
+    /// A graph that the stack can't feed or read.
+    #[error("--layout {layout} and {option} exclude each other: {reason}")]
+    Option {
+        /// The layout.
+        layout: Layout,
+        /// The option.
+        option: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+impl Layout {
+    /// All layouts.
+    pub const ALL: [Layout; 5] = [
+        Layout::Plain,
+        Layout::Optimum,
+        Layout::TransformersJs,
+        Layout::Tei,
+        Layout::Triton,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Plain => "plain",
+            Layout::Optimum => "optimum",
+            Layout::TransformersJs => "transformersjs",
+            Layout::Tei => "tei",
+            Layout::Triton => "triton",
+        }
+    }
+
+    /// The folders to write below `folder`, and the heads of each.
+    pub(super) fn folders(self, folder: &Path, heads: Vec<Head>) -> Vec<(PathBuf, Vec<Head>)> {
+        match self {
+            Layout::Triton => heads
+                .into_iter()
+                .map(|head| (folder.join(model_name(head)), vec![head]))
+                .collect(),
+            _ => vec![(folder.to_owned(), heads)],
+        }
+    }
+
+    /// The subfolder that the `.onnx` and its weights are in, for a layout of one model.
+    pub(super) fn model_folder(self) -> &'static str {
+        match self {
+            Layout::TransformersJs => "onnx",
+            // A version of the model.
+            Layout::Triton => "1",
+            Layout::Plain | Layout::Optimum | Layout::Tei => "",
+        }
+    }
+
+    /// The heads that the stack has classes for.
+    fn heads(self) -> &'static [Head] {
+        match self {
+            Layout::Plain | Layout::Triton => &Head::ALL,
+            Layout::Optimum => &[
+                Head::Base,
+                Head::MaskedLm,
+                Head::SequenceClassification,
+                Head::MultipleChoice,
+                Head::TokenClassification,
+                Head::QuestionAnswering,
+            ],
+            Layout::TransformersJs => &[
+                Head::Base,
+                Head::MaskedLm,
+                Head::SequenceClassification,
+                Head::TokenClassification,
+                Head::QuestionAnswering,
+            ],
+            Layout::Tei => &[Head::Base, Head::SequenceClassification],
+        }
+    }
+
+    /// Whether `heads` can be exported so.
+    pub(super) fn check(
+        self,
+        heads: &[Head],
+        weights: Placement,
+        options: &GraphOptions,
+    ) -> Result<(), LayoutError> {
+        if self == Layout::Plain {
+            return Ok(());
+        }
+        if weights == Placement::Linked {
+            return Err(LayoutError::Weights {
+                layout: self,
+                expected: "in its own folder: not linked",
+            });
+        }
+        if let Some(&head) = heads.iter().find(|it| !self.heads().contains(it)) {
+            let known: Vec<&str> = self.heads().iter().map(|it| it.name()).collect();
+            return Err(LayoutError::Head {
+                layout: self,
+                head,
+                known: known.join(", "),
+            });
+        }
+        if self != Layout::Triton && heads.len() != 1 {
+            return Err(LayoutError::SeveralHeads {
+                layout: self,
+                found: heads.len(),
+            });
+        }
+        self.check_options(options, weights)
+    }
+
+    fn check_options(self, options: &GraphOptions, weights: Placement) -> Result<(), LayoutError> {
+        let exclude = |option, reason| {
+            Err(LayoutError::Option {
+                layout: self,
+                option,
+                reason,
+            })
+        };
+        let stack_feeds = matches!(self, Layout::TransformersJs | Layout::Tei);
+        if stack_feeds && (options.inputs_embeds || options.head_mask) {
+            return exclude("--inputs", "the stack gives ids, mask and types");
+        }
+        if stack_feeds && options.loss {
+            return exclude("--loss", "the stack gives no labels");
+        }
+        if self == Layout::Tei && options.pooling.is_some() {
+            return exclude("--pooling", "the stack pools last_hidden_state itself");
+        }
+        if self == Layout::TransformersJs && weights == Placement::External {
+            return Err(LayoutError::Weights {
+                layout: self,
+                expected: "embedded: it looks for no other names",
+            });
+        }
+        Ok(())
+    }
+
+    /// The text of `config.json` for the stack.
+    ///
+    /// transformers.js knows no NEZHA, and everything that it does with the outputs is the same for
+    /// BERT: inputs and outputs have the same names.
+    pub(super) fn config_json(self, config_json: &str, head: Head) -> String {
+        if !matches!(self, Layout::TransformersJs | Layout::Optimum | Layout::Tei) {
+            return config_json.to_owned();
+        }
+        let Ok(Value::Object(mut config)) = serde_json::from_str(config_json) else {
+            return config_json.to_owned();
+        };
+        let class = head.transformers_class();
+        let class = match self {
+            Layout::TransformersJs => {
+                config.insert("model_type".to_owned(), "bert".into());
+                class.replace("Nezha", "Bert")
+            }
+            _ => {
+                config.insert("model_type".to_owned(), "nezha".into());
+                class.to_owned()
+            }
+        };
+        config.insert("architectures".to_owned(), json!([class]));
+        serde_json::to_string_pretty(&config).unwrap_or_else(|_| config_json.to_owned()) + "\n"
+    }
+
+    /// Files beside `config.json` and the tokenizer's: paths in the folder, and their texts.
+    pub(super) fn more_files(
+        self,
+        config: &Config,
+        head: Head,
+        options: &GraphOptions,
+    ) -> Vec<(String, String)> {
+        match (self, head) {
+            (Layout::Tei, Head::Base) => {
+                let pooling = json!({
+                    "word_embedding_dimension": config.hidden_size,
+                    "pooling_mode_cls_token": false,
+                    "pooling_mode_mean_tokens": true,
+                    "pooling_mode_max_tokens": false,
+                    "pooling_mode_mean_sqrt_len_tokens": false,
+                });
+                vec![("1_Pooling/config.json".to_owned(), format!("{pooling:#}\n"))]
+            }
+            (Layout::Triton, head) => {
+                let signature = Signature::new(config, head, options);
+                let text = config_pbtxt(&model_name(head), &signature);
+                vec![("config.pbtxt".to_owned(), text)]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Layout {
+    type Err = UnknownLayout;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLayout> {
+        Self::ALL
+            .into_iter()
+            .find(|layout| layout.name() == name)
+            .ok_or_else(|| UnknownLayout(name.to_owned()))
+    }
+}
+
+/// A name that is no layout's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("unknown layout '{0}'; there are plain, optimum, transformersjs, tei, triton")]
+pub struct UnknownLayout(
+    /// The name that was given.
+    pub String,
+);

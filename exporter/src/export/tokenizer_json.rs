@@ -1,0 +1,129 @@
+//! `tokenizer.json` from `vocab.txt`, as transformers 4.46.3's `BertTokenizerFast` saves it: most
+//! stacks read nothing else.
+
+use std::collections::{BTreeMap, HashMap};
+
+use nezha_graphs::{AddedToken, TokenRole, TokenizerSettings};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+/// The text of `tokenizer.json`.
+///
+/// # Errors
+/// The token with a role that the vocabulary has not got, and the role: transformers would make up
+/// an id for it that the model has no embedding for.
+pub(super) fn tokenizer_json(
+    vocabulary: &str,
+    settings: &TokenizerSettings,
+) -> Result<String, (String, TokenRole)> {
+    let ids = ids(vocabulary);
+    let mut roles = HashMap::new();
+    for role in TokenRole::ALL {
+        let token = settings.token(role);
+        let id = ids.get(token).ok_or_else(|| (token.to_owned(), role))?;
+        roles.insert(role.field(), (token, *id));
+    }
+    let role = |role: TokenRole| roles.get(role.field()).copied().unwrap_or_default();
+    let [class, separator] = [role(TokenRole::Class), role(TokenRole::Separator)];
+    let document = Document {
+        version: "1.0",
+        truncation: None,
+        padding: None,
+        added_tokens: added_tokens(&ids, settings),
+        normalizer: json!({
+            "type": "BertNormalizer",
+            "clean_text": true,
+            "handle_chinese_chars": settings.tokenize_chinese_chars.unwrap_or(true),
+            "strip_accents": settings.strip_accents,
+            "lowercase": settings.do_lower_case.unwrap_or(true),
+        }),
+        pre_tokenizer: json!({"type": "BertPreTokenizer"}),
+        post_processor: post_processor(class, separator),
+        decoder: json!({"type": "WordPiece", "prefix": "##", "cleanup": true}),
+        model: json!({
+            "type": "WordPiece",
+            "unk_token": settings.token(TokenRole::Unknown),
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": by_id(&ids),
+        }),
+    };
+    Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
+}
+
+/// The fields in the order in which the tokenizers library writes them.
+#[derive(Serialize)]
+struct Document {
+    version: &'static str,
+    truncation: Option<Value>,
+    padding: Option<Value>,
+    added_tokens: Vec<Value>,
+    normalizer: Value,
+    pre_tokenizer: Value,
+    post_processor: Value,
+    decoder: Value,
+    model: Value,
+}
+
+/// The number of each line; of equal lines the last one's.
+fn ids(vocabulary: &str) -> HashMap<&str, usize> {
+    vocabulary.lines().zip(0..).collect()
+}
+
+/// Tokens and ids, in the order of the ids.
+fn by_id(ids: &HashMap<&str, usize>) -> Map<String, Value> {
+    let mut pairs: Vec<(&str, usize)> = ids.iter().map(|(token, id)| (*token, *id)).collect();
+    pairs.sort_by_key(|(_, id)| *id);
+    let pairs = pairs.into_iter();
+    pairs
+        .map(|(token, id)| (token.to_owned(), id.into()))
+        .collect()
+}
+
+/// Special and added tokens by id; one that is new to the vocabulary takes the next id.
+fn added_tokens(ids: &HashMap<&str, usize>, settings: &TokenizerSettings) -> Vec<Value> {
+    let mut next = ids.values().max().map_or(0, |last| last + 1);
+    let mut added: BTreeMap<usize, AddedToken> = BTreeMap::new();
+    for token in settings.added_tokens().chain(settings.special_tokens()) {
+        if added.values().any(|it| it.content == token.content) {
+            continue;
+        }
+        let id = ids.get(token.content.as_str()).copied();
+        let id = id.unwrap_or_else(|| {
+            next += 1;
+            next - 1
+        });
+        added.insert(id, token);
+    }
+    let entry = |(id, token): (usize, AddedToken)| {
+        json!({
+            "id": id,
+            "content": token.content,
+            "single_word": token.single_word,
+            "lstrip": token.lstrip,
+            "rstrip": token.rstrip,
+            "normalized": token.normalized,
+            "special": token.special,
+        })
+    };
+    added.into_iter().map(entry).collect()
+}
+
+/// `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]` with B of type 1.
+fn post_processor(class: (&str, usize), separator: (&str, usize)) -> Value {
+    let special = |(token, _): (&str, usize), type_id: usize| json!({"SpecialToken": {"id": token, "type_id": type_id}});
+    let text = |name: &str, type_id: usize| json!({"Sequence": {"id": name, "type_id": type_id}});
+    let single = vec![special(class, 0), text("A", 0), special(separator, 0)];
+    let mut pair = single.clone();
+    pair.extend([text("B", 1), special(separator, 1)]);
+    // The library sorts them by their text.
+    let tokens: BTreeMap<&str, Value> = [class, separator]
+        .map(|(token, id)| (token, json!({"id": token, "ids": [id], "tokens": [token]})))
+        .into();
+    json!({
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": pair,
+        "special_tokens": tokens,
+    })
+}

@@ -1,0 +1,170 @@
+//! What is known is not computed: operations on shapes and positions that are numbers already become
+//! constants.
+//!
+//! A graph of dynamic axes has few of them. Where every axis is fixed, sizes are numbers, and so is
+//! everything that follows from them: no Shape and no Range is left.
+
+use nezha_graphs::{DType, Dim};
+
+use super::infer::Element;
+use super::{Op, ValueType};
+
+/// The elements of what `op` makes, `inferred`, where they are numbers.
+pub(super) fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Option<Vec<i64>> {
+    if let Some(known) = &inferred.elements {
+        return numbers(known);
+    }
+    match (op, inputs) {
+        (Op::Range, [_, limit, _]) => match numbers(limit.elements.as_deref()?)?[..] {
+            [limit] => Some((0..limit).collect()),
+            _ => None,
+        },
+        (Op::Clip, [x, least, most]) => {
+            let [x, least, most] = [x, least, most].map(|it| numbers(it.elements.as_deref()?));
+            let (least, most) = (*least?.first()?, *most?.first()?);
+            // As ONNX has it where the bounds cross: the upper one wins.
+            Some(x?.into_iter().map(|it| it.max(least).min(most)).collect())
+        }
+        (Op::Add, [a, b]) => pairwise(a, b, inferred, i64::checked_add),
+        (Op::Sub, [a, b]) => pairwise(a, b, inferred, i64::checked_sub),
+        (Op::Equal, [a, b]) => pairwise(a, b, inferred, |a, b| Some(i64::from(a == b))),
+        _ => None,
+    }
+}
+
+/// The bytes of whole numbers as elements of `dtype`; `None` for a type that can't hold them.
+pub(super) fn bytes(dtype: DType, numbers: &[i64]) -> Option<Vec<u8>> {
+    let numbers = numbers.iter();
+    match dtype {
+        DType::I64 => Some(numbers.flat_map(|it| it.to_le_bytes()).collect()),
+        DType::I32 => numbers
+            .map(|it| i32::try_from(*it).ok())
+            .collect::<Option<Vec<i32>>>()
+            .map(|all| all.into_iter().flat_map(i32::to_le_bytes).collect()),
+        DType::F32 => Some(numbers.flat_map(|it| (*it as f32).to_le_bytes()).collect()),
+        DType::Bool => Some(numbers.map(|it| u8::from(*it != 0)).collect()),
+        DType::F16 | DType::U8 | DType::I8 => None,
+    }
+}
+
+fn numbers(elements: &[Element]) -> Option<Vec<i64>> {
+    let number = |element: &Element| match element {
+        Element::Number(number) => Some(*number),
+        Element::Size(_) => None,
+    };
+    elements.iter().map(number).collect()
+}
+
+/// `f` of two tensors of whole numbers that broadcast to `result`.
+fn pairwise(
+    a: &ValueType,
+    b: &ValueType,
+    result: &ValueType,
+    f: impl Fn(i64, i64) -> Option<i64>,
+) -> Option<Vec<i64>> {
+    let shape: Vec<usize> = result
+        .shape
+        .iter()
+        .map(Dim::as_fixed)
+        .collect::<Option<_>>()?;
+    let [a, b] = [a, b].map(|it| Operand::new(it, &shape));
+    let (a, b) = (a?, b?);
+    let count = shape.iter().product::<usize>();
+    let element = |at: usize| f(a.at(at, &shape)?, b.at(at, &shape)?);
+    (0..count).map(element).collect()
+}
+
+/// The elements of a tensor that is read as if it had a larger shape.
+struct Operand {
+    elements: Vec<i64>,
+    /// Elements between neighbours along each axis of the larger shape; 0 where it repeats.
+    strides: Vec<usize>,
+}
+
+impl Operand {
+    fn new(x: &ValueType, shape: &[usize]) -> Option<Self> {
+        let elements = numbers(x.elements.as_deref()?)?;
+        let own: Vec<usize> = x.shape.iter().map(Dim::as_fixed).collect::<Option<_>>()?;
+        let mut strides = vec![0; shape.len()];
+        let mut stride = 1;
+        for (slot, size) in strides.iter_mut().rev().zip(own.iter().rev()) {
+            *slot = if *size == 1 { 0 } else { stride };
+            stride *= size;
+        }
+        Some(Self { elements, strides })
+    }
+
+    /// The element that stands at the row-major place `at` of the larger shape.
+    fn at(&self, at: usize, shape: &[usize]) -> Option<i64> {
+        let mut rest = at;
+        let mut place = 0;
+        for (size, stride) in shape.iter().zip(&self.strides).rev() {
+            place += rest % size * stride;
+            rest /= size;
+        }
+        self.elements.get(place).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(shape: &[usize], numbers: &[i64]) -> ValueType {
+        ValueType {
+            dtype: DType::I32,
+            shape: shape.iter().copied().map(Dim::from).collect(),
+            elements: Some(numbers.iter().copied().map(Element::Number).collect()),
+        }
+    }
+
+    fn unknown(shape: &[usize]) -> ValueType {
+        ValueType {
+            elements: None,
+            ..value(shape, &[])
+        }
+    }
+
+    #[test]
+    fn a_column_and_a_row_become_a_table() {
+        let (column, row) = (value(&[2, 1], &[10, 20]), value(&[1, 3], &[1, 2, 3]));
+        let result = unknown(&[2, 3]);
+        let folded = fold(&Op::Sub, &[&row, &column], &result);
+        assert_eq!(folded, Some(vec![-9, -8, -7, -19, -18, -17]));
+        let scalar = value(&[], &[2]);
+        let folded = fold(&Op::Equal, &[&row, &scalar], &unknown(&[1, 3]));
+        assert_eq!(folded, Some(vec![0, 1, 0]));
+    }
+
+    #[test]
+    fn what_depends_on_an_input_stays() {
+        let row = value(&[3], &[1, 2, 3]);
+        let input = unknown(&[3]);
+        assert_eq!(fold(&Op::Add, &[&row, &input], &input), None);
+        let size = ValueType {
+            elements: Some(vec![Element::Size(Dim::symbol("sequence_length"))]),
+            ..unknown(&[])
+        };
+        let one = value(&[], &[1]);
+        assert_eq!(fold(&Op::Add, &[&size, &one], &unknown(&[])), None);
+        assert_eq!(fold(&Op::Range, &[&one, &size, &one], &input), None);
+    }
+
+    #[test]
+    fn where_bounds_cross_the_upper_one_wins() {
+        let [x, least, most] = [
+            value(&[3], &[-5, 1, 5]),
+            value(&[], &[0]),
+            value(&[], &[-1]),
+        ];
+        let folded = fold(&Op::Clip, &[&x, &least, &most], &unknown(&[3]));
+        assert_eq!(folded, Some(vec![-1, -1, -1]));
+    }
+
+    #[test]
+    fn a_truth_value_cast_to_a_float_is_0_or_1() {
+        let bytes = bytes(DType::F32, &[0, 1]).unwrap();
+        assert_eq!(bytes, [0_f32, 1.0].map(f32::to_le_bytes).concat());
+        assert_eq!(super::bytes(DType::I32, &[1 << 40]), None);
+    }
+}

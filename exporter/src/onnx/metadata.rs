@@ -1,0 +1,106 @@
+use std::borrow::Cow;
+use std::io::{self, ErrorKind};
+
+use nezha_graphs::proto::StringStringEntryProto;
+use prost::Message as _;
+use prost::encoding::{WireType, decode_key, decode_varint, skip_field};
+
+use super::{WriteError, encode_metadata};
+
+/// Number of the field `ModelProto.metadata_props`.
+const METADATA_PROPS: u32 = 14;
+
+/// The bytes of a model with `key` set to `value` in its metadata: all other fields as they are, in
+/// the pieces to write one after the other.
+///
+/// Nothing is decoded but the frames around the fields, so that gigabytes of weights stay where they
+/// are mapped.
+///
+/// # Errors
+/// [`WriteError::Io`] where the bytes are no complete model.
+pub(crate) fn with_metadata<'b>(
+    model: &'b [u8],
+    key: &str,
+    value: &str,
+) -> Result<Vec<Cow<'b, [u8]>>, WriteError> {
+    let invalid = |error| io::Error::new(ErrorKind::InvalidData, error);
+    let mut parts: Vec<Cow<[u8]>> = Vec::new();
+    let (mut rest, mut kept) = (model, model);
+    while !rest.is_empty() {
+        let before = model.len() - rest.len();
+        let (field, wire_type) = decode_key(&mut rest).map_err(invalid)?;
+        let is_key = match (field, wire_type) {
+            (METADATA_PROPS, WireType::LengthDelimited) => {
+                let length = decode_varint(&mut rest).map_err(invalid)?;
+                let (entry, after) = usize::try_from(length)
+                    .ok()
+                    .and_then(|length| rest.split_at_checked(length))
+                    .ok_or(ErrorKind::UnexpectedEof)
+                    .map_err(io::Error::from)?;
+                rest = after;
+                StringStringEntryProto::decode(entry).map_err(invalid)?.key == key
+            }
+            _ => {
+                skip_field(wire_type, field, &mut rest, Default::default()).map_err(invalid)?;
+                false
+            }
+        };
+        if is_key {
+            let kept_from = model.len() - kept.len();
+            parts.push(Cow::Borrowed(&model[kept_from..before]));
+            kept = rest;
+        }
+    }
+    parts.push(Cow::Borrowed(kept));
+    let entry = encode_metadata(vec![(key.to_owned(), value.to_owned())]);
+    parts.push(Cow::Owned(entry));
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use nezha_graphs::proto::ModelProto;
+
+    use super::*;
+
+    fn set(model: &[u8], key: &str, value: &str) -> Vec<u8> {
+        with_metadata(model, key, value).unwrap().concat()
+    }
+
+    #[test]
+    fn a_key_is_replaced_and_everything_else_stays() {
+        let props = [("a", "1"), ("b", "2"), ("c", "3")];
+        let mut model = ModelProto {
+            ir_version: 8,
+            producer_name: "x".repeat(300),
+            ..ModelProto::default()
+        }
+        .encode_to_vec();
+        for (key, value) in props {
+            model.extend(encode_metadata(vec![(key.to_owned(), value.to_owned())]));
+        }
+        let changed = ModelProto::decode(set(&model, "b", "new").as_slice()).unwrap();
+        let found: Vec<(&str, &str)> = changed
+            .metadata_props
+            .iter()
+            .map(|it| (it.key.as_str(), it.value.as_str()))
+            .collect();
+        assert_eq!(found, [("a", "1"), ("c", "3"), ("b", "new")]);
+        assert_eq!(changed.producer_name.len(), 300);
+        let twice = set(&set(&model, "b", "new"), "b", "new");
+        assert_eq!(
+            twice,
+            set(&model, "b", "new"),
+            "setting again changes nothing"
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_cut_short_are_refused() {
+        let model = encode_metadata(vec![("key".to_owned(), "value".to_owned())]);
+        for length in 1..model.len() {
+            let error = with_metadata(&model[..length], "key", "new").unwrap_err();
+            assert!(matches!(error, WriteError::Io(_)), "{length}: {error}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What is not as the checkpoint gives it, but for the elements of initializers.
+
+use std::fmt;
+
+use nezha_graphs::proto::{NodeProto, ValueInfoProto};
+use nezha_graphs::{Config, Port, attribute_text};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::stored::StoredModel;
+use crate::graph::Graph;
+use crate::onnx;
+
+/// One way in which an artifact is not what the checkpoint gives.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Difference {
+    /// The artifact was made under another config.
+    Config {
+        /// The field.
+        field: String,
+        /// The checkpoint's value.
+        expected: String,
+        /// The artifact's value.
+        found: String,
+    },
+    /// A node, an input, an output or the type of an edge.
+    Graph {
+        /// `node`, `input`, `output` or `value_info`.
+        part: &'static str,
+        /// The position of the first one that differs.
+        position: usize,
+        /// What this version builds there.
+        expected: String,
+        /// What the artifact has there.
+        found: String,
+    },
+    /// An initializer that the artifact lacks.
+    Missing {
+        /// The initializer.
+        name: String,
+    },
+    /// An initializer that the graph has no use for, or has twice.
+    Unexpected {
+        /// The initializer.
+        name: String,
+    },
+    /// An initializer of another element type, shape or size.
+    Type {
+        /// The initializer.
+        name: String,
+        /// What it should be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// An initializer with other elements.
+    Value {
+        /// The initializer.
+        name: String,
+        /// The first element that differs.
+        index: Vec<usize>,
+        /// What the checkpoint gives there.
+        expected: String,
+        /// What the artifact has there.
+        found: String,
+        /// How many elements differ.
+        differing: u64,
+        /// How many there are.
+        elements: u64,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Difference::Config {
+                field,
+                expected,
+                found,
+            } => write!(
+                f,
+                "config field '{field}' is {found} in the artifact and {expected} in the checkpoint"
+            ),
+            Difference::Graph {
+                part,
+                position,
+                expected,
+                found,
+            } => write!(
+                f,
+                "{part} {position} is {found}, and this version builds {expected}"
+            ),
+            Difference::Missing { name } => write!(f, "initializer '{name}' is missing"),
+            Difference::Unexpected { name } => write!(
+                f,
+                "initializer '{name}' is one too many, or there under another name"
+            ),
+            Difference::Type {
+                name,
+                expected,
+                found,
+            } => write!(f, "initializer '{name}' is {found}, expected {expected}"),
+            Difference::Value {
+                name,
+                index,
+                expected,
+                found,
+                differing,
+                elements,
+            } => write!(
+                f,
+                "initializer '{name}' is {found} at {index:?}, expected {expected} ({differing} of \
+                 {elements} elements differ)"
+            ),
+        }
+    }
+}
+
+/// The fields of the config in which artifact and checkpoint differ.
+pub(super) fn config(found: &Config, expected: &Config) -> Vec<Difference> {
+    let fields = |config: &Config| match serde_json::to_value(config) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let found = fields(found);
+    let differ = fields(expected)
+        .into_iter()
+        .filter(|(field, value)| found.get(field) != Some(value));
+    differ
+        .map(|(field, value)| Difference::Config {
+            found: found.get(&field).unwrap_or(&Value::Null).to_string(),
+            expected: value.to_string(),
+            field,
+        })
+        .collect()
+}
+
+/// The first node, input, output and edge that differ.
+pub(super) fn graph(expected: &Graph, model: &StoredModel) -> Vec<Difference> {
+    let expected = onnx::graph_message(expected);
+    let found = &model.graph;
+    let port = |it: &ValueInfoProto| match Port::from_proto(it) {
+        Ok(port) => port.to_string(),
+        Err(error) => error.to_string(),
+    };
+    [
+        first("node", &expected.node, &found.node, node),
+        first("input", &expected.input, &found.input, port),
+        first("output", &expected.output, &found.output, port),
+        first("value_info", &expected.value_info, &found.value_info, port),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn first<T: PartialEq>(
+    part: &'static str,
+    expected: &[T],
+    found: &[T],
+    text: impl Fn(&T) -> String,
+) -> Option<Difference> {
+    let length = expected.len().max(found.len());
+    let position = (0..length).find(|at| expected.get(*at) != found.get(*at))?;
+    let at = |all: &[T]| all.get(position).map_or("nothing".to_owned(), &text);
+    Some(Difference::Graph {
+        part,
+        position,
+        expected: at(expected),
+        found: at(found),
+    })
+}
+
+fn node(node: &NodeProto) -> String {
+    let attributes = node.attribute.iter();
+    let attributes: Vec<String> = attributes
+        .map(|it| format!("{}={}", it.name, attribute_text(it)))
+        .collect();
+    format!(
+        "{} = {}({}) {{{}}}",
+        node.output.join(", "),
+        node.op_type,
+        node.input.join(", "),
+        attributes.join(", ")
+    )
+}

@@ -1,0 +1,304 @@
+//! `nezha verify` and `nezha export --verify` from outside: what passes, and that whatever is changed
+//! in an artifact fails by name.
+
+mod changes;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use nezha_graphs::proto::ModelProto;
+use prost::Message;
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+fn nezha(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nezha"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// An artifact of a fixture in a folder of its own.
+struct Artifact {
+    checkpoint: PathBuf,
+    folder: TempDir,
+}
+
+impl Artifact {
+    fn new(name: &str, more: &[&str]) -> Self {
+        let (checkpoint, folder) = (fixture(name), tempfile::tempdir().unwrap());
+        let arguments = ["export", text(&checkpoint), "-o", text(folder.path())];
+        let output = nezha(&[&arguments, more].concat());
+        assert!(output.status.success(), "{name}: {}", stderr(&output));
+        Self { checkpoint, folder }
+    }
+
+    fn model(&self) -> PathBuf {
+        self.folder.path().join("model.onnx")
+    }
+
+    fn weights(&self) -> PathBuf {
+        let mut files = fs::read_dir(self.folder.path()).unwrap();
+        let is_weights = |path: &PathBuf| path.extension().is_some_and(|it| it == "onnx_data");
+        let file = files.find_map(|it| Some(it.unwrap().path()).filter(is_weights));
+        file.expect("a file of external weights")
+    }
+
+    /// Verifies against the checkpoint it was exported from.
+    fn verify(&self, more: &[&str]) -> Output {
+        self.verify_against(&self.checkpoint, more)
+    }
+
+    fn verify_against(&self, checkpoint: &Path, more: &[&str]) -> Output {
+        let model = self.model();
+        nezha(&[&["verify", text(&model), text(checkpoint)], more].concat())
+    }
+
+    fn certificate(&self) -> Value {
+        let path = self.folder.path().join("verification.json");
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    }
+
+    fn proto(&self) -> ModelProto {
+        ModelProto::decode(fs::read(self.model()).unwrap().as_slice()).unwrap()
+    }
+
+    fn edit(&self, edit: impl FnOnce(&mut ModelProto)) {
+        let mut model = self.proto();
+        edit(&mut model);
+        fs::write(self.model(), model.encode_to_vec()).unwrap();
+    }
+
+    /// What the artifact carries of the last verification.
+    fn summary(&self) -> Option<Value> {
+        let props = self.proto().metadata_props;
+        let mut found = props.iter().filter(|it| it.key == "nezha.verification");
+        let summary = found
+            .next()
+            .map(|it| serde_json::from_str(&it.value).unwrap());
+        assert!(found.next().is_none(), "two summaries");
+        summary
+    }
+}
+
+fn passed(output: Output) -> Output {
+    assert!(
+        output.status.success(),
+        "{}\n{}",
+        stdout(&output),
+        stderr(&output)
+    );
+    output
+}
+
+/// It exits with 1 and says this.
+fn failed(output: &Output, expected: &str) {
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(output));
+    let said = format!("{}{}", stdout(output), stderr(output));
+    assert!(said.contains(expected), "no {expected:?} in:\n{said}");
+}
+
+#[test]
+fn every_head_and_option_is_compared_in_both_engines() {
+    let outputs = ["--outputs", "hidden-states,attentions"];
+    for (name, more) in [
+        ("reach-4/base", &outputs[..]),
+        ("reach-4/base", &["--pooling", "mean", "--normalize"]),
+        ("reach-4/base", &["--inputs", "inputs-embeds,head-mask"]),
+        ("reach-4/pretraining", &["--loss"]),
+        (
+            "reach-4/masked-lm",
+            &["--mask-positions", "--probabilities", "--top-k", "3"],
+        ),
+        ("reach-4/next-sentence", &["--probabilities"]),
+        ("reach-4/sequence-classification", &["--loss"]),
+        (
+            "reach-4/sequence-classification",
+            &[
+                "--loss",
+                "--problem-type",
+                "multi_label_classification",
+                "--probabilities",
+            ],
+        ),
+        (
+            "reach-4/multiple-choice",
+            &["--loss", "--outputs", "attentions"],
+        ),
+        ("reach-4/token-classification", &["--loss"]),
+        (
+            "reach-4/question-answering",
+            &["--loss", "--weights", "external"],
+        ),
+        (
+            "untied-regression/sequence-classification",
+            &["--loss", "--opset", "23"],
+        ),
+        ("reach-0/masked-lm", &outputs),
+        (
+            "decoder-causal/masked-lm",
+            &["--kv-cache", "--outputs", "attentions"],
+        ),
+        (
+            "decoder-cross-attention/masked-lm",
+            &["--kv-cache", "--outputs", "hidden-states,attentions"],
+        ),
+        ("decoder-cross-attention/base", &outputs),
+        (
+            "reach-4/multiple-choice",
+            &["--static", "batch=2,sequence=9,choices=2"],
+        ),
+        (
+            "decoder-cross-attention/masked-lm",
+            &["--static", "batch=1,sequence=12,encoder=5"],
+        ),
+    ] {
+        let artifact = Artifact::new(name, more);
+        let output = artifact.verify(&["--engines", "ort,tract"]);
+        assert!(
+            output.status.success(),
+            "{name} {more:?}\n{}{}",
+            stdout(&output),
+            stderr(&output)
+        );
+        let certificate = artifact.certificate();
+        assert_eq!(certificate["passed"], true, "{name} {more:?}");
+        let engines = certificate["engines"].as_array().unwrap();
+        assert_eq!(engines.len(), 2, "{name} {more:?}");
+        for engine in engines {
+            let cases = engine["cases"].as_array().unwrap();
+            assert_eq!(cases.len(), 6, "{name} {more:?}: {engine}");
+            for case in cases {
+                let (error, tolerance) = (&case["error"], engine["tolerance"].as_f64().unwrap());
+                let error = error.as_f64().unwrap_or_else(|| panic!("{name}: {case}"));
+                assert!(error <= tolerance, "{name} {more:?}: {case}");
+            }
+        }
+    }
+}
+
+#[test]
+fn export_can_verify_and_the_artifact_carries_the_result() {
+    let artifact = Artifact::new("reach-4/masked-lm", &["--verify"]);
+    let summary = artifact.summary().expect("a summary");
+    assert_eq!(summary["passed"], true, "{summary}");
+    for engine in ["ort:cpu", "tract"] {
+        assert!(summary["worst_errors"][engine].is_f64(), "{summary}");
+    }
+    let certificate = artifact.certificate();
+    assert_eq!(certificate["format_version"], 1);
+    assert_eq!(
+        certificate["initializers"]["count"],
+        summary["initializers"]
+    );
+    let bytes = fs::metadata(artifact.model()).unwrap().len();
+    assert_eq!(certificate["files"][0]["name"], "model.onnx");
+    assert_eq!(
+        certificate["files"][0]["bytes"], bytes,
+        "as it is with its summary"
+    );
+}
+
+#[test]
+fn verifying_again_changes_nothing_and_exporting_again_takes_the_certificate_away() {
+    let artifact = Artifact::new("reach-4/masked-lm", &["--weights", "external"]);
+    let contents = || {
+        let certificate = fs::read(artifact.folder.path().join("verification.json")).unwrap();
+        (fs::read(artifact.model()).unwrap(), certificate)
+    };
+    passed(artifact.verify(&[]));
+    let once = contents();
+    passed(artifact.verify(&[]));
+    assert!(
+        contents() == once,
+        "a second verification wrote other bytes"
+    );
+    let [checkpoint, target] = [&artifact.checkpoint, artifact.folder.path()].map(text);
+    passed(nezha(&["export", checkpoint, "-o", target, "--force"]));
+    assert!(!artifact.folder.path().join("verification.json").exists());
+    assert_eq!(artifact.summary(), None);
+}
+
+#[test]
+fn every_head_of_a_shared_export_has_its_own_certificate() {
+    let artifact = Artifact::new(
+        "reach-4/pretraining",
+        &["--head", "all", "--verify", "--engines", "tract"],
+    );
+    for head in ["base", "pretraining", "masked-lm", "next-sentence"] {
+        let path = artifact
+            .folder
+            .path()
+            .join(format!("{head}.verification.json"));
+        let certificate: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        assert_eq!(certificate["head"], head);
+        assert_eq!(
+            certificate["files"].as_array().unwrap().len(),
+            2,
+            "{certificate}"
+        );
+        assert_eq!(certificate["engines"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[test]
+fn json_is_the_certificate_and_nothing_else() {
+    let artifact = Artifact::new("reach-4/next-sentence", &[]);
+    let output = passed(artifact.verify(&["--json", "--engines", "tract"]));
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed, artifact.certificate());
+}
+
+#[test]
+fn linked_weights_are_verified_where_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        fs::copy(fixture("reach-4/base").join(name), folder.path().join(name)).unwrap();
+    }
+    let path = text(folder.path());
+    let output = nezha(&[
+        "export",
+        path,
+        "-o",
+        path,
+        "--weights",
+        "linked",
+        "--verify",
+    ]);
+    let output = passed(output);
+    assert!(
+        stdout(&output).contains("each as the checkpoint has it"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn an_engine_that_is_named_has_to_be_there() {
+    let artifact = Artifact::new("reach-4/base", &[]);
+    let output = artifact.verify(&["--engines", "onnx"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    let output = artifact.verify(&["--engines", "ort", "--ort-library", "/not/there"]);
+    failed(&output, "/not/there");
+    let output = passed(artifact.verify(&["--ort-library", "/not/there"]));
+    assert!(stdout(&output).contains("not there"), "{}", stdout(&output));
+}
