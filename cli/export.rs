@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
+use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::{
     ExportOptions, Exported, Heads, Layout, Placement, WrittenFile, export_with_progress,
 };
-use nezha_graphs::{DType, Head, UnknownHead};
+use nezha_graphs::{Head, Precision, UnknownHead};
 
 use crate::checkpoint_options::CheckpointOptions;
 use crate::engine::EngineResources;
@@ -33,6 +34,12 @@ pub struct Args {
     heads: Vec<HeadArg>,
     #[command(flatten)]
     graph: GraphArgs,
+    /// Weights and arithmetic; other than fp32, the file has it in its name: model_int8.onnx.
+    #[arg(long, default_value = "fp32")]
+    dtype: DTypeArg,
+    /// Half precision for the weights in the file alone, which halves it; computing stays fp32.
+    #[arg(long, value_name = "DTYPE")]
+    storage: Option<StorageArg>,
     /// The ONNX operator set.
     #[arg(long, default_value_t = 17)]
     opset: u32,
@@ -84,6 +91,24 @@ enum Weights {
     Linked,
 }
 
+/// The precisions that a graph computes in.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum DTypeArg {
+    /// Single precision.
+    Fp32,
+    /// Half precision, softmax and LayerNorm's sums in single.
+    Fp16,
+    /// int8 weights, each token's activations with a scale of its own: answers don't depend on
+    /// padding and batch.
+    Int8,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum StorageArg {
+    /// Half precision.
+    Fp16,
+}
+
 fn head(text: &str) -> Result<HeadArg, UnknownHead> {
     match text {
         "all" => Ok(HeadArg::All),
@@ -115,6 +140,7 @@ fn options(args: &Args) -> ExportOptions {
         heads: heads(&args.heads),
         graph: args.graph.options(),
         opset: args.opset,
+        precision: precision(args),
         weights: match args.weights {
             Weights::Auto => Placement::Auto,
             Weights::Embedded => Placement::Embedded,
@@ -123,6 +149,20 @@ fn options(args: &Args) -> ExportOptions {
         },
         layout: args.layout,
         force: args.force,
+    }
+}
+
+fn precision(args: &Args) -> Precision {
+    match (args.dtype, args.storage) {
+        (DTypeArg::Fp32, None) => Precision::Fp32,
+        (DTypeArg::Fp32, Some(StorageArg::Fp16)) => Precision::Fp16Storage,
+        (DTypeArg::Fp16, None) => Precision::Fp16,
+        (DTypeArg::Int8, None) => Precision::Int8,
+        (DTypeArg::Fp16 | DTypeArg::Int8, Some(_)) => clap::Error::raw(
+            ErrorKind::ArgumentConflict,
+            "--storage is for --dtype fp32, which is the default: the others have their own\n",
+        )
+        .exit(),
     }
 }
 
@@ -149,6 +189,8 @@ fn report(exported: &Exported) {
     for (head, reason) in &exported.skipped {
         eprintln!("skipped: {head}: {reason}");
     }
+    let precision = exported.artifacts.first().map(|it| it.precision);
+    let precision = precision.unwrap_or_default().name();
     let artifacts = exported.artifacts.iter().map(|it| {
         let opset = format!("opset {}", it.opset);
         (&it.file, it.head.name(), opset)
@@ -165,9 +207,8 @@ fn report(exported: &Exported) {
     let whats = width(&|(_, what, _)| what.len());
     for (file, what, opset) in &lines {
         println!(
-            "{:paths$}  {what:whats$}  {opset:8}  {}  {:>10}",
+            "{:paths$}  {what:whats$}  {opset:8}  {precision}  {:>10}",
             path(file),
-            DType::F32,
             size(file.bytes)
         );
     }

@@ -56,7 +56,7 @@ fn every_file_is_one_aligned_line_and_skipped_heads_say_why() {
     for (line, start) in lines.iter().zip(starts) {
         let path = target.path().join(start);
         assert!(line.starts_with(path.to_str().unwrap()), "{line}");
-        assert_eq!(line.find("float32"), lines[0].find("float32"), "{lines:#?}");
+        assert_eq!(line.find("fp32"), lines[0].find("fp32"), "{lines:#?}");
         assert_eq!(line.len(), lines[0].len(), "{lines:#?}");
         let has_opset = line.contains("opset 17");
         assert_eq!(has_opset, start != "weights.", "{line}");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
 use nezha_exporter::{ExportOptions, OPSETS, Placement, export};
-use nezha_graphs::{Head, listing};
+use nezha_graphs::{Head, Precision, listing};
 use similar::TextDiff;
 use tempfile::TempDir;
 
@@ -21,6 +21,7 @@ struct Golden {
     fixture: String,
     opset: u32,
     weights: Placement,
+    precision: Precision,
 }
 
 impl Golden {
@@ -30,6 +31,7 @@ impl Golden {
             fixture: fixture.to_owned(),
             opset: *OPSETS.start(),
             weights: Placement::Embedded,
+            precision: Precision::Fp32,
         }
     }
 
@@ -47,6 +49,14 @@ impl Golden {
         // Gelu is an operator from 20 on; the highest opset shows what else is new.
         goldens.extend(BTreeSet::from([20, *OPSETS.end()]).into_iter().map(opset));
         goldens.push(linked);
+        let precise = |precision| Self {
+            precision,
+            ..Self::new(&format!("masked-lm-{precision}"), "reach-4/masked-lm")
+        };
+        let others = Precision::ALL
+            .into_iter()
+            .filter(|it| *it != Precision::Fp32);
+        goldens.extend(others.map(precise));
         goldens.push(Self::new("base-without-reach", "reach-0/base"));
         goldens
     }
@@ -68,6 +78,7 @@ impl Golden {
         let options = ExportOptions {
             opset: self.opset,
             weights: self.weights,
+            precision: self.precision,
             ..ExportOptions::default()
         };
         export(&checkpoint, folder.path(), &options)

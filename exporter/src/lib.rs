@@ -5,11 +5,12 @@
 //! 1. [`checkpoint`]: files become named tensors;
 //! 2. [`graph`]: typed operations on values, and the scopes that name them;
 //! 3. [`nezha`]: the architecture, in equations over scopes;
-//! 4. [`onnx`]: a graph becomes bytes;
-//! 5. [`export`]: all of it in one call;
-//! 6. [`inspect`](mod@inspect): what a file holds, in numbers and as a picture;
-//! 7. [`mod@reference`]: the same model in f64 and plain loops, to compare with;
-//! 8. [`verify`](mod@verify): whether a file is the checkpoint's, weight by weight.
+//! 4. [`quantize`]: what weights become in fewer bits;
+//! 5. [`onnx`]: a graph becomes bytes;
+//! 6. [`export`]: all of it in one call;
+//! 7. [`inspect`](mod@inspect): what a file holds, in numbers and as a picture;
+//! 8. [`mod@reference`]: the same model in f64 and plain loops, to compare with;
+//! 9. [`verify`](mod@verify): whether a file is the checkpoint's, weight by weight.
 //!
 //! ```no_run
 //! use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
@@ -30,6 +31,7 @@ pub mod graph;
 pub mod inspect;
 pub mod nezha;
 pub mod onnx;
+pub mod quantize;
 pub mod reference;
 pub mod verify;
 

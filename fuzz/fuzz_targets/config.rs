@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use nezha_exporter::checkpoint::OpenOptions;
 use nezha_fuzz::{Folder, WEIGHTS};
-use nezha_graphs::{Activation, Config, GraphOptions, Head, Metadata, Signature};
+use nezha_graphs::{Activation, Config, GraphOptions, Head, Metadata, Precision, Signature};
 
 static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("model.safetensors", WEIGHTS)]));
 
@@ -32,6 +32,7 @@ fn carried_by_an_artifact(text: &str, config: &Config) {
     let metadata = Metadata {
         head: Head::Base,
         options: GraphOptions::default(),
+        precision: Precision::default(),
         config_json: text.to_owned(),
         source_size: 0,
         source_digest: String::new(),

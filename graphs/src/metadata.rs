@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::{Config, ConfigError, GraphOptions, Head};
+use crate::{Config, ConfigError, GraphOptions, Head, Precision};
 
 /// Version of the names, dtypes and shapes that [`Signature`](crate::Signature) gives a head.
 ///
@@ -11,6 +11,7 @@ const HEAD: &str = "nezha.head";
 const VERSION: &str = "nezha.signature_version";
 const CONFIG: &str = "nezha.config";
 const OPTIONS: &str = "nezha.graph_options";
+const DTYPE: &str = "nezha.dtype";
 const LABELS: &str = "nezha.labels";
 const SOURCE_SIZE: &str = "nezha.source_size";
 const SOURCE_DIGEST: &str = "nezha.source_digest";
@@ -23,6 +24,8 @@ pub struct Metadata {
     pub head: Head,
     /// What the graph takes and gives beyond the head's own, so that it can be built again.
     pub options: GraphOptions,
+    /// How it stores weights and computes.
+    pub precision: Precision,
     /// The text of the checkpoint's `config.json`.
     pub config_json: String,
     /// Bytes of the checkpoint's tensors.
@@ -73,6 +76,7 @@ impl Metadata {
         let labels = serde_json::Value::from(self.config()?.labels);
         let mut props = vec![
             (CONFIG, self.config_json.clone()),
+            (DTYPE, self.precision.to_string()),
             (EXPORTER, self.exporter_version.clone()),
             (OPTIONS, self.options.to_json().to_string()),
             (HEAD, self.head.to_string()),
@@ -101,7 +105,7 @@ impl Metadata {
         if version != SIGNATURE_VERSION {
             return Err(MetadataError::Version { found: version });
         }
-        let head = get(HEAD)?;
+        let (head, dtype) = (get(HEAD)?, get(DTYPE)?);
         let options = get(OPTIONS)?;
         Ok(Self {
             head: Head::from_str(head).map_err(|_| MetadataError::Invalid {
@@ -113,6 +117,11 @@ impl Metadata {
                 key: OPTIONS,
                 found: options.to_owned(),
                 expected: "a JSON object of graph options that this version knows",
+            })?,
+            precision: dtype.parse().map_err(|_| MetadataError::Invalid {
+                key: DTYPE,
+                found: dtype.chars().take(60).collect(),
+                expected: "the name of a precision",
             })?,
             config_json: get(CONFIG)?.to_owned(),
             source_size: number(SOURCE_SIZE, get(SOURCE_SIZE)?)?,
@@ -146,6 +155,7 @@ mod tests {
         Metadata {
             head: Head::MaskedLm,
             options: GraphOptions::default(),
+            precision: Precision::Int8,
             config_json: "{\"model_type\": \"nezha\"}".into(),
             source_size: 7,
             source_digest: "00ff".into(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
-use nezha_graphs::{GraphOptions, Head};
+use nezha_graphs::{GraphOptions, Head, Precision};
 use nezha_runtime::{EngineChoice, EngineOptions, Session, Tensors};
 use tempfile::TempDir;
 
@@ -15,15 +15,27 @@ use crate::fixtures::{Case, Tensor};
 /// The engines, and how far each may be off, of the largest magnitude in a tensor.
 pub const ENGINES: [(&str, f64); 2] = [("ort", 1e-5), ("tract", 1e-4)];
 
-/// Exports one head; the artifact lives as long as the folder.
+/// Exports one head in single precision; the artifact lives as long as the folder.
 pub fn artifact(folder: &Path, head: Head, graph: &GraphOptions, opset: u32) -> (TempDir, PathBuf) {
-    let context = format!("{}, {head}", folder.display());
+    artifact_in(Precision::Fp32, folder, head, graph, opset)
+}
+
+/// Exports one head in some precision; the artifact lives as long as the folder.
+pub fn artifact_in(
+    precision: Precision,
+    folder: &Path,
+    head: Head,
+    graph: &GraphOptions,
+    opset: u32,
+) -> (TempDir, PathBuf) {
+    let context = format!("{}, {head}, {precision}", folder.display());
     let checkpoint = Checkpoint::open(folder, &OpenOptions::default())
         .unwrap_or_else(|error| panic!("{context}: {error}"));
     let options = ExportOptions {
         heads: Heads::Named(vec![head]),
         graph: graph.clone(),
         opset,
+        precision,
         ..ExportOptions::default()
     };
     let target = TempDir::new().unwrap();

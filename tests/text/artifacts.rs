@@ -6,7 +6,7 @@ use std::sync::{LazyLock, Mutex};
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Precision};
 use nezha_runtime::task::Task;
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Pipeline};
 use tempfile::TempDir;
@@ -39,18 +39,26 @@ pub fn checkpoint(model: &str) -> PathBuf {
     }
 }
 
-/// The folder that a checkpoint was exported to as one head.
+/// The folder that a checkpoint was exported to as one head, in single precision.
 pub fn exported(model: &str, head: Head) -> PathBuf {
+    exported_in(Precision::Fp32, model, head)
+}
+
+/// The folder that a checkpoint was exported to as one head.
+pub fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
+    type Key = (Precision, String, Head);
     static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
-    static DONE: LazyLock<Mutex<HashMap<(String, Head), PathBuf>>> = LazyLock::new(Mutex::default);
+    static DONE: LazyLock<Mutex<HashMap<Key, PathBuf>>> = LazyLock::new(Mutex::default);
     let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let target = done.entry((model.to_owned(), head)).or_insert_with(|| {
-        let context = format!("{model}, {head}");
+    let key = (precision, model.to_owned(), head);
+    let target = done.entry(key).or_insert_with(|| {
+        let context = format!("{model}, {head}, {precision}");
         let source = Checkpoint::open(&checkpoint(model), &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{context}: {error}"));
-        let target = FOLDER.path().join(format!("{model}-{head}"));
+        let target = FOLDER.path().join(format!("{model}-{head}-{precision}"));
         let options = ExportOptions {
             heads: Heads::Named(vec![head]),
+            precision,
             ..ExportOptions::default()
         };
         export(&source, &target, &options).unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -59,15 +67,30 @@ pub fn exported(model: &str, head: Head) -> PathBuf {
     target.clone()
 }
 
-/// A pipeline over an exported checkpoint.
+/// A pipeline over a checkpoint exported in single precision.
 pub fn pipeline<T: Task>(
     model: &str,
     head: Head,
     engine: EngineKind,
     options: T::Options,
 ) -> Pipeline<T> {
+    pipeline_in(Precision::Fp32, model, head, engine, options)
+}
+
+/// A pipeline over an exported checkpoint.
+pub fn pipeline_in<T: Task>(
+    precision: Precision,
+    model: &str,
+    head: Head,
+    engine: EngineKind,
+    options: T::Options,
+) -> Pipeline<T> {
     let choice = EngineChoice::Only(engine);
-    Pipeline::load(exported(model, head), &choice, &EngineOptions::default())
-        .and_then(|pipeline| pipeline.with_options(options))
-        .unwrap_or_else(|error| panic!("{model}, {head}, {engine}: {error}"))
+    Pipeline::load(
+        exported_in(precision, model, head),
+        &choice,
+        &EngineOptions::default(),
+    )
+    .and_then(|pipeline| pipeline.with_options(options))
+    .unwrap_or_else(|error| panic!("{model}, {head}, {engine}: {error}"))
 }

@@ -4,17 +4,18 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Precision};
+use nezha_runtime::EngineKind;
 use nezha_runtime::task::{
     Aggregation, FillMask, FillMaskOptions, NextSentence, NextSentenceOptions, TextClassification,
     TextClassificationOptions, TokenClassification, TokenClassificationOptions,
 };
 use serde_json::Value;
 
-use crate::artifacts::{ENGINES, checkpoint, pipeline};
+use crate::artifacts::{ENGINES, checkpoint, pipeline, pipeline_in};
 
-#[test]
-fn sentiment_is_right_949_times_of_1000() {
+/// How many of the held-out reviews are classified right, of 1,000.
+fn right_sentiments(precision: Precision, engine: EngineKind) -> usize {
     let path = checkpoint("nezha-tiny-zh-sentiment").join("heldout.tsv");
     let lines = fs::read_to_string(path).unwrap();
     let lines: Vec<(&str, &str)> = lines
@@ -22,27 +23,25 @@ fn sentiment_is_right_949_times_of_1000() {
         .map(|it| it.split_once('\t').unwrap())
         .collect();
     assert_eq!(lines.len(), 1_000);
-    for engine in ENGINES {
-        let pipeline = pipeline::<TextClassification>(
-            "nezha-tiny-zh-sentiment",
-            Head::SequenceClassification,
-            engine,
-            TextClassificationOptions {
-                max_length: Some(128),
-                ..TextClassificationOptions::default()
-            },
-        );
-        let answers = pipeline.run(lines.iter().map(|(_, text)| *text)).unwrap();
-        let pairs = answers.iter().zip(&lines);
-        let right = pairs
-            .filter(|(found, (label, _))| found[0].label == *label)
-            .count();
-        assert_eq!(right, 949, "{engine}");
-    }
+    let pipeline = pipeline_in::<TextClassification>(
+        precision,
+        "nezha-tiny-zh-sentiment",
+        Head::SequenceClassification,
+        engine,
+        TextClassificationOptions {
+            max_length: Some(128),
+            ..TextClassificationOptions::default()
+        },
+    );
+    let answers = pipeline.run(lines.iter().map(|(_, text)| *text)).unwrap();
+    let pairs = answers.iter().zip(&lines);
+    pairs
+        .filter(|(found, (label, _))| found[0].label == *label)
+        .count()
 }
 
-#[test]
-fn names_are_1059_right_117_wrong_and_96_missed() {
+/// How many names in the held-out news are right, wrong and missed.
+fn names(precision: Precision, engine: EngineKind) -> (usize, usize, usize) {
     let path = checkpoint("nezha-tiny-zh-ner").join("heldout.jsonl");
     let lines = fs::read_to_string(path).unwrap();
     let lines: Vec<Value> = lines
@@ -51,39 +50,93 @@ fn names_are_1059_right_117_wrong_and_96_missed() {
         .collect();
     assert_eq!(lines.len(), 600);
     type Span = (u64, u64, String);
+    let pipeline = pipeline_in::<TokenClassification>(
+        precision,
+        "nezha-tiny-zh-ner",
+        Head::TokenClassification,
+        engine,
+        TokenClassificationOptions {
+            aggregation: Aggregation::Simple,
+            ..TokenClassificationOptions::default()
+        },
+    );
+    let answers = pipeline
+        .run(lines.iter().map(|it| it["text"].as_str().unwrap()))
+        .unwrap();
+    let (mut right, mut wrong, mut missed) = (0, 0, 0);
+    for (line, entities) in lines.iter().zip(answers) {
+        let found = entities
+            .into_iter()
+            .map(|it| (it.start as u64, it.end as u64, it.label));
+        let found: BTreeSet<Span> = found.collect();
+        let expected = line["entities"].as_array().unwrap().iter().map(|it| {
+            let number = |field: &str| it[field].as_u64().unwrap();
+            (
+                number("start"),
+                number("end"),
+                it["label"].as_str().unwrap().to_owned(),
+            )
+        });
+        let expected: BTreeSet<Span> = expected.collect();
+        right += found.intersection(&expected).count();
+        wrong += found.difference(&expected).count();
+        missed += expected.difference(&found).count();
+    }
+    (right, wrong, missed)
+}
+
+#[test]
+fn sentiment_is_right_949_times_of_1000() {
     for engine in ENGINES {
-        let pipeline = pipeline::<TokenClassification>(
-            "nezha-tiny-zh-ner",
-            Head::TokenClassification,
-            engine,
-            TokenClassificationOptions {
-                aggregation: Aggregation::Simple,
-                ..TokenClassificationOptions::default()
-            },
-        );
-        let answers = pipeline
-            .run(lines.iter().map(|it| it["text"].as_str().unwrap()))
-            .unwrap();
-        let (mut right, mut wrong, mut missed) = (0, 0, 0);
-        for (line, entities) in lines.iter().zip(answers) {
-            let found = entities
-                .into_iter()
-                .map(|it| (it.start as u64, it.end as u64, it.label));
-            let found: BTreeSet<Span> = found.collect();
-            let expected = line["entities"].as_array().unwrap().iter().map(|it| {
-                let number = |field: &str| it[field].as_u64().unwrap();
-                (
-                    number("start"),
-                    number("end"),
-                    it["label"].as_str().unwrap().to_owned(),
-                )
-            });
-            let expected: BTreeSet<Span> = expected.collect();
-            right += found.intersection(&expected).count();
-            wrong += found.difference(&expected).count();
-            missed += expected.difference(&found).count();
+        assert_eq!(right_sentiments(Precision::Fp32, engine), 949, "{engine}");
+    }
+}
+
+#[test]
+fn names_are_1059_right_117_wrong_and_96_missed() {
+    for engine in ENGINES {
+        let found = names(Precision::Fp32, engine);
+        assert_eq!(found, (1_059, 117, 96), "{engine}");
+    }
+}
+
+/// Precisions, the engines that run them, and the points of accuracy and F1 that they may lose.
+const LOSSES: [(Precision, &[EngineKind], f64); 3] = [
+    (Precision::Fp16Storage, &ENGINES, 0.1),
+    (Precision::Fp16, &ENGINES, 0.2),
+    (Precision::Int8, &ENGINES, 0.5),
+];
+
+#[test]
+fn fewer_bits_lose_no_more_sentiments_than_allowed() {
+    for (precision, engines, most) in LOSSES {
+        for &engine in engines {
+            let right = right_sentiments(precision, engine);
+            println!("{precision}, {engine}: {right} of 1,000 right");
+            let lost = (949.0 - right as f64) / 10.0;
+            assert!(
+                lost <= most,
+                "{precision}, {engine}: {right} of 1,000 right"
+            );
         }
-        assert_eq!((right, wrong, missed), (1_059, 117, 96), "{engine}");
+    }
+}
+
+#[test]
+fn fewer_bits_lose_no_more_names_than_allowed() {
+    let f1 = |(right, wrong, missed): (usize, usize, usize)| {
+        200.0 * right as f64 / (2 * right + wrong + missed) as f64
+    };
+    for (precision, engines, most) in LOSSES {
+        for &engine in engines {
+            let found = names(precision, engine);
+            println!("{precision}, {engine}: {found:?}, F1 {:.2}", f1(found));
+            let lost = f1((1_059, 117, 96)) - f1(found);
+            assert!(
+                lost <= most,
+                "{precision}, {engine}: {found:?} loses {lost:.2} points"
+            );
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod warning;
 
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{GraphOptions, Head};
+use nezha_graphs::{GraphOptions, Head, Precision};
 
 pub use error::ExportError;
 pub use layout::{Layout, LayoutError, UnknownLayout};
@@ -46,6 +46,8 @@ pub struct ExportOptions {
     pub graph: GraphOptions,
     /// The operator set, one of [`OPSETS`].
     pub opset: u32,
+    /// How the graphs store their weights and compute.
+    pub precision: Precision,
     /// Where the weights are.
     pub weights: Placement,
     /// How the files lie, and what stands beside the model.
@@ -60,6 +62,7 @@ impl Default for ExportOptions {
             heads: Heads::default(),
             graph: GraphOptions::default(),
             opset: 17,
+            precision: Precision::default(),
             weights: Placement::default(),
             layout: Layout::default(),
             force: false,
@@ -74,7 +77,7 @@ pub enum Heads {
     #[default]
     Default,
     /// These; each of them has to be there. A single one becomes `model.onnx`, several become
-    /// `<head>.onnx` each.
+    /// `<head>.onnx` each; a precision adds its name, see [`Precision::file_name`].
     Named(Vec<Head>),
     /// Every head that the checkpoint can give and the options fit, as `<head>.onnx`; the others
     /// are skipped.
@@ -102,6 +105,8 @@ pub struct Artifact {
     pub head: Head,
     /// Its operator set.
     pub opset: u32,
+    /// How it stores its weights and computes.
+    pub precision: Precision,
     /// The file.
     pub file: WrittenFile,
 }

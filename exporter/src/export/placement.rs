@@ -1,7 +1,9 @@
 use std::path::{Path, PathBuf};
 
+use nezha_graphs::Precision;
+
 use crate::checkpoint::{Checkpoint, Storage};
-use crate::graph::{Content, Graph, Layout, Weights};
+use crate::graph::{Content, Graph, Weights};
 use crate::onnx::{Link, Links, MESSAGE_LIMIT};
 
 /// Where the weights of an artifact are.
@@ -75,14 +77,25 @@ pub enum LinkError {
     },
     /// A weight that the graph has in another element type than the file.
     #[error(
-        "tensor '{name}' is stored as {storage}, and the graph needs F32: weights that have to be \
-         converted can't be linked; use --weights external"
+        "tensor '{name}' is stored as {storage}, and the graph needs {needed}: weights that have to \
+         be converted can't be linked; use --weights external"
     )]
     Conversion {
         /// The weight.
         name: String,
         /// How it is stored.
         storage: Storage,
+        /// How the graph needs it.
+        needed: Storage,
+    },
+    /// Quantized weights are in no checkpoint.
+    #[error(
+        "{precision} weights are made from the checkpoint's, so that they can't be linked; use \
+         --weights external"
+    )]
+    Quantized {
+        /// What was asked for.
+        precision: Precision,
     },
     /// A weight that does not lie row by row.
     #[error(
@@ -120,33 +133,44 @@ impl Weights for InPlace<'_> {
 pub(super) fn links(
     checkpoint: &Checkpoint,
     graphs: &[Graph],
+    precision: Precision,
     folder: &Path,
 ) -> Result<Links, LinkError> {
+    let needed = match precision {
+        Precision::Fp32 => Storage::F32,
+        Precision::Fp16 | Precision::Fp16Storage => Storage::F16,
+        Precision::Int8 => {
+            return Err(LinkError::Quantized { precision });
+        }
+    };
     let mut links = Links::new();
     for initializer in graphs.iter().flat_map(|graph| &graph.initializers) {
         let content = &initializer.content;
-        if let Content::Weight {
-            name,
-            layout: Layout::AsStored,
-        } = content
+        if let Content::Weight { name, .. } = content
             && !links.contains_key(content)
         {
-            links.insert(content.clone(), link(checkpoint, name, folder)?);
+            links.insert(content.clone(), link(checkpoint, name, needed, folder)?);
         }
     }
     Ok(links)
 }
 
-fn link(checkpoint: &Checkpoint, name: &str, folder: &Path) -> Result<Link, LinkError> {
+fn link(
+    checkpoint: &Checkpoint,
+    name: &str,
+    needed: Storage,
+    folder: &Path,
+) -> Result<Link, LinkError> {
     let scattered = || LinkError::Scattered {
         name: name.to_owned(),
     };
     let weight = checkpoint.weight(name).ok_or_else(scattered)?;
     let location = weight.location.as_ref().ok_or_else(scattered)?;
-    if weight.storage != Storage::F32 {
+    if weight.storage != needed {
         return Err(LinkError::Conversion {
             name: name.to_owned(),
             storage: weight.storage,
+            needed,
         });
     }
     Ok(Link {

@@ -2,7 +2,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use nezha_graphs::{GraphOptions, Head, Metadata};
+use nezha_graphs::{GraphOptions, Head, Metadata, Precision};
 
 use super::digest::Digest;
 use super::folder::{Sidecar, weights_name};
@@ -24,6 +24,7 @@ pub(super) struct Plan<'c> {
     /// What the graphs really take and give.
     options: GraphOptions,
     opset: u32,
+    precision: Precision,
     /// The graph of each head.
     graphs: Vec<Graph>,
     /// The folder of the models and their weights.
@@ -49,14 +50,23 @@ impl<'c> Plan<'c> {
         graph.pooler &= has_pooler(checkpoint);
         let graphs = heads
             .iter()
-            .map(|&head| build(checkpoint, head, &graph, options.opset, linked))
+            .map(|&head| {
+                build(
+                    checkpoint,
+                    head,
+                    &graph,
+                    options.opset,
+                    options.precision,
+                    linked,
+                )
+            })
             .collect::<Result<Vec<Graph>, BuildError>>()
             .map_err(|source| ExportError::Build {
                 folder: checkpoint.folder().to_owned(),
                 source,
             })?;
         let links = match options.weights {
-            Placement::Linked => links(checkpoint, &graphs, folder)?,
+            Placement::Linked => links(checkpoint, &graphs, options.precision, folder)?,
             _ => Links::new(),
         };
         let alone = heads.len() == 1 && options.heads != Heads::All;
@@ -66,13 +76,16 @@ impl<'c> Plan<'c> {
             below => folder.join(below),
         };
         let name = |head: &Head| match alone {
-            true => "model.onnx".to_owned(),
-            false => format!("{head}.onnx"),
+            // Triton takes no other name.
+            true if options.layout == Layout::Triton => "model.onnx".to_owned(),
+            true => options.precision.file_name("model"),
+            false => options.precision.file_name(head.name()),
         };
         let mut plan = Self {
             checkpoint,
             options: graph,
             opset: options.opset,
+            precision: options.precision,
             paths: heads.iter().map(|head| models.join(name(head))).collect(),
             models,
             layout: options.layout,
@@ -102,6 +115,7 @@ impl<'c> Plan<'c> {
         let metadata = Metadata {
             head,
             options: self.options.clone(),
+            precision: self.precision,
             config_json: self.checkpoint.config_json().to_owned(),
             source_size: self.checkpoint.size(),
             source_digest: digest.to_owned(),
@@ -167,6 +181,7 @@ impl<'c> Plan<'c> {
             let artifact = Artifact {
                 head,
                 opset: self.opset,
+                precision: self.precision,
                 file: WrittenFile {
                     path: path.clone(),
                     bytes: message.size() + metadata as u64,
@@ -246,11 +261,19 @@ pub(crate) fn build(
     head: Head,
     options: &GraphOptions,
     opset: u32,
+    precision: Precision,
     linked: bool,
 ) -> Result<Graph, BuildError> {
     let weights: &dyn Weights = match linked {
         true => &InPlace(checkpoint),
         false => checkpoint,
     };
-    nezha::build(weights, checkpoint.config(), head, options, opset)
+    nezha::build(
+        weights,
+        checkpoint.config(),
+        head,
+        options,
+        opset,
+        precision,
+    )
 }

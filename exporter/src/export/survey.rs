@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use nezha_graphs::{GraphOptions, Head, OptionError};
+use nezha_graphs::{GraphOptions, Head, OptionError, Precision};
 
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Content, Graph, WeightError, Weights};
@@ -232,7 +232,9 @@ impl Needs {
         loop {
             let config = checkpoint.config();
             let options = GraphOptions::default();
-            match nezha::build(&supposed, config, head, &options, *super::OPSETS.start()) {
+            let opset = *super::OPSETS.start();
+            let precision = Precision::default();
+            match nezha::build(&supposed, config, head, &options, opset, precision) {
                 Ok(graph) => {
                     let weights = weight_names(&graph).map(str::to_owned).collect();
                     return Ok(Self { weights, faults });

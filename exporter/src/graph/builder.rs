@@ -1,151 +1,33 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use nezha_graphs::{DType, Dim, Port};
+use nezha_graphs::{DType, Dim, Port, Precision};
 
 use super::fold;
 use super::infer::{self, Element};
-use super::{Layout, Op, Scope, Weights};
-
-/// A value of the graph: an input, a weight, a constant or the result of a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Value(pub(super) usize);
-
-/// What is known of a value before the graph runs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ValueType {
-    /// The element type.
-    pub dtype: DType,
-    /// The shape, dynamic axes by name.
-    pub shape: Vec<Dim>,
-    /// The elements, where they follow from shapes and constants alone.
-    pub elements: Option<Vec<Element>>,
-}
-
-impl ValueType {
-    /// A type whose elements are not known.
-    pub fn new(dtype: DType, shape: Vec<Dim>) -> Self {
-        Self {
-            dtype,
-            shape,
-            elements: None,
-        }
-    }
-}
-
-/// One operation.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// Path of its scope and its operator, such as `nezha.pooler/Tanh`.
-    pub name: String,
-    /// The operator.
-    pub op: Op,
-    /// What it reads.
-    pub inputs: Vec<Value>,
-    /// What it makes.
-    pub outputs: Vec<Value>,
-}
-
-/// Where the elements of an initializer come from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Content {
-    /// A small constant: row-major, little-endian.
-    Inline(Vec<u8>),
-    /// A weight, read when the artifact is written.
-    Weight {
-        /// Its name in the checkpoint.
-        name: String,
-        /// How it lies in the artifact.
-        layout: Layout,
-    },
-}
-
-/// A weight or a constant.
-#[derive(Clone, Debug)]
-pub struct Initializer {
-    /// The value it is.
-    pub value: Value,
-    /// Its elements.
-    pub content: Content,
-}
-
-/// A graph that does not hold together; a fault of the code that built it, not of its input.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GraphError {
-    /// An operation on values that it can't take.
-    #[error("{node}: {reason}")]
-    Operation {
-        /// The node.
-        node: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Two things of one name.
-    #[error("two values are named '{0}'")]
-    DuplicateName(String),
-    /// An output that nothing was built for.
-    #[error("output '{0}' was not built")]
-    MissingOutput(String),
-    /// An output that differs from its port.
-    #[error("output '{port}' was built as {found}")]
-    Output {
-        /// The port.
-        port: String,
-        /// What was built.
-        found: String,
-    },
-}
-
-/// A finished graph.
-#[derive(Clone, Debug)]
-pub struct Graph {
-    /// What it is called.
-    pub name: String,
-    /// The operator set it is built for.
-    pub opset: u32,
-    /// Operations, each after those it reads from.
-    pub nodes: Vec<Node>,
-    /// Weights and constants, in the order of first use.
-    pub initializers: Vec<Initializer>,
-    /// Inputs in order.
-    pub inputs: Vec<(Port, Value)>,
-    /// Outputs in order.
-    pub outputs: Vec<(Port, Value)>,
-    names: Vec<String>,
-    types: Vec<ValueType>,
-}
-
-impl Graph {
-    /// The name of a value.
-    pub fn value_name(&self, value: Value) -> &str {
-        &self.names[value.0]
-    }
-
-    /// The type of a value.
-    pub fn value_type(&self, value: Value) -> &ValueType {
-        &self.types[value.0]
-    }
-
-    /// Drops nodes and initializers that no output needs.
-    fn drop_unused(&mut self) {
-        let mut needed: BTreeSet<Value> = self.outputs.iter().map(|(_, value)| *value).collect();
-        for node in self.nodes.iter().rev() {
-            if node.outputs.iter().any(|output| needed.contains(output)) {
-                needed.extend(&node.inputs);
-            }
-        }
-        let is_needed = |outputs: &[Value]| outputs.iter().any(|it| needed.contains(it));
-        self.nodes.retain(|node| is_needed(&node.outputs));
-        self.initializers.retain(|it| needed.contains(&it.value));
-    }
-}
+use super::lowering;
+use super::weight::{self, Content, Encoding, Initializer, Layout, Weight, Weights};
+use super::{Graph, GraphError, Node, Op, Scope, Value, ValueType};
 
 /// A graph under construction.
 pub struct Builder<'w> {
     pub(super) weights: &'w dyn Weights,
     pub(super) opset: u32,
+    pub(super) precision: Precision,
     state: RefCell<State>,
+}
+
+/// What a [precision](lowering) makes of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Conversion {
+    /// The same in half precision.
+    Half,
+    /// The same in single precision.
+    Single,
+    /// Each row in 8 bits, and the rows' scales.
+    Int8Rows,
+    /// A weight as it is in the artifact.
+    Encoded(Encoding),
 }
 
 struct State {
@@ -154,6 +36,8 @@ struct State {
     node_names: BTreeMap<String, usize>,
     /// Constants by dtype, shape and content.
     constants: BTreeMap<(&'static str, Vec<usize>, Vec<u8>), Value>,
+    /// What a value was converted to, so that it is once for all who read it.
+    conversions: BTreeMap<(Value, Conversion), Vec<Value>>,
     error: Option<GraphError>,
 }
 
@@ -173,13 +57,20 @@ impl<'w> Builder<'w> {
         Self {
             weights,
             opset,
+            precision: Precision::default(),
             state: RefCell::new(State {
                 graph,
                 node_names: BTreeMap::new(),
                 constants: BTreeMap::new(),
+                conversions: BTreeMap::new(),
                 error: None,
             }),
         }
+    }
+
+    /// The same in another precision: what its scopes say stays, how it is computed changes.
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The place called `path`.
@@ -206,6 +97,7 @@ impl<'w> Builder<'w> {
             self.state.borrow_mut().error.get_or_insert(missing);
             return;
         };
+        let value = lowering::output(&self.scope("outputs"), value, port.dtype);
         let taken = {
             let graph = &self.state.borrow().graph;
             let ports = graph.inputs.iter().chain(&graph.outputs);
@@ -254,11 +146,17 @@ impl<'w> Builder<'w> {
         self.state.borrow().graph.types[value.0].clone()
     }
 
+    /// Computes an operation in the builder's precision and gives its result.
+    pub(super) fn node(&self, path: &str, op: Op, inputs: &[Value]) -> Value {
+        let lowered = lowering::lower(&self.scope(path), &op, inputs);
+        lowered.unwrap_or_else(|| self.plain_node(path, op, inputs))
+    }
+
     /// Adds a node and gives its result.
     ///
     /// Where the operation is unsound, the first such error is kept for [`Self::finish`] and the
     /// result takes the type of the first input, so that building goes on.
-    pub(super) fn node(&self, path: &str, op: Op, inputs: &[Value]) -> Value {
+    pub(super) fn plain_node(&self, path: &str, op: Op, inputs: &[Value]) -> Value {
         if let Some(known) = self.fold(path, &op, inputs) {
             return known;
         }
@@ -338,21 +236,66 @@ impl<'w> Builder<'w> {
         value
     }
 
-    /// A weight of the checkpoint under its own name, `.T` added where it is transposed.
-    pub(super) fn weight(&self, name: String, shape: &[usize], layout: Layout) -> Value {
+    /// A weight of the checkpoint under its own name, `.T` added where it is transposed, and more
+    /// where it is not in single precision; `shape` is that in the graph.
+    pub(super) fn weight(
+        &self,
+        name: &str,
+        layout: Layout,
+        encoding: Encoding,
+        shape: &[usize],
+    ) -> Value {
         let state = &mut *self.state.borrow_mut();
-        let dims: Vec<Dim> = shape.iter().copied().map(Dim::from).collect();
-        let (label, dims) = match layout {
-            Layout::AsStored => (name.clone(), dims),
-            Layout::Transposed => (format!("{name}.T"), dims.into_iter().rev().collect()),
+        let dims = shape.iter().copied().map(Dim::from).collect();
+        let label = weight::label(name, layout, encoding);
+        let value = state.value(label, ValueType::new(encoding.dtype(), dims));
+        let content = Content::Weight {
+            name: name.to_owned(),
+            layout,
+            encoding,
         };
-        let value = state.value(label, ValueType::new(DType::F32, dims));
-        let content = Content::Weight { name, layout };
         state
             .graph
             .initializers
             .push(Initializer { value, content });
         value
+    }
+
+    /// The weight that `value` is, where it is one in single precision.
+    pub(super) fn weight_of(&self, value: Value) -> Option<Weight> {
+        let graph = &self.state.borrow().graph;
+        let initializer = graph.initializers.iter().find(|it| it.value == value)?;
+        let shape = &graph.value_type(value).shape;
+        match &initializer.content {
+            Content::Weight {
+                name,
+                layout,
+                encoding: Encoding::F32,
+            } => Some(Weight {
+                name: name.clone(),
+                layout: *layout,
+                shape: shape.iter().filter_map(Dim::as_fixed).collect(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// What `value` was converted to before, or what `convert` makes of it now.
+    pub(super) fn converted<const N: usize>(
+        &self,
+        value: Value,
+        conversion: Conversion,
+        convert: impl FnOnce() -> [Value; N],
+    ) -> [Value; N] {
+        let key = (value, conversion);
+        let known = self.state.borrow().conversions.get(&key).cloned();
+        let known = known.and_then(|it| <[Value; N]>::try_from(it).ok());
+        known.unwrap_or_else(|| {
+            let made = convert();
+            let conversions = &mut self.state.borrow_mut().conversions;
+            conversions.insert(key, made.to_vec());
+            made
+        })
     }
 }
 

@@ -27,14 +27,18 @@
 //! The module knows nothing of NEZHA, checkpoints or files.
 
 mod builder;
+mod constants;
 mod fold;
 mod infer;
+mod lowering;
+mod model;
 mod op;
 mod scope;
-mod weights;
+mod weight;
 
-pub use builder::{Builder, Content, Graph, GraphError, Initializer, Node, Value, ValueType};
+pub use builder::Builder;
 pub use infer::Element;
+pub use model::{Graph, GraphError, Node, Value, ValueType};
 pub use op::Op;
 pub use scope::Scope;
-pub use weights::{Layout, NoWeights, WeightError, Weights};
+pub use weight::{Content, Encoding, Initializer, Layout, NoWeights, WeightError, Weights};

@@ -63,6 +63,8 @@ pub enum Op {
     LogSoftmax,
     /// Product of matrices, batched over leading axes with broadcasting.
     MatMul,
+    /// Inputs: bytes A, bytes B, where 0 is in A. The product of matrices, int32.
+    MatMulInteger,
     /// The larger one, with broadcasting.
     Max,
     /// The mean of all elements, of rank 0.
@@ -71,12 +73,16 @@ pub enum Op {
     Mul,
     /// `−x`.
     Neg,
+    /// Inputs: values, scale, zero point. Rounds to the zero point's type and keeps within it.
+    QuantizeLinear,
     /// Inputs: start, limit, step; all of rank 0.
     Range,
-    /// Inputs: values, and from opset 18 axes. The axis goes.
+    /// Inputs: values, and from opset 18 axes.
     ReduceMax {
         /// The axis.
         axis: usize,
+        /// Whether the axis stays, with size 1.
+        keep: bool,
     },
     /// Inputs: values, axes. The axes stay, with size 1.
     ReduceSum,
@@ -142,10 +148,12 @@ impl Op {
             Op::Log => "Log",
             Op::LogSoftmax => "LogSoftmax",
             Op::MatMul => "MatMul",
+            Op::MatMulInteger => "MatMulInteger",
             Op::Max => "Max",
             Op::MeanAll => "ReduceMean",
             Op::Mul => "Mul",
             Op::Neg => "Neg",
+            Op::QuantizeLinear => "QuantizeLinear",
             Op::Range => "Range",
             Op::ReduceMax { .. } => "ReduceMax",
             Op::ReduceSum | Op::SumAll => "ReduceSum",

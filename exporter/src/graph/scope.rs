@@ -1,12 +1,14 @@
 use nezha_graphs::{DType, Dim};
 
-use super::{Builder, Element, Layout, Op, Value, ValueType, WeightError};
+use super::builder::Conversion;
+use super::lowering;
+use super::{Builder, Encoding, Layout, Op, Value, ValueType, WeightError};
 
 /// A place in the graph: the prefix of the weights read and of the nodes made there.
 #[derive(Clone)]
 pub struct Scope<'g> {
-    builder: &'g Builder<'g>,
-    path: String,
+    pub(super) builder: &'g Builder<'g>,
+    pub(super) path: String,
 }
 
 impl<'g> Scope<'g> {
@@ -71,7 +73,14 @@ impl<'g> Scope<'g> {
                 expected,
                 found: found.to_vec(),
             }),
-            Some(_) => Ok(self.builder.weight(name, shape, layout)),
+            Some(_) => {
+                let shape: Vec<usize> = match layout {
+                    Layout::AsStored => expected,
+                    Layout::Transposed => expected.into_iter().rev().collect(),
+                };
+                let weight = self.builder.weight(&name, layout, Encoding::F32, &shape);
+                Ok(weight)
+            }
         }
     }
 
@@ -79,61 +88,17 @@ impl<'g> Scope<'g> {
         format!("{}.{name}", self.path)
     }
 
-    /// A float32 of rank 0.
-    pub fn float(&self, number: f32) -> Value {
-        let bytes = number.to_le_bytes().to_vec();
-        let name = format!("constants/{number:?}");
-        self.builder.constant(name, DType::F32, &[], bytes, None)
-    }
-
-    /// A float32 tensor called `name` in this place.
-    pub fn floats(&self, name: &str, shape: &[usize], numbers: &[f32]) -> Value {
-        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
-        let name = format!("{}/{name}", self.path);
-        self.builder.constant(name, DType::F32, shape, bytes, None)
-    }
-
-    /// An int32 of rank 0.
-    pub fn int32(&self, number: i32) -> Value {
-        let name = format!("constants/int32_{number}");
-        let bytes = number.to_le_bytes().to_vec();
-        let elements = Some(vec![Element::Number(number.into())]);
-        self.builder
-            .constant(name, DType::I32, &[], bytes, elements)
-    }
-
-    /// An int32 vector called `name` in this place.
-    pub fn int32s(&self, name: &str, numbers: &[i32]) -> Value {
-        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
-        let name = format!("{}/{name}", self.path);
-        let elements = numbers.iter().map(|it| Element::Number((*it).into()));
-        let shape = [numbers.len()];
-        self.builder
-            .constant(name, DType::I32, &shape, bytes, Some(elements.collect()))
-    }
-
-    /// An int64 of rank 0.
-    pub fn int64(&self, number: i64) -> Value {
-        let name = format!("constants/{number}");
-        let elements = Some(vec![Element::Number(number)]);
-        let bytes = number.to_le_bytes().to_vec();
-        self.builder
-            .constant(name, DType::I64, &[], bytes, elements)
-    }
-
-    /// An int64 vector: a shape, or a list of axes.
-    pub fn vector(&self, numbers: &[i64]) -> Value {
-        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
-        let elements = numbers.iter().copied().map(Element::Number).collect();
-        let list: Vec<String> = numbers.iter().map(i64::to_string).collect();
-        let name = format!("constants/[{}]", list.join(","));
-        let shape = [numbers.len()];
-        self.builder
-            .constant(name, DType::I64, &shape, bytes, Some(elements))
-    }
-
-    fn node(&self, op: Op, inputs: &[Value]) -> Value {
+    pub(super) fn node(&self, op: Op, inputs: &[Value]) -> Value {
         self.builder.node(&self.path, op, inputs)
+    }
+
+    pub(super) fn converted<const N: usize>(
+        &self,
+        value: Value,
+        conversion: Conversion,
+        convert: impl FnOnce() -> [Value; N],
+    ) -> [Value; N] {
+        self.builder.converted(value, conversion, convert)
     }
 
     /// `a + b`.
@@ -250,6 +215,11 @@ impl<'g> Scope<'g> {
         self.node(Op::ReduceSum, &[x, self.vector(&[axis])])
     }
 
+    /// The sum along `axis`, which stays with size 1, of probabilities: they sum to at most 1.
+    pub fn sum_probabilities(&self, p: Value, axis: i64) -> Value {
+        lowering::sum_probabilities(self, p, axis)
+    }
+
     /// Another shape: 0 keeps an axis, −1 takes what is left.
     pub fn reshape(&self, x: Value, shape: &[i64]) -> Value {
         self.reshape_to(x, self.vector(shape))
@@ -343,9 +313,29 @@ impl<'g> Scope<'g> {
 
     /// The largest along `axis`, which goes.
     pub fn reduce_max(&self, x: Value, axis: usize) -> Value {
+        self.largest(x, axis, false)
+    }
+
+    /// The largest along the last axis, which stays with size 1.
+    pub fn row_max(&self, x: Value) -> Value {
+        let rank = self.value_type(x).shape.len();
+        self.largest(x, rank.saturating_sub(1), true)
+    }
+
+    fn largest(&self, x: Value, axis: usize, keep: bool) -> Value {
         let axes = (self.opset() >= 18).then(|| self.vector(&[axis as i64]));
         let inputs: Vec<Value> = [x].into_iter().chain(axes).collect();
-        self.node(Op::ReduceMax { axis }, &inputs)
+        self.node(Op::ReduceMax { axis, keep }, &inputs)
+    }
+
+    /// `x / scale`, rounded and kept within the type of `zero_point`, which is where 0 is.
+    pub fn quantize_linear(&self, x: Value, scale: Value, zero_point: Value) -> Value {
+        self.node(Op::QuantizeLinear, &[x, scale, zero_point])
+    }
+
+    /// `(a − zero_point)·b` of matrices of bytes, batched over leading axes, int32.
+    pub fn matmul_integer(&self, a: Value, b: Value, zero_point: Value) -> Value {
+        self.node(Op::MatMulInteger, &[a, b, zero_point])
     }
 
     /// The `count` largest along the last axis, and where they were, int64.

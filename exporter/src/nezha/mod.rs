@@ -17,7 +17,7 @@ mod relative_table;
 
 pub use relative_table::relative_position_table;
 
-use nezha_graphs::{Config, GraphOptions, Head, OptionError, Signature};
+use nezha_graphs::{Config, GraphOptions, Head, OptionError, Precision, Signature};
 
 use inputs::Inputs;
 
@@ -59,9 +59,10 @@ pub fn build(
     head: Head,
     options: &GraphOptions,
     opset: u32,
+    precision: Precision,
 ) -> Result<Graph, BuildError> {
     options.check(config, head)?;
-    let builder = Builder::new(head.name(), opset, weights);
+    let builder = Builder::new(head.name(), opset, weights).with_precision(precision);
     compose(&builder, config, head, options)
         .map_err(|source| BuildError::Weight { head, source })?;
     builder

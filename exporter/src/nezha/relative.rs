@@ -145,7 +145,7 @@ impl<'t> RelativePositions<'t> {
             return self.table.last;
         };
         let near = s.mul(s.gather_elements(p, band.keys, 3), band.inside);
-        let left = s.reduce_sum(s.mul(p, *left), 3);
+        let left = s.sum_probabilities(s.mul(p, *left), 3);
         let context = s.add(s.matmul(near, band.rows), s.mul(left, *left_row));
         s.add(context, self.table.last)
     }

@@ -102,10 +102,11 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
         Op::Gemm => vec![int("transB", 1)],
         Op::LayerNormalization { epsilon } => vec![int("axis", -1), float("epsilon", *epsilon)],
         Op::MeanAll | Op::SumAll => vec![int("keepdims", 0)],
-        Op::ReduceMax { axis } => match node.inputs.len() {
-            1 => vec![int("keepdims", 0), ints("axes", &[*axis])],
-            _ => vec![int("keepdims", 0)],
-        },
+        Op::ReduceMax { axis, keep } => {
+            let axes = (node.inputs.len() == 1).then(|| ints("axes", &[*axis]));
+            let keep = int("keepdims", (*keep).into());
+            [keep].into_iter().chain(axes).collect()
+        }
         Op::ReduceSum => vec![int("keepdims", 1)],
         Op::Shape { start, end } => vec![int("start", *start as i64), int("end", *end as i64)],
         Op::LogSoftmax | Op::Softmax | Op::TopK => vec![int("axis", -1)],
@@ -123,9 +124,11 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
         | Op::Identity
         | Op::Log
         | Op::MatMul
+        | Op::MatMulInteger
         | Op::Max
         | Op::Mul
         | Op::Neg
+        | Op::QuantizeLinear
         | Op::Range
         | Op::Relu
         | Op::Reshape

@@ -11,11 +11,12 @@ mod lower;
 mod message;
 mod metadata;
 mod staged;
+mod transpose;
 mod weights_file;
 
 use nezha_graphs::proto::GraphProto;
 
-pub(crate) use content::write_content;
+pub use content::write_content;
 pub use error::WriteError;
 pub use message::{Link, Links, MESSAGE_LIMIT, Message, encode_metadata};
 pub(crate) use metadata::with_metadata;

@@ -69,6 +69,7 @@ pub fn verify(path: &Path, checkpoint: &Checkpoint) -> Result<Verified, VerifyEr
         metadata.head,
         &metadata.options,
         opset,
+        metadata.precision,
         model.is_linked(),
     )
     .map_err(|source| VerifyError::Build {

@@ -286,7 +286,12 @@ fn linking_to_weights_that_need_conversion_is_refused_with_their_name() {
     };
     crate::support::save(&path, Dtype::F16, &halves);
     match link_error(checkpoint.path(), checkpoint.path()) {
-        LinkError::Conversion { name, storage } => {
+        LinkError::Conversion {
+            name,
+            storage,
+            needed,
+        } => {
+            assert_eq!(needed.name(), "F32");
             assert!(halves.contains_key(&name), "{name}");
             assert_eq!(storage.name(), "F16");
         }

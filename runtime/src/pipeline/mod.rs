@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Precision};
 
 pub use batch::Batching;
 pub use error::PipelineError;
@@ -255,10 +255,13 @@ pub(crate) fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, Pipelin
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let named = heads.iter().map(|head| format!("{head}.onnx"));
-    let tried: Vec<String> = std::iter::once("model.onnx".to_owned())
-        .chain(named)
-        .collect();
+    let stems = || std::iter::once("model").chain(heads.iter().map(|head| head.name()));
+    let mut tried: Vec<String> = Vec::new();
+    for precision in Precision::ALL {
+        let names = stems().map(|stem| precision.file_name(stem));
+        let new: Vec<String> = names.filter(|name| !tried.contains(name)).collect();
+        tried.extend(new);
+    }
     let found = tried
         .iter()
         .map(|name| path.join(name))

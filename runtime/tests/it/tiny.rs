@@ -8,7 +8,7 @@ use nezha_graphs::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
 };
-use nezha_graphs::{DType, Dim, GraphOptions, Head, Metadata, Port};
+use nezha_graphs::{DType, Dim, GraphOptions, Head, Metadata, Port, Precision};
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, SessionError};
 use prost::Message;
 use tempfile::TempDir;
@@ -174,6 +174,7 @@ pub fn exported_embeddings() -> ModelProto {
     let metadata = Metadata {
         head: Head::Base,
         options: GraphOptions::default(),
+        precision: Precision::default(),
         config_json: format!(r#"{{"model_type": "nezha", "vocab_size": {VOCAB_SIZE}}}"#),
         source_size: 0,
         source_digest: "00".to_owned(),

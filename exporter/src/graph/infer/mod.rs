@@ -1,6 +1,9 @@
+mod axes;
+
 use nezha_graphs::{DType, Dim};
 
 use super::{Op, ValueType};
+use axes::{reshape, slice, squeeze, transpose, unsqueeze};
 
 /// An element that is known before the graph runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,12 +60,24 @@ pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
         (Op::GatherNd, [x, indices]) => gather_nd(x, indices),
         (Op::Gemm, [a, b, c]) => gemm(a, b, c),
         (Op::LayerNormalization { .. }, [x, scale, bias]) => layer_normalization(x, scale, bias),
-        (Op::MatMul, [a, b]) => matmul(a, b),
+        (Op::MatMul, [a, b]) => {
+            expect_same_dtype(a, b)?;
+            Ok(plain(a.dtype, matmul(a, b)?))
+        }
+        (Op::MatMulInteger, [a, b, zero_point]) => {
+            expect_bytes(a)?;
+            expect_bytes(b)?;
+            expect_same_dtype(a, zero_point)?;
+            Ok(plain(DType::I32, matmul(a, b)?))
+        }
         (Op::Range, [start, limit, step]) => range(start, limit, step),
-        (Op::ReduceMax { axis }, [x, ..]) => {
+        (Op::QuantizeLinear, [x, scale, zero_point]) => quantize_linear(x, scale, zero_point),
+        (Op::ReduceMax { axis, keep }, [x, ..]) => {
             let mut shape = x.shape.clone();
-            at(&mut shape, *axis as i64)?;
-            shape.remove(*axis);
+            *at(&mut shape, *axis as i64)? = Dim::from(1);
+            if !keep {
+                shape.remove(*axis);
+            }
             Ok(plain(x.dtype, shape))
         }
         (Op::ReduceSum, [x, axes]) => {
@@ -141,6 +156,13 @@ fn expect_index(x: &ValueType) -> Result<(), String> {
     match x.dtype {
         DType::I32 | DType::I64 => Ok(()),
         other => Err(format!("indices are {other}")),
+    }
+}
+
+fn expect_bytes(x: &ValueType) -> Result<(), String> {
+    match x.dtype {
+        DType::U8 | DType::I8 => Ok(()),
+        other => Err(format!("takes bytes, not {other}")),
     }
 }
 
@@ -288,16 +310,22 @@ fn layer_normalization(x: &ValueType, scale: &ValueType, bias: &ValueType) -> In
     Ok(plain(x.dtype, x.shape.clone()))
 }
 
-fn matmul(a: &ValueType, b: &ValueType) -> Inferred {
-    expect_same_dtype(a, b)?;
+fn matmul(a: &ValueType, b: &ValueType) -> Result<Vec<Dim>, String> {
     match (a.shape.as_slice(), b.shape.as_slice()) {
         ([batch_a @ .., rows, inner], [batch_b @ .., same, columns]) if inner == same => {
             let mut shape = broadcast(batch_a, batch_b)?;
             shape.extend([rows.clone(), columns.clone()]);
-            Ok(plain(a.dtype, shape))
+            Ok(shape)
         }
         (a, b) => Err(format!("{} times {}", show(a), show(b))),
     }
+}
+
+fn quantize_linear(x: &ValueType, scale: &ValueType, zero_point: &ValueType) -> Inferred {
+    expect_float(x)?;
+    expect_same_dtype(x, scale)?;
+    expect_bytes(zero_point)?;
+    Ok(plain(zero_point.dtype, x.shape.clone()))
 }
 
 fn range(start: &ValueType, limit: &ValueType, step: &ValueType) -> Inferred {
@@ -316,65 +344,6 @@ fn range(start: &ValueType, limit: &ValueType, step: &ValueType) -> Inferred {
     }
 }
 
-fn reshape(x: &ValueType, target: &ValueType) -> Inferred {
-    let mut shape = Vec::new();
-    let mut left = None;
-    for (axis, element) in elements(target)?.iter().enumerate() {
-        shape.push(match element {
-            Element::Number(0) => x.shape.get(axis).ok_or("keeps an axis it lacks")?.clone(),
-            Element::Number(-1) => {
-                if left.replace(axis).is_some() {
-                    return Err("two axes take what is left".into());
-                }
-                Dim::from(1)
-            }
-            other => other.size().ok_or("a negative size")?,
-        });
-    }
-    let (total, rest) = (product(&x.shape), product(&shape));
-    let fits = match left {
-        Some(axis) => total.divide(&rest).map(|dim| shape[axis] = dim),
-        None => (total == rest).then_some(()),
-    };
-    fits.ok_or_else(|| format!("{} as {}", show(&x.shape), show(&shape)))?;
-    Ok(ValueType {
-        dtype: x.dtype,
-        shape,
-        elements: x.elements.clone(),
-    })
-}
-
-fn slice(x: &ValueType, starts: &ValueType, ends: &ValueType, axes: &ValueType) -> Inferred {
-    let (starts, ends) = (numbers(starts)?, numbers(ends)?);
-    let mut shape = x.shape.clone();
-    for ((axis, start), end) in numbers(axes)?.into_iter().zip(starts).zip(ends) {
-        let dim = at(&mut shape, axis)?;
-        let size = dim.as_fixed().ok_or("only fixed axes are sliced")? as i64;
-        if !(0 <= start && start <= end && end <= size) {
-            return Err(format!("{start}..{end} of {size}"));
-        }
-        *dim = Dim::from((end - start) as usize);
-    }
-    Ok(plain(x.dtype, shape))
-}
-
-fn squeeze(x: &ValueType, axes: &ValueType) -> Inferred {
-    let axes = numbers(axes)?;
-    let mut shape = Vec::new();
-    for (axis, dim) in x.shape.iter().enumerate() {
-        match axes.contains(&(axis as i64)) {
-            true if dim.as_fixed() == Some(1) => (),
-            true => return Err(format!("axis {axis} of {} is not 1", show(&x.shape))),
-            false => shape.push(dim.clone()),
-        }
-    }
-    Ok(ValueType {
-        dtype: x.dtype,
-        shape,
-        elements: x.elements.clone(),
-    })
-}
-
 fn top_k(x: &ValueType, count: &ValueType) -> Inferred {
     let [count] = numbers(count)?[..] else {
         return Err("one count is needed".into());
@@ -385,30 +354,4 @@ fn top_k(x: &ValueType, count: &ValueType) -> Inferred {
         .map_err(|_| "a negative count")?
         .into();
     Ok(plain(x.dtype, shape))
-}
-
-fn transpose(perm: &[usize], x: &ValueType) -> Inferred {
-    let mut sorted = perm.to_vec();
-    sorted.sort_unstable();
-    if !sorted.into_iter().eq(0..x.shape.len()) {
-        return Err(format!("{perm:?} of {}", show(&x.shape)));
-    }
-    let shape = perm.iter().map(|axis| x.shape[*axis].clone()).collect();
-    Ok(plain(x.dtype, shape))
-}
-
-fn unsqueeze(x: &ValueType, axes: &ValueType) -> Inferred {
-    let mut axes = numbers(axes)?;
-    axes.sort_unstable();
-    let mut shape = x.shape.clone();
-    for axis in axes {
-        let place = usize::try_from(axis).ok().filter(|it| *it <= shape.len());
-        let place = place.ok_or_else(|| format!("axis {axis} of {}", show(&x.shape)))?;
-        shape.insert(place, Dim::from(1));
-    }
-    Ok(ValueType {
-        dtype: x.dtype,
-        shape,
-        elements: x.elements.clone(),
-    })
 }

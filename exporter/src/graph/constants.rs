@@ -1,0 +1,66 @@
+use nezha_graphs::DType;
+
+use super::{Element, Scope, Value};
+
+/// Constants; equal ones are one value.
+impl Scope<'_> {
+    /// A float32 of rank 0.
+    pub fn float(&self, number: f32) -> Value {
+        let bytes = number.to_le_bytes().to_vec();
+        let name = format!("constants/{number:?}");
+        self.builder.constant(name, DType::F32, &[], bytes, None)
+    }
+
+    /// A float32 tensor called `name` in this place.
+    pub fn floats(&self, name: &str, shape: &[usize], numbers: &[f32]) -> Value {
+        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let name = format!("{}/{name}", self.path);
+        self.builder.constant(name, DType::F32, shape, bytes, None)
+    }
+
+    /// An int32 of rank 0.
+    pub fn int32(&self, number: i32) -> Value {
+        let name = format!("constants/int32_{number}");
+        let bytes = number.to_le_bytes().to_vec();
+        let elements = Some(vec![Element::Number(number.into())]);
+        self.builder
+            .constant(name, DType::I32, &[], bytes, elements)
+    }
+
+    /// An int32 vector called `name` in this place.
+    pub fn int32s(&self, name: &str, numbers: &[i32]) -> Value {
+        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let name = format!("{}/{name}", self.path);
+        let elements = numbers.iter().map(|it| Element::Number((*it).into()));
+        let shape = [numbers.len()];
+        self.builder
+            .constant(name, DType::I32, &shape, bytes, Some(elements.collect()))
+    }
+
+    /// A uint8 of rank 0.
+    pub fn uint8(&self, number: u8) -> Value {
+        let name = format!("constants/uint8_{number}");
+        self.builder
+            .constant(name, DType::U8, &[], vec![number], None)
+    }
+
+    /// An int64 of rank 0.
+    pub fn int64(&self, number: i64) -> Value {
+        let name = format!("constants/{number}");
+        let elements = Some(vec![Element::Number(number)]);
+        let bytes = number.to_le_bytes().to_vec();
+        self.builder
+            .constant(name, DType::I64, &[], bytes, elements)
+    }
+
+    /// An int64 vector: a shape, or a list of axes.
+    pub fn vector(&self, numbers: &[i64]) -> Value {
+        let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
+        let elements = numbers.iter().copied().map(Element::Number).collect();
+        let list: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        let name = format!("constants/[{}]", list.join(","));
+        let shape = [numbers.len()];
+        self.builder
+            .constant(name, DType::I64, &shape, bytes, Some(elements))
+    }
+}

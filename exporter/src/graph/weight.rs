@@ -1,0 +1,146 @@
+use nezha_graphs::DType;
+
+use super::Value;
+
+/// How a weight lies in the artifact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Layout {
+    /// As the checkpoint has it.
+    AsStored,
+    /// A matrix with its two axes exchanged.
+    Transposed,
+}
+
+/// Where the elements of an initializer come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// A small constant: row-major, little-endian.
+    Inline(Vec<u8>),
+    /// A weight, read when the artifact is written.
+    Weight {
+        /// Its name in the checkpoint.
+        name: String,
+        /// How it lies in the artifact.
+        layout: Layout,
+        /// What its elements become.
+        encoding: Encoding,
+    },
+}
+
+/// What the elements of a weight become in the artifact; see [`quantize`](crate::quantize) for the
+/// formulas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Encoding {
+    /// Single precision.
+    F32,
+    /// Half precision, rounded to nearest.
+    F16,
+    /// int8 with a scale for each row as stored.
+    Int8,
+    /// Those scales.
+    Int8Scales,
+}
+
+/// A weight or a constant.
+#[derive(Clone, Debug)]
+pub struct Initializer {
+    /// The value it is.
+    pub value: Value,
+    /// Its elements.
+    pub content: Content,
+}
+
+/// The weights that a graph may name.
+pub trait Weights {
+    /// The shape of the weight called `name`, if there is one.
+    fn shape(&self, name: &str) -> Option<&[usize]>;
+
+    /// Whether the artifact points to the weights in the checkpoint's own files, so that each lies
+    /// as it is stored and exchanging a matrix's axes is the work of a node.
+    fn in_place(&self) -> bool {
+        false
+    }
+}
+
+/// No weights at all, for graphs without parameters.
+pub struct NoWeights;
+
+impl Weights for NoWeights {
+    fn shape(&self, _name: &str) -> Option<&[usize]> {
+        None
+    }
+}
+
+/// A weight that the graph needs and can't have.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WeightError {
+    /// It is not there.
+    #[error("tensor '{name}' {expected:?} is missing")]
+    Missing {
+        /// Its name.
+        name: String,
+        /// The shape it should have.
+        expected: Vec<usize>,
+    },
+    /// It has another shape than the config says.
+    #[error("tensor '{name}' has shape {found:?}, but config.json makes it {expected:?}")]
+    Shape {
+        /// Its name.
+        name: String,
+        /// The shape it should have.
+        expected: Vec<usize>,
+        /// The shape it has.
+        found: Vec<usize>,
+    },
+}
+
+impl Encoding {
+    /// The element type in the artifact.
+    pub fn dtype(self) -> DType {
+        match self {
+            Encoding::F32 | Encoding::Int8Scales => DType::F32,
+            Encoding::F16 => DType::F16,
+            Encoding::Int8 => DType::I8,
+        }
+    }
+
+    /// What follows a weight's name in the artifact.
+    fn suffix(self) -> &'static str {
+        match self {
+            Encoding::F32 => "",
+            Encoding::F16 => ".float16",
+            Encoding::Int8 => ".int8",
+            Encoding::Int8Scales => ".scales",
+        }
+    }
+}
+
+/// A weight in single precision that an operation reads.
+#[derive(Clone, Debug)]
+pub(super) struct Weight {
+    pub name: String,
+    pub layout: Layout,
+    /// Its shape in the graph.
+    pub shape: Vec<usize>,
+}
+
+impl Weight {
+    /// The rows and columns of a matrix as the checkpoint has it.
+    pub fn stored_matrix(&self) -> Option<[usize; 2]> {
+        match (self.shape.as_slice(), self.layout) {
+            (&[rows, columns], Layout::AsStored) => Some([rows, columns]),
+            (&[columns, rows], Layout::Transposed) => Some([rows, columns]),
+            _ => None,
+        }
+    }
+}
+
+/// What a weight is called in the artifact.
+pub(super) fn label(name: &str, layout: Layout, encoding: Encoding) -> String {
+    let layout = match layout {
+        Layout::AsStored => "",
+        Layout::Transposed => ".T",
+    };
+    format!("{name}{layout}{}", encoding.suffix())
+}

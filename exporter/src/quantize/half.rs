@@ -1,0 +1,9 @@
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+/// Half precision, rounded to nearest, ties to even.
+pub(super) fn encode(elements: &[f32]) -> Vec<u8> {
+    let mut halves = vec![f16::ZERO; elements.len()];
+    halves.convert_from_f32_slice(elements);
+    halves.iter().flat_map(|it| it.to_le_bytes()).collect()
+}

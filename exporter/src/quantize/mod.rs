@@ -1,0 +1,41 @@
+//! How weights become fewer bits: plain arithmetic on rows of numbers, without graphs and files.
+//!
+//! [`encode`] is what an artifact holds of a weight, so that whoever has the checkpoint can tell what
+//! each initializer should be.
+
+mod half;
+mod rows;
+
+use rayon::prelude::*;
+
+use crate::graph::Encoding;
+
+/// The bytes that `elements`, whole rows of `columns` numbers as the checkpoint has them, become:
+/// row-major, little-endian, of [`Encoding::dtype`].
+///
+/// Rows don't depend on each other: encoding some and then the others gives the same bytes.
+pub fn encode(encoding: Encoding, columns: usize, elements: &[f32]) -> Vec<u8> {
+    match encoding {
+        Encoding::F32 => elements.iter().flat_map(|it| it.to_le_bytes()).collect(),
+        Encoding::F16 => half::encode(elements),
+        Encoding::Int8 => in_rows(elements, columns, columns, rows::quantize),
+        Encoding::Int8Scales => in_rows(elements, columns, 4, |row, bytes| {
+            bytes.copy_from_slice(&rows::scale(row).to_le_bytes());
+        }),
+    }
+}
+
+/// Lets `encode` make `bytes` of each row, on all cores.
+fn in_rows(
+    elements: &[f32],
+    columns: usize,
+    bytes: usize,
+    encode: impl Fn(&[f32], &mut [u8]) + Sync,
+) -> Vec<u8> {
+    let columns = columns.max(1);
+    let mut out = vec![0; elements.len() / columns * bytes];
+    out.par_chunks_mut(bytes.max(1))
+        .zip(elements.par_chunks(columns))
+        .for_each(|(out, row)| encode(row, out));
+    out
+}

@@ -1,0 +1,89 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// How a graph stores its weights and computes with them; inputs and outputs are the same in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Precision {
+    /// Single precision throughout.
+    #[default]
+    Fp32,
+    /// Weights in half precision, computing in single: half of the bytes to carry, the answers of
+    /// rounded weights.
+    Fp16Storage,
+    /// Weights and products of matrices in half precision; sums of softmax and LayerNorm in single.
+    Fp16,
+    /// Weights int8 with a scale for each output, and each token's activations with a scale of its
+    /// own, in standard operators.
+    Int8,
+}
+
+/// A name that is no precision's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no precision; known are fp32, fp16-storage, fp16, int8")]
+pub struct UnknownPrecision(String);
+
+impl Precision {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Precision::Fp32,
+        Precision::Fp16Storage,
+        Precision::Fp16,
+        Precision::Int8,
+    ];
+
+    /// What an artifact's metadata calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Fp32 => "fp32",
+            Precision::Fp16Storage => "fp16-storage",
+            Precision::Fp16 => "fp16",
+            Precision::Int8 => "int8",
+        }
+    }
+
+    /// The file of a graph whose name in single precision is `stem`: `model_int8.onnx`.
+    pub fn file_name(self, stem: &str) -> String {
+        match self {
+            Precision::Fp32 | Precision::Fp16Storage => format!("{stem}.onnx"),
+            other => format!("{stem}_{other}.onnx"),
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Precision {
+    type Err = UnknownPrecision;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|it| it.name() == name);
+        found.ok_or_else(|| UnknownPrecision(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_precision_reads_its_own_name_and_names_its_file() {
+        for precision in Precision::ALL {
+            assert_eq!(precision.name().parse(), Ok(precision));
+        }
+        assert_eq!(Precision::Int8.file_name("model"), "model_int8.onnx");
+        assert_eq!(Precision::Fp16Storage.file_name("base"), "base.onnx");
+    }
+
+    #[test]
+    fn another_name_is_refused_with_those_that_are_known() {
+        let error = "int4".parse::<Precision>().unwrap_err().to_string();
+        assert!(error.contains("'int4'"), "{error}");
+        for precision in Precision::ALL {
+            assert!(error.contains(precision.name()), "{error}");
+        }
+    }
+}

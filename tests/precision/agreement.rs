@@ -1,0 +1,81 @@
+//! Every fixture in every precision, against transformers' answers in single.
+
+use std::collections::{BTreeMap, HashMap};
+
+use nezha_exporter::OPSETS;
+use nezha_graphs::Precision;
+
+use crate::artifacts::{artifact_in, options, session, tensors};
+use crate::fixtures::{Fixture, Tensor, assert_close, fixtures};
+
+/// How far each precision may be off, of the largest magnitude in a tensor. The fixtures are tiny
+/// models of random weights, which rounding hurts more than trained ones; `tests/text` has those.
+const ALLOWED: [(Precision, f64); 3] = [
+    (Precision::Fp16Storage, 0.02),
+    (Precision::Fp16, 0.02),
+    (Precision::Int8, 0.3),
+];
+
+/// Runs the fixtures that `chosen` accepts; gives how many cases there were.
+fn compare(precision: Precision, allowed: f64, engine: &str, opset: u32, few: bool) -> usize {
+    let chosen = |it: &&Fixture| !few || it.name.starts_with("reach-4/");
+    let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+    let mut compared = 0;
+    let fixtures = fixtures();
+    for fixture in fixtures.iter().filter(chosen) {
+        let mut sessions = HashMap::new();
+        let generation = |name: &str| name.starts_with("greedy");
+        for case in fixture.cases.iter().filter(|it| !generation(&it.name)) {
+            let context = format!(
+                "{precision}, {engine}, opset {opset}, {}, {}",
+                fixture.name, case.name
+            );
+            let (_, session) = sessions.entry(options(case)).or_insert_with_key(|options| {
+                let (folder, path) =
+                    artifact_in(precision, &fixture.folder, fixture.head, options, opset);
+                (folder, session(&path, engine))
+            });
+            let outputs = session
+                .run(tensors(&case.inputs))
+                .unwrap_or_else(|error| panic!("{context}: {error}"));
+            for (name, expected) in &case.outputs {
+                let Tensor::F32(expected) = expected else {
+                    panic!("{context}: {name} is no float32");
+                };
+                let actual = outputs.array::<f32>(name).unwrap();
+                let error = assert_close(&context, name, expected, actual, allowed);
+                let worst = worst.entry(name).or_default();
+                *worst = worst.max(error);
+            }
+            compared += 1;
+        }
+    }
+    println!("{precision}, {engine}, opset {opset}: {compared} cases, worst {worst:?}");
+    compared
+}
+
+#[test]
+fn onnx_runtime_is_near_the_numbers_of_transformers_in_every_precision() {
+    for (precision, allowed) in ALLOWED {
+        let compared = compare(precision, allowed, "ort", 17, false);
+        assert!(compared > 500, "only {compared} cases were compared");
+    }
+}
+
+#[test]
+fn tract_is_near_the_numbers_of_transformers_in_every_precision() {
+    for (precision, allowed) in ALLOWED {
+        let compared = compare(precision, allowed, "tract", 17, true);
+        assert!(compared > 25, "only {compared} cases were compared");
+    }
+}
+
+#[test]
+fn every_opset_has_every_precision() {
+    for opset in OPSETS {
+        for (precision, allowed) in ALLOWED {
+            let compared = compare(precision, allowed, "ort", opset, true);
+            assert!(compared > 25, "only {compared} cases were compared");
+        }
+    }
+}
