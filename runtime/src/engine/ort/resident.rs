@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nezha_graphs::{DType, Port};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
-use ort::value::{DynValue, TensorRef, TensorValueType};
+use ort::value::{DynValue, Tensor as OrtTensor, TensorValueType};
 
 use super::{OrtEngine, tensor};
 use crate::engine::{EngineError, EngineKind, Resident, Residents};
@@ -91,9 +91,10 @@ impl OrtEngine {
     ) -> ort::Result<Vec<DynValue>> {
         let mut binding = session.create_binding()?;
         for (name, tensor) in inputs.iter() {
+            // A view would be copied too, by a session of `ort`'s own that waits for itself.
             with_array!(tensor, array => {
-                let elements = array.as_slice().unwrap_or_default();
-                let value = TensorRef::from_array_view((array.shape(), elements))?;
+                let elements = array.as_slice().unwrap_or_default().to_vec();
+                let value = OrtTensor::from_array((array.shape(), elements))?;
                 binding.bind_input(name, &value)?;
             });
         }
