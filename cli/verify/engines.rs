@@ -7,7 +7,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::reference::{self, Inputs, Outputs, Reference};
 use nezha_exporter::verify::Verified;
-use nezha_graphs::{Port, axes};
+use nezha_graphs::{Port, Precision, axes};
 use nezha_runtime::{
     EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, Tensor, Tensors,
 };
@@ -85,16 +85,17 @@ pub fn compare(
         [] => &[EngineKind::OrtCpu, EngineKind::Tract],
         named => named,
     };
+    let precision = verified.metadata.precision;
     let (mut asked, mut absent) = (Vec::new(), Vec::new());
     for &kind in kinds {
         match Session::load(model, &EngineChoice::Only(kind), options) {
             Ok(session) => asked.push(Asked {
-                report: report(kind, session.engine().description(), true),
+                report: report(kind, precision, session.engine().description(), true),
                 session,
                 answers: Vec::new(),
             }),
             Err(SessionError::Engine(error)) if named.is_empty() && is_absent(&error) => {
-                absent.push(report(kind, &error.to_string(), false));
+                absent.push(report(kind, precision, &error.to_string(), false));
             }
             Err(error) => return Err(error.into()),
         }
@@ -127,12 +128,17 @@ pub fn compare(
     Ok(asked.chain(absent).collect())
 }
 
-fn report(kind: EngineKind, description: &str, available: bool) -> EngineReport {
+fn report(
+    kind: EngineKind,
+    precision: Precision,
+    description: &str,
+    available: bool,
+) -> EngineReport {
     EngineReport {
         engine: kind.name(),
         description: description.to_owned(),
         available,
-        tolerance: tolerance(kind),
+        tolerance: tolerance(kind, precision),
         cases: Vec::new(),
         left_out: Vec::new(),
     }

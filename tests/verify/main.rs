@@ -219,6 +219,31 @@ fn export_can_verify_and_the_artifact_carries_the_result() {
 }
 
 #[test]
+fn fewer_bits_are_verified_with_the_tolerance_that_rounding_needs() {
+    for (options, file, tolerance) in [
+        (
+            ["--dtype", "int8", "--verify"],
+            "model_int8.verification.json",
+            0.3,
+        ),
+        (
+            ["--dtype", "fp16", "--verify"],
+            "model_fp16.verification.json",
+            0.02,
+        ),
+        (["--storage", "fp16", "--verify"], "verification.json", 0.02),
+    ] {
+        let artifact = Artifact::new("reach-4/sequence-classification", &options);
+        let certificate = fs::read(artifact.folder.path().join(file)).unwrap();
+        let certificate: Value = serde_json::from_slice(&certificate).unwrap();
+        assert_eq!(certificate["passed"], true, "{options:?}: {certificate}");
+        for engine in certificate["engines"].as_array().unwrap() {
+            assert_eq!(engine["tolerance"], tolerance, "{options:?}: {engine}");
+        }
+    }
+}
+
+#[test]
 fn verifying_again_changes_nothing_and_exporting_again_takes_the_certificate_away() {
     let artifact = Artifact::new("reach-4/masked-lm", &["--weights", "external"]);
     let contents = || {

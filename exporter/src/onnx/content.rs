@@ -4,7 +4,7 @@ use super::WriteError;
 use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Storage};
 use crate::graph::{Content, Encoding, Layout};
-use crate::quantize::encode;
+use crate::quantize::{encode, unencodable};
 
 /// Elements that are converted at a time: enough to keep all cores busy, few enough to stay in the
 /// cache.
@@ -65,6 +65,17 @@ fn convert(
     let columns = columns(checkpoint, name);
     let rows = (CHUNK / columns).max(1);
     checkpoint.read_f32_chunks(name, rows * columns, |chunk| {
+        if let Some(element) = unencodable(encoding, chunk) {
+            return Err(WriteError::Precision {
+                name: name.to_owned(),
+                element,
+                precision: match encoding {
+                    Encoding::F32 => "float32",
+                    Encoding::F16 => "float16",
+                    Encoding::Int8 | Encoding::Int8Scales => "int8",
+                },
+            });
+        }
         Ok(out.write_all(&encode(encoding, columns, chunk))?)
     })
 }

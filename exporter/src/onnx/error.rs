@@ -51,6 +51,19 @@ pub enum WriteError {
         /// How many bytes it would take.
         bytes: u64,
     },
+    /// A weight has a number that the precision has not.
+    #[error(
+        "tensor '{name}' holds {element}, for which {precision} has no number: export with \
+         --dtype fp32"
+    )]
+    Precision {
+        /// The weight.
+        name: String,
+        /// The number.
+        element: f32,
+        /// What it was to become.
+        precision: &'static str,
+    },
     /// A weight can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

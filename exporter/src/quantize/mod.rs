@@ -25,6 +25,17 @@ pub fn encode(encoding: Encoding, columns: usize, elements: &[f32]) -> Vec<u8> {
     }
 }
 
+/// The first of the elements that the encoding has nothing for: too large for half precision, or
+/// not a finite number in int8.
+pub fn unencodable(encoding: Encoding, elements: &[f32]) -> Option<f32> {
+    let has_none = |element: &f32| match encoding {
+        Encoding::F32 => false,
+        Encoding::F16 => element.is_finite() && element.abs() >= half::OVERFLOW,
+        Encoding::Int8 | Encoding::Int8Scales => !element.is_finite(),
+    };
+    elements.iter().copied().find(has_none)
+}
+
 /// Lets `encode` make `bytes` of each row, on all cores.
 fn in_rows(
     elements: &[f32],

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nezha_exporter::onnx::MESSAGE_LIMIT;
 use nezha_exporter::{ExportError, ExportOptions, Heads, LinkError, Placement};
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Precision};
 use safetensors::Dtype;
 use tempfile::TempDir;
 
@@ -309,4 +309,29 @@ fn weights_above_2_gb_are_refused_before_anything_is_written() {
     assert!(message.contains("--weights external"), "{message}");
     assert!(message.contains(&MESSAGE_LIMIT.to_string()), "{message}");
     assert!(!target.exists(), "{message}");
+}
+
+#[test]
+fn a_weight_that_fewer_bits_can_not_hold_is_refused_by_name_and_nothing_is_written() {
+    const TENSOR: &str = "nezha.encoder.layer.0.attention.self.query.weight";
+    for (precision, element, named) in [
+        (Precision::Fp16, 70_000.0_f32, "float16"),
+        (Precision::Fp16Storage, -70_000.0, "float16"),
+        (Precision::Int8, f32::INFINITY, "int8"),
+    ] {
+        let checkpoint = edited("reach-4/masked-lm", |_, tensors| {
+            let (_, bytes) = tensors.get_mut(TENSOR).unwrap();
+            bytes[..4].copy_from_slice(&element.to_le_bytes());
+        });
+        let target = tempfile::tempdir().unwrap();
+        let options = ExportOptions {
+            precision,
+            ..ExportOptions::default()
+        };
+        let message = refusal(checkpoint.path(), target.path(), &options);
+        let expected =
+            format!("tensor '{TENSOR}' holds {element}, for which {named} has no number");
+        assert!(message.contains(&expected), "{message}");
+        assert!(listing(target.path()).is_empty());
+    }
 }

@@ -49,7 +49,9 @@ impl Settings<'_> {
         let threads = self.options.threads.map_or(0, NonZeroUsize::get);
         Ok(Session::builder(self.environment)?
             .with_optimization_level(level(self.options.optimization))?
-            .with_intra_threads(threads)?)
+            .with_intra_threads(threads)?
+            // Without VNNI, products of unsigned and signed bytes would saturate.
+            .with_config_entry("session.x64quantprecision", "1")?)
     }
 
     /// Left alone, a provider that can't start is dropped without a word, and the CPU takes over.
