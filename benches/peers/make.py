@@ -108,7 +108,7 @@ def main():
     (folder / "eager.json").write_text(json.dumps(eager(nezha), indent=1) + "\n")
     del nezha
 
-    bert = BertModel(BertConfig(**size), attn_implementation="eager").eval()
+    bert = BertModel(BertConfig(**size, attn_implementation="eager")).eval()
     attempt(lambda: export(bert, folder / "bert.onnx", False), "bert.onnx")
     quantized = folder / "bert_int8.onnx"
     attempt(

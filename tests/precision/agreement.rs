@@ -1,8 +1,7 @@
-//! Every fixture in every precision, against transformers' answers in single.
+//! Every fixture in every precision, against transformers' answers in single precision.
 
 use std::collections::{BTreeMap, HashMap};
 
-use nezha_exporter::OPSETS;
 use nezha_graphs::Precision;
 
 use crate::artifacts::{artifact_in, options, session, tensors};
@@ -16,6 +15,12 @@ const ALLOWED: [(Precision, f64); 3] = [
     (Precision::Int8, 0.3),
 ];
 
+/// Of each fixture's cases, one in this many: in single precision, `tests/parity.rs` runs all.
+const STEP: usize = 5;
+
+/// The first opset, the one that brings Gelu and the last.
+const OPSETS: [u32; 3] = [17, 20, 23];
+
 /// Runs the fixtures that `chosen` accepts; gives how many cases there were.
 fn compare(precision: Precision, allowed: f64, engine: &str, opset: u32, few: bool) -> usize {
     let chosen = |it: &&Fixture| !few || it.name.starts_with("reach-4/");
@@ -25,7 +30,8 @@ fn compare(precision: Precision, allowed: f64, engine: &str, opset: u32, few: bo
     for fixture in fixtures.iter().filter(chosen) {
         let mut sessions = HashMap::new();
         let generation = |name: &str| name.starts_with("greedy");
-        for case in fixture.cases.iter().filter(|it| !generation(&it.name)) {
+        let cases = fixture.cases.iter().filter(|it| !generation(&it.name));
+        for case in cases.step_by(STEP) {
             let context = format!(
                 "{precision}, {engine}, opset {opset}, {}, {}",
                 fixture.name, case.name
@@ -58,7 +64,7 @@ fn compare(precision: Precision, allowed: f64, engine: &str, opset: u32, few: bo
 fn onnx_runtime_is_near_the_numbers_of_transformers_in_every_precision() {
     for (precision, allowed) in ALLOWED {
         let compared = compare(precision, allowed, "ort", 17, false);
-        assert!(compared > 500, "only {compared} cases were compared");
+        assert!(compared > 100, "only {compared} cases were compared");
     }
 }
 
@@ -66,16 +72,16 @@ fn onnx_runtime_is_near_the_numbers_of_transformers_in_every_precision() {
 fn tract_is_near_the_numbers_of_transformers_in_every_precision() {
     for (precision, allowed) in ALLOWED {
         let compared = compare(precision, allowed, "tract", 17, true);
-        assert!(compared > 25, "only {compared} cases were compared");
+        assert!(compared > 5, "only {compared} cases were compared");
     }
 }
 
 #[test]
-fn every_opset_has_every_precision() {
+fn old_and_new_opsets_have_every_precision() {
     for opset in OPSETS {
         for (precision, allowed) in ALLOWED {
             let compared = compare(precision, allowed, "ort", opset, true);
-            assert!(compared > 25, "only {compared} cases were compared");
+            assert!(compared > 5, "only {compared} cases were compared");
         }
     }
 }
