@@ -67,21 +67,23 @@ fn ids_and_character_offsets_are_those_of_transformers() {
     assert_eq!(at, ids.len());
 }
 
+/// A line is split as transformers splits it under these settings.
+fn assert_encodes(tokenizer: &Tokenizer, line: &Value, settings: &Value) {
+    let text = line["text"].as_str().unwrap();
+    let found = tokenizer.encode(text, None, ANY_LENGTH).unwrap();
+    let context = format!("{text:?} with {settings}");
+    assert_eq!(json!(found.ids), line["ids"], "ids of {context}");
+    let offsets = json!(found.offsets);
+    assert_eq!(offsets, line["offsets"], "offsets of {context}");
+}
+
 #[test]
 fn tokenizer_config_decides_case_accents_and_ideographs() {
     for case in json("settings.json").as_array().unwrap() {
         let folder = folder(&case["settings"]);
         let tokenizer = Tokenizer::load(folder.path()).unwrap();
         for line in case["lines"].as_array().unwrap() {
-            let text = line["text"].as_str().unwrap();
-            let found = tokenizer.encode(text, None, ANY_LENGTH).unwrap();
-            let context = format!("{text:?} with {}", case["settings"]);
-            assert_eq!(json!(found.ids), line["ids"], "ids of {context}");
-            assert_eq!(
-                json!(found.offsets),
-                line["offsets"],
-                "offsets of {context}"
-            );
+            assert_encodes(&tokenizer, line, &case["settings"]);
         }
     }
 }
@@ -196,15 +198,7 @@ fn the_exported_tokenizer_json_alone_gives_the_ids_of_transformers() {
         fs::remove_file(folder.path().join("vocab.txt")).unwrap();
         let tokenizer = Tokenizer::load(folder.path()).unwrap();
         for line in case["lines"].as_array().unwrap() {
-            let text = line["text"].as_str().unwrap();
-            let found = tokenizer.encode(text, None, ANY_LENGTH).unwrap();
-            let context = format!("{text:?} with {}", case["settings"]);
-            assert_eq!(json!(found.ids), line["ids"], "ids of {context}");
-            assert_eq!(
-                json!(found.offsets),
-                line["offsets"],
-                "offsets of {context}"
-            );
+            assert_encodes(&tokenizer, line, &case["settings"]);
         }
     }
 }
