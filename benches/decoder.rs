@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench decoder`. A step at past 256 should cost at most 1.5 times one at past 16.
 
-use std::fs;
+mod base_size;
+
 use std::path::Path;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -12,76 +13,11 @@ use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
 use nezha_graphs::{GraphOptions, Head};
 use nezha_runtime::{Decoder, EngineChoice, EngineOptions, Session};
-use safetensors::tensor::{Dtype, TensorView};
-
-const VOCAB_SIZE: usize = 21128;
-const HIDDEN: usize = 768;
-const LAYERS: usize = 12;
-const INTERMEDIATE: usize = 3072;
 
 const CONFIG: &str = r#"{"is_decoder": true, "architectures": ["NezhaForMaskedLM"]}"#;
 
-/// The names and shapes of a masked language model's weights.
-fn weights() -> Vec<(String, Vec<usize>)> {
-    let mut weights = Vec::new();
-    let mut module = |name: String, shape: &[usize]| {
-        weights.push((format!("{name}.weight"), shape.to_vec()));
-        weights.push((format!("{name}.bias"), shape[..1].to_vec()));
-    };
-    module("nezha.embeddings.LayerNorm".into(), &[HIDDEN]);
-    module("cls.predictions.transform.dense".into(), &[HIDDEN, HIDDEN]);
-    module("cls.predictions.transform.LayerNorm".into(), &[HIDDEN]);
-    for i in 0..LAYERS {
-        let layer = format!("nezha.encoder.layer.{i}");
-        for name in ["query", "key", "value"] {
-            module(format!("{layer}.attention.self.{name}"), &[HIDDEN, HIDDEN]);
-        }
-        module(format!("{layer}.attention.output.dense"), &[HIDDEN, HIDDEN]);
-        module(format!("{layer}.attention.output.LayerNorm"), &[HIDDEN]);
-        module(
-            format!("{layer}.intermediate.dense"),
-            &[INTERMEDIATE, HIDDEN],
-        );
-        module(format!("{layer}.output.dense"), &[HIDDEN, INTERMEDIATE]);
-        module(format!("{layer}.output.LayerNorm"), &[HIDDEN]);
-    }
-    let embeddings = "nezha.embeddings";
-    weights.extend([
-        (
-            format!("{embeddings}.word_embeddings.weight"),
-            vec![VOCAB_SIZE, HIDDEN],
-        ),
-        (
-            format!("{embeddings}.token_type_embeddings.weight"),
-            vec![2, HIDDEN],
-        ),
-        ("cls.predictions.bias".to_owned(), vec![VOCAB_SIZE]),
-    ]);
-    weights
-}
-
-/// Writes a checkpoint of small numbers; which ones makes no difference to the time.
-fn checkpoint(folder: &Path) {
-    let weights = weights();
-    let count = |shape: &[usize]| shape.iter().product::<usize>();
-    let longest = weights.iter().map(|(_, shape)| count(shape)).max().unwrap();
-    let mut state = 1_u32;
-    let numbers = (0..longest).map(|_| {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 8) as f32 / 2f32.powi(24) * 0.08 - 0.04
-    });
-    let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
-    let views = weights.iter().map(|(name, shape)| {
-        let bytes = &bytes[..4 * count(shape)];
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
-        (name.as_str(), view)
-    });
-    safetensors::serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();
-    fs::write(folder.join("config.json"), CONFIG).unwrap();
-}
-
 fn session(folder: &Path) -> Session {
-    checkpoint(folder);
+    base_size::write_checkpoint(folder, base_size::masked_lm(), CONFIG);
     let checkpoint = Checkpoint::open(folder, &OpenOptions::default()).unwrap();
     let options = ExportOptions {
         heads: Heads::Named(vec![Head::MaskedLm]),

@@ -4,11 +4,11 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use nezha_graphs::proto::ModelProto;
-use nezha_graphs::{Bindings, Metadata, ModelSummary, Port, listing};
+use nezha_graphs::{Bindings, Metadata, ModelSummary, Port, decode_model, listing};
 use prost::Message;
 
 fuzz_target!(|input: &[u8]| {
-    let Ok(model) = ModelProto::decode(Bytes::copy_from_slice(input)) else {
+    let Ok(model) = decode_model(Bytes::copy_from_slice(input)) else {
         return;
     };
     let encoded = model.encode_to_vec();

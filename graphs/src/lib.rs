@@ -10,7 +10,7 @@
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
 //! - [`TokenizerSettings`]: what the files beside a vocabulary say;
-//! - [`proto`]: the few ONNX messages that a NEZHA graph needs.
+//! - [`proto`]: the few ONNX messages that a NEZHA graph needs, and [`decode_model`] to read them.
 //!
 //! ```
 //! use nezha_graphs::{Config, GraphOptions, Head, Signature};
@@ -28,6 +28,7 @@
 
 mod activation;
 mod config;
+mod decode;
 mod dim;
 mod dtype;
 mod head;
@@ -44,6 +45,7 @@ mod tokenizer;
 
 pub use activation::Activation;
 pub use config::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
+pub use decode::{DecodeModelError, decode_model};
 pub use dim::{Bindings, Dim};
 pub use dtype::DType;
 pub use head::{Head, UnknownHead};

@@ -3,8 +3,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use nezha_graphs::proto::{GraphProto, ModelProto, ValueInfoProto};
-use nezha_graphs::{Config, Metadata, MetadataError, Port, Signature, SignatureError};
-use prost::Message;
+use nezha_graphs::{
+    Config, Metadata, MetadataError, Port, Signature, SignatureError, decode_model,
+};
 
 use crate::native;
 
@@ -77,7 +78,7 @@ impl Model {
             path: path.clone(),
             source,
         })?;
-        let proto = ModelProto::decode(bytes).map_err(|error| format(&error.to_string()))?;
+        let proto = decode_model(bytes).map_err(|error| format(&error.to_string()))?;
         let graph = proto.graph.as_ref().ok_or_else(|| format("no graph"))?;
         if graph.output.is_empty() {
             return Err(format("a graph without outputs"));
