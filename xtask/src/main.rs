@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test | bless | fixtures | interop | peers`.
+//! The project's own chores: `cargo xtask test | gpu-build | bless | fixtures | interop | peers`.
 
 use std::env;
 use std::ffi::OsString;
@@ -18,6 +18,8 @@ enum Xtask {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Install ONNX Runtime's build for GPUs, then test it where no GPU is.
+    GpuBuild,
     /// Rewrite the golden listings from what the exporter builds now.
     Bless,
     /// Make the fixtures anew with transformers, then check every exported head with onnx.checker.
@@ -50,6 +52,7 @@ enum Xtask {
 fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Test { arguments } => test(&arguments),
+        Xtask::GpuBuild => gpu_build(),
         Xtask::Bless => bless(),
         Xtask::Fixtures { python } => fixtures(&python),
         Xtask::Peers { python, seconds } => peers(&python, &seconds),
@@ -69,6 +72,13 @@ fn test(arguments: &[OsString]) -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--release", "--workspace"]);
     tests.args(arguments).finish()
+}
+
+fn gpu_build() -> Result<()> {
+    nezha().args(["setup", "--gpu"]).finish()?;
+    let mut tests = cargo();
+    tests.args(["test", "--release", "--workspace", "--test", "gpu_build"]);
+    tests.finish()
 }
 
 fn bless() -> Result<()> {
