@@ -22,6 +22,9 @@ pub struct EngineResources {
     /// Threads of one run; one per physical core where absent.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    /// Have ONNX Runtime leave the weights as they are stored: less memory, slower runs.
+    #[arg(long)]
+    low_memory: bool,
     /// Have TensorRT keep its engines here: building one takes minutes.
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     tensorrt_cache: Option<PathBuf>,
@@ -65,6 +68,7 @@ impl EngineResources {
     pub fn options(&self) -> EngineOptions {
         EngineOptions {
             threads: self.threads,
+            low_memory: self.low_memory,
             tensorrt: TensorRtOptions {
                 engine_cache: self.tensorrt_cache.clone(),
                 fp16: self.tensorrt_fp16,

@@ -51,6 +51,40 @@ fn without_the_memory_arena_the_answers_are_the_same() {
 }
 
 #[test]
+fn weights_beside_the_model_answer_the_same_shared_mapped_or_rearranged() {
+    let file = tiny::save(&tiny::external_product("weights.onnx_data"));
+    let numbers = tiny::PRODUCT_WEIGHTS
+        .iter()
+        .copied()
+        .flat_map(f32::to_le_bytes);
+    let bytes: Vec<u8> = [0; 64].into_iter().chain(numbers).collect();
+    std::fs::write(file.path.with_file_name("weights.onnx_data"), bytes).unwrap();
+    for (sessions, low_memory) in [(1, false), (3, false), (1, true), (3, true)] {
+        let options = EngineOptions {
+            sessions: sessions.try_into().unwrap(),
+            low_memory,
+            ..EngineOptions::default()
+        };
+        let session = tiny::open(&file, "ort", &options);
+        let context = format!("{sessions} sessions, low_memory {low_memory}");
+        for turn in 0..sessions {
+            tiny::check_product(&session, &format!("{context}, turn {turn}"));
+        }
+    }
+}
+
+#[test]
+fn weights_outside_of_the_models_folder_are_not_read_for_a_pool_either() {
+    let file = tiny::save(&tiny::external_product("../weights.onnx_data"));
+    let options = EngineOptions {
+        sessions: 2.try_into().unwrap(),
+        ..EngineOptions::default()
+    };
+    let loaded = Session::load(&file.path, &EngineKind::OrtCpu.into(), &options);
+    assert!(loaded.is_err(), "a pool read weights outside of the folder");
+}
+
+#[test]
 fn a_profile_tells_which_provider_computed_which_node() {
     let file = tiny::save(&tiny::embeddings());
     let folder = tempfile::tempdir().unwrap();

@@ -2,14 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
+use ndarray::Array2;
 use nezha_graphs::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
 };
 use nezha_graphs::{DType, Dim, GraphOptions, Head, Metadata, Port, Precision};
-use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, SessionError};
+use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, SessionError, Tensors};
 use prost::Message;
 use tempfile::TempDir;
 
@@ -189,5 +191,57 @@ pub fn exported_embeddings() -> ModelProto {
             .map(entry)
             .collect(),
         ..embeddings()
+    }
+}
+
+/// Rows and columns of the weights of [`external_product`], enough for a pool to share them.
+const PRODUCT: [usize; 2] = [128, 256];
+
+/// The weights of [`external_product`], which begin 64 bytes after the start of their file.
+pub static PRODUCT_WEIGHTS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+    let count = PRODUCT.iter().product::<usize>();
+    (0..count).map(|i| (i % 97) as f32 - 48.0).collect()
+});
+
+/// A matrix product with weights in the file called `location`.
+pub fn external_product(location: &str) -> ModelProto {
+    let length = (4 * PRODUCT_WEIGHTS.len()).to_string();
+    let entry = |(key, value): (&str, &str)| StringStringEntryProto {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    };
+    let entries = [
+        ("location", location),
+        ("offset", "64"),
+        ("length", &length),
+    ];
+    let weights = TensorProto {
+        dims: PRODUCT.map(|it| it as i64).to_vec(),
+        data_type: DType::F32.onnx(),
+        name: "weights".to_owned(),
+        external_data: entries.into_iter().map(entry).collect(),
+        data_location: 1,
+        ..TensorProto::default()
+    };
+    let [rows, columns] = PRODUCT;
+    model(
+        &[port("x", DType::F32, &format!("n,{rows}"))],
+        &[port("y", DType::F32, &format!("n,{columns}"))],
+        vec![node("MatMul", &["x", "weights"], "y")],
+        vec![weights],
+    )
+}
+
+/// Compares a run of [`external_product`] with plain loops.
+pub fn check_product(session: &Session, context: &str) {
+    let [rows, columns] = PRODUCT;
+    let x = Array2::from_shape_fn((3, rows), |(i, j)| (i + j % 5) as f32);
+    let weights = Array2::from_shape_vec((rows, columns), PRODUCT_WEIGHTS.clone()).unwrap();
+    let inputs = Tensors::from([("x", x.clone().into())]);
+    let outputs = session.run(inputs).unwrap();
+    let found = outputs.array::<f32>("y").unwrap();
+    // Whole numbers this small are exact in whatever order they are added.
+    for ((i, j), expected) in x.dot(&weights).indexed_iter() {
+        assert_eq!(found[[i, j]], *expected, "{context}: y[{i}, {j}]");
     }
 }

@@ -47,7 +47,9 @@ impl Settings<'_> {
 
     fn builder(&self) -> ort::Result<SessionBuilder> {
         let threads = self.options.threads.map_or(0, NonZeroUsize::get);
+        let prepacking_off = if self.options.low_memory { "1" } else { "0" };
         Ok(Session::builder(self.environment)?
+            .with_config_entry("session.disable_prepacking", prepacking_off)?
             .with_optimization_level(level(self.options.optimization))?
             .with_intra_threads(threads)?
             .with_config_entry("session.x64quantprecision", quant_precision())?)

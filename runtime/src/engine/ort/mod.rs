@@ -64,7 +64,8 @@ impl OrtEngine {
         let optimized = optimized
             .map(|folder| optimized::optimized(&settings, model, &library.version, folder))
             .transpose()?;
-        let shared = (options.sessions.get() > 1 && optimized.is_none())
+        let several = options.sessions.get() > 1;
+        let shared = (several && optimized.is_none() && !options.low_memory)
             .then(|| SharedWeights::of(model))
             .transpose()
             .map_err(|error| settings.failed(&error))?;

@@ -1,11 +1,15 @@
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use nezha_graphs::DType;
 use nezha_graphs::proto::TensorProto;
 use ort::session::builder::{PrepackedWeights, SessionBuilder};
-use ort::value::{DynValue, Tensor};
+use ort::value::{DynValue, Tensor as OrtTensor};
 
-use crate::Model;
+use crate::tensor::with_array;
+use crate::{Model, Tensor, native};
 
 /// Weights that the sessions of one model have together: as they are stored, and as the kernels
 /// rearrange them. ONNX Runtime shares the latter only for initializers that it is handed.
@@ -18,16 +22,22 @@ pub(super) struct SharedWeights {
 const SMALLEST: usize = 1 << 16;
 
 impl SharedWeights {
-    /// The float32 weights that are embedded in the model.
+    /// The large weights of a model, embedded or in files beside it.
+    ///
+    /// What can't be read is left for ONNX Runtime to complain about.
     pub(super) fn of(model: &Model) -> ort::Result<Self> {
         let graph = model.proto().graph.iter();
-        let large =
-            |it: &&TensorProto| it.data_type == DType::F32.onnx() && it.raw_data.len() >= SMALLEST;
-        let weights = graph.flat_map(|it| &it.initializer).filter(large);
+        let mut files = WeightFiles::beside(model.path());
+        let mut weights = Vec::new();
+        for initializer in graph.flat_map(|it| &it.initializer) {
+            let bytes = files.elements(initializer);
+            let large = bytes.filter(|it| it.len() >= SMALLEST);
+            if let Some(tensor) = large.and_then(|it| tensor(initializer, &it)) {
+                weights.push((initializer.name.clone(), Arc::new(owned(&tensor)?)));
+            }
+        }
         Ok(Self {
-            weights: weights
-                .map(|it| Ok((it.name.clone(), Arc::new(value(it)?))))
-                .collect::<ort::Result<_>>()?,
+            weights,
             prepacked: PrepackedWeights::new(),
         })
     }
@@ -40,8 +50,63 @@ impl SharedWeights {
     }
 }
 
-fn value(tensor: &TensorProto) -> ort::Result<DynValue> {
-    let (numbers, _) = tensor.raw_data.as_chunks::<4>();
-    let numbers: Vec<f32> = numbers.iter().map(|it| f32::from_le_bytes(*it)).collect();
-    Ok(Tensor::from_array((tensor.dims.clone(), numbers))?.into_dyn())
+/// The files beside a model that have its weights, each mapped once.
+struct WeightFiles {
+    folder: PathBuf,
+    mapped: BTreeMap<String, Option<Bytes>>,
+}
+
+impl WeightFiles {
+    fn beside(model: &Path) -> Self {
+        Self {
+            folder: model.parent().unwrap_or(Path::new("")).to_owned(),
+            mapped: BTreeMap::new(),
+        }
+    }
+
+    /// The elements of an initializer, row-major, little-endian.
+    fn elements(&mut self, initializer: &TensorProto) -> Option<Bytes> {
+        /// What `data_location` is where the elements are in another file.
+        const EXTERNAL: i32 = 1;
+        if initializer.data_location != EXTERNAL {
+            return Some(initializer.raw_data.clone());
+        }
+        let entry = |key: &str| {
+            let entries = &initializer.external_data;
+            let found = entries.iter().find(|it| it.key == key);
+            found.map(|it| it.value.as_str())
+        };
+        let file = self.file(entry("location")?)?;
+        let start: usize = entry("offset").map_or(Ok(0), str::parse).ok()?;
+        let length = entry("length").map_or(Ok(file.len().checked_sub(start)?), str::parse);
+        let end = start.checked_add(length.ok()?)?;
+        (end <= file.len()).then(|| file.slice(start..end))
+    }
+
+    /// A file of the model's own folder.
+    fn file(&mut self, name: &str) -> Option<Bytes> {
+        let mut parts = Path::new(name).components();
+        let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else {
+            return None;
+        };
+        let map = || native::map(&self.folder.join(name)).ok();
+        let mapped = self.mapped.entry(name.to_owned());
+        mapped.or_insert_with(map).clone()
+    }
+}
+
+fn tensor(initializer: &TensorProto, bytes: &[u8]) -> Option<Tensor> {
+    let dtype = DType::from_onnx(initializer.data_type)?;
+    let dims = initializer.dims.iter();
+    let shape: Result<Vec<usize>, _> = dims.map(|it| usize::try_from(*it)).collect();
+    Tensor::from_le_bytes(dtype, &shape.ok()?, bytes).ok()
+}
+
+/// A copy that ONNX Runtime may keep.
+pub(super) fn owned(tensor: &Tensor) -> ort::Result<DynValue> {
+    with_array!(tensor, array => {
+        // A tensor's layout is standard, so its elements are one slice.
+        let elements = array.as_slice().unwrap_or_default().to_vec();
+        Ok(OrtTensor::from_array((array.shape(), elements))?.into_dyn())
+    })
 }
