@@ -24,7 +24,8 @@ HEADS = [
     "token-classification",
     "question-answering",
 ]
-# Above this an answer counts as wrong; float32 engines on a CPU stay far below.
+# Above this an answer counts as wrong; float32 engines on a CPU stay far below. A stack that computes another function
+# on purpose has a limit of its own.
 ALLOWED = 1e-4
 TIMEOUT = 600
 
@@ -74,7 +75,7 @@ def run(stack, work, cases):
     for line in done.stdout.splitlines():
         if line.startswith("{"):
             result = json.loads(line)
-            cells[result["head"]] = cell(result)
+            cells[result["head"]] = cell(result, stack.get("allowed", ALLOWED))
     crashed = {"ok": False, "text": f"no answer, exit code {done.returncode}: {one_line(done.stderr)}"}
     return {head: cells.get(head, crashed) for head in HEADS}
 
@@ -107,13 +108,13 @@ def environment(folder, requirements):
     return python
 
 
-def cell(result):
+def cell(result, allowed):
     if "reason" in result:
         return {"ok": False, "text": one_line(result["reason"])}
     if "error" not in result:
         return {"ok": True, "text": "passes"}
     error = result["error"]
-    return {"ok": error <= ALLOWED, "text": f"{error:.1e}" if error <= ALLOWED else f"**wrong: {error:.1e}**"}
+    return {"ok": error <= allowed, "text": f"{error:.1e}" if error <= allowed else f"**wrong: {error:.1e}**"}
 
 
 def one_line(text):
