@@ -1,0 +1,268 @@
+mod reading;
+
+use std::str::FromStr;
+
+use crate::{Activation, Head};
+
+/// The largest `max_relative_position` that is accepted.
+///
+/// The table of relative positions has `2M + 1` rows; this bounds what a hostile config can make
+/// the exporter allocate.
+pub const MAX_RELATIVE_POSITION_LIMIT: usize = 32_768;
+
+/// The most elements of a table of relative positions, 64 MB: the exporter computes it from the
+/// config alone, so that nothing else bounds it.
+const TABLE_LIMIT: usize = 1 << 24;
+
+/// The fields of a NEZHA `config.json` that matter to inference.
+///
+/// A field that is absent has the default of transformers' `NezhaConfig`.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Config {
+    /// Rows of the word embeddings.
+    pub vocab_size: usize,
+    /// Width of the hidden states, H.
+    pub hidden_size: usize,
+    /// Number of layers, L.
+    pub num_hidden_layers: usize,
+    /// Attention heads of a layer, A; divides the hidden size.
+    pub num_attention_heads: usize,
+    /// Width of the feed-forward block.
+    pub intermediate_size: usize,
+    /// Activation of the feed-forward block and of the prediction head's transform.
+    pub hidden_act: Activation,
+    /// Distance M beyond which relative positions are clipped.
+    pub max_relative_position: usize,
+    /// Rows of the token type embeddings.
+    pub type_vocab_size: usize,
+    /// The ε of every LayerNorm.
+    pub layer_norm_eps: f32,
+    /// Token that pads a batch.
+    pub pad_token_id: usize,
+    /// Name of each label, by its index; its length is `num_labels`.
+    pub labels: Vec<String>,
+    /// What a sequence classifier was trained for, when the config says so.
+    pub problem_type: Option<ProblemType>,
+    /// Whether attention is causal.
+    pub is_decoder: bool,
+    /// Whether each layer also attends to an encoder's hidden states.
+    pub add_cross_attention: bool,
+    /// Whether the prediction head's decoder is the word embeddings.
+    pub tie_word_embeddings: bool,
+    /// Classes the checkpoint was saved from, as written.
+    pub architectures: Vec<String>,
+}
+
+/// What a sequence classifier was trained for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemType {
+    /// A number for each label.
+    Regression,
+    /// Exactly one label.
+    SingleLabelClassification,
+    /// Any number of labels.
+    MultiLabelClassification,
+}
+
+impl ProblemType {
+    /// Its name in `config.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            ProblemType::Regression => "regression",
+            ProblemType::SingleLabelClassification => "single_label_classification",
+            ProblemType::MultiLabelClassification => "multi_label_classification",
+        }
+    }
+}
+
+impl FromStr for ProblemType {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [
+            ProblemType::Regression,
+            ProblemType::SingleLabelClassification,
+            ProblemType::MultiLabelClassification,
+        ]
+        .into_iter()
+        .find(|it| it.name() == name)
+        .ok_or(())
+    }
+}
+
+/// Why a config can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The text is no JSON.
+    #[error("not valid JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The JSON is not an object.
+    #[error("expected a JSON object, found {found}")]
+    NotAnObject {
+        /// The kind of value that was found.
+        found: &'static str,
+    },
+    /// Another model's config.
+    #[error("`model_type` is \"{found}\", expected \"nezha\": this is another model's checkpoint")]
+    NotNezha {
+        /// The model type that was found.
+        found: String,
+    },
+    /// A field holds the wrong kind of value.
+    #[error("`{field}`: expected {expected}, found {found}")]
+    WrongType {
+        /// The field.
+        field: String,
+        /// What it should hold.
+        expected: &'static str,
+        /// What it holds.
+        found: String,
+    },
+    /// A number outside of what the field can mean.
+    #[error("`{field}` is {found}, expected {min} to {max}")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// The number that was found.
+        found: u64,
+        /// The least that is accepted.
+        min: usize,
+        /// The most that is accepted.
+        max: usize,
+    },
+    /// The heads don't share the hidden size evenly.
+    #[error(
+        "`hidden_size` {hidden_size} is not a multiple of `num_attention_heads` \
+         {num_attention_heads}"
+    )]
+    HeadsDontDivide {
+        /// The hidden size.
+        hidden_size: usize,
+        /// The number of attention heads.
+        num_attention_heads: usize,
+    },
+    /// Sines and cosines come in pairs.
+    #[error(
+        "a head of size {head_size} (`hidden_size` / `num_attention_heads`) has no relative \
+         positions: NEZHA defines them for even head sizes and for 1"
+    )]
+    OddHeadSize {
+        /// Hidden size by attention heads.
+        head_size: usize,
+    },
+    /// A table of relative positions that no model has.
+    #[error(
+        "`max_relative_position` {max_relative_position} and heads of size {head_size} \
+         (`hidden_size` / `num_attention_heads`) make a table of relative positions with {found} \
+         elements, expected at most {TABLE_LIMIT}"
+    )]
+    TableTooLarge {
+        /// The distance beyond which relative positions are clipped.
+        max_relative_position: usize,
+        /// Hidden size by attention heads.
+        head_size: usize,
+        /// Elements of the table.
+        found: usize,
+    },
+    /// An activation that is not implemented.
+    #[error(
+        "`hidden_act` is \"{found}\"; supported are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, \
+         quick_gelu, relu, silu, swish, tanh"
+    )]
+    UnknownActivation {
+        /// The name that was found.
+        found: String,
+    },
+    /// A problem type that transformers doesn't know.
+    #[error(
+        "`problem_type` is \"{found}\"; known are regression, single_label_classification, \
+         multi_label_classification"
+    )]
+    UnknownProblemType {
+        /// The name that was found.
+        found: String,
+    },
+    /// `id2label` does not number its labels 0, 1, 2, ….
+    #[error("`id2label` has {count} labels but none for {missing}: they must be numbered from 0")]
+    LabelNumbers {
+        /// How many labels there are.
+        count: usize,
+        /// The first number without a label.
+        missing: usize,
+    },
+    /// Pruned attention heads.
+    #[error(
+        "`pruned_heads` names heads of layer {layer}: checkpoints with pruned heads are not \
+         supported; save the model before pruning, or mask the heads instead"
+    )]
+    PrunedHeads {
+        /// The first layer that has pruned heads.
+        layer: String,
+    },
+    /// Cross-attention outside of a decoder.
+    #[error("`add_cross_attention` is true but `is_decoder` is not: only a decoder has it")]
+    CrossAttentionWithoutDecoder,
+    /// The relative positions are switched off.
+    #[error(
+        "`use_relative_position` is false: this checkpoint uses learned absolute positions and is \
+         a BERT, not a NEZHA"
+    )]
+    AbsolutePositions,
+}
+
+impl Config {
+    /// Refuses fields that contradict each other.
+    fn validate(self) -> Result<Self, ConfigError> {
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return Err(ConfigError::HeadsDontDivide {
+                hidden_size: self.hidden_size,
+                num_attention_heads: self.num_attention_heads,
+            });
+        }
+        let head_size = self.head_size();
+        if head_size > 1 && !head_size.is_multiple_of(2) {
+            return Err(ConfigError::OddHeadSize { head_size });
+        }
+        let table = (2 * self.max_relative_position + 1).saturating_mul(head_size);
+        if table > TABLE_LIMIT {
+            return Err(ConfigError::TableTooLarge {
+                max_relative_position: self.max_relative_position,
+                head_size,
+                found: table,
+            });
+        }
+        if self.add_cross_attention && !self.is_decoder {
+            return Err(ConfigError::CrossAttentionWithoutDecoder);
+        }
+        Ok(self)
+    }
+
+    /// Width of one attention head, D.
+    pub fn head_size(&self) -> usize {
+        self.hidden_size / self.num_attention_heads
+    }
+
+    /// Number of labels of the classification heads.
+    pub fn num_labels(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// The heads that `architectures` names, in that order; unknown classes are passed over.
+    pub fn heads(&self) -> Vec<Head> {
+        self.architectures
+            .iter()
+            .filter_map(|name| Head::from_architecture(name))
+            .collect()
+    }
+
+    /// What the sequence classifier does: the config's word, else one label is a regression and
+    /// several are a single choice, as in transformers.
+    pub fn effective_problem_type(&self) -> ProblemType {
+        self.problem_type.unwrap_or(match self.num_labels() {
+            1 => ProblemType::Regression,
+            _ => ProblemType::SingleLabelClassification,
+        })
+    }
+}
