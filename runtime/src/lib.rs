@@ -53,7 +53,7 @@ pub use decoder::{
 };
 pub use engine::{
     AxisRange, Engine, EngineChoice, EngineError, EngineKind, EngineOptions, KeepOutputs,
-    NodePlacement, Optimization, Profile, Resident, Residents, Skipped, TensorRtOptions,
+    NodeProfile, Optimization, Profile, Resident, Residents, Skipped, TensorRtOptions,
     UnknownEngine,
 };
 pub use model::{Model, ModelError};

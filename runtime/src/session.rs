@@ -141,14 +141,14 @@ impl Session {
         self.compute(&inputs, deadline)
     }
 
-    /// Ends profiling, where [`EngineOptions::profile`] asks for it, and tells which execution
-    /// provider computed which node.
+    /// Ends profiling, where [`EngineOptions::profile`] asks for it, and tells what computed each
+    /// node, and for how long.
     ///
     /// Waits for runs that have begun; runs after it are not recorded.
     ///
     /// # Errors
-    /// [`EngineError::NotProfiled`] for an engine without a profile or the second time;
-    /// [`EngineError::Profile`] where the file can't be read back.
+    /// [`EngineError::NotProfiled`] where nothing was asked for, or the second time;
+    /// [`EngineError::Profile`] where the file can't be written or read back.
     pub fn end_profiling(&self) -> Result<Profile, EngineError> {
         self.engine.end_profiling()
     }

@@ -39,7 +39,7 @@ fn run(
     }
     if let Some(provider) = engine.execution_provider() {
         let profile = session.end_profiling()?;
-        if let Some(other) = profile.placement.iter().find(|it| it.provider != provider) {
+        if let Some(other) = profile.nodes.iter().find(|it| it.provider != provider) {
             let reason = format!("{engine} leaves the work to {}", other.provider);
             return Err(reason.into());
         }

@@ -104,15 +104,15 @@ pub enum EngineError {
     },
     /// There is no profile to end.
     #[error(
-        "{engine} writes no profile: only ONNX Runtime does, where the option 'profile' is given, \
-         and it ends once"
+        "{engine} has no profile to end: it writes one where the option 'profile' is given, and that \
+         ends once"
     )]
     NotProfiled {
         /// The engine.
         engine: EngineKind,
     },
-    /// A profile can't be read back.
-    #[error("{engine} wrote a profile that can't be read: {}: {reason}", path.display())]
+    /// A profile can't be written or read back.
+    #[error("{engine} has no profile that can be read: {}: {reason}", path.display())]
     Profile {
         /// The engine.
         engine: EngineKind,

@@ -10,7 +10,10 @@ mod pool;
 mod profile;
 #[cfg(feature = "tract")]
 mod recent;
+#[cfg(feature = "tract")]
+mod recorder;
 mod resident;
+mod trace;
 #[cfg(feature = "tract")]
 mod tract;
 
@@ -19,7 +22,7 @@ use std::time::Instant;
 pub use choice::{EngineChoice, EngineKind, UnknownEngine};
 pub use error::{EngineError, Skipped};
 pub use options::{AxisRange, EngineOptions, Optimization, TensorRtOptions};
-pub use profile::{NodePlacement, Profile};
+pub use profile::{NodeProfile, Profile};
 pub use resident::{KeepOutputs, Resident, Residents};
 
 #[cfg(feature = "ort")]

@@ -26,12 +26,18 @@ pub struct EngineOptions {
     /// processes, read them where they are mapped: a base-size model takes 18 MB of anonymous memory
     /// against 360, and starts sooner. Runs get slower.
     pub low_memory: bool,
-    /// Where ONNX Runtime writes how long every node takes and which execution provider computes
-    /// it: the start of a file name, which gets the date and the time behind it.
+    /// Where the engine writes how long every node takes and which execution provider computes it:
+    /// the start of a file name, which gets the date and the time behind it, or a few letters in
+    /// tract.
     ///
-    /// The file is complete after [`Session::end_profiling`](crate::Session::end_profiling), or
-    /// once the session is gone. Each of several [`sessions`](Self::sessions) writes its own.
+    /// The file is complete after [`Session::end_profiling`](crate::Session::end_profiling); ONNX
+    /// Runtime's also once the session is gone, while tract keeps what it records in memory until
+    /// then. Each of several [`sessions`](Self::sessions) writes its own.
     pub profile: Option<PathBuf>,
+    /// Where ONNX Runtime writes the graph as it rewrote it, weights included: the names of a
+    /// [profile](Self::profile)'s nodes are this graph's. Not with TensorRT, whose parts can't be
+    /// written.
+    pub optimized_graph: Option<PathBuf>,
     /// A folder for optimised models: ONNX Runtime saves what it makes of a model, and loads that
     /// the next time instead of optimising again.
     ///
@@ -66,6 +72,7 @@ impl Default for EngineOptions {
             memory_arena: true,
             low_memory: false,
             profile: None,
+            optimized_graph: None,
             optimized_models: None,
             device: 0,
             tensorrt: TensorRtOptions::default(),

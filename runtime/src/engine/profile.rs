@@ -1,38 +1,65 @@
-#[cfg(feature = "ort")]
-use std::collections::HashSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Serialize;
 
-/// What ONNX Runtime recorded of the runs between a session's start and the end of its profiling.
+/// What an engine recorded of the runs between a session's start and the end of its profiling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The files, one per session, for `chrome://tracing` or Perfetto.
     pub files: Vec<PathBuf>,
-    /// Which execution provider computed which node, in the order of the first run.
-    pub placement: Vec<NodePlacement>,
+    /// How long each run took, in the order in which they began; of several sessions, one after the
+    /// other. ONNX Runtime stops recording after a million events.
+    pub runs: Vec<Duration>,
+    /// The nodes, in the order of the first run.
+    pub nodes: Vec<NodeProfile>,
 }
 
 impl Profile {
     /// The profiles of several sessions of one model as one.
     #[cfg(feature = "ort")]
     pub(super) fn joined(profiles: Vec<Profile>) -> Profile {
-        let mut seen = HashSet::new();
-        let (files, placements): (Vec<_>, Vec<_>) = profiles
-            .into_iter()
-            .map(|it| (it.files, it.placement))
-            .unzip();
-        let placement = placements.into_iter().flatten();
-        Profile {
-            files: files.concat(),
-            placement: placement.filter(|node| seen.insert(node.clone())).collect(),
+        let mut joined = Profile {
+            files: Vec::new(),
+            runs: Vec::new(),
+            nodes: Vec::new(),
+        };
+        for profile in profiles {
+            let before = joined.runs.len();
+            joined.files.extend(profile.files);
+            joined.runs.extend(profile.runs);
+            for node in profile.nodes {
+                joined.add(node, before);
+            }
+            let runs = joined.runs.len();
+            for node in &mut joined.nodes {
+                node.times.resize(runs, Duration::ZERO);
+            }
+        }
+        joined
+    }
+
+    /// Adds a node of runs that come after `before` others.
+    #[cfg(feature = "ort")]
+    fn add(&mut self, mut node: NodeProfile, before: usize) {
+        let known = self.nodes.iter_mut().find(|it| it.is(&node));
+        match known {
+            Some(known) => {
+                known.calls += node.calls;
+                known.times.append(&mut node.times);
+            }
+            None => {
+                let mut times = vec![Duration::ZERO; before];
+                times.append(&mut node.times);
+                self.nodes.push(NodeProfile { times, ..node });
+            }
         }
     }
 
     /// How many nodes each execution provider computed, the first to compute one first.
     pub fn providers(&self) -> Vec<(&str, usize)> {
         let mut providers: Vec<(&str, usize)> = Vec::new();
-        for node in &self.placement {
+        for node in &self.nodes {
             match providers.iter_mut().find(|it| it.0 == node.provider) {
                 Some((_, nodes)) => *nodes += 1,
                 None => providers.push((&node.provider, 1)),
@@ -42,83 +69,26 @@ impl Profile {
     }
 }
 
-/// A node of the graph as ONNX Runtime rewrote it, and what computed it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
-pub struct NodePlacement {
-    /// The node's name; a fused node has one of its own.
+/// A node of the graph as the engine rewrote it, what computed it, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NodeProfile {
+    /// The node's name; a fused node may have one of its own.
     pub node: String,
     /// The operator.
     pub op_type: String,
-    /// The execution provider, such as `CPUExecutionProvider`.
+    /// The execution provider, such as `CPUExecutionProvider`; `tract` has no others.
     pub provider: String,
+    /// How often it was computed in all runs together.
+    pub calls: usize,
+    /// How long it took in each of the runs. ONNX Runtime counts whole microseconds.
+    pub times: Vec<Duration>,
 }
 
-/// The nodes in the text of a profile, each once.
-#[cfg(feature = "ort")]
-pub(super) fn placement(profile: &str) -> serde_json::Result<Vec<NodePlacement>> {
-    #[derive(serde::Deserialize)]
-    struct Event {
-        cat: String,
-        name: String,
-        #[serde(default)]
-        args: Args,
-    }
-    #[derive(Default, serde::Deserialize)]
-    struct Args {
-        op_name: Option<String>,
-        provider: Option<String>,
-    }
-    let events: Vec<Event> = serde_json::from_str(profile)?;
-    let mut seen = HashSet::new();
-    let nodes = events.into_iter().filter(|event| event.cat == "Node");
-    Ok(nodes
-        .filter_map(|event| {
-            Some(NodePlacement {
-                node: event.name.strip_suffix("_kernel_time")?.to_owned(),
-                op_type: event.args.op_name?,
-                provider: event.args.provider?,
-            })
-        })
-        .filter(|node| seen.insert(node.clone()))
-        .collect())
-}
-
-#[cfg(all(test, feature = "ort"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_of_many_runs_is_listed_once_with_its_provider() {
-        let node = |name: &str, provider: &str| {
-            format!(
-                r#"{{"cat": "Node", "name": "{name}", "dur": 3,
-                     "args": {{"op_name": "MatMul", "provider": "{provider}"}}}}"#
-            )
-        };
-        let profile = format!(
-            r#"[{{"cat": "Session", "name": "model_run", "dur": 9, "args": {{}}}}, {}, {}, {}]"#,
-            node("a_kernel_time", "CUDAExecutionProvider"),
-            node("b_kernel_time", "CPUExecutionProvider"),
-            node("a_kernel_time", "CUDAExecutionProvider"),
-        );
-        let profile = Profile {
-            files: Vec::new(),
-            placement: placement(&profile).unwrap(),
-        };
-        let nodes: Vec<&str> = profile
-            .placement
-            .iter()
-            .map(|it| it.node.as_str())
-            .collect();
-        assert_eq!(nodes, ["a", "b"]);
-        assert_eq!(
-            profile.providers(),
-            [("CUDAExecutionProvider", 1), ("CPUExecutionProvider", 1)]
-        );
-    }
-
-    #[test]
-    fn a_profile_that_was_cut_short_is_an_error() {
-        assert!(placement(r#"[{"cat": "Node", "name": "a_kernel"#).is_err());
+impl NodeProfile {
+    /// Whether it is the same node, whatever it took.
+    #[cfg(feature = "ort")]
+    fn is(&self, other: &NodeProfile) -> bool {
+        (&self.node, &self.op_type, &self.provider)
+            == (&other.node, &other.op_type, &other.provider)
     }
 }

@@ -8,8 +8,9 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nezha_graphs::{Dim, Port};
 use tract_onnx::prelude::{
@@ -19,7 +20,9 @@ use tract_onnx::prelude::{
 use tract_onnx::tract_core::plan;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
+use super::profile::Profile;
 use super::recent::Recent;
+use super::recorder::{Recorder, Step};
 use super::{Engine, EngineError, EngineKind, EngineOptions};
 use crate::tensor::{Element, with_array, with_element};
 use crate::{Model, Tensor, Tensors};
@@ -36,6 +39,7 @@ pub(super) struct TractEngine {
     plan: Plan,
     /// Where asked for: a faster plan for each of the shapes that came last.
     shaped: Option<Shaped>,
+    recorder: Option<Recorder>,
     description: String,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
@@ -43,6 +47,7 @@ pub(super) struct TractEngine {
 
 impl TractEngine {
     pub(super) fn load(model: &Model, options: &EngineOptions) -> Result<Self, EngineError> {
+        let recorder = options.profile.as_deref().map(recorder).transpose()?;
         let loaded = caught(|| {
             let (graph, inputs) = graph(model)?;
             let shaped = (options.tract_plans > 0).then(|| Shaped {
@@ -59,6 +64,7 @@ impl TractEngine {
         Ok(Self {
             plan,
             shaped,
+            recorder,
             description: format!("tract {VERSION} (CPU)"),
             inputs,
             outputs: model.signature().outputs.clone(),
@@ -89,16 +95,63 @@ impl Engine for TractEngine {
         let plan = self.plan(inputs).map_err(failed)?;
         let values = self.inputs.iter().filter_map(|port| inputs.get(&port.name));
         let values = caught(|| values.map(value).collect()).map_err(failed)?;
+        let recorder = self.recorder.as_ref().filter(|it| it.is_recording());
         let late = Cell::new(false);
-        let values = caught(|| compute(&plan, values, deadline, &late));
+        let mut taken = recorder.map(|_| Vec::new());
+        let begin = Instant::now();
+        let values = caught(|| compute(&plan, values, deadline, &late, taken.as_mut()));
+        let took = begin.elapsed();
         let values = values.map_err(|reason| match late.get() {
             true => EngineError::DeadlineExceeded { engine },
             false => failed(reason),
         })?;
+        if let (Some(recorder), Some(taken)) = (recorder, taken) {
+            let steps = taken.iter().map(|it| it.step(&plan));
+            recorder.add(engine.name(), begin, took, steps);
+        }
         let outputs = self.outputs.iter().zip(values);
         outputs
             .map(|(port, value)| Ok((port.name.as_str(), tensor(&value, port)?)))
             .collect()
+    }
+
+    fn end_profiling(&self) -> Result<Profile, EngineError> {
+        let engine = EngineKind::Tract;
+        let recorder = self.recorder.as_ref();
+        let ended = recorder.map(Recorder::end).transpose();
+        let ended = ended.map_err(|(path, reason)| EngineError::Profile {
+            engine,
+            path,
+            reason,
+        })?;
+        ended.flatten().ok_or(EngineError::NotProfiled { engine })
+    }
+}
+
+fn recorder(profile: &Path) -> Result<Recorder, EngineError> {
+    Recorder::create(profile).map_err(|error| EngineError::Option {
+        engine: EngineKind::Tract,
+        option: "profile",
+        reason: format!("{}: {error}", profile.display()),
+    })
+}
+
+/// The computation of a node.
+struct Taken {
+    node: usize,
+    begin: Instant,
+    took: Duration,
+}
+
+impl Taken {
+    fn step<'p>(&self, plan: &'p Plan) -> Step<'p> {
+        let node = plan.model().node(self.node);
+        Step {
+            node: &node.name,
+            op_type: node.op().name().into_owned(),
+            begin: self.begin,
+            took: self.took,
+        }
     }
 }
 
@@ -147,17 +200,28 @@ fn compute(
     inputs: TVec<TValue>,
     deadline: Option<Instant>,
     late: &Cell<bool>,
+    mut taken: Option<&mut Vec<Taken>>,
 ) -> TractResult<TVec<TValue>> {
-    let Some(deadline) = deadline else {
+    if deadline.is_none() && taken.is_none() {
         return plan.run(inputs);
-    };
+    }
     plan.spawn()?
         .run_plan_with_eval(inputs, |context, state, node, inputs| {
-            late.set(Instant::now() >= deadline);
-            match late.get() {
-                true => Err(TractError::msg("the deadline")),
-                false => plan::eval(context, state, node, inputs),
+            let begin = Instant::now();
+            if deadline.is_some_and(|it| begin >= it) {
+                late.set(true);
+                return Err(TractError::msg("the deadline"));
             }
+            let outputs = plan::eval(context, state, node, inputs)?;
+            // Without inputs there is nothing to compute: a node that hands in the model's own.
+            if let Some(taken) = taken.as_mut().filter(|_| !node.inputs.is_empty()) {
+                taken.push(Taken {
+                    node: node.id,
+                    begin,
+                    took: begin.elapsed(),
+                });
+            }
+            Ok(outputs)
         })
 }
 

@@ -3,5 +3,6 @@
 mod engines;
 mod models;
 mod options;
+mod profiles;
 mod sessions;
 mod tiny;

@@ -7,14 +7,14 @@ use ndarray::Array2;
 use nezha_graphs::DType;
 use nezha_graphs::proto::{ModelProto, StringStringEntryProto};
 use nezha_runtime::{
-    AxisRange, EngineError, EngineKind, EngineOptions, NodePlacement, Optimization, Session,
-    SessionError, TensorRtOptions, Tensors,
+    AxisRange, EngineError, EngineKind, EngineOptions, Optimization, Session, SessionError,
+    TensorRtOptions, Tensors,
 };
 
 use crate::tiny;
 
 /// Runs [`tiny::embeddings`] and compares with what a hand computes.
-fn check(session: &Session, shape: (usize, usize), what: &str) {
+pub fn check(session: &Session, shape: (usize, usize), what: &str) {
     for id in 0..tiny::VOCAB_SIZE as i64 {
         let ids = Array2::from_elem(shape, id);
         let outputs = session
@@ -34,7 +34,7 @@ fn engine_error(result: Result<Session, SessionError>) -> EngineError {
     }
 }
 
-fn option_error(file: &tiny::OnnxFile, kind: EngineKind, options: &EngineOptions) -> String {
+pub fn option_error(file: &tiny::OnnxFile, kind: EngineKind, options: &EngineOptions) -> String {
     let error = engine_error(Session::load(&file.path, &kind.into(), options));
     assert!(matches!(error, EngineError::Option { .. }), "{error}");
     error.to_string()
@@ -82,70 +82,6 @@ fn weights_outside_of_the_models_folder_are_not_read_for_a_pool_either() {
     };
     let loaded = Session::load(&file.path, &EngineKind::OrtCpu.into(), &options);
     assert!(loaded.is_err(), "a pool read weights outside of the folder");
-}
-
-#[test]
-fn a_profile_tells_which_provider_computed_which_node() {
-    let file = tiny::save(&tiny::embeddings());
-    let folder = tempfile::tempdir().unwrap();
-    let options = EngineOptions {
-        profile: Some(folder.path().join("profile")),
-        optimization: Optimization::None,
-        sessions: 2.try_into().unwrap(),
-        ..EngineOptions::default()
-    };
-    let session = tiny::open(&file, "ort", &options);
-    check(&session, (2, 3), "profiled");
-    let profile = session.end_profiling().unwrap();
-    assert_eq!(profile.files.len(), 2, "{:?}", profile.files);
-    for file in &profile.files {
-        assert_eq!(file.parent(), Some(folder.path()), "{}", file.display());
-        assert!(file.exists(), "{} is not there", file.display());
-    }
-    let product = NodePlacement {
-        node: "masked".to_owned(),
-        op_type: "Mul".to_owned(),
-        provider: "CPUExecutionProvider".to_owned(),
-    };
-    let times = profile
-        .placement
-        .iter()
-        .filter(|it| **it == product)
-        .count();
-    assert_eq!(times, 1, "{product:?} in {:?}", profile.placement);
-    assert_eq!(
-        profile.providers(),
-        [("CPUExecutionProvider", profile.placement.len())]
-    );
-    check(&session, (1, 1), "after its profile");
-    let again = session.end_profiling();
-    assert!(
-        matches!(again, Err(EngineError::NotProfiled { .. })),
-        "{again:?}"
-    );
-}
-
-#[test]
-fn a_profile_that_can_not_be_written_is_an_error() {
-    let file = tiny::save(&tiny::embeddings());
-    let options = EngineOptions {
-        profile: Some("/nowhere/profile".into()),
-        ..EngineOptions::default()
-    };
-    let error = option_error(&file, EngineKind::OrtCpu, &options);
-    assert!(error.contains("option 'profile': /nowhere: "), "{error}");
-}
-
-#[test]
-fn an_engine_that_writes_no_profile_says_so() {
-    let file = tiny::save(&tiny::embeddings());
-    for kind in tiny::ENGINES {
-        let ended = tiny::load(&file, kind).end_profiling();
-        assert!(
-            matches!(ended, Err(EngineError::NotProfiled { engine }) if engine == kind),
-            "{kind}: {ended:?}"
-        );
-    }
 }
 
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {

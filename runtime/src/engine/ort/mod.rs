@@ -27,8 +27,8 @@ use self::environment::environment;
 pub(crate) use self::environment::execution_providers;
 use self::shared::SharedWeights;
 use super::pool::Pool;
-use super::profile::{self, Profile};
-use super::{Engine, EngineError, EngineKind, EngineOptions, KeepOutputs, Residents};
+use super::profile::Profile;
+use super::{Engine, EngineError, EngineKind, EngineOptions, KeepOutputs, Residents, trace};
 use crate::tensor::{Element, with_array, with_element};
 use crate::{Model, Tensor, Tensors};
 
@@ -77,6 +77,9 @@ impl OrtEngine {
                 }
                 if let Some(shared) = &shared {
                     builder = shared.give_to(builder)?;
+                }
+                if let Some(graph) = options.optimized_graph.as_ref().filter(|_| index == 0) {
+                    builder = builder.with_optimized_model_path(graph)?;
                 }
                 match &options.profile {
                     Some(profile) => Ok(builder.with_profiling(numbered(profile, index))?),
@@ -154,17 +157,17 @@ impl OrtEngine {
     /// Reads a profile that ONNX Runtime has finished.
     fn profile(&self, finished: ort::Result<String>) -> Result<Profile, EngineError> {
         let file = PathBuf::from(finished.map_err(|error| self.failed(&error))?);
-        let text = fs::read_to_string(&file).map_err(|error| error.to_string());
-        let placement =
-            text.and_then(|text| profile::placement(&text).map_err(|error| error.to_string()));
-        let placement = placement.map_err(|reason| EngineError::Profile {
+        let text = fs::read(&file).map_err(|error| error.to_string());
+        let events =
+            text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+        let events = events.map_err(|reason| EngineError::Profile {
             engine: self.kind,
             path: file.clone(),
             reason,
         })?;
         Ok(Profile {
             files: vec![file],
-            placement,
+            ..trace::profile(events)
         })
     }
 }

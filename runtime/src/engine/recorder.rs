@@ -1,0 +1,120 @@
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use super::profile::Profile;
+use super::trace::{self, Event};
+
+/// Records runs of an engine that has no profile of its own, as ONNX Runtime records its own.
+pub(super) struct Recorder {
+    began: Instant,
+    /// None once it has ended.
+    recording: Mutex<Option<Recording>>,
+}
+
+struct Recording {
+    path: PathBuf,
+    file: File,
+    events: Vec<Event>,
+    /// Small numbers for threads, which have none that can be read.
+    threads: HashMap<ThreadId, u64>,
+}
+
+/// What was computed, and when.
+pub(super) struct Step<'n> {
+    pub(super) node: &'n str,
+    pub(super) op_type: String,
+    pub(super) begin: Instant,
+    pub(super) took: Duration,
+}
+
+impl Recorder {
+    /// Makes the file, whose name starts as that of `prefix`.
+    pub(super) fn create(prefix: &Path) -> io::Result<Self> {
+        let folder = prefix.parent().filter(|it| !it.as_os_str().is_empty());
+        let (file, path) = tempfile::Builder::new()
+            .prefix(prefix.file_name().unwrap_or_default())
+            .suffix(".json")
+            .tempfile_in(folder.unwrap_or(Path::new(".")))?
+            .keep()?;
+        Ok(Self {
+            began: Instant::now(),
+            recording: Mutex::new(Some(Recording {
+                path,
+                file,
+                events: Vec::new(),
+                threads: HashMap::new(),
+            })),
+        })
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_recording(&self) -> bool {
+        self.recording().is_some()
+    }
+
+    /// Adds a run on this thread.
+    pub(super) fn add<'n>(
+        &self,
+        provider: &str,
+        begin: Instant,
+        took: Duration,
+        steps: impl Iterator<Item = Step<'n>>,
+    ) {
+        let mut recording = self.recording();
+        let Some(recording) = recording.as_mut() else {
+            return;
+        };
+        let count = recording.threads.len() as u64;
+        let id = thread::current().id();
+        let thread = *recording.threads.entry(id).or_insert(count);
+        let since = |begin: Instant| begin.saturating_duration_since(self.began);
+        let steps = steps.map(|it| {
+            Event::node(
+                it.node,
+                &it.op_type,
+                provider,
+                thread,
+                since(it.begin),
+                it.took,
+            )
+        });
+        recording.events.extend(steps);
+        let run = Event::run(thread, since(begin), took);
+        recording.events.push(run);
+    }
+
+    /// Writes the file; `None` where that was done before.
+    ///
+    /// # Errors
+    /// The file, and why it can't be written.
+    pub(super) fn end(&self) -> Result<Option<Profile>, (PathBuf, String)> {
+        let Some(recording) = self.recording().take() else {
+            return Ok(None);
+        };
+        let Recording {
+            path, file, events, ..
+        } = recording;
+        write(file, &events).map_err(|error| (path.clone(), error.to_string()))?;
+        Ok(Some(Profile {
+            files: vec![path],
+            ..trace::profile(events)
+        }))
+    }
+
+    fn recording(&self) -> MutexGuard<'_, Option<Recording>> {
+        self.recording
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(file: File, events: &[Event]) -> io::Result<()> {
+    let mut out = BufWriter::new(file);
+    serde_json::to_writer(&mut out, events)?;
+    out.flush()
+}
