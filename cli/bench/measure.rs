@@ -1,6 +1,7 @@
 //! The rounds: every contender takes its turn with a shape, again and again, so that what slows down
 //! the machine for a while slows down all of them.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +20,10 @@ use crate::tensors_file;
 /// A contender and its process, as long as that lives.
 pub struct Runner {
     pub contender: Contender,
+    arguments: Vec<OsString>,
     process: Option<Process>,
+    /// Whether its process was there and is gone.
+    died: bool,
 }
 
 /// What a contender's warm-up found.
@@ -37,16 +41,41 @@ struct Turns {
 
 impl Runner {
     /// Starts the worker; why it doesn't start is the contender's error.
-    pub fn start(mut contender: Contender, arguments: &[&Path]) -> Self {
-        let process = Process::start(arguments).map_err(|error| {
-            contender.error = Some(error.to_string());
-        });
-        let process = process.ok();
-        if let Some(process) = &process {
-            contender.description = Some(process.description.clone());
-            contender.load_ms = Some(process.load_ms);
+    pub fn start(contender: Contender, arguments: Vec<OsString>) -> Self {
+        let mut runner = Self {
+            contender,
+            arguments,
+            process: None,
+            died: false,
+        };
+        runner.load();
+        runner
+    }
+
+    fn load(&mut self) {
+        match Process::start(&self.arguments) {
+            Ok(process) => {
+                self.contender.error = None;
+                self.contender.description = Some(process.description.clone());
+                self.contender.load_ms = Some(process.load_ms);
+                self.process = Some(process);
+            }
+            Err(error) => self.note(&error),
         }
-        Self { contender, process }
+    }
+
+    /// Starts the worker again if it died: the next shape may be smaller.
+    fn revive(&mut self) {
+        if std::mem::take(&mut self.died) {
+            self.load();
+        }
+    }
+
+    /// Remembers an error that leaves no process.
+    fn note(&mut self, error: &anyhow::Error) {
+        self.contender.error = Some(error.to_string());
+        self.died = error.is::<Dead>();
+        self.process = None;
     }
 
     fn ask(&mut self, request: &Request) -> Result<Reply> {
@@ -57,18 +86,14 @@ impl Runner {
             );
         };
         let reply = process.ask(request);
-        if let Some(dead) = reply
-            .as_ref()
-            .err()
-            .and_then(|it| it.downcast_ref::<Dead>())
-        {
-            self.contender.error = Some(dead.to_string());
-            self.process = None;
+        if let Some(error) = reply.as_ref().err().filter(|it| it.is::<Dead>()) {
+            self.note(error);
         }
         reply
     }
 
     fn warm_up(&mut self, case: &Case, seconds: f64, outputs: &Path) -> Result<WarmUp> {
+        self.revive();
         let request = Request::Prepare {
             batches: case.batches.clone(),
             seconds,

@@ -4,20 +4,21 @@ mod agreement;
 mod chart;
 mod compare;
 mod flop;
-mod inputs;
-mod machine;
+pub mod inputs;
+pub mod machine;
 mod matmul;
 mod measure;
 mod memory;
 mod process;
 mod protocol;
-mod record;
+pub mod record;
 mod report;
-mod statistics;
-mod table;
+pub mod statistics;
+pub mod table;
 pub mod worker;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,14 +31,15 @@ use nezha_runtime::{EngineKind, Model};
 
 use inputs::Case;
 use measure::Runner;
-use record::{Cell, Contender, ContenderKey, Document, Method, Shape};
+use record::{Cell, Contender, ContenderKey, Document, Method};
 
 /// Measure models in engines side by side: latency, throughput, memory, agreement.
 ///
 /// Each model in each engine is a process of its own. For every shape they take turns (A B A B) until
 /// each has had --runs runs or --seconds; what slows down the machine for a while slows down all.
-/// Any model with BERT's inputs can take part. What doesn't start or fails is a row with the reason,
-/// and the exit code is 1. Ctrl-C prints and saves what is finished.
+/// Any model with BERT's inputs can take part. What doesn't start, fails or dies is a row with the
+/// reason, and the exit code is 1; a process that died of one shape is started again for the next.
+/// Ctrl-C prints and saves what is finished.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
@@ -237,21 +239,22 @@ fn contender(model: &Model, engine: EngineKind, threads: Option<usize>) -> Conte
 }
 
 fn start(args: &Args, contender: Contender, model: &Path) -> Runner {
-    let engine = contender.key.engine.clone();
-    let threads = contender.key.threads.map(|it| it.to_string());
-    let cpus: Vec<String> = args.cpus.iter().map(usize::to_string).collect();
-    let cpus = cpus.join(",");
-    let mut arguments = vec![model, Path::new("--engine"), Path::new(&engine)];
-    if let Some(threads) = &threads {
-        arguments.extend([Path::new("--threads"), Path::new(threads)]);
+    let mut arguments: Vec<OsString> = vec![
+        model.into(),
+        "--engine".into(),
+        contender.key.engine.clone().into(),
+    ];
+    if let Some(threads) = contender.key.threads {
+        arguments.extend(["--threads".into(), threads.to_string().into()]);
     }
     if let Some(library) = &args.ort_library {
-        arguments.extend([Path::new("--ort-library"), library]);
+        arguments.extend(["--ort-library".into(), library.into()]);
     }
-    if !cpus.is_empty() {
-        arguments.extend([Path::new("--cpus"), Path::new(&cpus)]);
+    if !args.cpus.is_empty() {
+        let cpus: Vec<String> = args.cpus.iter().map(usize::to_string).collect();
+        arguments.extend(["--cpus".into(), cpus.join(",").into()]);
     }
-    Runner::start(contender, &arguments)
+    Runner::start(contender, arguments)
 }
 
 /// What has no numbers, a line each.
@@ -260,7 +263,6 @@ fn failures(document: &Document) -> String {
         let Some(error) = &cell.error else {
             return String::new();
         };
-        let Shape { .. } = cell.shape;
         format!(
             "\n  {}, {}: {error}",
             table::name(&cell.contender),

@@ -1,8 +1,8 @@
 //! A worker's process, from the side of the one that asks.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -28,16 +28,20 @@ impl Process {
     ///
     /// # Errors
     /// What the worker says, or how it ended.
-    pub fn start(arguments: &[&Path]) -> Result<Self> {
+    pub fn start(arguments: &[OsString]) -> Result<Self> {
         let program = std::env::current_exe().context("this program's own file is unknown")?;
         let errors = tempfile::tempfile()?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg("bench-worker")
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(errors.try_clone()?)
-            .spawn()?;
+            .stderr(errors.try_clone()?);
+        // Ctrl-C is for the one that asks: it lets the turn end and saves what is finished.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn()?;
         let (requests, replies) = child
             .stdin
             .take()
@@ -79,12 +83,12 @@ impl Process {
         let mut line = String::new();
         match self.replies.read_line(&mut line) {
             Ok(length) if length > 0 => match serde_json::from_str(&line)? {
-                Reply::Failed(reason) => Err(anyhow!(reason)),
+                Reply::Failed(reason) => Err(anyhow!(with_cause(&reason, reason.clone()))),
                 reply => Ok(reply),
             },
             _ => {
                 let status = self.child.wait()?;
-                Err(Dead(format!("{}{}", ending(status), self.last_words())).into())
+                Err(Dead(ending(status, &self.last_words())).into())
             }
         }
     }
@@ -96,10 +100,7 @@ impl Process {
         // What can't be read is not known; that the process is gone matters more.
         let _ = self.errors.seek(start);
         let _ = self.errors.read_to_string(&mut words);
-        match words.trim() {
-            "" => String::new(),
-            words => format!(": {words}"),
-        }
+        words.trim().to_owned()
     }
 }
 
@@ -116,14 +117,69 @@ impl Drop for Process {
 #[error("{0}")]
 pub struct Dead(String);
 
-fn ending(status: ExitStatus) -> String {
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        let reason = match signal {
-            9 => " (killed, as the system does when memory runs out)",
-            _ => "",
-        };
-        return format!("the process was ended by signal {signal}{reason}");
+/// What the engines and the allocators of Rust, C++ and the system say when there is no more.
+const OUT_OF_MEMORY: [&str; 5] = [
+    "Failed to allocate memory",
+    "failed to allocate",
+    "memory allocation of",
+    "bad_alloc",
+    "Cannot allocate memory",
+];
+
+/// A message after its cause, where `words` say that it is want of memory.
+fn with_cause(words: &str, message: String) -> String {
+    match OUT_OF_MEMORY.iter().any(|it| words.contains(it)) {
+        true => format!("out of memory: {message}"),
+        false => message,
     }
-    format!("the process ended with {status}")
+}
+
+/// How a process ended that said some last words.
+fn ending(status: ExitStatus, words: &str) -> String {
+    #[cfg(unix)]
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    #[cfg(not(unix))]
+    let signal: Option<i32> = None;
+    let ended = match signal {
+        Some(9) => {
+            "the process was killed by signal 9, as the system does when memory runs out".to_owned()
+        }
+        Some(signal) => format!("the process was ended by signal {signal}"),
+        None => format!("the process ended with {status}"),
+    };
+    match words {
+        "" => ended,
+        words => with_cause(words, format!("{ended}: {words}")),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    #[test]
+    fn a_process_without_memory_is_told_from_one_that_fails() {
+        for (status, words, expected) in [
+            (
+                9,
+                "",
+                "the process was killed by signal 9, as the system does when memory runs out",
+            ),
+            (
+                6,
+                "memory allocation of 17179869184 bytes failed",
+                "out of memory: the process was ended by signal 6: memory allocation of 17179869184 \
+                 bytes failed",
+            ),
+            (
+                1 << 8,
+                "error: no",
+                "the process ended with exit status: 1: error: no",
+            ),
+        ] {
+            assert_eq!(ending(ExitStatus::from_raw(status), words), expected);
+        }
+    }
 }

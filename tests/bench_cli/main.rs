@@ -1,6 +1,9 @@
 //! `nezha bench` as its users see it: one table, reasons where there are no numbers, files that
 //! other programs read.
 
+#[cfg(target_os = "linux")]
+mod faults;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -200,57 +203,6 @@ fn real_texts_keep_their_own_lengths() {
         message.contains("4 lines with text, too few for a batch of 9"),
         "{message}"
     );
-}
-
-#[test]
-fn what_is_finished_when_it_is_interrupted_is_printed_and_saved() {
-    let folder = artifact("nezha-tiny-zh-sentiment");
-    let saved = folder.path().join("saved.json");
-    let model = folder.path().join("model.onnx");
-    let child = Command::new(NEZHA)
-        .arg("bench")
-        .arg(&model)
-        .args([
-            "--engines",
-            "tract",
-            "--batch",
-            "1",
-            "--sequence",
-            "8,9,10,11,12,13,14,15,16",
-        ])
-        .args([
-            "--runs",
-            "1000000",
-            "--rounds",
-            "1",
-            "--seconds",
-            "1",
-            "--json",
-        ])
-        .arg(&saved)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The first shape takes 2 seconds at most, all of them 9 at least.
-    std::thread::sleep(std::time::Duration::from_secs(5));
-    let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(killed.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert!(message.contains("stopped; without numbers:"), "{message}");
-    let document = json(&fs::read(&saved).unwrap());
-    let cells = document["cells"].as_array().unwrap();
-    assert_eq!(cells.len(), 9);
-    let finished = cells.iter().filter(|it| it["error"].is_null()).count();
-    assert!(
-        (1..9).contains(&finished),
-        "{finished} of 9 are finished: {document}"
-    );
-    assert_eq!(cells[8]["error"], "stopped");
 }
 
 #[test]
