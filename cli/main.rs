@@ -11,6 +11,7 @@ mod engine;
 mod export;
 mod generate;
 mod inspect;
+mod profile;
 mod run;
 mod setup;
 mod tasks;
@@ -39,6 +40,7 @@ enum Command {
     Export(export::Args),
     Generate(generate::Args),
     Inspect(inspect::Args),
+    Profile(profile::Args),
     Run(run::Args),
     Setup(setup::Args),
     Verify(verify::Args),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Export(args) => export::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Profile(args) => profile::run(args),
         Command::Run(args) => run::run(args),
         Command::Setup(args) => setup::run(args),
         Command::Verify(args) => verify::run(args),

@@ -140,7 +140,7 @@ fn tensor(port: &Port, batch: &Batch) -> Result<Tensor> {
     ];
     if !known.contains(&port.name.as_str()) {
         bail!(
-            "input '{}' is none of {}: bench knows no values for it",
+            "input '{}' is none of {}: there are no values for it",
             port.name,
             known.join(", ")
         );

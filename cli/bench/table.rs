@@ -6,7 +6,7 @@ use anyhow::Result;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width};
 
-use super::record::{Cell, Contender, ContenderKey, Document, Measured};
+use super::record::{Cell, Contender, ContenderKey, Document, Machine, Measured};
 use super::statistics::Ratio;
 
 const MIB: f64 = 1048576.0;
@@ -35,25 +35,32 @@ pub fn text(document: &Document) -> String {
 
 /// Where, when and how.
 pub fn heading(document: &Document) -> String {
-    let machine = &document.machine;
     let method = &document.method;
-    let cores = match machine.physical_cores {
-        Some(cores) => format!("{cores} cores"),
-        None => format!("{} logical cores", machine.logical_cores),
-    };
     let texts = method.text.as_deref().map(|it| format!("texts of {it}"));
     format!(
-        "nezha {}, {}, {}, {cores}, {:.0} GiB, {}, load {:.1}\n{}; {} turns, {} runs or {} s\n",
+        "nezha {}, {}, {}\n{}; {} turns, {} runs or {} s\n",
         document.nezha,
         document.started,
-        machine.cpu,
-        machine.memory_bytes as f64 / MIB / 1024.0,
-        machine.system,
-        machine.load_average,
+        machine(&document.machine),
         texts.as_deref().unwrap_or("random token ids"),
         method.rounds,
         method.runs,
         method.seconds,
+    )
+}
+
+/// Processor, memory, system and load.
+pub fn machine(machine: &Machine) -> String {
+    let cores = match machine.physical_cores {
+        Some(cores) => format!("{cores} cores"),
+        None => format!("{} logical cores", machine.logical_cores),
+    };
+    format!(
+        "{}, {cores}, {:.0} GiB, {}, load {:.1}",
+        machine.cpu,
+        machine.memory_bytes as f64 / MIB / 1024.0,
+        machine.system,
+        machine.load_average,
     )
 }
 
@@ -170,7 +177,7 @@ fn threads(key: &ContenderKey) -> String {
 
 fn contenders(document: &Document) -> Table {
     let (header, rows) = contender_rows(document);
-    let mut table = table(header, rows, 4);
+    let mut table = aligned(header, rows, 4);
     if let Some(column) = table.column_mut(3) {
         column.set_constraint(ColumnConstraint::UpperBoundary(Width::Fixed(REASON)));
     }
@@ -179,7 +186,7 @@ fn contenders(document: &Document) -> Table {
 
 fn cells(document: &Document) -> Table {
     let (header, rows) = cell_rows(document);
-    table(header, rows, 4)
+    aligned(header, rows, 4)
 }
 
 fn failures(document: &Document) -> Table {
@@ -187,7 +194,7 @@ fn failures(document: &Document) -> Table {
         let error = cell.error.clone()?;
         Some(vec![name(&cell.contender), cell.shape.label(), error])
     });
-    let mut table = table(
+    let mut table = aligned(
         vec!["no numbers", "batch×sequence", "why"],
         failed.collect(),
         3,
@@ -199,7 +206,7 @@ fn failures(document: &Document) -> Table {
 }
 
 /// A table whose columns from `numbers` on are aligned to the right.
-fn table(header: Vec<&str>, rows: Vec<Vec<String>>, numbers: usize) -> Table {
+pub fn aligned(header: Vec<&str>, rows: Vec<Vec<String>>, numbers: usize) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table.add_rows(rows);
