@@ -8,11 +8,13 @@ use super::chart::{Chart, Series};
 use super::record::{Cell, Document, Measured};
 use super::table;
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:76rem;\
-padding:0 1rem;color:#222}table{border-collapse:collapse;font-size:13px;margin:1rem 0}\
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:86rem;\
+padding:0 1rem;color:#222;background:#fff}table{border-collapse:collapse;font-size:13px;margin:1rem 0}\
 td,th{border:1px solid #ccc;padding:.2rem .5rem;text-align:left}\
-td.n{text-align:right;font-variant-numeric:tabular-nums}\
-.scroll{overflow-x:auto}.charts{display:flex;flex-wrap:wrap;gap:1rem}svg{max-width:100%;height:auto}\
+td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\
+.scroll{overflow-x:auto}.charts{display:grid;\
+grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:1rem}\
+svg{width:100%;height:auto}\
 pre{white-space:pre-wrap}";
 
 /// The whole file.
@@ -158,6 +160,7 @@ fn roofline(document: &Document) -> Chart {
             roofs.push(Series {
                 name,
                 points: vec![(low, flops / 1e9), (high, flops / 1e9)],
+                is_line: true,
             });
         }
     }
@@ -179,7 +182,7 @@ fn engine(contender: &super::record::Contender) -> String {
     }
 }
 
-/// A line for each contender through those of its cells that are shown.
+/// The points of each contender, one for each of its cells that are shown.
 fn series(
     document: &Document,
     shown: &dyn Fn(&Cell) -> bool,
@@ -198,6 +201,8 @@ fn series(
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         Series {
             name: table::name(&contender.key),
+            // Several batches of several lengths may have as many tokens; no line leads through them.
+            is_line: points.is_sorted_by(|a, b| a.0 < b.0),
             points,
         }
     });
