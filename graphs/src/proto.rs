@@ -2,7 +2,8 @@
 //!
 //! Field numbers are those of [`onnx.proto3`](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 //! Fields that neither a NEZHA graph has nor `inspect` reads from other tools' graphs are left out:
-//! decoding skips them. Tensor contents are [`Bytes`], so that decoding from a memory map copies no
+//! decoding skips them. Repeated numbers are written one by one, as onnx itself does, whose messages
+//! are of proto2: not every reader takes the other form. Tensor contents are [`Bytes`], so that decoding from a memory map copies no
 //! weight.
 
 use bytes::Bytes;
@@ -123,10 +124,10 @@ pub struct AttributeProto {
     #[prost(message, optional, tag = "6")]
     pub g: Option<GraphProto>,
     /// Numbers.
-    #[prost(float, repeated, tag = "7")]
+    #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     /// Whole numbers.
-    #[prost(int64, repeated, tag = "8")]
+    #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     /// Which of the fields counts: 1 for `f`, 2 for `i`, 3 for `s`, 4 for `t`, 5 for `g`, 6 for
     /// `floats`, 7 for `ints`.
@@ -138,7 +139,7 @@ pub struct AttributeProto {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorProto {
     /// Its shape.
-    #[prost(int64, repeated, tag = "1")]
+    #[prost(int64, repeated, packed = "false", tag = "1")]
     pub dims: Vec<i64>,
     /// Its element type, see [`DType::onnx`](crate::DType::onnx).
     #[prost(int32, tag = "2")]

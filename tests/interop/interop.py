@@ -82,6 +82,11 @@ def run(stack, work, cases):
 
 def runner(stack, folder):
     """The command of the stack's runner, its packages installed."""
+    if "crate" in stack:
+        manifest = HERE / stack["crate"] / "Cargo.toml"
+        build = ["cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", manifest, "--target-dir", folder]
+        subprocess.run(build, check=True, capture_output=True, text=True)
+        return [folder / "release" / f"nezha-interop-{stack['crate']}"]
     script = HERE / stack["runner"]
     if "requirements" in stack:
         return [environment(folder, stack["requirements"]), script]
