@@ -101,6 +101,11 @@ enum DTypeArg {
     /// int8 weights, each token's activations with a scale of its own: answers don't depend on
     /// padding and batch.
     Int8,
+    /// Weights in blocks of 8 bits, computing in single precision; ONNX Runtime only.
+    Q8,
+    /// Weights in blocks of 4 bits, the vocabulary's in 8; for masked-lm and pretraining ONNX
+    /// Runtime only.
+    Q4,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -158,7 +163,9 @@ fn precision(args: &Args) -> Precision {
         (DTypeArg::Fp32, Some(StorageArg::Fp16)) => Precision::Fp16Storage,
         (DTypeArg::Fp16, None) => Precision::Fp16,
         (DTypeArg::Int8, None) => Precision::Int8,
-        (DTypeArg::Fp16 | DTypeArg::Int8, Some(_)) => clap::Error::raw(
+        (DTypeArg::Q8, None) => Precision::Q8,
+        (DTypeArg::Q4, None) => Precision::Q4,
+        (_, Some(_)) => clap::Error::raw(
             ErrorKind::ArgumentConflict,
             "--storage is for --dtype fp32, which is the default: the others have their own\n",
         )

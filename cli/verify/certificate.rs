@@ -39,6 +39,8 @@ struct Initializers {
     count: usize,
     elements: u64,
     comparison: &'static str,
+    /// Of quantized weights, the largest distance from the checkpoint's, in steps.
+    worst_rounding: Option<f64>,
     /// How many differences there are; the first ones follow.
     differing: usize,
     differences: Vec<Difference>,
@@ -62,6 +64,7 @@ impl Certificate {
                 count: verified.initializers,
                 elements: verified.elements,
                 comparison: "exact",
+                worst_rounding: verified.worst_rounding,
                 differing: verified.differences.len(),
                 differences: differences.cloned().collect(),
             },
@@ -102,7 +105,12 @@ impl Certificate {
             initializers.count,
             initializers.elements,
             match initializers.differing {
-                0 => "each as the checkpoint has it".to_owned(),
+                0 => match initializers.worst_rounding {
+                    None => "each as the checkpoint has it".to_owned(),
+                    Some(steps) => format!(
+                        "each as the checkpoint gives it, rounded by {steps:.3} steps at most"
+                    ),
+                },
                 some => format!("{some} differences"),
             }
         );
@@ -133,7 +141,7 @@ impl Certificate {
             ]);
         for engine in &self.engines {
             if !engine.available {
-                table.add_row([engine.engine, "not there", "", &engine.description]);
+                table.add_row([engine.engine, "not asked", "", &engine.description]);
             }
             for case in &engine.cases {
                 let error = case.error.map(|it| format!("{it:.1e}"));

@@ -22,7 +22,7 @@ use super::tolerance::tolerance;
 pub struct EngineReport {
     /// Its name on the command line.
     pub engine: &'static str,
-    /// What computed: name, version, device; why it doesn't run, where it is not there.
+    /// What computed: name, version, device; why it doesn't run, where it can't be asked.
     pub description: String,
     /// Whether it could be asked.
     pub available: bool,
@@ -144,11 +144,14 @@ fn report(
     }
 }
 
-/// Whether an engine is not on this machine, rather than unable to run the model.
+/// Whether nothing of the artifact's makes the engine fail: it is not on this machine, or has no
+/// such operators.
 fn is_absent(error: &EngineError) -> bool {
     matches!(
         error,
-        EngineError::Library { .. } | EngineError::NotBuilt { .. }
+        EngineError::Library { .. }
+            | EngineError::NotBuilt { .. }
+            | EngineError::Operator { .. }
     )
 }
 

@@ -15,20 +15,28 @@ pub enum Precision {
     /// Weights int8 with a scale for each output, and each token's activations with a scale of its
     /// own, in standard operators.
     Int8,
+    /// Weights in blocks of 8 bits with a scale each, and so the activations they are multiplied
+    /// with on a CPU; an operator of ONNX Runtime's.
+    Q8,
+    /// Weights in blocks of 4 bits, activations in single precision; the vocabulary as in
+    /// [`Q8`](Self::Q8).
+    Q4,
 }
 
 /// A name that is no precision's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no precision; known are fp32, fp16-storage, fp16, int8")]
+#[error("'{0}' is no precision; known are fp32, fp16-storage, fp16, int8, q8, q4")]
 pub struct UnknownPrecision(String);
 
 impl Precision {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
         Precision::Fp32,
         Precision::Fp16Storage,
         Precision::Fp16,
         Precision::Int8,
+        Precision::Q8,
+        Precision::Q4,
     ];
 
     /// What an artifact's metadata calls it.
@@ -38,6 +46,8 @@ impl Precision {
             Precision::Fp16Storage => "fp16-storage",
             Precision::Fp16 => "fp16",
             Precision::Int8 => "int8",
+            Precision::Q8 => "q8",
+            Precision::Q4 => "q4",
         }
     }
 

@@ -7,6 +7,7 @@ mod artifacts;
 mod fixtures;
 
 mod agreement;
+mod blocks;
 mod independence;
 mod masks;
 mod size;

@@ -101,10 +101,12 @@ fn names_are_1059_right_117_wrong_and_96_missed() {
 }
 
 /// Precisions, the engines that run them, and the points of accuracy and F1 that they may lose.
-const LOSSES: [(Precision, &[EngineKind], f64); 3] = [
+const LOSSES: [(Precision, &[EngineKind], f64); 5] = [
     (Precision::Fp16Storage, &ENGINES, 0.1),
     (Precision::Fp16, &ENGINES, 0.2),
     (Precision::Int8, &ENGINES, 0.5),
+    (Precision::Q8, &[EngineKind::OrtCpu], 0.5),
+    (Precision::Q4, &[EngineKind::OrtCpu], 2.0),
 ];
 
 #[test]

@@ -135,3 +135,28 @@ fn weights_outside_of_the_folder_are_refused() {
         "weights have to be in the folder of the .onnx",
     );
 }
+
+#[test]
+fn a_quantized_weight_that_stands_for_another_number_is_found() {
+    for dtype in ["int8", "q8", "q4"] {
+        let artifact = Artifact::new("reach-4/base", &["--dtype", dtype]);
+        let named = artifact.folder.path().join(format!("model_{dtype}.onnx"));
+        fs::rename(named, artifact.model()).unwrap();
+        artifact.edit(|model| {
+            let mut weights = model.graph.as_mut().unwrap().initializer.iter_mut();
+            let is_scale = |name: &str| name.contains("query.weight") && name.ends_with("scales");
+            let scales = weights.find(|it| is_scale(&it.name));
+            let scales = scales.unwrap();
+            let mut bytes = scales.raw_data.to_vec();
+            let first = f32::from_le_bytes(bytes[..4].try_into().unwrap());
+            bytes[..4].copy_from_slice(&(1.5 * first).to_le_bytes());
+            scales.raw_data = bytes.into();
+        });
+        let output = artifact.verify(&[]);
+        failed(&output, "elements differ)");
+        failed(&output, "more than half a step of");
+        let certificate = artifact.certificate();
+        let worst = &certificate["initializers"]["worst_rounding"];
+        assert!(worst.as_f64().unwrap() > 0.6, "{dtype}: {worst}");
+    }
+}

@@ -139,7 +139,7 @@ pub(super) fn links(
     let needed = match precision {
         Precision::Fp32 => Storage::F32,
         Precision::Fp16 | Precision::Fp16Storage => Storage::F16,
-        Precision::Int8 => {
+        Precision::Int8 | Precision::Q8 | Precision::Q4 => {
             return Err(LinkError::Quantized { precision });
         }
     };

@@ -41,4 +41,4 @@ pub use infer::Element;
 pub use model::{Graph, GraphError, Node, Value, ValueType};
 pub use op::Op;
 pub use scope::Scope;
-pub use weight::{Content, Encoding, Initializer, Layout, NoWeights, WeightError, Weights};
+pub use weight::{Blocks, Content, Encoding, Initializer, Layout, NoWeights, WeightError, Weights};

@@ -1,5 +1,7 @@
 use nezha_graphs::DType;
 
+use super::Blocks;
+
 /// An ONNX operator with its attributes; inputs belong to the node.
 ///
 /// The set is closed: an operator that is not here can't be misspelt.
@@ -65,6 +67,15 @@ pub enum Op {
     MatMul,
     /// Inputs: bytes A, bytes B, where 0 is in A. The product of matrices, int32.
     MatMulInteger,
+    /// Inputs: A, the rows of B in blocks, their scales. `A·Bᵀ`; an operator of ONNX Runtime's.
+    MatMulNBits {
+        /// How the rows of B are divided.
+        blocks: Blocks,
+        /// Elements of a row.
+        columns: usize,
+        /// Rows of B.
+        rows: usize,
+    },
     /// The larger one, with broadcasting.
     Max,
     /// The mean of all elements, of rank 0.
@@ -149,6 +160,7 @@ impl Op {
             Op::LogSoftmax => "LogSoftmax",
             Op::MatMul => "MatMul",
             Op::MatMulInteger => "MatMulInteger",
+            Op::MatMulNBits { .. } => "MatMulNBits",
             Op::Max => "Max",
             Op::MeanAll => "ReduceMean",
             Op::Mul => "Mul",
@@ -170,6 +182,14 @@ impl Op {
             Op::TopK => "TopK",
             Op::Transpose { .. } => "Transpose",
             Op::Unsqueeze => "Unsqueeze",
+        }
+    }
+
+    /// The domain of the operator; empty for ONNX's own.
+    pub fn domain(&self) -> &'static str {
+        match self {
+            Op::MatMulNBits { .. } => "com.microsoft",
+            _ => "",
         }
     }
 }

@@ -2,7 +2,7 @@ use nezha_graphs::{DType, Dim};
 
 use super::builder::Conversion;
 use super::lowering;
-use super::{Builder, Encoding, Layout, Op, Value, ValueType, WeightError};
+use super::{Blocks, Builder, Encoding, Layout, Op, Value, ValueType, WeightError};
 
 /// A place in the graph: the prefix of the weights read and of the nodes made there.
 #[derive(Clone)]
@@ -235,10 +235,10 @@ impl<'g> Scope<'g> {
         self.node(Op::Shape { start, end }, &[x])
     }
 
-    /// The rows from `start` up to `end` of a constant table.
-    pub fn rows(&self, x: Value, start: usize, end: usize) -> Value {
-        let [start, end] = [start, end].map(|it| self.vector(&[it as i64]));
-        self.node(Op::Slice, &[x, start, end, self.vector(&[0])])
+    /// The part of `x` from `start` up to `end` along `axis`, whose size is fixed.
+    pub fn slice(&self, x: Value, axis: usize, start: usize, end: usize) -> Value {
+        let [start, end, axis] = [start, end, axis].map(|it| self.vector(&[it as i64]));
+        self.node(Op::Slice, &[x, start, end, axis])
     }
 
     /// `x` without the axes of size 1 that are named.
@@ -336,6 +336,23 @@ impl<'g> Scope<'g> {
     /// `(a − zero_point)·b` of matrices of bytes, batched over leading axes, int32.
     pub fn matmul_integer(&self, a: Value, b: Value, zero_point: Value) -> Value {
         self.node(Op::MatMulInteger, &[a, b, zero_point])
+    }
+
+    /// `a·bᵀ` with the rows of `b` [rows, columns] in blocks, and their scales.
+    pub fn matmul_nbits(
+        &self,
+        a: Value,
+        b: [Value; 2],
+        blocks: Blocks,
+        shape: [usize; 2],
+    ) -> Value {
+        let [rows, columns] = shape;
+        let op = Op::MatMulNBits {
+            blocks,
+            columns,
+            rows,
+        };
+        self.node(op, &[a, b[0], b[1]])
     }
 
     /// The `count` largest along the last axis, and where they were, int64.

@@ -39,6 +39,52 @@ pub enum Encoding {
     Int8,
     /// Those scales.
     Int8Scales,
+    /// Each row in blocks with a scale each, `[rows, blocks, bytes of a block]`.
+    Blocks(Blocks),
+    /// Those scales, `[rows, blocks]`.
+    BlockScales(Blocks),
+}
+
+/// How a row of a matrix is divided; the last block is filled up with zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Blocks {
+    /// 128 elements of 8 bits.
+    Q8,
+    /// 32 elements of 4 bits, the first of two in the lower half of a byte.
+    Q4,
+}
+
+impl Blocks {
+    /// Bits of an element.
+    pub const fn bits(self) -> usize {
+        match self {
+            Blocks::Q8 => 8,
+            Blocks::Q4 => 4,
+        }
+    }
+
+    /// Elements of a block.
+    pub const fn size(self) -> usize {
+        match self {
+            Blocks::Q8 => 128,
+            Blocks::Q4 => 32,
+        }
+    }
+
+    /// Bytes of a block.
+    pub const fn bytes(self) -> usize {
+        self.size() * self.bits() / 8
+    }
+
+    /// The number that stands for 0.
+    pub const fn zero(self) -> u8 {
+        1 << (self.bits() - 1)
+    }
+
+    /// Blocks of a row.
+    pub fn of_row(self, columns: usize) -> usize {
+        columns.div_ceil(self.size())
+    }
 }
 
 /// A weight or a constant.
@@ -99,9 +145,10 @@ impl Encoding {
     /// The element type in the artifact.
     pub fn dtype(self) -> DType {
         match self {
-            Encoding::F32 | Encoding::Int8Scales => DType::F32,
+            Encoding::F32 | Encoding::Int8Scales | Encoding::BlockScales(_) => DType::F32,
             Encoding::F16 => DType::F16,
             Encoding::Int8 => DType::I8,
+            Encoding::Blocks(_) => DType::U8,
         }
     }
 
@@ -112,6 +159,10 @@ impl Encoding {
             Encoding::F16 => ".float16",
             Encoding::Int8 => ".int8",
             Encoding::Int8Scales => ".scales",
+            Encoding::Blocks(Blocks::Q8) => ".q8",
+            Encoding::BlockScales(Blocks::Q8) => ".q8.scales",
+            Encoding::Blocks(Blocks::Q4) => ".q4",
+            Encoding::BlockScales(Blocks::Q4) => ".q4.scales",
         }
     }
 }

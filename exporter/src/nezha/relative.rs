@@ -103,7 +103,7 @@ impl RelativeTable {
         let (m, depth) = (config.max_relative_position, config.head_size());
         let rows = 2 * m + 1;
         let table = s.floats("table", &[rows, depth], &relative_position_table(m, depth));
-        let last = s.rows(table, rows - 1, rows);
+        let last = s.slice(table, 0, rows - 1, rows);
         Self {
             transposed: s.transpose(table, &[1, 0]),
             differences: s.sub(table, last),
@@ -160,7 +160,7 @@ impl Clipped {
         Self {
             rows: per_head(s, config, places, rows, places.keys),
             left: s.cast(s.equal(rows, s.int32(0)), DType::F32),
-            left_row: s.rows(table.differences, 0, 1),
+            left_row: s.slice(table.differences, 0, 0, 1),
             band: Band::new(s, config, table, places),
         }
     }
@@ -177,7 +177,7 @@ impl Band {
         Self {
             keys: per_head(s, config, places, kept, width),
             inside: s.cast(s.equal(key, kept), DType::F32),
-            rows: s.rows(table.differences, 1, 2 * m),
+            rows: s.slice(table.differences, 0, 1, 2 * m),
         }
     }
 }

@@ -3,7 +3,7 @@ use std::io::Write;
 use super::WriteError;
 use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Storage};
-use crate::graph::{Content, Encoding, Layout};
+use crate::graph::{Blocks, Content, Encoding, Layout};
 use crate::quantize::{encode, unencodable};
 
 /// Elements that are converted at a time: enough to keep all cores busy, few enough to stay in the
@@ -73,6 +73,8 @@ fn convert(
                     Encoding::F32 => "float32",
                     Encoding::F16 => "float16",
                     Encoding::Int8 | Encoding::Int8Scales => "int8",
+                    Encoding::Blocks(Blocks::Q8) | Encoding::BlockScales(Blocks::Q8) => "q8",
+                    Encoding::Blocks(Blocks::Q4) | Encoding::BlockScales(Blocks::Q4) => "q4",
                 },
             });
         }

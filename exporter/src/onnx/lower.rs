@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use nezha_graphs::Port;
 use nezha_graphs::proto::{
@@ -6,7 +8,7 @@ use nezha_graphs::proto::{
 };
 
 use super::ir_version;
-use crate::graph::{Graph, Initializer, Node, Op, Value};
+use crate::graph::{Blocks, Graph, Initializer, Node, Op, Value};
 
 /// The messages of a graph but for its initializers, which are written one by one, and the metadata.
 pub(super) fn model(graph: &Graph) -> ModelProto {
@@ -31,12 +33,24 @@ pub(super) fn model(graph: &Graph) -> ModelProto {
                 .collect(),
             value_info: value_info(graph),
         }),
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: graph.opset.into(),
-        }],
+        opset_import: opset_import(graph),
         metadata_props: Vec::new(),
     }
+}
+
+/// ONNX's own operators, and those of other domains that the graph has.
+fn opset_import(graph: &Graph) -> Vec<OperatorSetIdProto> {
+    let others: BTreeSet<&str> = graph.nodes.iter().map(|it| it.op.domain()).collect();
+    let others = others.into_iter().filter(|it| !it.is_empty());
+    // Nobody but ONNX has given its operators a second version.
+    let versions = others.map(|domain| (domain, 1));
+    std::iter::once(("", i64::from(graph.opset)))
+        .chain(versions)
+        .map(|(domain, version)| OperatorSetIdProto {
+            domain: domain.to_owned(),
+            version,
+        })
+        .collect()
 }
 
 /// Name, type and shape of an initializer, without its elements.
@@ -74,7 +88,7 @@ fn node(graph: &Graph, node: &Node) -> NodeProto {
         name: node.name.clone(),
         op_type: node.op.name().to_owned(),
         attribute: attributes(node),
-        domain: String::new(),
+        domain: node.op.domain().to_owned(),
     }
 }
 
@@ -101,6 +115,17 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
         Op::Gelu { tanh: true } => vec![text("approximate", "tanh")],
         Op::Gemm => vec![int("transB", 1)],
         Op::LayerNormalization { epsilon } => vec![int("axis", -1), float("epsilon", *epsilon)],
+        Op::MatMulNBits {
+            blocks,
+            columns,
+            rows,
+        } => vec![
+            int("K", *columns as i64),
+            int("N", *rows as i64),
+            int("bits", blocks.bits() as i64),
+            int("block_size", blocks.size() as i64),
+            int("accuracy_level", accuracy_level(*blocks)),
+        ],
         Op::MeanAll | Op::SumAll => vec![int("keepdims", 0)],
         Op::ReduceMax { axis, keep } => {
             let axes = (node.inputs.len() == 1).then(|| ints("axes", &[*axis]));
@@ -139,6 +164,19 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
         | Op::Sub
         | Op::Tanh
         | Op::Unsqueeze => Vec::new(),
+    }
+}
+
+/// How precisely MatMulNBits computes on a CPU: 1 leaves activations in single precision, at 4 those
+/// of a block become int8, which costs 0.5 % of the largest result.
+///
+/// Of 8 bits, ONNX Runtime 1.32 has a kernel at level 4 alone: at 1 it unpacks the matrix in every
+/// run, for 2 to 6 times the time of an fp32 product of 1 to 128 rows, where 4 takes 0.5 to 1.05 of
+/// it. Of 4 bits there is one at level 1 too, 0.4 to 1.3 of it and no slower on many rows than 4's.
+fn accuracy_level(blocks: Blocks) -> i64 {
+    match blocks {
+        Blocks::Q8 => 4,
+        Blocks::Q4 => 1,
     }
 }
 

@@ -3,6 +3,7 @@
 //! [`encode`] is what an artifact holds of a weight, so that whoever has the checkpoint can tell what
 //! each initializer should be.
 
+mod blocks;
 mod half;
 mod rows;
 
@@ -22,16 +23,30 @@ pub fn encode(encoding: Encoding, columns: usize, elements: &[f32]) -> Vec<u8> {
         Encoding::Int8Scales => in_rows(elements, columns, 4, |row, bytes| {
             bytes.copy_from_slice(&rows::scale(row).to_le_bytes());
         }),
+        Encoding::Blocks(blocks) => {
+            let bytes = blocks.of_row(columns) * blocks.bytes();
+            in_rows(elements, columns, bytes, |row, bytes| {
+                blocks::quantize(blocks, row, bytes);
+            })
+        }
+        Encoding::BlockScales(blocks) => {
+            let bytes = blocks.of_row(columns) * 4;
+            in_rows(elements, columns, bytes, |row, bytes| {
+                blocks::scales(blocks, row, bytes);
+            })
+        }
     }
 }
 
 /// The first of the elements that the encoding has nothing for: too large for half precision, or
-/// not a finite number in int8.
+/// not a finite number in 8 and 4 bits.
 pub fn unencodable(encoding: Encoding, elements: &[f32]) -> Option<f32> {
     let has_none = |element: &f32| match encoding {
         Encoding::F32 => false,
         Encoding::F16 => element.is_finite() && element.abs() >= half::OVERFLOW,
-        Encoding::Int8 | Encoding::Int8Scales => !element.is_finite(),
+        Encoding::Int8 | Encoding::Int8Scales | Encoding::Blocks(_) | Encoding::BlockScales(_) => {
+            !element.is_finite()
+        }
     };
     elements.iter().copied().find(has_none)
 }

@@ -67,8 +67,7 @@ fn elements(graph: &Graph, initializer: &Initializer) -> u64 {
 
 /// Compares one initializer: element type and shape, then the elements.
 ///
-/// The exporter gives the same bytes for the same weight, so that none may differ; an element type
-/// with a weaker promise has its bound here.
+/// The exporter gives the same bytes for the same weight, so that none may differ.
 fn one(
     checkpoint: &Checkpoint,
     graph: &Graph,

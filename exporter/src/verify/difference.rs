@@ -70,6 +70,19 @@ pub enum Difference {
         /// How many there are.
         elements: u64,
     },
+    /// A quantized weight that stands for a number too far from the checkpoint's.
+    Rounding {
+        /// The initializer.
+        name: String,
+        /// Row and column of the first such element, as the checkpoint has the matrix.
+        index: Vec<usize>,
+        /// The checkpoint's weight.
+        weight: String,
+        /// What the artifact's stands for.
+        found: String,
+        /// The step that it is a multiple of.
+        step: String,
+    },
 }
 
 impl fmt::Display for Difference {
@@ -113,6 +126,17 @@ impl fmt::Display for Difference {
                 f,
                 "initializer '{name}' is {found} at {index:?}, expected {expected} ({differing} of \
                  {elements} elements differ)"
+            ),
+            Difference::Rounding {
+                name,
+                index,
+                weight,
+                found,
+                step,
+            } => write!(
+                f,
+                "initializer '{name}' stands for {found} at {index:?}, more than half a step of \
+                 {step} from the checkpoint's {weight}"
             ),
         }
     }

@@ -9,6 +9,7 @@ mod certify;
 mod compare;
 mod difference;
 mod error;
+mod rounding;
 mod stored;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,9 @@ pub struct Verified {
     pub elements: u64,
     /// The `.onnx` and the files of weights that it names, as they were compared.
     pub files: Vec<FileDigest>,
+    /// How far the worst of the quantized weights is from the checkpoint's, in steps of its scale;
+    /// none where nothing is quantized.
+    pub worst_rounding: Option<f64>,
     /// Where the artifact is not what the checkpoint gives; empty for a sound one.
     pub differences: Vec<Difference>,
 }
@@ -53,6 +57,7 @@ impl Verified {
 /// and opset.
 ///
 /// Initializers are compared bit by bit: the exporter gives the same bytes for the same checkpoint.
+/// Quantized ones are also read back, and none may be off by more than half a step.
 ///
 /// # Errors
 /// [`VerifyError`] where there is nothing to compare: a file that can't be read, a model of another
@@ -61,7 +66,8 @@ impl Verified {
 pub fn verify(path: &Path, checkpoint: &Checkpoint) -> Result<Verified, VerifyError> {
     let model = read_model(path)?;
     let metadata = metadata(path, &model.metadata_props)?;
-    let opset = model.opset_import.iter().map(|it| it.version).max();
+    let mut opsets = model.opset_import.iter();
+    let opset = opsets.find(|it| it.domain.is_empty()).map(|it| it.version);
     let opset = opset.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
     let model = StoredModel::open(path, model)?;
     let expected = graph_of(
@@ -84,11 +90,14 @@ pub fn verify(path: &Path, checkpoint: &Checkpoint) -> Result<Verified, VerifyEr
     differences.extend(difference::graph(&expected, &model));
     let compared = compare::initializers(checkpoint, &expected, &model)?;
     differences.extend(compared.differences);
+    let rounding = rounding::rounding(checkpoint, &expected, &model)?;
+    differences.extend(rounding.differences);
     Ok(Verified {
         metadata,
         opset,
         initializers: expected.initializers.len(),
         elements: compared.elements,
+        worst_rounding: rounding.worst,
         files: model.files(),
         differences,
     })

@@ -82,6 +82,20 @@ pub enum EngineError {
         /// What it says.
         reason: String,
     },
+    /// The engine has not got an operator of the model's.
+    #[error("{engine} can't load {}: it has no {operator}, which '{node}' is; {remedy}", path.display())]
+    Operator {
+        /// The engine.
+        engine: EngineKind,
+        /// The model.
+        path: PathBuf,
+        /// The operator.
+        operator: String,
+        /// The first node that is one.
+        node: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// Nothing that was asked for starts.
     #[error("no engine starts:{}", lines(.0))]
     NoneStarts(

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nezha_graphs::proto::NodeProto;
 use nezha_graphs::{Dim, Port};
 use tract_onnx::prelude::{
     Datum, DatumType, Framework, InferenceModel, InferenceModelExt, IntoRunnable, Symbol, TDim,
@@ -47,6 +48,7 @@ pub(super) struct TractEngine {
 
 impl TractEngine {
     pub(super) fn load(model: &Model, options: &EngineOptions) -> Result<Self, EngineError> {
+        check_blocks(model)?;
         let recorder = options.profile.as_deref().map(recorder).transpose()?;
         let loaded = caught(|| {
             let (graph, inputs) = graph(model)?;
@@ -152,6 +154,26 @@ impl Taken {
             begin: self.begin,
             took: self.took,
         }
+    }
+}
+
+/// Refuses products with weights in blocks of 8 bits; those of 4 tract has.
+fn check_blocks(model: &Model) -> Result<(), EngineError> {
+    let nodes = model.proto().graph.iter().flat_map(|it| &it.node);
+    let mut products = nodes.filter(|it| it.op_type == "MatMulNBits");
+    let bits = |it: &NodeProto| {
+        let bits = it.attribute.iter().find(|it| it.name == "bits");
+        bits.map_or(4, |it| it.i)
+    };
+    match products.find(|it| bits(it) == 8) {
+        None => Ok(()),
+        Some(node) => Err(EngineError::Operator {
+            engine: EngineKind::Tract,
+            path: model.path().to_path_buf(),
+            operator: "MatMulNBits of 8 bits".to_owned(),
+            node: node.name.clone(),
+            remedy: "run it in ONNX Runtime, or export it with --dtype int8, which every engine has",
+        }),
     }
 }
 

@@ -2,7 +2,7 @@ mod axes;
 
 use nezha_graphs::{DType, Dim};
 
-use super::{Op, ValueType};
+use super::{Blocks, Op, ValueType};
 use axes::{reshape, slice, squeeze, transpose, unsqueeze};
 
 /// An element that is known before the graph runs.
@@ -70,6 +70,14 @@ pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
             expect_same_dtype(a, zero_point)?;
             Ok(plain(DType::I32, matmul(a, b)?))
         }
+        (
+            Op::MatMulNBits {
+                blocks,
+                columns,
+                rows,
+            },
+            [a, b, scales],
+        ) => matmul_nbits(*blocks, [*rows, *columns], a, b, scales),
         (Op::Range, [start, limit, step]) => range(start, limit, step),
         (Op::QuantizeLinear, [x, scale, zero_point]) => quantize_linear(x, scale, zero_point),
         (Op::ReduceMax { axis, keep }, [x, ..]) => {
@@ -318,6 +326,31 @@ fn matmul(a: &ValueType, b: &ValueType) -> Result<Vec<Dim>, String> {
             Ok(shape)
         }
         (a, b) => Err(format!("{} times {}", show(a), show(b))),
+    }
+}
+
+fn matmul_nbits(
+    blocks: Blocks,
+    [rows, columns]: [usize; 2],
+    a: &ValueType,
+    b: &ValueType,
+    scales: &ValueType,
+) -> Inferred {
+    expect_float(a)?;
+    expect_bytes(b)?;
+    expect_same_dtype(a, scales)?;
+    let count = blocks.of_row(columns);
+    let expected = [rows, count, blocks.bytes()].map(Dim::from);
+    if b.shape != expected || scales.shape != expected[..2] {
+        let (b, scales) = (show(&b.shape), show(&scales.shape));
+        return Err(format!("{b} and {scales} for {}", show(&expected)));
+    }
+    match a.shape.as_slice() {
+        [leading @ .., inner] if inner.as_fixed() == Some(columns) => {
+            let shape = [leading, &[Dim::from(rows)]].concat();
+            Ok(plain(a.dtype, shape))
+        }
+        shape => Err(format!("{} times rows of {columns}", show(shape))),
     }
 }
 

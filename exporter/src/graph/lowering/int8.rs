@@ -28,9 +28,6 @@ const LEAST: f32 = 1e-30;
 /// 1 in fixed point: a little more still fits an int32, and 2⁻³⁰ is far below what int8 resolves.
 const ONE: f32 = (1 << 30) as f32;
 
-/// A table of fewer rows takes more operations than it saves bytes.
-const SMALL_TABLE: usize = 16;
-
 pub(super) fn lower(s: &Scope, op: &MatrixOp) -> Option<Value> {
     match *op {
         MatrixOp::Product { x, matrix, bias } => {
@@ -61,10 +58,6 @@ fn product(s: &Scope, x: Value, matrix: Value) -> Option<Value> {
 }
 
 fn rows(s: &Scope, table: Value, indices: Value) -> Option<Value> {
-    let [rows, _] = s.builder.weight_of(table)?.stored_matrix()?;
-    if rows < SMALL_TABLE {
-        return None;
-    }
     let (elements, scales) = quantized(s, table)?;
     let elements = s.cast(s.gather(elements, indices, 0), DType::F32);
     let last = s.value_type(indices).shape.len() as i64;

@@ -5,6 +5,7 @@
 //! precision there; an operation that wants one otherwise takes it [encoded], and what nobody takes
 //! is dropped with everything else that no output needs.
 
+mod blocks;
 mod half;
 mod int8;
 mod stored;
@@ -12,7 +13,7 @@ mod stored;
 use nezha_graphs::{DType, Precision};
 
 use super::builder::Conversion;
-use super::weight::{Encoding, Layout, Weight};
+use super::weight::{Blocks, Encoding, Layout, Weight};
 use super::{Op, Scope, Value};
 
 /// The result of `op` in the precision of the graph; `None` where it is computed as it stands.
@@ -22,6 +23,8 @@ pub(super) fn lower(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Value> {
         Precision::Fp16Storage => stored::lower(s, op, inputs),
         Precision::Fp16 => half::lower(s, op, inputs),
         Precision::Int8 => int8::lower(s, &MatrixOp::of(s, op, inputs)?),
+        Precision::Q8 => blocks::lower(s, &MatrixOp::of(s, op, inputs)?, Blocks::Q8),
+        Precision::Q4 => blocks::lower(s, &MatrixOp::of(s, op, inputs)?, Blocks::Q4),
     }
 }
 
@@ -40,6 +43,9 @@ pub(super) fn output(s: &Scope, value: Value, dtype: DType) -> Value {
         _ => value,
     }
 }
+
+/// A table of fewer rows takes more operations than it saves bytes.
+const SMALL_TABLE: usize = 16;
 
 /// The two things that are done with a matrix of weights.
 enum MatrixOp {
@@ -68,7 +74,8 @@ impl MatrixOp {
                 bias: Some(*c),
             }),
             (Op::Gather { axis: 0 }, [table, indices]) if layout_of(table)? == Layout::AsStored => {
-                Some(Self::Rows {
+                let [rows, _] = s.builder.weight_of(*table)?.stored_matrix()?;
+                (rows >= SMALL_TABLE).then_some(Self::Rows {
                     table: *table,
                     indices: *indices,
                 })
@@ -82,7 +89,7 @@ impl MatrixOp {
 fn encoded(s: &Scope, value: Value, weight: &Weight, encoding: Encoding, shape: &[usize]) -> Value {
     let layout = match encoding {
         Encoding::F32 | Encoding::F16 | Encoding::Int8 => weight.layout,
-        Encoding::Int8Scales => Layout::AsStored,
+        Encoding::Int8Scales | Encoding::Blocks(_) | Encoding::BlockScales(_) => Layout::AsStored,
     };
     s.converted(value, Conversion::Encoded(encoding), || {
         [s.builder.weight(&weight.name, layout, encoding, shape)]
