@@ -1,5 +1,6 @@
 //! `nezha export`: a checkpoint becomes an artifact.
 
+mod agreement;
 mod graph_args;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use nezha_graphs::{Head, Precision, UnknownHead};
 use crate::checkpoint_options::CheckpointOptions;
 use crate::engine::EngineResources;
 use crate::verify::{self, EngineList};
+use agreement::Comparison;
 use graph_args::GraphArgs;
 
 /// Write a checkpoint as ONNX.
@@ -53,6 +55,11 @@ pub struct Args {
     /// Replace an artifact that is there already.
     #[arg(long)]
     force: bool,
+    /// Say how near the answers are to those in fp32, each output by itself: on the lines of a file
+    /// (--agreement=FILE), or without one on token ids at random. The table is kept in
+    /// agreement.json beside the model. Nothing is calibrated, so that any texts do.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    agreement: Option<Option<PathBuf>>,
     /// Compare every weight with the checkpoint, and the answers of the engines with those of the
     /// built-in reference, as `nezha verify` does.
     #[arg(long)]
@@ -63,7 +70,7 @@ pub struct Args {
     open: CheckpointOptions,
 }
 
-/// What `--verify` asks.
+/// What `--verify` and `--agreement` ask.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Verification")]
 struct Verification {
@@ -123,21 +130,47 @@ fn head(text: &str) -> Result<HeadArg, UnknownHead> {
 
 /// Exports and says what was written.
 pub fn run(args: Args) -> Result<()> {
+    let options = options(&args);
+    let is_narrow = options.precision != Precision::Fp32;
+    if args.agreement.is_some() && !is_narrow {
+        clap::Error::raw(
+            ErrorKind::ArgumentConflict,
+            "--agreement is for other precisions than fp32, which is what they are compared with\n",
+        )
+        .exit();
+    }
     let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options())?;
     let mut progress = Progress::new();
-    let exported = export_with_progress(&checkpoint, &args.output, &options(&args), &mut |a, b| {
+    let exported = export_with_progress(&checkpoint, &args.output, &options, &mut |a, b| {
         progress.show(a, b);
     });
     progress.clear();
     let exported = exported?;
     report(&exported);
+    let Verification { engines, resources } = &args.verification;
+    let resources = resources.options();
+    match &args.agreement {
+        Some(texts) => {
+            let comparison = Comparison {
+                checkpoint: &checkpoint,
+                export: &options,
+                texts: texts.as_deref(),
+                engine: &engines.choice(),
+                options: &resources,
+            };
+            comparison.run(&exported.artifacts)?;
+        }
+        None if is_narrow => {
+            eprintln!("note: --agreement=TEXTS says how near the answers are to those in fp32");
+        }
+        None => {}
+    }
     if !args.verify {
         return Ok(());
     }
     let models = exported.artifacts.iter();
     let models: Vec<&Path> = models.map(|it| it.file.path.as_path()).collect();
-    let Verification { engines, resources } = &args.verification;
-    verify::exported(&models, &checkpoint, engines, &resources.options())
+    verify::exported(&models, &checkpoint, engines, &resources)
 }
 
 fn options(args: &Args) -> ExportOptions {

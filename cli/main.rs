@@ -3,6 +3,7 @@
 //! Arguments in, one call into the libraries, exit code out: 0 done, 1 the work failed, 2 bad
 //! usage. Each subcommand is one file.
 
+mod agreement;
 mod bench;
 mod checkpoint_options;
 mod demo;
@@ -16,6 +17,7 @@ mod run;
 mod setup;
 mod tasks;
 mod tensors_file;
+mod texts;
 mod verify;
 
 use std::process::ExitCode;

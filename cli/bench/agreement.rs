@@ -1,9 +1,9 @@
 //! How far two answers to the same question are apart.
 
-use ndarray::{ArrayD, Axis};
-use nezha_graphs::DType;
-use nezha_runtime::{Tensor, Tensors};
+use nezha_runtime::Tensors;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::agreement::{OutputAgreement, common, worse};
 
 /// One answer by another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,18 +21,22 @@ pub struct Agreement {
 impl Agreement {
     /// Over the float outputs that both have, in the same shape; none if there are none.
     pub fn of(answer: &Tensors, expected: &Tensors) -> Option<Self> {
-        let pairs = answer.iter().filter_map(|(name, found)| {
-            let expected = expected.get(name)?;
-            (expected.shape() == found.shape())
-                .then(|| Some((floats(found)?, floats(expected)?)))?
-        });
-        let outputs: Vec<Output> = pairs.map(|(a, b)| Output::new(&a, &b)).collect();
-        let largest = |of: fn(&Output) -> f64| outputs.iter().map(of).fold(0.0, worse);
-        let rows: usize = outputs.iter().map(|it| it.rows).sum();
-        let same: usize = outputs.iter().map(|it| it.same).sum();
+        let outputs = common(answer, expected).filter(|(_, found, _)| found.ndim() > 0);
+        let outputs: Vec<OutputAgreement> = outputs
+            .map(|(_, found, expected)| {
+                let mut output = OutputAgreement::default();
+                output.add(found, expected);
+                output
+            })
+            .collect();
+        let largest = |of: fn(&OutputAgreement) -> f64| outputs.iter().map(of).fold(0.0, worse);
+        let (rows, same) = outputs
+            .iter()
+            .map(OutputAgreement::rows)
+            .fold((0, 0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
         (rows > 0).then(|| Self {
-            worst_error: largest(|it| it.error),
-            worst_relative_error: largest(|it| it.error / it.largest.max(f64::MIN_POSITIVE)),
+            worst_error: largest(OutputAgreement::worst_error),
+            worst_relative_error: largest(OutputAgreement::worst_relative_error),
             argmax_agreement: same as f64 / rows as f64,
         })
     }
@@ -40,62 +44,6 @@ impl Agreement {
 
 fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
-}
-
-struct Output {
-    error: f64,
-    largest: f64,
-    rows: usize,
-    same: usize,
-}
-
-impl Output {
-    fn new(found: &ArrayD<f32>, expected: &ArrayD<f32>) -> Self {
-        let pairs = found.iter().zip(expected);
-        let last = Axis(found.ndim().saturating_sub(1));
-        let rows = found.lanes(last).into_iter().zip(expected.lanes(last));
-        let same = rows
-            .clone()
-            .filter(|(a, b)| argmax(a.iter()) == argmax(b.iter()));
-        Self {
-            error: pairs
-                .map(|(a, b)| f64::from((a - b).abs()))
-                .fold(0.0, worse),
-            largest: expected
-                .iter()
-                .map(|it| f64::from(it.abs()))
-                .fold(0.0, worse),
-            rows: rows.clone().count(),
-            same: same.count(),
-        }
-    }
-}
-
-/// The larger one; not a number is the worst of all.
-fn worse(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        a.max(b)
-    }
-}
-
-fn argmax<'v>(values: impl Iterator<Item = &'v f32>) -> Option<usize> {
-    values
-        .enumerate()
-        .max_by(|a, b| a.1.total_cmp(b.1))
-        .map(|(index, _)| index)
-}
-
-fn floats(tensor: &Tensor) -> Option<ArrayD<f32>> {
-    match tensor.dtype() {
-        DType::F32 => tensor
-            .array::<f32>()
-            .ok()
-            .filter(|it| it.ndim() > 0)
-            .cloned(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

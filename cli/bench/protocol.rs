@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// Token ids of the texts in a batch, without padding.
-pub type Batch = Vec<Vec<u32>>;
+use crate::texts::Batch;
 
 /// What a worker is asked to do.
 #[derive(Debug, Serialize, Deserialize)]

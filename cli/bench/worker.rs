@@ -13,8 +13,8 @@ use anyhow::{Context, Result};
 use nezha_runtime::{EngineKind, EngineOptions, Session, Tensors};
 
 use super::protocol::{Reply, Request};
-use super::{inputs, matmul, memory, statistics};
-use crate::tensors_file;
+use super::{matmul, memory, statistics};
+use crate::{tensors_file, texts};
 
 /// Runs that have to take about as long as those before them.
 const STABLE_RUNS: usize = 5;
@@ -116,7 +116,7 @@ impl Worker {
             } => {
                 memory::forget_peak();
                 let ports = &self.session.signature().inputs;
-                let batches = batches.iter().map(|batch| inputs::tensors(ports, batch));
+                let batches = batches.iter().map(|batch| texts::tensors(ports, batch));
                 self.batches = batches.collect::<Result<_>>()?;
                 self.prepare(seconds, &outputs)
             }

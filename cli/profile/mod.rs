@@ -23,6 +23,7 @@ use record::{Document, Method, Times};
 use crate::bench::inputs::{self, Case};
 use crate::bench::{machine, statistics};
 use crate::engine::{EngineArgs, announce};
+use crate::texts;
 
 /// Runs that don't count: memory and caches are made in them.
 const WARM_UP: usize = 5;
@@ -80,7 +81,7 @@ fn profile(args: &Args) -> Result<Document> {
     let (batch, sequence) = (args.batch.get(), args.sequence.get());
     let case = Case::random(batch, sequence, inputs::vocabulary(&model)?);
     let ids = case.batches.first().context("no batch")?;
-    let inputs = inputs::tensors(&model.signature().inputs, ids)?;
+    let inputs = texts::tensors(&model.signature().inputs, ids)?;
     let started = jiff::Timestamp::now().strftime("%FT%TZ").to_string();
     let machine = machine::describe();
 

@@ -149,9 +149,7 @@ fn report(
 fn is_absent(error: &EngineError) -> bool {
     matches!(
         error,
-        EngineError::Library { .. }
-            | EngineError::NotBuilt { .. }
-            | EngineError::Operator { .. }
+        EngineError::Library { .. } | EngineError::NotBuilt { .. } | EngineError::Operator { .. }
     )
 }
 
@@ -277,7 +275,7 @@ fn rows(port: &Port, expected: &Outputs, from: usize, to: usize) -> Result<Outpu
 }
 
 /// The reference's inputs, as the runtime takes them.
-fn tensors(inputs: &Inputs) -> Tensors {
+pub fn tensors(inputs: &Inputs) -> Tensors {
     let tensors = inputs.iter().map(|(name, tensor)| {
         let tensor: Tensor = match tensor {
             reference::Tensor::I64(array) => array.clone().into(),

@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::verify::{self, Verified};
-use nezha_runtime::{EngineKind, EngineOptions};
+use nezha_runtime::{EngineChoice, EngineKind, EngineOptions};
 
 use crate::checkpoint_options::CheckpointOptions;
 use crate::engine::EngineResources;
+pub use cases::cases;
 use certificate::Certificate;
 use engines::EngineReport;
+pub use engines::tensors;
 
 /// Compare an artifact with its checkpoint: every weight, then the answers of every engine with
 /// those of the built-in reference in f64.
@@ -44,6 +46,17 @@ pub struct EngineList {
     /// there, where absent.
     #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
     engines: Vec<EngineKind>,
+}
+
+impl EngineList {
+    /// The first that starts.
+    pub fn choice(&self) -> EngineChoice {
+        match self.engines.as_slice() {
+            [] => EngineChoice::Auto,
+            [one] => EngineChoice::Only(*one),
+            several => EngineChoice::FirstOf(several.to_vec()),
+        }
+    }
 }
 
 /// Verifies, and prints a table.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Artifact, WrittenFile};
 use crate::onnx::{Links, Staged, WriteError, sync_folder};
-use crate::verify::document_path;
+use crate::verify::Document;
 
 /// The complete files of an export, none of which has its name yet.
 pub(super) struct StagedFiles {
@@ -51,8 +51,10 @@ impl StagedFiles {
             staged.persist(&path)?;
         }
         for (staged, artifact) in self.artifacts {
-            // What an earlier verification said was said of another file.
-            remove_if_there(&document_path(&artifact.file.path))?;
+            // What was found out before was found out about another file.
+            for document in Document::ALL {
+                remove_if_there(&document.path(&artifact.file.path))?;
+            }
             staged.persist(&artifact.file.path)?;
             written.artifacts.push(artifact);
         }

@@ -9,18 +9,47 @@ use crate::onnx::{replace_file, with_metadata};
 /// The key of `metadata_props` that holds the summary of the last verification.
 pub const SUMMARY_KEY: &str = "nezha.verification";
 
-/// Where the result of verifying the artifact at `model` stands: `verification.json` beside
-/// `model.onnx`, `<head>.verification.json` beside `<head>.onnx`.
-pub fn document_path(model: &Path) -> PathBuf {
-    let name = match model.file_stem().and_then(|it| it.to_str()) {
-        None | Some("model") => "verification.json".to_owned(),
-        Some(stem) => format!("{stem}.verification.json"),
-    };
-    model.with_file_name(name)
+/// A file beside an artifact that says what was found out about it; exporting again removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// Whether it is the checkpoint's: `verification.json` beside `model.onnx`,
+    /// `<head>.verification.json` beside `<head>.onnx`.
+    Verification,
+    /// How near its answers are to those in single precision: `agreement.json`.
+    Agreement,
+}
+
+impl Document {
+    /// Both.
+    pub const ALL: [Self; 2] = [Document::Verification, Document::Agreement];
+
+    /// Where it stands for the artifact at `model`.
+    pub fn path(self, model: &Path) -> PathBuf {
+        let name = match self {
+            Document::Verification => "verification.json",
+            Document::Agreement => "agreement.json",
+        };
+        match model.file_stem().and_then(|it| it.to_str()) {
+            None | Some("model") => model.with_file_name(name),
+            Some(stem) => model.with_file_name(format!("{stem}.{name}")),
+        }
+    }
+}
+
+/// Writes a document of the artifact at `model`, in one step.
+///
+/// # Errors
+/// [`VerifyError::Write`].
+pub fn write_document(model: &Path, document: Document, text: &str) -> Result<(), VerifyError> {
+    let _locked = TargetFolder::open(folder(model))?;
+    replace_file(&document.path(model), true, |out| {
+        Ok(out.write_all(text.as_bytes())?)
+    })?;
+    Ok(())
 }
 
 /// Writes the result of a verification: `summary` into the metadata of the artifact, then
-/// the text that `document` makes for the files as they are then, to [`document_path`].
+/// the text that `document` makes for the files as they are then, as [`Document::Verification`].
 ///
 /// Each file is replaced in one step; whatever fails or is killed, it is the old or the new one.
 ///
@@ -32,11 +61,7 @@ pub fn certify(
     summary: &str,
     document: impl FnOnce(&[FileDigest]) -> String,
 ) -> Result<(), VerifyError> {
-    let folder = match model.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let _locked = TargetFolder::open(folder)?;
+    let _locked = TargetFolder::open(folder(model))?;
     let bytes = file::load(model, true)?;
     let mut files = verified.files.clone();
     let [compared, ..] = files.as_mut_slice() else {
@@ -56,8 +81,16 @@ pub fn certify(
     })?;
     *compared = FileDigest::new(&compared.name, &file::load(model, true)?);
     let text = document(&files);
-    replace_file(&document_path(model), true, |out| {
+    replace_file(&Document::Verification.path(model), true, |out| {
         Ok(out.write_all(text.as_bytes())?)
     })?;
     Ok(())
+}
+
+/// The folder of the artifact at `model`.
+fn folder(model: &Path) -> &Path {
+    match model.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
 }

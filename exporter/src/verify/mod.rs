@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use nezha_graphs::{Head, Metadata};
 
-pub use certify::{SUMMARY_KEY, certify, document_path};
+pub use certify::{Document, SUMMARY_KEY, certify, write_document};
 pub use difference::Difference;
 pub use error::VerifyError;
 pub use stored::FileDigest;
