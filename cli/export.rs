@@ -2,17 +2,18 @@
 
 mod agreement;
 mod graph_args;
+mod progress;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::ValueEnum;
 use clap::error::ErrorKind;
-use indicatif::{ProgressBar, ProgressStyle};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::{
-    ExportOptions, Exported, Heads, Layout, Placement, WrittenFile, export_with_progress,
+    ExportOptions, Exported, Heads, Layout, Placement, TritonOptions, WrittenFile,
+    export_with_progress,
 };
 use nezha_graphs::{Head, Precision, UnknownHead};
 
@@ -21,6 +22,7 @@ use crate::engine::EngineResources;
 use crate::verify::{self, EngineList};
 use agreement::Comparison;
 use graph_args::GraphArgs;
+use progress::Progress;
 
 /// Write a checkpoint as ONNX.
 #[derive(clap::Args)]
@@ -36,9 +38,15 @@ pub struct Args {
     heads: Vec<HeadArg>,
     #[command(flatten)]
     graph: GraphArgs,
-    /// Weights and arithmetic; other than fp32, the file has it in its name: model_int8.onnx.
-    #[arg(long, default_value = "fp32")]
-    dtype: DTypeArg,
+    /// Weights and arithmetic; several write a file each. Other than fp32, the file has it in its
+    /// name: model_int8.onnx.
+    #[arg(
+        long = "dtype",
+        value_name = "DTYPE,DTYPE",
+        value_delimiter = ',',
+        default_value = "fp32"
+    )]
+    dtypes: Vec<DTypeArg>,
     /// Half precision for the weights in the file alone, which halves it; computing stays fp32.
     #[arg(long, value_name = "DTYPE")]
     storage: Option<StorageArg>,
@@ -52,6 +60,13 @@ pub struct Args {
     /// (text-embeddings-inference) or triton (a model repository, one model for each head).
     #[arg(long, default_value_t)]
     layout: Layout,
+    /// How many instances of the model Triton runs on each device; with --layout triton.
+    #[arg(long, value_name = "N")]
+    instances: Option<NonZeroUsize>,
+    /// Have Triton hand the graph to TensorRT, with shape profiles for up to 64 texts of 512 tokens;
+    /// with --layout triton.
+    #[arg(long)]
+    tensorrt: bool,
     /// Replace an artifact that is there already.
     #[arg(long)]
     force: bool,
@@ -108,10 +123,10 @@ enum DTypeArg {
     /// int8 weights, each token's activations with a scale of its own: answers don't depend on
     /// padding and batch.
     Int8,
-    /// Weights in blocks of 8 bits, computing in single precision; ONNX Runtime only.
+    /// Weights in blocks of 8 bits with a scale each; ONNX Runtime only.
     Q8,
-    /// Weights in blocks of 4 bits, the vocabulary's in 8; for masked-lm and pretraining ONNX
-    /// Runtime only.
+    /// Weights in blocks of 4 bits, the vocabulary's in 8; ONNX Runtime only for masked-lm and
+    /// pretraining.
     Q4,
 }
 
@@ -131,13 +146,11 @@ fn head(text: &str) -> Result<HeadArg, UnknownHead> {
 /// Exports and says what was written.
 pub fn run(args: Args) -> Result<()> {
     let options = options(&args);
-    let is_narrow = options.precision != Precision::Fp32;
+    let is_narrow = options.precisions.iter().any(|it| *it != Precision::Fp32);
     if args.agreement.is_some() && !is_narrow {
-        clap::Error::raw(
-            ErrorKind::ArgumentConflict,
-            "--agreement is for other precisions than fp32, which is what they are compared with\n",
-        )
-        .exit();
+        misused(
+            "--agreement is for other precisions than fp32, which is what they are compared with",
+        );
     }
     let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options())?;
     let mut progress = Progress::new();
@@ -178,7 +191,7 @@ fn options(args: &Args) -> ExportOptions {
         heads: heads(&args.heads),
         graph: args.graph.options(),
         opset: args.opset,
-        precision: precision(args),
+        precisions: precisions(args),
         weights: match args.weights {
             Weights::Auto => Placement::Auto,
             Weights::Embedded => Placement::Embedded,
@@ -186,24 +199,41 @@ fn options(args: &Args) -> ExportOptions {
             Weights::Linked => Placement::Linked,
         },
         layout: args.layout,
+        triton: triton(args),
         force: args.force,
     }
 }
 
-fn precision(args: &Args) -> Precision {
-    match (args.dtype, args.storage) {
+fn precisions(args: &Args) -> Vec<Precision> {
+    if args.storage.is_some() && !args.dtypes.contains(&DTypeArg::Fp32) {
+        misused("--storage is for --dtype fp32, which is the default: the others have their own");
+    }
+    let precision = |dtype: &DTypeArg| match (dtype, args.storage) {
         (DTypeArg::Fp32, None) => Precision::Fp32,
         (DTypeArg::Fp32, Some(StorageArg::Fp16)) => Precision::Fp16Storage,
-        (DTypeArg::Fp16, None) => Precision::Fp16,
-        (DTypeArg::Int8, None) => Precision::Int8,
-        (DTypeArg::Q8, None) => Precision::Q8,
-        (DTypeArg::Q4, None) => Precision::Q4,
-        (_, Some(_)) => clap::Error::raw(
-            ErrorKind::ArgumentConflict,
-            "--storage is for --dtype fp32, which is the default: the others have their own\n",
-        )
-        .exit(),
+        (DTypeArg::Fp16, _) => Precision::Fp16,
+        (DTypeArg::Int8, _) => Precision::Int8,
+        (DTypeArg::Q8, _) => Precision::Q8,
+        (DTypeArg::Q4, _) => Precision::Q4,
+    };
+    args.dtypes.iter().map(precision).collect()
+}
+
+fn triton(args: &Args) -> TritonOptions {
+    if args.layout != Layout::Triton && (args.instances.is_some() || args.tensorrt) {
+        misused(
+            "--instances and --tensorrt are for --layout triton: they stand in its config.pbtxt",
+        );
     }
+    TritonOptions {
+        instances: args.instances,
+        tensorrt: args.tensorrt,
+    }
+}
+
+/// Ends the program as for any bad usage.
+fn misused(reason: &str) -> ! {
+    clap::Error::raw(ErrorKind::ArgumentConflict, format!("{reason}\n")).exit()
 }
 
 fn heads(args: &[HeadArg]) -> Heads {
@@ -229,29 +259,51 @@ fn report(exported: &Exported) {
     for (head, reason) in &exported.skipped {
         eprintln!("skipped: {head}: {reason}");
     }
-    let precision = exported.artifacts.first().map(|it| it.precision);
-    let precision = precision.unwrap_or_default().name();
-    let artifacts = exported.artifacts.iter().map(|it| {
-        let opset = format!("opset {}", it.opset);
-        (&it.file, it.head.name(), opset)
-    });
-    let weights = exported.weights.iter();
-    let weights = weights.map(|file| (file, "weights", String::new()));
-    let lines: Vec<(&WrittenFile, &str, String)> = artifacts.chain(weights).collect();
-
-    let path = |file: &WrittenFile| file.path.display().to_string();
-    let width = |column: &dyn Fn(&(&WrittenFile, &str, String)) -> usize| {
-        lines.iter().map(column).max().unwrap_or(0)
-    };
-    let paths = width(&|(file, _, _)| path(file).chars().count());
-    let whats = width(&|(_, what, _)| what.len());
-    for (file, what, opset) in &lines {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut all: Vec<&str> = Vec::new();
+    for artifact in &exported.artifacts {
+        let precision = artifact.precision.name();
+        if !all.contains(&precision) {
+            all.push(precision);
+        }
+        lines.push(Line {
+            file: &artifact.file,
+            what: artifact.head.name(),
+            opset: format!("opset {}", artifact.opset),
+            precision: precision.to_owned(),
+        });
+    }
+    for file in &exported.weights {
+        lines.push(Line {
+            file,
+            what: "weights",
+            opset: String::new(),
+            precision: all.join(","),
+        });
+    }
+    let path = |line: &Line| line.file.path.display().to_string();
+    let width = |column: &dyn Fn(&Line) -> usize| lines.iter().map(column).max().unwrap_or(0);
+    let paths = width(&|it| path(it).chars().count());
+    let whats = width(&|it| it.what.len());
+    let precisions = width(&|it| it.precision.len());
+    for line in &lines {
         println!(
-            "{:paths$}  {what:whats$}  {opset:8}  {precision}  {:>10}",
-            path(file),
-            size(file.bytes)
+            "{:paths$}  {:whats$}  {:8}  {:precisions$}  {:>10}",
+            path(line),
+            line.what,
+            line.opset,
+            line.precision,
+            size(line.file.bytes)
         );
     }
+}
+
+/// What is said of a file.
+struct Line<'e> {
+    file: &'e WrittenFile,
+    what: &'static str,
+    opset: String,
+    precision: String,
 }
 
 /// A number of bytes for a reader.
@@ -259,42 +311,5 @@ pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
-    }
-}
-
-/// A bar on standard error, for exports that take their time and have somebody watching.
-struct Progress {
-    start: Instant,
-    bar: Option<ProgressBar>,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            bar: None,
-        }
-    }
-
-    fn show(&mut self, done: u64, total: u64) {
-        const PATIENCE: Duration = Duration::from_secs(1);
-        if self.bar.is_none() && self.start.elapsed() > PATIENCE {
-            let style =
-                ProgressStyle::with_template("{bar:40} {decimal_bytes} of {decimal_total_bytes}");
-            // It hides itself where standard error is no terminal.
-            let bar = ProgressBar::new(total);
-            self.bar =
-                Some(style.map_or_else(|_| bar.clone(), |style| bar.clone().with_style(style)));
-        }
-        if let Some(bar) = &self.bar {
-            bar.set_length(total);
-            bar.set_position(done);
-        }
-    }
-
-    fn clear(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
     }
 }

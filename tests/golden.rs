@@ -78,7 +78,7 @@ impl Golden {
         let options = ExportOptions {
             opset: self.opset,
             weights: self.weights,
-            precision: self.precision,
+            precisions: vec![self.precision],
             ..ExportOptions::default()
         };
         export(&checkpoint, folder.path(), &options)

@@ -2,6 +2,8 @@
 
 #[path = "layouts/pbtxt.rs"]
 mod pbtxt;
+#[path = "layouts/precisions.rs"]
+mod precisions;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -82,9 +82,12 @@ impl Comparison<'_> {
     /// has one for.
     pub fn run(&self, artifacts: &[Artifact]) -> Result<()> {
         let mut broken = Vec::new();
-        for artifact in artifacts.iter().filter(|it| it.precision != Precision::Fp32) {
+        for artifact in artifacts
+            .iter()
+            .filter(|it| it.precision != Precision::Fp32)
+        {
             let path = &artifact.file.path;
-            let report = self.report(artifact)?;
+            let report = self.report(artifact, artifacts)?;
             println!("{}", report.title(path));
             println!("{}", report.table());
             let text = serde_json::to_string_pretty(&report)?;
@@ -102,7 +105,8 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn report(&self, artifact: &Artifact) -> Result<Report> {
+    /// One artifact beside single precision, which may be among those that were exported with it.
+    fn report(&self, artifact: &Artifact, artifacts: &[Artifact]) -> Result<Report> {
         let path = &artifact.file.path;
         let model = Model::open(path)?;
         let metadata = model.metadata();
@@ -110,7 +114,12 @@ impl Comparison<'_> {
         let session = Session::load(path, self.engine, self.options)?;
         let kind = session.engine().kind();
         let folder = tempfile::tempdir().context("no temporary folder for fp32")?;
-        let reference = self.export_reference(artifact, folder.path())?;
+        let is_reference =
+            |it: &&Artifact| (it.head, it.precision) == (artifact.head, Precision::Fp32);
+        let reference = match artifacts.iter().find(is_reference) {
+            Some(exported) => exported.file.path.clone(),
+            None => self.export_reference(artifact, folder.path())?,
+        };
         let reference = Session::load(&reference, &kind.into(), self.options)?;
         let questions = self.questions(&session, metadata)?;
         let mut outputs: Vec<(String, OutputAgreement)> = Vec::new();
@@ -147,7 +156,7 @@ impl Comparison<'_> {
     fn export_reference(&self, artifact: &Artifact, folder: &Path) -> Result<PathBuf> {
         let options = ExportOptions {
             heads: Heads::Named(vec![artifact.head]),
-            precision: Precision::Fp32,
+            precisions: vec![Precision::Fp32],
             weights: Placement::Auto,
             layout: Layout::Plain,
             ..self.export.clone()

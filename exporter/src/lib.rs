@@ -37,6 +37,6 @@ pub mod verify;
 
 pub use export::{
     Artifact, ExportError, ExportOptions, Exported, Heads, Layout, LayoutError, LinkError, OPSETS,
-    Placement, Survey, Unavailable, UnknownLayout, Warning, WrittenFile, export,
+    Placement, Survey, TritonOptions, Unavailable, UnknownLayout, Warning, WrittenFile, export,
     export_with_progress,
 };

@@ -53,9 +53,15 @@ impl Precision {
 
     /// The file of a graph whose name in single precision is `stem`: `model_int8.onnx`.
     pub fn file_name(self, stem: &str) -> String {
+        format!("{}.onnx", self.stem(stem, '_'))
+    }
+
+    /// What is called `stem` where it computes in single precision; otherwise the precision's name
+    /// stands behind it: `model_int8`.
+    pub fn stem(self, stem: &str, separator: char) -> String {
         match self {
-            Precision::Fp32 | Precision::Fp16Storage => format!("{stem}.onnx"),
-            other => format!("{stem}_{other}.onnx"),
+            Precision::Fp32 | Precision::Fp16Storage => stem.to_owned(),
+            other => format!("{stem}{separator}{other}"),
         }
     }
 }

@@ -15,7 +15,7 @@ fn bytes(precision: Precision, heads: Heads, weights: Placement) -> u64 {
     let target = TempDir::new().unwrap();
     let options = ExportOptions {
         heads,
-        precision,
+        precisions: vec![precision],
         weights,
         ..ExportOptions::default()
     };
@@ -75,7 +75,7 @@ fn the_same_checkpoint_gives_the_same_bytes_in_every_precision() {
         let made = || {
             let target = TempDir::new().unwrap();
             let options = ExportOptions {
-                precision,
+                precisions: vec![precision],
                 ..ExportOptions::default()
             };
             let exported = export(&checkpoint, target.path(), &options).unwrap();

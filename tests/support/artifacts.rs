@@ -35,7 +35,7 @@ pub fn artifact_in(
         heads: Heads::Named(vec![head]),
         graph: graph.clone(),
         opset,
-        precision,
+        precisions: vec![precision],
         ..ExportOptions::default()
     };
     let target = TempDir::new().unwrap();

@@ -58,7 +58,7 @@ pub fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
         let target = FOLDER.path().join(format!("{model}-{head}-{precision}"));
         let options = ExportOptions {
             heads: Heads::Named(vec![head]),
-            precision,
+            precisions: vec![precision],
             ..ExportOptions::default()
         };
         export(&source, &target, &options).unwrap_or_else(|error| panic!("{context}: {error}"));

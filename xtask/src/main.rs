@@ -138,15 +138,20 @@ fn peers(python: &Path, seconds: &str) -> Result<()> {
 
 fn interop(only: Option<String>, python: &Path) -> Result<()> {
     let (fixtures, work) = (Path::new("tests/fixtures/reach-4"), "target/interop");
-    let artifacts = Path::new(work).join("artifacts");
+    let [artifacts, triton] = ["artifacts", "triton"].map(|it| Path::new(work).join(it));
     for head in subfolders(fixtures)? {
         let name = head.file_name().context("a folder without name")?;
-        let mut export = nezha();
-        export.arg("export").arg(&head).arg("--head").arg(name);
-        export.arg("-o").arg(artifacts.join(name)).arg("--force");
-        export
-            .args(["--outputs", "hidden-states,attentions"])
-            .finish()?;
+        let export = |target: &Path, layout: &[&str]| {
+            let mut export = nezha();
+            export.arg("export").arg(&head).arg("--head").arg(name);
+            export.arg("-o").arg(target).arg("--force").args(layout);
+            export
+                .args(["--outputs", "hidden-states,attentions"])
+                .finish()
+        };
+        export(&artifacts.join(name), &[])?;
+        let served = ["--layout", "triton", "--instances", "2", "--tensorrt"];
+        export(&triton, &served)?;
     }
     let mut stacks = Command::new(python);
     stacks.args(["-B", "tests/interop/interop.py"]);

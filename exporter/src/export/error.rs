@@ -43,6 +43,9 @@ pub enum ExportError {
         /// Why each head can't be.
         skipped: Vec<(Head, Unavailable)>,
     },
+    /// No precision is asked for.
+    #[error("no precision is named: fp32 is the usual one")]
+    NoPrecision,
     /// An opset outside of [`OPSETS`].
     #[error("opset {found} is not supported: {} to {} are", OPSETS.start(), OPSETS.end())]
     Opset {

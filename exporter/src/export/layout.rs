@@ -1,14 +1,15 @@
 //! How the files of an export lie for the stack that loads them.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use nezha_graphs::{Config, GraphOptions, Head, Signature};
+use nezha_graphs::{Config, GraphOptions, Head, Precision, Signature};
 use serde_json::{Value, json};
 
-use super::Placement;
 use super::triton::{config_pbtxt, model_name};
+use super::{ExportOptions, Placement, TritonOptions};
 
 /// A folder as some stack expects it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -18,11 +19,13 @@ pub enum Layout {
     Plain,
     /// Hugging Face Optimum's `ORTModelFor…`: one head as `model.onnx`, `config.json` beside it.
     Optimum,
-    /// transformers.js: `onnx/model.onnx`, and a `config.json` of a model type that it knows.
+    /// transformers.js: `onnx/model.onnx`, `onnx/model_fp16.onnx`, in int8 `onnx/model_quantized.onnx`,
+    /// `onnx/model_q4.onnx`, and a `config.json` of a model type that it knows.
     TransformersJs,
     /// text-embeddings-inference: `model.onnx`, and for embeddings `1_Pooling/config.json`.
     Tei,
-    /// A Triton model repository: `nezha-<head>/1/model.onnx` and `nezha-<head>/config.pbtxt`.
+    /// A Triton model repository: `nezha-<head>/1/model.onnx` and `nezha-<head>/config.pbtxt`; in
+    /// other precisions than fp32 `nezha-<head>-<precision>`.
     Triton,
 }
 
@@ -39,6 +42,34 @@ pub enum LayoutError {
         layout: Layout,
         /// How many heads.
         found: usize,
+    },
+    /// Several precisions where the stack finds one model in a folder.
+    #[error(
+        "--layout {layout} holds one precision, and {found} were asked for: export each to a folder of its own"
+    )]
+    SeveralPrecisions {
+        /// The layout.
+        layout: Layout,
+        /// How many precisions.
+        found: usize,
+    },
+    /// Two models of one name.
+    #[error("--layout {layout} would call two of the precisions '{name}': leave one out")]
+    SameName {
+        /// The layout.
+        layout: Layout,
+        /// The file.
+        name: String,
+    },
+    /// A precision that the stack can't load.
+    #[error("--layout {layout} and --dtype {precision} exclude each other: {reason}")]
+    Precision {
+        /// The layout.
+        layout: Layout,
+        /// The precision.
+        precision: Precision,
+        /// Why.
+        reason: &'static str,
     },
     /// A head that the stack has no class for.
     #[error("--layout {layout} has no place for the {head} head: it loads {known}")]
@@ -99,14 +130,32 @@ impl Layout {
         }
     }
 
-    /// The folders to write below `folder`, and the heads of each.
-    pub(super) fn folders(self, folder: &Path, heads: Vec<Head>) -> Vec<(PathBuf, Vec<Head>)> {
+    /// The folders to write below `folder`, and the models of each.
+    pub(super) fn folders(
+        self,
+        folder: &Path,
+        models: Vec<(Head, Precision)>,
+    ) -> Vec<(PathBuf, Vec<(Head, Precision)>)> {
         match self {
-            Layout::Triton => heads
+            Layout::Triton => models
                 .into_iter()
-                .map(|head| (folder.join(model_name(head)), vec![head]))
+                .map(|(head, precision)| {
+                    let name = model_name(head, precision);
+                    (folder.join(name), vec![(head, precision)])
+                })
                 .collect(),
-            _ => vec![(folder.to_owned(), heads)],
+            _ => vec![(folder.to_owned(), models)],
+        }
+    }
+
+    /// The file of a model whose name in single precision is `stem`.
+    pub(super) fn file_name(self, precision: Precision, stem: &str) -> String {
+        match (self, precision) {
+            // They take no other name.
+            (Layout::Tei | Layout::Triton, _) => format!("{stem}.onnx"),
+            // Its `dtype: 'q8'`, which it takes in WebAssembly where nothing is said.
+            (Layout::TransformersJs, Precision::Int8) => format!("{stem}_quantized.onnx"),
+            _ => precision.file_name(stem),
         }
     }
 
@@ -143,22 +192,23 @@ impl Layout {
         }
     }
 
-    /// Whether `heads` can be exported so.
+    /// Whether these models can be exported so.
     pub(super) fn check(
         self,
-        heads: &[Head],
-        weights: Placement,
-        options: &GraphOptions,
+        models: &[(Head, Precision)],
+        options: &ExportOptions,
     ) -> Result<(), LayoutError> {
+        self.check_precisions(models, options)?;
         if self == Layout::Plain {
             return Ok(());
         }
-        if weights == Placement::Linked {
+        if options.weights == Placement::Linked {
             return Err(LayoutError::Weights {
                 layout: self,
                 expected: "in its own folder: not linked",
             });
         }
+        let heads: BTreeSet<Head> = models.iter().map(|(head, _)| *head).collect();
         if let Some(&head) = heads.iter().find(|it| !self.heads().contains(it)) {
             let known: Vec<&str> = self.heads().iter().map(|it| it.name()).collect();
             return Err(LayoutError::Head {
@@ -173,7 +223,60 @@ impl Layout {
                 found: heads.len(),
             });
         }
-        self.check_options(options, weights)
+        if options.triton.tensorrt && options.graph.kv_cache {
+            return Err(LayoutError::Option {
+                layout: self,
+                option: "--tensorrt",
+                reason: "the first step's cache is empty, which a shape profile can't be",
+            });
+        }
+        self.check_options(&options.graph, options.weights)
+    }
+
+    fn check_precisions(
+        self,
+        models: &[(Head, Precision)],
+        options: &ExportOptions,
+    ) -> Result<(), LayoutError> {
+        let precisions: BTreeSet<Precision> = models.iter().map(|(_, it)| *it).collect();
+        if self == Layout::Tei && precisions.len() > 1 {
+            return Err(LayoutError::SeveralPrecisions {
+                layout: self,
+                found: precisions.len(),
+            });
+        }
+        let mut names = BTreeSet::new();
+        for &precision in &precisions {
+            if let Some(reason) = self.refusal(precision, options.triton) {
+                return Err(LayoutError::Precision {
+                    layout: self,
+                    precision,
+                    reason,
+                });
+            }
+            let name = match self {
+                Layout::Triton => precision.file_name("model"),
+                _ => self.file_name(precision, "model"),
+            };
+            if !names.insert(name.clone()) {
+                return Err(LayoutError::SameName { layout: self, name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Why the stack can't have a precision.
+    fn refusal(self, precision: Precision, triton: TritonOptions) -> Option<&'static str> {
+        use Precision::{Int8, Q4, Q8};
+        match (self, precision) {
+            (Layout::TransformersJs, Q8) => {
+                Some("what it calls q8 is model_quantized.onnx, which --dtype int8 writes")
+            }
+            (Layout::Triton, Int8 | Q8 | Q4) if triton.tensorrt => {
+                Some("TensorRT has no operators for quantized graphs: leave out --tensorrt")
+            }
+            _ => None,
+        }
     }
 
     fn check_options(self, options: &GraphOptions, weights: Placement) -> Result<(), LayoutError> {
@@ -233,8 +336,9 @@ impl Layout {
     pub(super) fn more_files(
         self,
         config: &Config,
-        head: Head,
+        (head, precision): (Head, Precision),
         options: &GraphOptions,
+        triton: TritonOptions,
     ) -> Vec<(String, String)> {
         match (self, head) {
             (Layout::Tei, Head::Base) => {
@@ -249,7 +353,7 @@ impl Layout {
             }
             (Layout::Triton, head) => {
                 let signature = Signature::new(config, head, options);
-                let text = config_pbtxt(&model_name(head), &signature);
+                let text = config_pbtxt(&model_name(head, precision), &signature, triton);
                 vec![("config.pbtxt".to_owned(), text)]
             }
             _ => Vec::new(),

@@ -21,6 +21,7 @@ pub use error::ExportError;
 pub use layout::{Layout, LayoutError, UnknownLayout};
 pub use placement::{LinkError, Placement};
 pub use survey::{Survey, Unavailable};
+pub use triton::TritonOptions;
 pub use warning::Warning;
 
 use crate::checkpoint::Checkpoint;
@@ -46,12 +47,14 @@ pub struct ExportOptions {
     pub graph: GraphOptions,
     /// The operator set, one of [`OPSETS`].
     pub opset: u32,
-    /// How the graphs store their weights and compute.
-    pub precision: Precision,
+    /// How the graphs store their weights and compute: each head in each of these.
+    pub precisions: Vec<Precision>,
     /// Where the weights are.
     pub weights: Placement,
     /// How the files lie, and what stands beside the model.
     pub layout: Layout,
+    /// What `config.pbtxt` says in [`Layout::Triton`].
+    pub triton: TritonOptions,
     /// Whether an artifact that is there already is replaced.
     pub force: bool,
 }
@@ -62,9 +65,10 @@ impl Default for ExportOptions {
             heads: Heads::default(),
             graph: GraphOptions::default(),
             opset: 17,
-            precision: Precision::default(),
+            precisions: vec![Precision::default()],
             weights: Placement::default(),
             layout: Layout::default(),
+            triton: TritonOptions::default(),
             force: false,
         }
     }
@@ -87,9 +91,9 @@ pub enum Heads {
 /// What an export wrote.
 #[derive(Clone, Debug)]
 pub struct Exported {
-    /// The `.onnx` files, one for each head.
+    /// The `.onnx` files, one for each head and precision.
     pub artifacts: Vec<Artifact>,
-    /// Files of external weights: one that all heads share, or in a layout of separate models one
+    /// Files of external weights: one that all heads and precisions share, or in a layout of separate models one
     /// for each, if any.
     pub weights: Vec<WrittenFile>,
     /// The heads that the checkpoint can't give, where all were asked for.
@@ -158,16 +162,15 @@ pub fn export_with_progress(
         skipped,
         mut warnings,
     } = Selection::new(checkpoint, options)?;
-    options
-        .layout
-        .check(&heads, options.weights, &options.graph)?;
+    let models = models(&heads, &options.precisions)?;
+    options.layout.check(&models, options)?;
     if options.layout != Layout::Plain && is_same_folder(checkpoint.folder(), folder) {
         let layout = options.layout;
         return Err(LayoutError::CheckpointFolder { layout }.into());
     }
-    let folders = options.layout.folders(folder, heads).into_iter();
+    let folders = options.layout.folders(folder, models).into_iter();
     let plans = folders
-        .map(|(folder, heads)| Ok((Plan::new(checkpoint, &folder, heads, options)?, folder)))
+        .map(|(folder, models)| Ok((Plan::new(checkpoint, &folder, models, options)?, folder)))
         .collect::<Result<Vec<_>, ExportError>>()?;
     let mut exported = Exported {
         artifacts: Vec::new(),
@@ -183,6 +186,20 @@ pub fn export_with_progress(
     }
     exported.warnings = warnings;
     Ok(exported)
+}
+
+/// Each head in each precision, each once.
+fn models(heads: &[Head], precisions: &[Precision]) -> Result<Vec<(Head, Precision)>, ExportError> {
+    let mut models = Vec::new();
+    for &precision in precisions {
+        let new = heads.iter().map(|head| (*head, precision));
+        let new: Vec<_> = new.filter(|it| !models.contains(it)).collect();
+        models.extend(new);
+    }
+    match models.is_empty() {
+        true => Err(ExportError::NoPrecision),
+        false => Ok(models),
+    }
 }
 
 /// Writes what goes to one folder.

@@ -9,12 +9,13 @@ use crate::onnx::{Link, Links, MESSAGE_LIMIT};
 /// Where the weights of an artifact are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Placement {
-    /// Embedded for one head whose message stays below 2 GB, else external.
+    /// Embedded for one head whose messages stay below 2 GB, in whatever precisions; else external.
     #[default]
     Auto,
     /// Inside of the `.onnx`: one file to carry, at most 2 GB.
     Embedded,
-    /// In one `weights.<digest>.onnx_data` beside the `.onnx`, which several heads share.
+    /// In one `weights.<digest>.onnx_data` beside the `.onnx`, which several heads and precisions
+    /// share.
     External,
     /// In the checkpoint's own files, to which the `.onnx` beside them points; a few kilobytes
     /// are written. Matrices are then transposed by the engine.
@@ -22,16 +23,15 @@ pub enum Placement {
 }
 
 impl Placement {
-    /// What `Auto` comes to, given the bytes of each message with its weights inside.
+    /// What `Auto` comes to for so many heads, given the bytes of each message with its weights
+    /// inside.
     ///
     /// # Errors
     /// The size of the largest message, where it is to be embedded and can't be.
-    pub fn resolve(self, messages: &[u64]) -> Result<Self, u64> {
+    pub fn resolve(self, heads: usize, messages: &[u64]) -> Result<Self, u64> {
         let largest = messages.iter().copied().max().unwrap_or(0);
         match self {
-            Placement::Auto if messages.len() == 1 && largest <= MESSAGE_LIMIT => {
-                Ok(Placement::Embedded)
-            }
+            Placement::Auto if heads == 1 && largest <= MESSAGE_LIMIT => Ok(Placement::Embedded),
             Placement::Auto => Ok(Placement::External),
             Placement::Embedded if largest > MESSAGE_LIMIT => Err(largest),
             named => Ok(named),
@@ -129,27 +129,29 @@ impl Weights for InPlace<'_> {
     }
 }
 
-/// Where in the checkpoint's own files, which have to be in `folder`, the weights of `graphs` lie.
-pub(super) fn links(
+/// Where in the checkpoint's own files, which have to be in `folder`, the weights of graphs in some
+/// precisions lie.
+pub(super) fn links<'g>(
     checkpoint: &Checkpoint,
-    graphs: &[Graph],
-    precision: Precision,
+    graphs: impl Iterator<Item = (Precision, &'g Graph)>,
     folder: &Path,
 ) -> Result<Links, LinkError> {
-    let needed = match precision {
-        Precision::Fp32 => Storage::F32,
-        Precision::Fp16 | Precision::Fp16Storage => Storage::F16,
-        Precision::Int8 | Precision::Q8 | Precision::Q4 => {
-            return Err(LinkError::Quantized { precision });
-        }
-    };
     let mut links = Links::new();
-    for initializer in graphs.iter().flat_map(|graph| &graph.initializers) {
-        let content = &initializer.content;
-        if let Content::Weight { name, .. } = content
-            && !links.contains_key(content)
-        {
-            links.insert(content.clone(), link(checkpoint, name, needed, folder)?);
+    for (precision, graph) in graphs {
+        let needed = match precision {
+            Precision::Fp32 => Storage::F32,
+            Precision::Fp16 | Precision::Fp16Storage => Storage::F16,
+            Precision::Int8 | Precision::Q8 | Precision::Q4 => {
+                return Err(LinkError::Quantized { precision });
+            }
+        };
+        for initializer in &graph.initializers {
+            let content = &initializer.content;
+            if let Content::Weight { name, .. } = content
+                && !links.contains_key(content)
+            {
+                links.insert(content.clone(), link(checkpoint, name, needed, folder)?);
+            }
         }
     }
     Ok(links)
@@ -231,24 +233,31 @@ mod tests {
 
     #[test]
     fn auto_embeds_one_head_up_to_the_limit_of_protobuf() {
-        assert_eq!(Placement::Auto.resolve(&[GB]), Ok(Placement::Embedded));
-        let limit = MESSAGE_LIMIT;
-        assert_eq!(Placement::Auto.resolve(&[limit]), Ok(Placement::Embedded));
-        let above = limit + 1;
-        assert_eq!(Placement::Auto.resolve(&[above]), Ok(Placement::External));
+        let auto = |messages: &[u64]| Placement::Auto.resolve(1, messages);
+        assert_eq!(auto(&[GB]), Ok(Placement::Embedded));
+        assert_eq!(auto(&[MESSAGE_LIMIT]), Ok(Placement::Embedded));
+        assert_eq!(auto(&[MESSAGE_LIMIT + 1]), Ok(Placement::External));
+    }
+
+    #[test]
+    fn auto_embeds_each_precision_of_one_head() {
+        let auto = |messages: &[u64]| Placement::Auto.resolve(1, messages);
+        assert_eq!(auto(&[GB, GB / 4]), Ok(Placement::Embedded));
+        assert_eq!(auto(&[MESSAGE_LIMIT + 1, GB]), Ok(Placement::External));
     }
 
     #[test]
     fn auto_lets_several_heads_share_one_file() {
-        assert_eq!(Placement::Auto.resolve(&[GB, GB]), Ok(Placement::External));
+        let found = Placement::Auto.resolve(2, &[GB, GB]);
+        assert_eq!(found, Ok(Placement::External));
     }
 
     #[test]
     fn what_is_named_is_done_or_refused() {
         let above = MESSAGE_LIMIT + 1;
-        assert_eq!(Placement::Embedded.resolve(&[GB, above]), Err(above));
+        assert_eq!(Placement::Embedded.resolve(2, &[GB, above]), Err(above));
         for placement in [Placement::Embedded, Placement::External, Placement::Linked] {
-            assert_eq!(placement.resolve(&[GB, GB]), Ok(placement));
+            assert_eq!(placement.resolve(2, &[GB, GB]), Ok(placement));
         }
     }
 }

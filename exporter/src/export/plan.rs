@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,7 +12,10 @@ use super::progress::Progress;
 use super::staged_files::{StagedFiles, StagedWeights, Written};
 use super::survey::has_pooler;
 use super::tokenizer::TokenizerFolder;
-use super::{Artifact, ExportError, ExportOptions, Heads, Layout, Placement, Warning, WrittenFile};
+use super::{
+    Artifact, ExportError, ExportOptions, Heads, Layout, Placement, TritonOptions, Warning,
+    WrittenFile,
+};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
 use crate::nezha::{self, BuildError};
@@ -20,18 +24,19 @@ use crate::onnx::{Links, Message, Staged, WeightsFile, WriteError, encode_metada
 /// Everything that is decided before the first byte is written.
 pub(super) struct Plan<'c> {
     checkpoint: &'c Checkpoint,
-    heads: Vec<Head>,
+    /// What is written: heads and their precisions.
+    models: Vec<(Head, Precision)>,
     /// What the graphs really take and give.
     options: GraphOptions,
     opset: u32,
-    precision: Precision,
-    /// The graph of each head.
+    /// The graph of each model.
     graphs: Vec<Graph>,
     /// The folder of the models and their weights.
-    models: PathBuf,
-    /// The file of each head.
+    folder: PathBuf,
+    /// The file of each model.
     paths: Vec<PathBuf>,
     layout: Layout,
+    triton: TritonOptions,
     placement: Placement,
     /// Where linked weights are.
     links: Links,
@@ -41,24 +46,17 @@ impl<'c> Plan<'c> {
     pub fn new(
         checkpoint: &'c Checkpoint,
         folder: &Path,
-        heads: Vec<Head>,
+        models: Vec<(Head, Precision)>,
         options: &ExportOptions,
     ) -> Result<Self, ExportError> {
         let linked = options.weights == Placement::Linked;
         let mut graph = options.graph.clone();
         // Without its weights, a base model has no `pooler_output` to give.
         graph.pooler &= has_pooler(checkpoint);
-        let graphs = heads
+        let graphs = models
             .iter()
-            .map(|&head| {
-                build(
-                    checkpoint,
-                    head,
-                    &graph,
-                    options.opset,
-                    options.precision,
-                    linked,
-                )
+            .map(|&(head, precision)| {
+                build(checkpoint, head, &graph, options.opset, precision, linked)
             })
             .collect::<Result<Vec<Graph>, BuildError>>()
             .map_err(|source| ExportError::Build {
@@ -66,30 +64,31 @@ impl<'c> Plan<'c> {
                 source,
             })?;
         let links = match options.weights {
-            Placement::Linked => links(checkpoint, &graphs, options.precision, folder)?,
+            Placement::Linked => {
+                let precisions = models.iter().map(|(_, precision)| *precision);
+                links(checkpoint, precisions.zip(&graphs), folder)?
+            }
             _ => Links::new(),
         };
-        let alone = heads.len() == 1 && options.heads != Heads::All;
-        let alone = alone || options.layout != Layout::Plain;
-        let models = match options.layout.model_folder() {
+        let folder = match options.layout.model_folder() {
             "" => folder.to_owned(),
             below => folder.join(below),
         };
-        let name = |head: &Head| match alone {
-            // Triton takes no other name.
-            true if options.layout == Layout::Triton => "model.onnx".to_owned(),
-            true => options.precision.file_name("model"),
-            false => options.precision.file_name(head.name()),
+        let alone = heads(&models) == 1 && options.heads != Heads::All;
+        let alone = alone || options.layout != Layout::Plain;
+        let path = |(head, precision): &(Head, Precision)| {
+            let stem = if alone { "model" } else { head.name() };
+            folder.join(options.layout.file_name(*precision, stem))
         };
         let mut plan = Self {
             checkpoint,
             options: graph,
             opset: options.opset,
-            precision: options.precision,
-            paths: heads.iter().map(|head| models.join(name(head))).collect(),
-            models,
+            paths: models.iter().map(path).collect(),
+            folder,
             layout: options.layout,
-            heads,
+            triton: options.triton,
+            models,
             graphs,
             placement: options.weights,
             links,
@@ -101,21 +100,30 @@ impl<'c> Plan<'c> {
     /// Where the weights go, now that the sizes are known.
     fn resolve(&self) -> Result<Placement, WriteError> {
         let mut sizes = Vec::new();
-        for (&head, graph) in self.heads.iter().zip(&self.graphs) {
+        for (model, graph) in self.models.iter().zip(&self.graphs) {
             // A digest has a fixed length, so that sizes don't wait for it.
-            let metadata = self.metadata(head, &"0".repeat(32))?;
+            let metadata = self.metadata(*model, &"0".repeat(32))?;
             sizes.push(Message::new(graph, &self.links).size() + metadata.len() as u64);
         }
-        self.placement
-            .resolve(&sizes)
+        let placement = match (self.placement, self.layout) {
+            // It looks for no other files.
+            (Placement::Auto, Layout::TransformersJs) => Placement::Embedded,
+            (placement, _) => placement,
+        };
+        placement
+            .resolve(heads(&self.models), &sizes)
             .map_err(|bytes| WriteError::TooLarge { bytes })
     }
 
-    fn metadata(&self, head: Head, digest: &str) -> Result<Vec<u8>, WriteError> {
+    fn metadata(
+        &self,
+        (head, precision): (Head, Precision),
+        digest: &str,
+    ) -> Result<Vec<u8>, WriteError> {
         let metadata = Metadata {
             head,
             options: self.options.clone(),
-            precision: self.precision,
+            precision,
             config_json: self.checkpoint.config_json().to_owned(),
             source_size: self.checkpoint.size(),
             source_digest: digest.to_owned(),
@@ -126,7 +134,7 @@ impl<'c> Plan<'c> {
 
     /// The folder of the models and their weights.
     pub fn models(&self) -> &Path {
-        &self.models
+        &self.folder
     }
 
     /// Writes all files under temporary names, and then gives each its own.
@@ -169,19 +177,20 @@ impl<'c> Plan<'c> {
         let weights = self.stage_weights(folder, progress)?;
         let links = weights.as_ref().map_or(&self.links, |it| &it.links);
         let mut artifacts = Vec::new();
-        for ((&head, graph), path) in self.heads.iter().zip(&self.graphs).zip(&self.paths) {
+        for ((&model, graph), path) in self.models.iter().zip(&self.graphs).zip(&self.paths) {
+            let (head, precision) = model;
             let message = Message::new(graph, links);
             progress.expect(message.size());
             let (staged, metadata) = Staged::new(folder, |out| {
                 message.write(self.checkpoint, &mut progress.watch(&mut *out))?;
-                let metadata = self.metadata(head, digest.get()?)?;
+                let metadata = self.metadata(model, digest.get()?)?;
                 out.write_all(&metadata)?;
                 Ok(metadata.len())
             })?;
             let artifact = Artifact {
                 head,
                 opset: self.opset,
-                precision: self.precision,
+                precision,
                 file: WrittenFile {
                     path: path.clone(),
                     bytes: message.size() + metadata as u64,
@@ -205,12 +214,15 @@ impl<'c> Plan<'c> {
         let (config, json) = (self.checkpoint.config(), self.checkpoint.config_json());
         let mut files = Vec::new();
         // Layouts that depend on the head have one.
-        if let [head, ..] = *self.heads {
+        if let [model, ..] = *self.models {
             files.push((
                 "config.json".to_owned(),
-                self.layout.config_json(json, head),
+                self.layout.config_json(json, model.0),
             ));
-            files.extend(self.layout.more_files(config, head, &self.options));
+            let more = self
+                .layout
+                .more_files(config, model, &self.options, self.triton);
+            files.extend(more);
         }
         files
     }
@@ -248,11 +260,17 @@ impl<'c> Plan<'c> {
             staged,
             links: file.links(&name),
             file: WrittenFile {
-                path: self.models.join(&name),
+                path: self.folder.join(&name),
                 bytes: file.size(),
             },
         }))
     }
+}
+
+/// How many heads there are among models.
+fn heads(models: &[(Head, Precision)]) -> usize {
+    let heads: BTreeSet<Head> = models.iter().map(|(head, _)| *head).collect();
+    heads.len()
 }
 
 /// The graph of `head` over the checkpoint's weights, `linked` to where they are or not.

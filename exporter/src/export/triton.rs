@@ -1,11 +1,23 @@
 //! `config.pbtxt` of a Triton model, for its ONNX Runtime backend.
 //!
 //! Fields and names are those of Triton's
-//! [model configuration](https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_configuration.html).
+//! [model configuration](https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_configuration.html),
+//! and the accelerator's parameters those of its
+//! [ONNX Runtime backend](https://github.com/triton-inference-server/onnxruntime_backend#onnx-runtime-with-tensorrt-optimization).
 
-use std::fmt::Write;
+use std::num::NonZeroUsize;
 
-use nezha_graphs::{DType, Dim, Head, Port, Signature, axes};
+use nezha_graphs::{Bindings, DType, Dim, Head, Port, Precision, Signature, axes};
+
+/// What a Triton model's configuration says beside its signature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TritonOptions {
+    /// How many instances of the model run at the same time on each device; 1 where absent.
+    pub instances: Option<NonZeroUsize>,
+    /// Whether the ONNX Runtime backend hands the graph to TensorRT on GPUs, with shape profiles so
+    /// that no new size of an input makes it build another engine.
+    pub tensorrt: bool,
+}
 
 /// The largest batch that the server may put together.
 const MAX_BATCH_SIZE: usize = 64;
@@ -13,16 +25,25 @@ const MAX_BATCH_SIZE: usize = 64;
 /// How long a request may wait for others, in microseconds.
 const MAX_QUEUE_DELAY: usize = 500;
 
+/// The least, the usual and the largest number of tokens that TensorRT is prepared for.
+const TOKENS: [usize; 3] = [1, 128, 512];
+
+/// The same of texts.
+const TEXTS: [usize; 3] = [1, 8, MAX_BATCH_SIZE];
+
+/// The same of everything else: choices, and positions to be scored.
+const OTHERS: [usize; 3] = [1, 4, 64];
+
 /// The folder of a head's model in the repository, which is also its name in the server.
-pub(super) fn model_name(head: Head) -> String {
-    format!("nezha-{head}")
+pub(super) fn model_name(head: Head, precision: Precision) -> String {
+    precision.stem(&format!("nezha-{head}"), '-')
 }
 
 /// The text of `config.pbtxt`.
 ///
 /// The server may join requests where every input and output has the batch as its first axis, and a
 /// dynamic one; otherwise shapes are given whole and requests are run as they come.
-pub(super) fn config_pbtxt(name: &str, signature: &Signature) -> String {
+pub(super) fn config_pbtxt(name: &str, signature: &Signature, options: TritonOptions) -> String {
     let ports = || signature.inputs.iter().chain(&signature.outputs);
     let batched = ports().all(|port| {
         let first = port.shape.first();
@@ -40,13 +61,70 @@ pub(super) fn config_pbtxt(name: &str, signature: &Signature) -> String {
         text += &tensor("output", port, batched);
     }
     if batched {
-        // Infallible: a String takes everything.
-        let _ = write!(
-            text,
+        text += &format!(
             "dynamic_batching {{\n  max_queue_delay_microseconds: {MAX_QUEUE_DELAY}\n}}\n"
         );
     }
-    text + "instance_group [\n  {\n    count: 1\n    kind: KIND_AUTO\n  }\n]\n"
+    let instances = options.instances.map_or(1, NonZeroUsize::get);
+    let kind = match options.tensorrt {
+        true => "KIND_GPU",
+        false => "KIND_AUTO",
+    };
+    text += &format!("instance_group [\n  {{\n    count: {instances}\n    kind: {kind}\n  }}\n]\n");
+    if options.tensorrt {
+        text += &accelerator(signature);
+    }
+    text
+}
+
+/// TensorRT, prepared for ranges of the axes that are not fixed.
+fn accelerator(signature: &Signature) -> String {
+    let parameter = |(key, value): (String, String)| {
+        format!("        parameters {{ key: \"{key}\" value: \"{value}\" }}\n")
+    };
+    let profiles = ["min", "opt", "max"].into_iter().zip(0..);
+    let parameters: String = profiles
+        .map(|(name, size)| {
+            (
+                format!("trt_profile_{name}_shapes"),
+                shapes(signature, size),
+            )
+        })
+        .filter(|(_, shapes)| !shapes.is_empty())
+        .map(parameter)
+        .collect();
+    format!(
+        "optimization {{\n  execution_accelerators {{\n    gpu_execution_accelerator [\n      {{\n        \
+         name: \"tensorrt\"\n{parameters}      }}\n    ]\n  }}\n}}\n"
+    )
+}
+
+/// A shape for every input that has no fixed one: `input_ids:1x16,attention_mask:1x16`. `size` is 0
+/// for the least sizes, 1 for the usual and 2 for the largest.
+fn shapes(signature: &Signature, size: usize) -> String {
+    let dims = signature.inputs.iter().flat_map(|port| &port.shape);
+    let sizes: Bindings = dims
+        .filter_map(Dim::as_symbol)
+        .map(|axis| {
+            let range = match axis {
+                axes::BATCH => TEXTS,
+                axes::SEQUENCE | axes::ENCODER => TOKENS,
+                _ => OTHERS,
+            };
+            (axis.to_owned(), range[size])
+        })
+        .collect();
+    let is_dynamic = |port: &&Port| port.shape.iter().any(|dim| dim.as_fixed().is_none());
+    let shape = |port: &Port| {
+        let dims = port
+            .shape
+            .iter()
+            .map(|dim| dim.evaluate(&sizes).unwrap_or(1));
+        let dims: Vec<String> = dims.map(|it| it.to_string()).collect();
+        format!("{}:{}", port.name, dims.join("x"))
+    };
+    let shapes = signature.inputs.iter().filter(is_dynamic).map(shape);
+    shapes.collect::<Vec<_>>().join(",")
 }
 
 /// One input or output; the batch, where the server handles it, is not among its dimensions.

@@ -327,7 +327,7 @@ fn a_weight_that_fewer_bits_can_not_hold_is_refused_by_name_and_nothing_is_writt
         });
         let target = tempfile::tempdir().unwrap();
         let options = ExportOptions {
-            precision,
+            precisions: vec![precision],
             ..ExportOptions::default()
         };
         let message = refusal(checkpoint.path(), target.path(), &options);
