@@ -125,8 +125,7 @@ enum DTypeArg {
     Int8,
     /// Weights in blocks of 8 bits with a scale each; ONNX Runtime only.
     Q8,
-    /// Weights in blocks of 4 bits, the vocabulary's in 8; ONNX Runtime only for masked-lm and
-    /// pretraining.
+    /// Weights in blocks of 4 bits, the vocabulary's in 8; ONNX Runtime only.
     Q4,
 }
 

@@ -77,7 +77,7 @@ fn read_back(fixture: &Fixture, model: &Path) -> TempDir {
         .keys()
         .filter(|it| it.ends_with(".q8") || it.ends_with(".q4"));
     assert_eq!(replaced, in_blocks.count(), "matrices in blocks");
-    assert!(replaced > 10, "only {replaced} matrices in blocks");
+    assert!(replaced > 5, "only {replaced} matrices in blocks");
     let folder = TempDir::new().unwrap();
     fs::copy(
         fixture.folder.join("config.json"),
@@ -93,13 +93,13 @@ fn read_back(fixture: &Fixture, model: &Path) -> TempDir {
 }
 
 /// Compares an artifact in blocks with single precision over what its weights stand for.
-fn compare(precision: Precision, name: &str, engine: &str, allowed: f64) {
+fn compare(precision: Precision, name: &str, allowed: f64) {
     let fixture = fixture(name);
     let (head, graph) = (fixture.head, GraphOptions::default());
     let (_narrow, narrow) = artifact_in(precision, &fixture.folder, head, &graph, 17);
     let checkpoint = read_back(&fixture, &narrow);
     let (_wide, wide) = artifact(checkpoint.path(), head, &graph, 17);
-    let [narrow, wide] = [session(&narrow, engine), session(&wide, "ort")];
+    let [narrow, wide] = [narrow, wide].map(|it| session(&it, "ort"));
     let plain = fixture.cases.iter().filter(|it| {
         let given = |name: &str| it.inputs.contains_key(name);
         given("input_ids") && !given("head_mask") && !it.outputs.contains_key("loss")
@@ -107,7 +107,7 @@ fn compare(precision: Precision, name: &str, engine: &str, allowed: f64) {
     let plain: Vec<_> = plain.take(CASES).collect();
     assert_eq!(plain.len(), CASES, "{name}: cases without options");
     for case in plain {
-        let context = format!("{precision}, {engine}, {name}, {}", case.name);
+        let context = format!("{precision}, {name}, {}", case.name);
         let run = |session: &Session| -> Tensors { session.run(tensors(&case.inputs)).unwrap() };
         let (found, expected) = (run(&narrow), run(&wide));
         for (output, _) in expected.iter() {
@@ -122,22 +122,22 @@ fn compare(precision: Precision, name: &str, engine: &str, allowed: f64) {
 /// neither of these heads.
 #[test]
 fn blocks_of_4_bits_are_computed_with_in_single_precision() {
-    compare(Precision::Q4, "reach-4/token-classification", "ort", 1e-5);
+    compare(Precision::Q4, "reach-4/token-classification", 1e-5);
     // Its sizes are no multiples of 32.
-    compare(Precision::Q4, "odd-sizes/question-answering", "ort", 1e-5);
-    compare(Precision::Q4, "odd-sizes/multiple-choice", "tract", 1e-4);
+    compare(Precision::Q4, "odd-sizes/question-answering", 1e-5);
+    compare(Precision::Q4, "odd-sizes/multiple-choice", 1e-5);
 }
 
 #[test]
 fn blocks_of_8_bits_are_computed_with_activations_of_8_bits() {
-    compare(Precision::Q4, "reach-4/masked-lm", "ort", 0.1);
-    compare(Precision::Q8, "reach-4/pretraining", "ort", 0.1);
-    compare(Precision::Q8, "untied-regression/masked-lm", "ort", 0.1);
+    compare(Precision::Q4, "reach-4/masked-lm", 0.1);
+    compare(Precision::Q8, "reach-4/pretraining", 0.1);
+    compare(Precision::Q8, "untied-regression/masked-lm", 0.1);
 }
 
 #[test]
-fn tract_refuses_blocks_of_8_bits_and_says_what_takes_them() {
-    let fixture = fixture("reach-4/masked-lm");
+fn tract_refuses_weights_in_blocks_and_says_what_takes_them() {
+    let fixture = fixture("reach-4/token-classification");
     for precision in [Precision::Q8, Precision::Q4] {
         let graph = GraphOptions::default();
         let (_folder, path) = artifact_in(precision, &fixture.folder, fixture.head, &graph, 17);
@@ -148,7 +148,7 @@ fn tract_refuses_blocks_of_8_bits_and_says_what_takes_them() {
             Err(error) => panic!("{precision}: {error}"),
             Ok(_) => panic!("{precision}: tract took it"),
         };
-        for said in ["MatMulNBits of 8 bits", "ONNX Runtime", "--dtype int8"] {
+        for said in ["MatMulNBits", "ONNX Runtime", "--dtype int8"] {
             assert!(error.contains(said), "{precision}: no '{said}' in: {error}");
         }
         // A list goes on to the engine that has the operator.

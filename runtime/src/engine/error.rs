@@ -82,15 +82,15 @@ pub enum EngineError {
         /// What it says.
         reason: String,
     },
-    /// The engine has not got an operator of the model's.
-    #[error("{engine} can't load {}: it has no {operator}, which '{node}' is; {remedy}", path.display())]
+    /// The engine has not got an operator of the model's, or has it wrong.
+    #[error("{engine} can't load {}: it has no {operator} that can be relied on, which '{node}' is; {remedy}", path.display())]
     Operator {
         /// The engine.
         engine: EngineKind,
         /// The model.
         path: PathBuf,
         /// The operator.
-        operator: String,
+        operator: &'static str,
         /// The first node that is one.
         node: String,
         /// What to do.

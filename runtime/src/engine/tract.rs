@@ -12,7 +12,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use nezha_graphs::proto::NodeProto;
 use nezha_graphs::{Dim, Port};
 use tract_onnx::prelude::{
     Datum, DatumType, Framework, InferenceModel, InferenceModelExt, IntoRunnable, Symbol, TDim,
@@ -157,25 +156,24 @@ impl Taken {
     }
 }
 
-/// Refuses products with weights in blocks of 8 bits; those of 4 tract has.
+/// Refuses products with weights in blocks: of 8 bits tract has none, and those of 4 bits come out
+/// wrong in whole models, though each by itself is right.
 fn check_blocks(model: &Model) -> Result<(), EngineError> {
-    let nodes = model.proto().graph.iter().flat_map(|it| &it.node);
-    let mut products = nodes.filter(|it| it.op_type == "MatMulNBits");
-    let bits = |it: &NodeProto| {
-        let bits = it.attribute.iter().find(|it| it.name == "bits");
-        bits.map_or(4, |it| it.i)
-    };
-    match products.find(|it| bits(it) == 8) {
+    let mut nodes = model.proto().graph.iter().flat_map(|it| &it.node);
+    match nodes.find(|it| it.op_type == BLOCKS) {
         None => Ok(()),
         Some(node) => Err(EngineError::Operator {
             engine: EngineKind::Tract,
             path: model.path().to_path_buf(),
-            operator: "MatMulNBits of 8 bits".to_owned(),
+            operator: BLOCKS,
             node: node.name.clone(),
             remedy: "run it in ONNX Runtime, or export it with --dtype int8, which every engine has",
         }),
     }
 }
+
+/// ONNX Runtime's product with weights in blocks of few bits.
+const BLOCKS: &str = "MatMulNBits";
 
 /// The sizes of the axes that the inputs name.
 type Sizes = Vec<(String, usize)>;
