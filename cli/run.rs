@@ -19,8 +19,8 @@ pub struct Args {
     /// Where to write the outputs, by the graph's names.
     #[arg(long, value_name = "FILE.safetensors")]
     outputs: PathBuf,
-    /// Have ONNX Runtime write how long each node takes, and tell which execution provider computes
-    /// how many: the start of a file name, which gets the date and the time behind it.
+    /// Have the engine write how long each node takes, as a trace for chrome://tracing or Perfetto, and
+    /// tell which execution provider computes how many: the start of the trace's file name.
     #[arg(long, value_name = "PATH")]
     profile: Option<PathBuf>,
     #[command(flatten)]

@@ -8,6 +8,9 @@ use super::groups::Group;
 use super::record::{Document, OperatorTime, Time};
 use crate::bench::table::{aligned, machine};
 
+/// Operators of no known part are named up to here; JSON has all of them.
+const NAMES: usize = 10;
+
 /// All of it, with the `top` operators that take longest.
 pub fn text(document: &Document, top: usize) -> String {
     let mut text = heading(document);
@@ -96,7 +99,12 @@ fn unaccounted(document: &Document) -> String {
     let other = document.operators.iter().filter(|it| it.group == other);
     let names: Vec<&str> = other.map(|it| it.name.as_str()).collect();
     if !names.is_empty() {
-        let _ = writeln!(text, "of no known part: {}", names.join(", "));
+        let shown = &names[..names.len().min(NAMES)];
+        let more = match names.len() - shown.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let _ = writeln!(text, "of no known part: {}{more}", shown.join(", "));
     }
     text
 }
