@@ -96,7 +96,7 @@ def runner(stack, folder):
         # Without its script, onnxruntime-node does not fetch the libraries for GPUs.
         install = ["npm", "install", "--silent", "--ignore-scripts", *stack["packages"]]
         subprocess.run(install, cwd=folder, check=True, capture_output=True, text=True)
-    name = stack["packages"][0].split("@")[0]
+    name = stack["packages"][0].rsplit("@", 1)[0]
     return ["node", script, folder / "node_modules" / name]
 
 
@@ -114,6 +114,8 @@ def environment(folder, requirements):
 
 
 def cell(result, allowed):
+    if "skipped" in result:
+        return {"ok": True, "text": "–"}
     if "reason" in result:
         return {"ok": False, "text": one_line(result["reason"])}
     if "error" not in result:

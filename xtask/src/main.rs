@@ -1,7 +1,7 @@
 //! The project's own chores: `cargo xtask test | gpu-build | bless | fixtures | interop | peers`.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -136,22 +136,43 @@ fn peers(python: &Path, seconds: &str) -> Result<()> {
     bench.finish()
 }
 
+/// The checkpoints that transformers.js answers for, in folders named by their heads.
+const TRANSFORMERS_JS: [(&str, &str); 4] = [
+    ("base", "tests/fixtures/reach-4/base"),
+    ("masked-lm", "models/nezha-tiny-zh"),
+    ("sequence-classification", "models/nezha-tiny-zh-sentiment"),
+    ("token-classification", "models/nezha-tiny-zh-ner"),
+];
+
+/// The heads that Optimum has no class for.
+const NOT_OPTIMUM: [&str; 2] = ["next-sentence", "pretraining"];
+
 fn interop(only: Option<String>, python: &Path) -> Result<()> {
     let (fixtures, work) = (Path::new("tests/fixtures/reach-4"), "target/interop");
-    let [artifacts, triton] = ["artifacts", "triton"].map(|it| Path::new(work).join(it));
-    for head in subfolders(fixtures)? {
-        let name = head.file_name().context("a folder without name")?;
-        let export = |target: &Path, layout: &[&str]| {
-            let mut export = nezha();
-            export.arg("export").arg(&head).arg("--head").arg(name);
-            export.arg("-o").arg(target).arg("--force").args(layout);
-            export
-                .args(["--outputs", "hidden-states,attentions"])
-                .finish()
-        };
-        export(&artifacts.join(name), &[])?;
-        let served = ["--layout", "triton", "--instances", "2", "--tensorrt"];
-        export(&triton, &served)?;
+    let [artifacts, triton, optimum, transformers_js] =
+        ["artifacts", "triton", "optimum", "transformersjs"].map(|it| Path::new(work).join(it));
+    let export = |checkpoint: &Path, head: &OsStr, target: &Path, options: &[&str]| {
+        let mut export = nezha();
+        export.arg("export").arg(checkpoint).arg("--head").arg(head);
+        export.arg("-o").arg(target).arg("--force");
+        export.args(options).finish()
+    };
+    let outputs = ["--outputs", "hidden-states,attentions"];
+    let served = ["--layout", "triton", "--instances", "2", "--tensorrt"];
+    for checkpoint in subfolders(fixtures)? {
+        let head = checkpoint.file_name().context("a folder without name")?;
+        export(&checkpoint, head, &artifacts.join(head), &outputs)?;
+        let options = [&served[..], &outputs].concat();
+        export(&checkpoint, head, &triton, &options)?;
+        if !NOT_OPTIMUM.iter().any(|it| head == *it) {
+            let options = ["--layout", "optimum"];
+            export(&checkpoint, head, &optimum.join(head), &options)?;
+        }
+    }
+    for (head, checkpoint) in TRANSFORMERS_JS {
+        let options = ["--layout", "transformersjs"];
+        let target = transformers_js.join(head);
+        export(Path::new(checkpoint), head.as_ref(), &target, &options)?;
     }
     let mut stacks = Command::new(python);
     stacks.args(["-B", "tests/interop/interop.py"]);
