@@ -70,7 +70,8 @@ impl OutputAgreement {
         let [product, found, expected] = self.products;
         match found == 0.0 && expected == 0.0 {
             true => 1.0,
-            false => product / (found.sqrt() * expected.sqrt()),
+            // One root of the product: equal answers then have exactly 1.
+            false => product / (found * expected).sqrt(),
         }
     }
 
