@@ -10,7 +10,8 @@
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
 //! - [`TokenizerSettings`]: what the files beside a vocabulary say;
-//! - [`proto`]: the few ONNX messages that a NEZHA graph needs, and [`decode_model`] to read them.
+//! - [`proto`]: the few ONNX messages that a NEZHA graph needs, [`decode_model`] to read them, and
+//!   [`ExternalData`], where weights outside of them are.
 //!
 //! ```
 //! use nezha_graphs::{Config, GraphOptions, Head, Signature};
@@ -31,6 +32,7 @@ mod config;
 mod decode;
 mod dim;
 mod dtype;
+mod external;
 mod head;
 mod listing;
 mod metadata;
@@ -48,6 +50,7 @@ pub use config::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
 pub use decode::{DecodeModelError, decode_model};
 pub use dim::{Bindings, Dim};
 pub use dtype::DType;
+pub use external::ExternalData;
 pub use head::{Head, UnknownHead};
 pub use listing::{attribute_text, constant_text, listing};
 pub use metadata::{Metadata, MetadataError, SIGNATURE_VERSION};

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
-use crate::{DType, TensorType, graph_types};
+use crate::{DType, ExternalData, TensorType, graph_types};
 
 /// The most whole numbers of a constant that are written out; of floats, which may be weights, only
 /// one by itself.
@@ -86,9 +86,8 @@ fn type_of(types: &Types, name: &str) -> String {
 
 fn initializer(tensor: &TensorProto) -> String {
     let declaration = format!("{}: {}", tensor.name, TensorType::of_tensor(tensor));
-    let location = tensor.external_data.iter().find(|it| it.key == "location");
-    match (location, constant_text(tensor)) {
-        (Some(file), _) => format!("{declaration} in {}", file.value),
+    match (ExternalData::of(tensor), constant_text(tensor)) {
+        (Some(external), _) => format!("{declaration} in {}", external.location),
         (None, Some(elements)) => format!("{declaration} = {elements}"),
         (None, None) => declaration,
     }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::proto::{GraphProto, ModelProto, TensorProto};
-use crate::{TensorType, tensor_type};
+use crate::{ExternalData, TensorType, tensor_type};
 
 /// A model in numbers; any tool's model, not only NEZHA's.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -173,29 +173,27 @@ impl Counts {
             self.parameters = self.parameters.saturating_add(elements);
         }
         let bytes = tensor_type::bytes(tensor);
-        let location = tensor.external_data.iter().find(|it| it.key == "location");
+        let external = ExternalData::of(tensor);
         let weights = self.weights.entry(dtype.clone()).or_default();
         weights.dtype = dtype;
         weights.tensors += 1;
         weights.elements = weights.elements.saturating_add(elements);
-        let counted = match location {
+        let counted = match external {
             Some(_) => &mut weights.external_bytes,
             None => &mut weights.embedded_bytes,
         };
         *counted = counted.saturating_add(bytes);
-        if let Some(location) = location {
-            let file = self.external_files.entry(location.value.clone());
+        if let Some(external) = external {
+            let file = self.external_files.entry(external.location.to_owned());
             let file = file.or_insert_with(|| ExternalFile {
-                location: location.value.clone(),
+                location: external.location.to_owned(),
                 tensors: 0,
                 bytes: 0,
                 end: 0,
             });
-            let offset = tensor.external_data.iter().find(|it| it.key == "offset");
-            let offset = offset.and_then(|it| it.value.parse().ok()).unwrap_or(0u64);
             file.tensors += 1;
             file.bytes = file.bytes.saturating_add(bytes);
-            file.end = file.end.max(offset.saturating_add(bytes));
+            file.end = file.end.max(external.offset.saturating_add(bytes));
         }
     }
 }

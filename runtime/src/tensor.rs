@@ -20,10 +20,11 @@ pub(crate) enum Data {
     Bool(ArrayD<bool>),
 }
 
-/// Evaluates `$body` with `$array` bound to the array of a tensor, whatever its element type.
+/// Evaluates `$body` with `$array` bound to the array in a tensor's data, or to a reference to it
+/// where the data is one, whatever the element type.
 macro_rules! with_array {
-    ($tensor:expr, $array:ident => $body:expr) => {
-        match &$tensor.0 {
+    ($data:expr, $array:ident => $body:expr) => {
+        match $data {
             $crate::tensor::Data::F32($array) => $body,
             $crate::tensor::Data::F16($array) => $body,
             $crate::tensor::Data::I64($array) => $body,
@@ -191,7 +192,7 @@ impl Tensor {
 
     /// The shape; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
-        with_array!(self, array => array.shape())
+        with_array!(&self.0, array => array.shape())
     }
 
     /// The elements.
@@ -244,13 +245,13 @@ impl Tensor {
 
     /// Slices along the first axis, in this order; the rows have to be there.
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        with_array!(self, array => array.select(Axis(0), rows).into())
+        with_array!(&self.0, array => array.select(Axis(0), rows).into())
     }
 
     /// The elements as little-endian bytes in row-major order.
     pub fn to_le_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        with_array!(self, array => array.iter().for_each(|it| sealed::Bytes::write(*it, &mut bytes)));
+        with_array!(&self.0, array => array.iter().for_each(|it| sealed::Bytes::write(*it, &mut bytes)));
         bytes
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
+use nezha_graphs::ExternalData;
 use nezha_graphs::proto::{ModelProto, StringStringEntryProto};
 use prost::Message as _;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
@@ -18,9 +19,6 @@ pub const MESSAGE_LIMIT: u64 = i32::MAX as u64;
 const GRAPH: u32 = 7;
 const INITIALIZER: u32 = 5;
 const RAW_DATA: u32 = 9;
-
-/// Number of the enumerator `TensorProto.DataLocation.EXTERNAL`.
-const EXTERNAL: i32 = 1;
 
 /// A range of a file beside the `.onnx`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,8 +114,12 @@ impl<'g> Tensor<'g> {
         let mut header = lower::tensor(graph, initializer);
         let elements = match link {
             Some(link) => {
-                header.data_location = EXTERNAL;
-                header.external_data = external_data(link);
+                let place = ExternalData {
+                    location: &link.location,
+                    offset: link.offset,
+                    length: Some(link.length),
+                };
+                place.give_to(&mut header);
                 None
             }
             None => Some((
@@ -141,20 +143,6 @@ impl<'g> Tensor<'g> {
     fn field_size(&self) -> u64 {
         frame(INITIALIZER, self.size()).len() as u64 + self.size()
     }
-}
-
-fn external_data(link: &Link) -> Vec<StringStringEntryProto> {
-    [
-        ("location", link.location.clone()),
-        ("offset", link.offset.to_string()),
-        ("length", link.length.to_string()),
-    ]
-    .into_iter()
-    .map(|(key, value)| StringStringEntryProto {
-        key: key.to_owned(),
-        value,
-    })
-    .collect()
 }
 
 /// What stands before a field of `size` bytes: its number and its length.

@@ -1,16 +1,15 @@
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use nezha_graphs::ExternalData;
 use nezha_graphs::proto::{GraphProto, ModelProto, TensorProto};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::VerifyError;
 use crate::checkpoint::file;
-
-/// Number of the enumerator `TensorProto.DataLocation.EXTERNAL`.
-const EXTERNAL: i32 = 1;
 
 /// A file and what tells it apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -48,9 +47,12 @@ impl StoredModel {
     pub fn open(path: &Path, model: ModelProto) -> Result<Self, VerifyError> {
         let graph = model.graph.unwrap_or_default();
         let mut external = BTreeMap::new();
-        for tensor in graph.initializer.iter().filter(|it| is_external(it)) {
-            let location = entry(tensor, "location").unwrap_or_default();
-            if Path::new(location).file_name() != Some(location.as_ref()) {
+        for tensor in &graph.initializer {
+            let Some(place) = ExternalData::of(tensor) else {
+                continue;
+            };
+            let location = place.location;
+            if !place.is_beside_model() {
                 return Err(VerifyError::Outside {
                     path: path.to_owned(),
                     name: tensor.name.clone(),
@@ -77,19 +79,16 @@ impl StoredModel {
 
     /// The elements of an initializer.
     pub fn elements(&self, tensor: &TensorProto) -> Result<Bytes, VerifyError> {
-        if !is_external(tensor) {
+        let Some(place) = ExternalData::of(tensor) else {
             return Ok(tensor.raw_data.clone());
-        }
-        let location = entry(tensor, "location").unwrap_or_default();
-        let file = self.external.get(location).cloned().unwrap_or_default();
-        let number = |key| entry(tensor, key).and_then(|it| it.parse::<u64>().ok());
+        };
+        let file = self.external.get(place.location);
+        let file = file.cloned().unwrap_or_default();
         let size = file.len() as u64;
-        let start = number("offset").unwrap_or(0);
-        let length = number("length").unwrap_or(size.saturating_sub(start));
-        let end = start.saturating_add(length);
+        let Range { start, end } = place.range(size);
         if start > size || end > size {
             return Err(VerifyError::TooShort {
-                path: self.path.with_file_name(location),
+                path: self.path.with_file_name(place.location),
                 name: tensor.name.clone(),
                 start,
                 end,
@@ -108,13 +107,4 @@ impl StoredModel {
             .chain(external.map(|(name, bytes)| FileDigest::new(name, bytes)))
             .collect()
     }
-}
-
-fn is_external(tensor: &TensorProto) -> bool {
-    tensor.data_location == EXTERNAL
-}
-
-fn entry<'t>(tensor: &'t TensorProto, key: &str) -> Option<&'t str> {
-    let mut entries = tensor.external_data.iter();
-    entries.find(|it| it.key == key).map(|it| it.value.as_str())
 }

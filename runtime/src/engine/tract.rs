@@ -295,7 +295,7 @@ fn fact(graph: &InferenceModel, port: &Port) -> TractResult<InferenceFact> {
 }
 
 fn value(tensor: &Tensor) -> TractResult<TValue> {
-    with_array!(tensor, array => {
+    with_array!(&tensor.0, array => {
         // A tensor's layout is standard, so its elements are one slice.
         let elements = array.as_slice().unwrap_or_default();
         Ok(Value::from_shape(array.shape(), elements)?.into())

@@ -3,24 +3,31 @@
 use std::time::Duration;
 
 use nezha_graphs::proto::ModelProto;
-use nezha_runtime::{EngineError, EngineKind, EngineOptions, Optimization};
+use nezha_runtime::{EngineError, EngineKind, EngineOptions, Optimization, Profile, Session};
 use prost::Message;
+use tempfile::TempDir;
 
 use crate::options::{check, option_error};
 use crate::tiny;
 
+/// A session that was asked a few times, its profile, and the folder that has the profile's files.
+fn profiled(engine: &str) -> (Session, Profile, TempDir) {
+    let file = tiny::save(&tiny::embeddings());
+    let folder = tempfile::tempdir().unwrap();
+    let options = EngineOptions {
+        profile: Some(folder.path().join("profile")),
+        ..EngineOptions::default()
+    };
+    let session = tiny::open(&file, engine, &options);
+    check(&session, (2, 3), "profiled");
+    let profile = session.end_profiling().unwrap();
+    (session, profile, folder)
+}
+
 #[test]
 fn a_profile_tells_what_computed_which_node_in_which_run_and_for_how_long() {
-    let file = tiny::save(&tiny::embeddings());
     for (name, provider) in [("ort", "CPUExecutionProvider"), ("tract", "tract")] {
-        let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions {
-            profile: Some(folder.path().join("profile")),
-            ..EngineOptions::default()
-        };
-        let session = tiny::open(&file, name, &options);
-        check(&session, (2, 3), "profiled");
-        let profile = session.end_profiling().unwrap();
+        let (session, profile, _folder) = profiled(name);
         assert_eq!(profile.runs.len(), tiny::VOCAB_SIZE, "{name}");
         assert_eq!(
             profile.providers(),
@@ -76,16 +83,8 @@ fn sessions_of_a_pool_write_a_profile_each_and_tell_one() {
 
 #[test]
 fn traces_are_lists_of_events_with_a_beginning_and_a_duration() {
-    let file = tiny::save(&tiny::embeddings());
     for name in ["ort", "tract"] {
-        let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions {
-            profile: Some(folder.path().join("profile")),
-            ..EngineOptions::default()
-        };
-        let session = tiny::open(&file, name, &options);
-        check(&session, (2, 3), "profiled");
-        let profile = session.end_profiling().unwrap();
+        let (_, profile, _folder) = profiled(name);
         let text = std::fs::read_to_string(&profile.files[0]).unwrap();
         let events: serde_json::Value = serde_json::from_str(&text).unwrap();
         let events = events.as_array().unwrap();

@@ -262,7 +262,7 @@ fn device(kind: EngineKind) -> &'static str {
 
 /// A view of a tensor.
 fn value(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
-    with_array!(tensor, array => {
+    with_array!(&tensor.0, array => {
         // A tensor's layout is standard, so its elements are one slice.
         let elements = array.as_slice().unwrap_or_default();
         Ok(TensorRef::from_array_view((array.shape(), elements))?.into())

@@ -1,15 +1,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use nezha_graphs::ExternalData;
 use ort::session::builder::GraphOptimizationLevel;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::builder::Settings;
 use crate::doctor::Cpu;
 use crate::{EngineError, EngineKind, Model, native};
-
-/// `DataLocation.EXTERNAL` of onnx.proto.
-const EXTERNAL: i32 = 1;
 
 /// The optimised form of a model in the cache; ONNX Runtime makes it where it is missing.
 pub(super) fn optimized(
@@ -27,7 +25,7 @@ pub(super) fn optimized(
     let graph = model.proto().graph.iter();
     if graph
         .flat_map(|it| &it.initializer)
-        .any(|it| it.data_location == EXTERNAL)
+        .any(|it| ExternalData::of(it).is_some())
     {
         return Err(refused(
             "the model's weights are external: expected one with embedded weights",

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use nezha_graphs::{DType, Port};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::Session;
-use ort::value::{DynValue, TensorValueType};
+use ort::value::{DynValue, Tensor as OrtTensor, TensorValueType};
 
-use super::shared::owned;
 use super::{OrtEngine, tensor};
 use crate::engine::{EngineError, EngineKind, Resident, Residents};
+use crate::tensor::with_array;
 use crate::{Tensor, Tensors};
 
 /// An output of a run, where it was computed.
@@ -92,7 +92,11 @@ impl OrtEngine {
         let mut binding = session.create_binding()?;
         for (name, tensor) in inputs.iter() {
             // A view would be copied too, by a session of `ort`'s own that waits for itself.
-            binding.bind_input(name, &owned(tensor)?)?;
+            with_array!(&tensor.0, array => {
+                let elements = array.as_slice().unwrap_or_default().to_vec();
+                let value = OrtTensor::from_array((array.shape(), elements))?;
+                binding.bind_input(name, &value)?;
+            });
         }
         for (name, resident) in residents.iter() {
             let resident: &dyn Any = resident.as_ref();

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nezha_graphs::DType;
 use nezha_graphs::proto::TensorProto;
+use nezha_graphs::{DType, ExternalData};
 use ort::session::builder::{PrepackedWeights, SessionBuilder};
 use ort::value::{DynValue, Tensor as OrtTensor};
 
@@ -33,7 +34,7 @@ impl SharedWeights {
             let bytes = files.elements(initializer);
             let large = bytes.filter(|it| it.len() >= SMALLEST);
             if let Some(tensor) = large.and_then(|it| tensor(initializer, &it)) {
-                weights.push((initializer.name.clone(), Arc::new(owned(&tensor)?)));
+                weights.push((initializer.name.clone(), Arc::new(value(tensor)?)));
             }
         }
         Ok(Self {
@@ -66,31 +67,23 @@ impl WeightFiles {
 
     /// The elements of an initializer, row-major, little-endian.
     fn elements(&mut self, initializer: &TensorProto) -> Option<Bytes> {
-        /// What `data_location` is where the elements are in another file.
-        const EXTERNAL: i32 = 1;
-        if initializer.data_location != EXTERNAL {
+        let Some(place) = ExternalData::of(initializer) else {
             return Some(initializer.raw_data.clone());
-        }
-        let entry = |key: &str| {
-            let entries = &initializer.external_data;
-            let found = entries.iter().find(|it| it.key == key);
-            found.map(|it| it.value.as_str())
         };
-        let file = self.file(entry("location")?)?;
-        let start: usize = entry("offset").map_or(Ok(0), str::parse).ok()?;
-        let length = entry("length").map_or(Ok(file.len().checked_sub(start)?), str::parse);
-        let end = start.checked_add(length.ok()?)?;
-        (end <= file.len()).then(|| file.slice(start..end))
+        let file = self.file(&place)?;
+        let Range { start, end } = place.range(file.len() as u64);
+        let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+        file.get(range.clone())?;
+        Some(file.slice(range))
     }
 
     /// A file of the model's own folder.
-    fn file(&mut self, name: &str) -> Option<Bytes> {
-        let mut parts = Path::new(name).components();
-        let (Some(Component::Normal(_)), None) = (parts.next(), parts.next()) else {
+    fn file(&mut self, place: &ExternalData<'_>) -> Option<Bytes> {
+        if !place.is_beside_model() {
             return None;
-        };
-        let map = || native::map(&self.folder.join(name)).ok();
-        let mapped = self.mapped.entry(name.to_owned());
+        }
+        let map = || native::map(&self.folder.join(place.location)).ok();
+        let mapped = self.mapped.entry(place.location.to_owned());
         mapped.or_insert_with(map).clone()
     }
 }
@@ -102,11 +95,12 @@ fn tensor(initializer: &TensorProto, bytes: &[u8]) -> Option<Tensor> {
     Tensor::from_le_bytes(dtype, &shape.ok()?, bytes).ok()
 }
 
-/// A copy that ONNX Runtime may keep.
-pub(super) fn owned(tensor: &Tensor) -> ort::Result<DynValue> {
-    with_array!(tensor, array => {
-        // A tensor's layout is standard, so its elements are one slice.
-        let elements = array.as_slice().unwrap_or_default().to_vec();
-        Ok(OrtTensor::from_array((array.shape(), elements))?.into_dyn())
+/// The same tensor in ONNX Runtime; nothing is copied.
+fn value(tensor: Tensor) -> ort::Result<DynValue> {
+    with_array!(tensor.0, array => {
+        let shape = array.shape().to_vec();
+        // A tensor's layout is standard, so its elements are all that the vector has.
+        let (elements, _) = array.into_raw_vec_and_offset();
+        Ok(OrtTensor::from_array((shape, elements))?.into_dyn())
     })
 }
