@@ -9,10 +9,10 @@ mod fixtures;
 use std::collections::HashMap;
 
 use artifacts::{ENGINES, artifact, options, session, tensors};
-use fixtures::{Case, assert_close, bundled, fixtures};
+use fixtures::{Case, Fixture, assert_close, bundled, fixtures};
 use nezha_exporter::OPSETS;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
-use nezha_graphs::GraphOptions;
+use nezha_graphs::{GraphOptions, Head};
 use nezha_runtime::{Session, Tensors};
 
 fn run(session: &Session, context: &str, case: &Case) -> Tensors {
@@ -41,9 +41,20 @@ fn compare(context: &str, case: &Case, outputs: &Tensors, tolerance: f64) -> f64
 
 /// Runs the fixtures whose name `chosen` accepts; gives how many cases there were.
 fn parity(engine: &str, tolerance: f64, opset: u32, chosen: impl Fn(&str) -> bool) -> usize {
+    let fixtures = fixtures().into_iter().filter(|it| chosen(&it.name));
+    parity_of(engine, tolerance, opset, fixtures)
+}
+
+/// Runs fixtures; gives how many cases there were.
+fn parity_of(
+    engine: &str,
+    tolerance: f64,
+    opset: u32,
+    fixtures: impl Iterator<Item = Fixture>,
+) -> usize {
     let mut worst = (0.0, String::new());
     let mut compared = 0;
-    for fixture in fixtures().iter().filter(|it| chosen(&it.name)) {
+    for fixture in fixtures {
         let mut sessions = HashMap::new();
         // Generation is another test's.
         for case in fixture
@@ -98,6 +109,34 @@ fn every_opset_gives_the_numbers_of_transformers_in_every_engine() {
             let compared = parity(engine, tolerance, opset, |name| chosen.contains(&name));
             assert!(compared > 25, "only {compared} cases were compared");
         }
+    }
+}
+
+/// Where neither hidden states nor attentions are asked for, the graph of such a head computes no
+/// other token in its last layer.
+#[test]
+fn a_head_that_reads_the_first_token_alone_gives_the_numbers_of_transformers() {
+    let heads = [
+        Head::NextSentence,
+        Head::SequenceClassification,
+        Head::MultipleChoice,
+    ];
+    let is_whole = |name: &str| name.contains("hidden_states") || name.contains("attentions");
+    for (engine, tolerance) in ENGINES {
+        let fixtures = fixtures().into_iter().filter(|it| heads.contains(&it.head));
+        let fixtures = fixtures.filter(|it| {
+            ["reach-0/", "reach-4/"]
+                .iter()
+                .any(|r| it.name.starts_with(r))
+        });
+        let without = fixtures.map(|mut fixture| {
+            for case in &mut fixture.cases {
+                case.outputs.retain(|name, _| !is_whole(name));
+            }
+            fixture
+        });
+        let compared = parity_of(engine, tolerance, 17, without);
+        assert!(compared > 25, "only {compared} cases were compared");
     }
 }
 

@@ -1,13 +1,14 @@
 //! Which heads a checkpoint can give: `architectures` decides whose `classifier` it is, tensors
 //! decide the rest.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use nezha_graphs::{GraphOptions, Head, OptionError, Precision};
 
 use crate::checkpoint::Checkpoint;
-use crate::graph::{Content, Graph, WeightError, Weights};
+use crate::graph::{WeightError, Weights};
 use crate::nezha::{self, BuildError};
 
 /// The heads that read `classifier.weight`; nothing in its shape tells them apart for sure.
@@ -227,6 +228,7 @@ impl Needs {
         let mut supposed = Supposed {
             checkpoint,
             shapes: BTreeMap::new(),
+            read: RefCell::default(),
         };
         let mut faults = Vec::new();
         loop {
@@ -235,9 +237,11 @@ impl Needs {
             let opset = *super::OPSETS.start();
             let precision = Precision::default();
             match nezha::build(&supposed, config, head, &options, opset, precision) {
-                Ok(graph) => {
-                    let weights = weight_names(&graph).map(str::to_owned).collect();
-                    return Ok(Self { weights, faults });
+                Ok(_) => {
+                    return Ok(Self {
+                        weights: supposed.read.into_inner(),
+                        faults,
+                    });
                 }
                 Err(BuildError::Weight { source, .. }) if faults.len() < MOST_FAULTS => {
                     let (name, shape) = name_and_shape(&source);
@@ -260,26 +264,18 @@ impl Needs {
 struct Supposed<'c> {
     checkpoint: &'c Checkpoint,
     shapes: BTreeMap<String, Vec<usize>>,
+    /// The weights that the graph was built from, also those that do nothing for its outputs.
+    read: RefCell<BTreeSet<String>>,
 }
 
 impl Weights for Supposed<'_> {
     fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.read.borrow_mut().insert(name.to_owned());
         match self.shapes.get(name) {
             Some(shape) => Some(shape),
             None => self.checkpoint.shape(name),
         }
     }
-}
-
-/// The weights that a graph reads.
-fn weight_names(graph: &Graph) -> impl Iterator<Item = &str> {
-    graph
-        .initializers
-        .iter()
-        .filter_map(|it| match &it.content {
-            Content::Weight { name, .. } => Some(name.as_str()),
-            Content::Inline(_) => None,
-        })
 }
 
 fn name_and_shape(fault: &WeightError) -> (&str, &[usize]) {

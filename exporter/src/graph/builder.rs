@@ -280,6 +280,12 @@ impl<'w> Builder<'w> {
         }
     }
 
+    /// Whether `value` follows from weights and constants alone, so that engines compute it once.
+    pub(super) fn is_constant(&self, value: Value) -> bool {
+        let graph = &self.state.borrow().graph;
+        graph.is_constant(value)
+    }
+
     /// What `value` was converted to before, or what `convert` makes of it now.
     pub(super) fn converted<const N: usize>(
         &self,

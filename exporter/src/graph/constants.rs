@@ -2,12 +2,22 @@ use nezha_graphs::DType;
 
 use super::{Element, Scope, Value};
 
+/// What constants of these numbers are called. Names differ in letters and digits, since burn-onnx
+/// drops all else, and two of one name would be one value to it.
+fn name<T: ToString>(dtype: &str, numbers: &[T]) -> String {
+    let numbers = numbers
+        .iter()
+        .map(|it| it.to_string().replace('-', "minus_"));
+    let parts: Vec<String> = [dtype.to_owned()].into_iter().chain(numbers).collect();
+    format!("constants/{}", parts.join("_"))
+}
+
 /// Constants; equal ones are one value.
 impl Scope<'_> {
     /// A float32 of rank 0.
     pub fn float(&self, number: f32) -> Value {
         let bytes = number.to_le_bytes().to_vec();
-        let name = format!("constants/{number:?}");
+        let name = name("float", &[format!("{number:?}")]);
         self.builder.constant(name, DType::F32, &[], bytes, None)
     }
 
@@ -20,7 +30,7 @@ impl Scope<'_> {
 
     /// An int32 of rank 0.
     pub fn int32(&self, number: i32) -> Value {
-        let name = format!("constants/int32_{number}");
+        let name = name("int32", &[number]);
         let bytes = number.to_le_bytes().to_vec();
         let elements = Some(vec![Element::Number(number.into())]);
         self.builder
@@ -39,14 +49,14 @@ impl Scope<'_> {
 
     /// A uint8 of rank 0.
     pub fn uint8(&self, number: u8) -> Value {
-        let name = format!("constants/uint8_{number}");
+        let name = name("uint8", &[number]);
         self.builder
             .constant(name, DType::U8, &[], vec![number], None)
     }
 
     /// An int64 of rank 0.
     pub fn int64(&self, number: i64) -> Value {
-        let name = format!("constants/{number}");
+        let name = name("int64", &[number]);
         let elements = Some(vec![Element::Number(number)]);
         let bytes = number.to_le_bytes().to_vec();
         self.builder
@@ -57,8 +67,7 @@ impl Scope<'_> {
     pub fn vector(&self, numbers: &[i64]) -> Value {
         let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
         let elements = numbers.iter().copied().map(Element::Number).collect();
-        let list: Vec<String> = numbers.iter().map(i64::to_string).collect();
-        let name = format!("constants/[{}]", list.join(","));
+        let name = name("int64s", numbers);
         let shape = [numbers.len()];
         self.builder
             .constant(name, DType::I64, &shape, bytes, Some(elements))

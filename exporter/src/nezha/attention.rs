@@ -7,12 +7,19 @@
 //! context_i  = Σ_j p[i,j]·(v_j + T[r(i,j)])
 //! ```
 //!
-//! A head mask multiplies p. It is the same for all keys, so it multiplies the context instead,
-//! which is smaller; the constant term of the relative context comes out right that way too.
+//! What is the same for all keys is taken out of the sums over them:
+//!
+//! - `q_i·b_key`, with b_key the bias of the keys, is a constant in the scores of a row, which its
+//!   softmax does not see: keys are computed without their bias.
+//! - The weights p sum to 1: the row `T[2M]` that [`relative`](super::relative) splits off its sum
+//!   is added to the bias of the values.
+//! - A head mask multiplies p, that is the context, which is smaller.
+//!
+//! A cache has keys and values as the checkpoint makes them, so there both stay as they are.
 
 use nezha_graphs::Config;
 
-use super::ops::linear;
+use super::ops::{linear, product};
 use super::relative::RelativePositions;
 use crate::graph::{Scope, Value, WeightError};
 
@@ -45,21 +52,38 @@ pub fn attention(
     past: Option<[Value; 2]>,
     head_mask: Option<Value>,
 ) -> Result<Attention, WeightError> {
-    let project = |name: &str, x: Value| linear(&s.at(name), x, config.hidden_size);
+    let [query, key, value] = ["query", "key", "value"].map(|it| s.at(it));
+    let hidden = config.hidden_size;
     let heads = |x: Value| split_heads(s, config, x);
     let masked = |x: Value| head_mask.map_or(x, |mask| s.mul(x, mask));
+    let relative = &setting.relative;
 
     let scale = s.float(1.0 / (config.head_size() as f32).sqrt());
-    let q = s.mul(heads(project("query", x)?), scale);
-    let k = heads(project("key", source)?);
-    let v = heads(project("value", source)?);
-    let present = past.map(|[keys, values]| [s.concat(2, &[keys, k]), s.concat(2, &[values, v])]);
-    let [k, v] = present.unwrap_or([k, v]);
+    let q = s.mul(heads(linear(&query, x, hidden)?), scale);
+    let (k, v, present) = match past {
+        None => {
+            let bias = s.add(value.weight("bias", &[hidden])?, relative.last_of_heads());
+            // A checkpoint without it is not whole, although its elements don't matter.
+            key.weight("bias", &[hidden])?;
+            let k = product(&key, source, hidden)?;
+            let v = s.add(product(&value, source, hidden)?, bias);
+            (heads(k), heads(v), None)
+        }
+        Some([keys, values]) => {
+            let k = s.concat(2, &[keys, heads(linear(&key, source, hidden)?)]);
+            let v = s.concat(2, &[values, heads(linear(&value, source, hidden)?)]);
+            (k, v, Some([k, v]))
+        }
+    };
 
     let content = s.matmul(q, s.transpose(k, &[0, 1, 3, 2]));
-    let scores = s.add(content, setting.relative.scores(s, q));
+    let scores = relative.add_scores(s, content, q);
     let p = s.softmax(s.add(scores, setting.mask));
-    let context = s.add(s.matmul(p, v), setting.relative.context(s, p));
+    let context = relative.add_context(s, s.matmul(p, v), p);
+    let context = match past {
+        None => context,
+        Some(_) => s.add(context, relative.last()),
+    };
 
     Ok(Attention {
         context: merge_heads(s, config, masked(context)),

@@ -38,23 +38,41 @@ struct Shared<'t> {
     cross: Option<(Setting<'t>, Value)>,
 }
 
+/// The tokens whose last hidden state is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// All of them.
+    All,
+    /// The first one. Then the last layer, which no other layer reads, computes no other.
+    First,
+}
+
 /// Runs all layers over `x` [batch, sequence, H].
 pub fn encoder(
     s: &Scope,
     config: &Config,
     inputs: &Inputs,
     x: Value,
+    read: Tokens,
 ) -> Result<Encoded, WeightError> {
     let table = RelativeTable::new(&s.at("relative_positions_encoding"), config);
-    let shared = Shared::new(s, config, inputs, &table);
+    let shared = Shared::new(s, config, inputs, &table, Tokens::All);
+    let of_first = || Shared::new(s, config, inputs, &table, Tokens::First);
+    let of_first = (read == Tokens::First).then(of_first);
     let mut encoded = Encoded {
         hidden_states: vec![x],
         layers: Vec::new(),
     };
     let mut x = x;
-    for i in 0..config.num_hidden_layers {
+    let last = config.num_hidden_layers - 1;
+    for i in 0..=last {
+        let s = &s.at("encoder.layer").at(i);
+        let (shared, queries) = match &of_first {
+            Some(shared) if i == last => (shared, s.gather(x, s.vector(&[0]), 1)),
+            _ => (&shared, x),
+        };
         let attentions;
-        (x, attentions) = layer(&s.at("encoder.layer").at(i), config, inputs, &shared, i, x)?;
+        (x, attentions) = layer(s, config, inputs, shared, i, queries, x)?;
         encoded.hidden_states.push(x);
         encoded.layers.push(attentions);
     }
@@ -62,13 +80,23 @@ pub fn encoder(
 }
 
 impl<'t> Shared<'t> {
-    fn new(s: &Scope, config: &Config, inputs: &Inputs, table: &'t RelativeTable) -> Self {
+    fn new(
+        s: &Scope,
+        config: &Config,
+        inputs: &Inputs,
+        table: &'t RelativeTable,
+        queries: Tokens,
+    ) -> Self {
         let relative = &s.at("relative_positions_encoding");
-        let [batch, queries] = [0, 1].map(|axis| relative.shape(inputs.tokens, axis, axis + 1));
+        let [batch, tokens] = [0, 1].map(|axis| relative.shape(inputs.tokens, axis, axis + 1));
         let past = inputs.past_length(relative);
         let keys = match past {
             Some(_) => relative.shape(inputs.attention_mask, 1, 2),
-            None => queries,
+            None => tokens,
+        };
+        let queries = match queries {
+            Tokens::All => tokens,
+            Tokens::First => relative.vector(&[1]),
         };
         let places = Places::new(relative, batch, queries, keys, past);
         let masks = &s.at("attention_mask");
@@ -94,7 +122,7 @@ impl<'t> Shared<'t> {
     }
 }
 
-/// Layer `i`, over the output `x` of the one before.
+/// Layer `i` for the tokens `x`, over all tokens as the layer before gives them, `source`.
 fn layer(
     s: &Scope,
     config: &Config,
@@ -102,6 +130,7 @@ fn layer(
     shared: &Shared,
     i: usize,
     x: Value,
+    source: Value,
 ) -> Result<(Value, LayerAttentions), WeightError> {
     let head_mask = inputs.head_mask_of_layer(s, i);
     let place = &s.at("attention");
@@ -111,7 +140,7 @@ fn layer(
         config,
         &shared.own,
         x,
-        x,
+        source,
         past,
         head_mask,
     )?;

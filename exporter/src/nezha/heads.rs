@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use nezha_graphs::{Config, GraphOptions, Head, ProblemType};
+use nezha_graphs::{Config, GraphOptions, Head, Pooling, ProblemType};
 
+use super::encoder::Tokens;
 use super::inputs::Inputs;
 use super::ops::{activate, layer_norm, linear};
 use super::{loss, pooling};
@@ -15,8 +16,21 @@ pub struct HeadInputs<'i> {
     pub inputs: &'i Inputs,
     /// The word embeddings, [vocab_size, H].
     pub words: Value,
-    /// The output of the last layer, [batch, sequence, H].
+    /// The output of the last layer for the [tokens read](tokens_read), [batch, sequence or 1, H].
     pub last_hidden_state: Value,
+}
+
+/// The tokens that the outputs need the last layer for: pooler and `cls` pooling read the first one.
+pub fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
+    let reads_first = match head {
+        Head::NextSentence | Head::SequenceClassification | Head::MultipleChoice => true,
+        Head::Base => options.pooling == Some(Pooling::Cls),
+        _ => false,
+    };
+    match reads_first && !options.hidden_states && !options.attentions {
+        true => Tokens::First,
+        false => Tokens::All,
+    }
 }
 
 /// The head's outputs by name; more than the signature asks for does no harm, since what no output

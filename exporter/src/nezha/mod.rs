@@ -84,7 +84,8 @@ fn compose(
     let place = &s.at("embeddings");
     let words = embeddings::word_embeddings(place, config)?;
     let embedded = embeddings::embeddings(place, config, &inputs, words)?;
-    let encoded = encoder::encoder(s, config, &inputs, embedded)?;
+    let read = heads::tokens_read(head, options);
+    let encoded = encoder::encoder(s, config, &inputs, embedded, read)?;
 
     let states = heads::HeadInputs {
         inputs: &inputs,

@@ -6,9 +6,14 @@ use crate::graph::{Scope, Value, WeightError};
 
 /// `x·Wᵀ + b` with the `weight` [`width`, inputs] and `bias` [`width`] of this place.
 pub fn linear(s: &Scope, x: Value, width: usize) -> Result<Value, WeightError> {
-    let weight = s.transposed_weight("weight", [width, s.width(x)])?;
     let bias = s.weight("bias", &[width])?;
-    Ok(s.add(s.matmul(x, weight), bias))
+    Ok(s.add(product(s, x, width)?, bias))
+}
+
+/// `x·Wᵀ` with the `weight` [`width`, inputs] of this place.
+pub fn product(s: &Scope, x: Value, width: usize) -> Result<Value, WeightError> {
+    let weight = s.transposed_weight("weight", [width, s.width(x)])?;
+    Ok(s.matmul(x, weight))
 }
 
 /// LayerNorm over the last axis with the `weight` and `bias` of this place.

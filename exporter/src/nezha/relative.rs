@@ -17,6 +17,8 @@
 //! ```text
 //! Σ_r w[i,r]·T[r] = Σ_{0<r<2M} band[i,r]·T'[r] + left[i]·T'[0] + T[2M]
 //! ```
+//!
+//! The last term is the same for all queries and keys; the values have it in their bias.
 
 use nezha_graphs::{Config, DType};
 
@@ -31,12 +33,14 @@ pub struct RelativeTable {
     differences: Value,
     /// T[2M], [1, D].
     last: Value,
+    /// T[2M] once for each head, [H].
+    last_of_heads: Value,
 }
 
 /// The relative positions of queries and keys, once for all layers.
 pub struct RelativePositions<'t> {
     table: &'t RelativeTable,
-    /// Absent where M = 0, when all pairs share one row.
+    /// Absent where M = 0, when all pairs share the row T[2M] = T[0].
     clipped: Option<Clipped>,
 }
 
@@ -104,10 +108,12 @@ impl RelativeTable {
         let rows = 2 * m + 1;
         let table = s.floats("table", &[rows, depth], &relative_position_table(m, depth));
         let last = s.slice(table, 0, rows - 1, rows);
+        let heads = s.vector(&[config.num_attention_heads as i64, depth as i64]);
         Self {
             transposed: s.transpose(table, &[1, 0]),
             differences: s.sub(table, last),
             last,
+            last_of_heads: s.reshape(s.expand(last, heads), &[config.hidden_size as i64]),
         }
     }
 }
@@ -122,19 +128,20 @@ impl<'t> RelativePositions<'t> {
         }
     }
 
-    /// `q_i·T[r(i, j)]`, [batch, A, queries, keys] or a shape that broadcasts to it;
-    /// `q` [batch, A, queries, D].
-    pub fn scores(&self, s: &Scope, q: Value) -> Value {
+    /// The scores `content` [batch, A, queries, keys] with `q_i·T[r(i, j)]`; `q` [batch, A, queries, D].
+    ///
+    /// Where M = 0 that is a constant in the scores of a row, which no softmax sees.
+    pub fn add_scores(&self, s: &Scope, content: Value, q: Value) -> Value {
+        let Some(clipped) = &self.clipped else {
+            return content;
+        };
         let by_row = s.matmul(q, self.table.transposed);
-        match &self.clipped {
-            Some(clipped) => s.gather_elements(by_row, clipped.rows, 3),
-            None => by_row,
-        }
+        s.add(content, s.gather_elements(by_row, clipped.rows, 3))
     }
 
-    /// `Σ_j p[i, j]·T[r(i, j)]`, [batch, A, queries, D] or a shape that broadcasts to it;
+    /// The context of the values, [batch, A, queries, D], with `Σ_j p[i, j]·T[r(i, j)] − T[2M]`;
     /// `p` [batch, A, queries, keys], each row of which sums to 1.
-    pub fn context(&self, s: &Scope, p: Value) -> Value {
+    pub fn add_context(&self, s: &Scope, context: Value, p: Value) -> Value {
         let Some(Clipped {
             left,
             left_row,
@@ -142,12 +149,22 @@ impl<'t> RelativePositions<'t> {
             ..
         }) = &self.clipped
         else {
-            return self.table.last;
+            return context;
         };
         let near = s.mul(s.gather_elements(p, band.keys, 3), band.inside);
         let left = s.sum_probabilities(s.mul(p, *left), 3);
-        let context = s.add(s.matmul(near, band.rows), s.mul(left, *left_row));
-        s.add(context, self.table.last)
+        let relative = s.add(s.matmul(near, band.rows), s.mul(left, *left_row));
+        s.add(context, relative)
+    }
+
+    /// T[2M], [1, D].
+    pub fn last(&self) -> Value {
+        self.table.last
+    }
+
+    /// T[2M] once for each head, [H].
+    pub fn last_of_heads(&self) -> Value {
+        self.table.last_of_heads
     }
 }
 
@@ -171,8 +188,8 @@ impl Band {
         let m = config.max_relative_position;
         let offsets: Vec<i32> = (1..2 * m as i32).map(|row| row - m as i32).collect();
         let key = s.add(places.query, s.int32s("band", &offsets));
-        let last = s.sub(scalar(s, places.keys), s.int32(1));
-        let kept = s.clip(key, s.int32(0), last);
+        let last = s.sub(s.squeeze(places.keys, &[0]), s.int64(1));
+        let kept = at_most(s, at_least_0(s, key), s.cast(last, DType::I32));
         let width = s.vector(&[offsets.len() as i64]);
         Self {
             keys: per_head(s, config, places, kept, width),
@@ -180,6 +197,16 @@ impl Band {
             rows: s.slice(table.differences, 0, 1, 2 * m),
         }
     }
+}
+
+/// `max(x, 0)` of int32.
+fn at_least_0(s: &Scope, x: Value) -> Value {
+    s.clip(x, s.int32(0), s.int32(i32::MAX))
+}
+
+/// `min(x, most)` of int32, without a Clip whose bound is computed: burn-onnx can't have one.
+fn at_most(s: &Scope, x: Value, most: Value) -> Value {
+    s.sub(most, at_least_0(s, s.sub(most, x)))
 }
 
 /// Repeats indices [queries, `width`] for every text and head, as GatherElements wants them.

@@ -26,7 +26,7 @@ pub(super) fn lower(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Value> {
         | Op::ReduceSum
         | Op::MeanAll
         | Op::SumAll => single,
-        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max | Op::Concat { .. } => common(s, inputs)?,
+        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max | Op::Concat { .. } => common(s, inputs),
         Op::Gather { .. } if s.builder.weight_of(inputs[0]).is_some() => half,
         _ => return None,
     };
@@ -41,18 +41,17 @@ pub(super) fn lower(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Value> {
 }
 
 /// What the inputs of an element-wise operation meet in: half if all are that are not free to be
-/// either, as weights and single numbers are.
-fn common(s: &Scope, inputs: &[Value]) -> Option<fn(&Scope, Value) -> Value> {
-    let is_free = |value: &Value| {
-        s.value_type(*value).shape.is_empty() || s.builder.weight_of(*value).is_some()
-    };
+/// either, as single numbers are and what follows from weights alone.
+fn common(s: &Scope, inputs: &[Value]) -> fn(&Scope, Value) -> Value {
+    let is_free =
+        |value: &Value| s.value_type(*value).shape.is_empty() || s.builder.is_constant(*value);
     let has = |dtype| {
         let fixed = inputs.iter().filter(|it| !is_free(it));
         fixed.into_iter().any(|it| s.value_type(*it).dtype == dtype)
     };
     match (has(DType::F32), has(DType::F16)) {
-        (true, _) => Some(single),
-        (false, true) => Some(half),
-        (false, false) => None,
+        (false, true) => half,
+        // What is computed once too, from weights that are stored in half.
+        _ => single,
     }
 }
