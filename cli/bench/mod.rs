@@ -67,6 +67,16 @@ pub struct Args {
         default_value = "16,128,512"
     )]
     sequence: Vec<NonZeroUsize>,
+    /// Single sizes, texts in a batch by tokens in each (1x16,8x128), in place of every --batch with
+    /// every --sequence.
+    #[arg(
+        long,
+        value_name = "BxN,BxN",
+        value_delimiter = ',',
+        value_parser = shape,
+        conflicts_with_all = ["batch", "sequence", "text"]
+    )]
+    shapes: Vec<(NonZeroUsize, NonZeroUsize)>,
     /// Threads of a run; the engine's default where absent.
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     threads: Vec<NonZeroUsize>,
@@ -111,6 +121,12 @@ fn seconds(text: &str) -> Result<f64, String> {
         Ok(seconds) if seconds > 0.0 && f64::is_finite(seconds) => Ok(seconds),
         _ => Err("expected a number of seconds above 0".to_owned()),
     }
+}
+
+fn shape(text: &str) -> Result<(NonZeroUsize, NonZeroUsize), String> {
+    let numbers = text.split_once('x');
+    let shape = numbers.and_then(|(batch, sequence)| batch.parse().ok().zip(sequence.parse().ok()));
+    shape.ok_or_else(|| "expected two numbers above 0, like 8x128".to_owned())
 }
 
 /// Measures and prints, or compares.
@@ -159,9 +175,9 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The batches that every contender runs.
 fn cases(args: &Args, models: &[Model]) -> Result<Vec<Case>> {
-    let batches = args.batch.iter().map(|it| it.get());
     if let Some(file) = &args.text {
         let folder = args.models[0].parent().unwrap_or(Path::new(""));
+        let batches = args.batch.iter().map(|it| it.get());
         return batches
             .map(|batch| Case::text(file, folder, batch))
             .collect();
@@ -169,9 +185,16 @@ fn cases(args: &Args, models: &[Model]) -> Result<Vec<Case>> {
     let vocabularies = models.iter().map(inputs::vocabulary);
     let vocabularies = vocabularies.collect::<Result<Vec<_>>>()?;
     let vocabulary = vocabularies.into_iter().min().context("no model")?;
-    let shapes = batches.flat_map(|batch| args.sequence.iter().map(move |it| (batch, it.get())));
+    let mut shapes = args.shapes.clone();
+    if shapes.is_empty() {
+        let batches = args.batch.iter();
+        shapes = batches
+            .flat_map(|batch| args.sequence.iter().map(|sequence| (*batch, *sequence)))
+            .collect();
+    }
+    let shapes = shapes.into_iter();
     Ok(shapes
-        .map(|(batch, sequence)| Case::random(batch, sequence, vocabulary))
+        .map(|(batch, sequence)| Case::random(batch.get(), sequence.get(), vocabulary))
         .collect())
 }
 

@@ -206,6 +206,31 @@ fn real_texts_keep_their_own_lengths() {
 }
 
 #[test]
+fn single_shapes_are_measured_alone_and_in_their_order() {
+    let folder = artifact("nezha-tiny-zh-sentiment");
+    let model = folder.path().join("model.onnx");
+    let mut arguments = vec!["--engines", "tract", "--json", "-", "--shapes", "3x5,1x9"];
+    arguments.extend(SHORT);
+    let output = bench(&arguments, &model);
+    assert!(output.status.success(), "{output:?}");
+    let document = json(&output.stdout);
+    let cells = document["cells"].as_array().unwrap().iter();
+    let shapes: Vec<_> = cells.map(|it| (&it["batch"], &it["sequence"])).collect();
+    assert_eq!(shapes, [(&3.into(), &5.into()), (&1.into(), &9.into())]);
+
+    for shape in ["8", "0x4", "1x"] {
+        arguments[5] = shape;
+        let output = bench(&arguments, &model);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(message.contains("like 8x128"), "{message}");
+    }
+    let output = bench(&["--shapes", "1x8", "--batch", "1"], &model);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("cannot be used with"), "{message}");
+}
+
+#[test]
 fn a_comparison_names_what_became_slower_and_ends_with_one() {
     let folder = artifact("nezha-tiny-zh-sentiment");
     let [old, new] = ["old.json", "new.json"].map(|it| folder.path().join(it));

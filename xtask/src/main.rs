@@ -2,6 +2,8 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -28,16 +30,9 @@ enum Xtask {
         #[arg(long, default_value = "python3")]
         python: PathBuf,
     },
-    /// Export the same random weights with other exporters too, and measure all of them with
-    /// `nezha bench`; the results go to target/peers.
-    Peers {
-        /// A Python that has benches/peers/requirements.txt installed.
-        #[arg(long, default_value = "python3")]
-        python: PathBuf,
-        /// Time for each shape in each contender.
-        #[arg(long, default_value = "5")]
-        seconds: String,
-    },
+    /// Measure our artifact, the same random weights in other stacks and a plain BERT side by side;
+    /// target/peers/peers.md, .csv and .svg tell the results.
+    Peers(Peers),
     /// Load every head in other people's stacks, each installed as pinned, and print the table.
     Interop {
         /// Only the stacks whose name has this in it.
@@ -49,13 +44,32 @@ enum Xtask {
     },
 }
 
+#[derive(clap::Args)]
+struct Peers {
+    /// A Python that has benches/peers/requirements.txt installed.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
+    /// Batch x tokens.
+    #[arg(long, default_value = "1x16,1x64,1x128,8x128,1x512,4x512")]
+    shapes: String,
+    /// Time for each shape in each stack.
+    #[arg(long, default_value = "2")]
+    seconds: String,
+    /// Threads of a run in each stack.
+    #[arg(long, default_value = "2")]
+    threads: String,
+    /// Measure what other exporters made in an earlier call, in place of making it anew.
+    #[arg(long)]
+    made: bool,
+}
+
 fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Test { arguments } => test(&arguments),
         Xtask::GpuBuild => gpu_build(),
         Xtask::Bless => bless(),
         Xtask::Fixtures { python } => fixtures(&python),
-        Xtask::Peers { python, seconds } => peers(&python, &seconds),
+        Xtask::Peers(arguments) => peers(&arguments),
         Xtask::Interop { only, python } => interop(only, &python),
     };
     match result {
@@ -111,29 +125,69 @@ fn fixtures(python: &Path) -> Result<()> {
         .finish()
 }
 
-/// The plain BERT comes first: ratios are to it.
-const PEERS: [&str; 4] = ["bert", "ours/model", "torchscript", "dynamo"];
+/// What ONNX Runtime measures; the plain BERT comes first, whose time `nezha bench` divides by.
+const PEERS: [&str; 6] = [
+    "bert",
+    OURS,
+    "torchscript",
+    "dynamo",
+    "bert_int8",
+    "ours/model_int8",
+];
+const OURS: &str = "ours/model";
 
-fn peers(python: &Path, seconds: &str) -> Result<()> {
+fn peers(arguments: &Peers) -> Result<()> {
     let folder = Path::new("target/peers");
-    let script = "benches/peers/make.py";
-    Command::new(python).arg(script).arg(folder).finish()?;
+    let script = |name| {
+        let mut script = Command::new(&arguments.python);
+        script
+            .arg(Path::new("benches/peers").join(name))
+            .arg(folder);
+        script
+    };
+    if !arguments.made {
+        script("make.py").finish()?;
+    }
     let mut export = nezha();
     export.arg("export").arg(folder.join("checkpoint"));
-    export.args(["--head", "base", "--force", "-o"]);
+    export.args(["--head", "base", "--dtype", "fp32,int8", "--force", "-o"]);
     export.arg(folder.join("ours")).finish()?;
-    // Where an exporter failed there is no file; its script has said so.
-    let models = PEERS.map(|name| folder.join(name).with_extension("onnx"));
-    let models = models.iter().filter(|it| root().join(it).exists());
-    let mut bench = nezha();
-    bench.arg("bench").args(models);
-    bench.args(["--engines", "ort:cpu", "--batch", "1,4,8"]);
-    bench.args(["--sequence", "16,64,128,512", "--seconds", seconds]);
-    for (option, name) in [("--json", "json"), ("--csv", "csv"), ("--report", "html")] {
-        let file = folder.join("peers").with_extension(name);
-        bench.arg(option).arg(file);
-    }
-    bench.finish()
+
+    let bench = |models: &[&str], engines| {
+        let models = models.iter();
+        let files = models.map(|it| folder.join(it).with_extension("onnx"));
+        let mut bench = nezha();
+        // Where an exporter failed there is no file; make.py keeps the reason for the report.
+        bench
+            .arg("bench")
+            .args(files.filter(|it| root().join(it).exists()));
+        bench.args(["--engines", engines]);
+        bench
+    };
+    let measure = |mut command: Command, results| {
+        let results = folder.join(results);
+        // What fails must not be told by an earlier call's numbers.
+        match fs::remove_file(root().join(&results)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        command.args([
+            "--shapes",
+            &arguments.shapes,
+            "--seconds",
+            &arguments.seconds,
+        ]);
+        command.args(["--threads", &arguments.threads, "--json"]);
+        command.arg(results).finish()
+    };
+    let measured = [
+        measure(bench(&PEERS, "ort:cpu"), "onnx.json"),
+        measure(bench(&[OURS], "ort:cpu,tract"), "tract.json"),
+        measure(script("python_peers.py"), "python.json"),
+    ];
+    script("report.py").finish()?;
+    // What failed is a row of the report.
+    measured.into_iter().collect()
 }
 
 /// The checkpoints that transformers.js answers for, in folders named by their heads.
