@@ -25,6 +25,10 @@ pub struct EngineResources {
     /// Have ONNX Runtime leave the weights as they are stored: less memory, slower runs.
     #[arg(long)]
     low_memory: bool,
+    /// Have tract keep a plan, with a copy of the weights, for each of the last N shapes of the
+    /// inputs: on some processors faster, see `nezha bench --tract-plans`.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    tract_plans: usize,
     /// Have TensorRT keep its engines here: building one takes minutes.
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     tensorrt_cache: Option<PathBuf>,
@@ -69,6 +73,7 @@ impl EngineResources {
         EngineOptions {
             threads: self.threads,
             low_memory: self.low_memory,
+            tract_plans: self.tract_plans,
             tensorrt: TensorRtOptions {
                 engine_cache: self.tensorrt_cache.clone(),
                 fp16: self.tensorrt_fp16,

@@ -97,6 +97,9 @@ pub struct Args {
     /// Keep the workers on these processors (Linux).
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     cpus: Vec<usize>,
+    /// Have tract keep a plan for each of the last N shapes.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    tract_plans: usize,
     /// The ONNX Runtime library, or the folder that holds it.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
@@ -269,6 +272,9 @@ fn start(args: &Args, contender: Contender, model: &Path) -> Runner {
     ];
     if let Some(threads) = contender.key.threads {
         arguments.extend(["--threads".into(), threads.to_string().into()]);
+    }
+    if args.tract_plans > 0 {
+        arguments.extend(["--tract-plans".into(), args.tract_plans.to_string().into()]);
     }
     if let Some(library) = &args.ort_library {
         arguments.extend(["--ort-library".into(), library.into()]);

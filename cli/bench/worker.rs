@@ -29,6 +29,8 @@ pub struct Args {
     engine: EngineKind,
     #[arg(long)]
     threads: Option<NonZeroUsize>,
+    #[arg(long, default_value_t = 0)]
+    tract_plans: usize,
     #[arg(long)]
     ort_library: Option<PathBuf>,
     #[arg(long, value_delimiter = ',')]
@@ -40,6 +42,7 @@ pub fn run(args: Args) -> Result<()> {
     pin(&args.cpus)?;
     let options = EngineOptions {
         threads: args.threads,
+        tract_plans: args.tract_plans,
         ort_library: args.ort_library,
         ..EngineOptions::default()
     };

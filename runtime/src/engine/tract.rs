@@ -66,7 +66,10 @@ impl TractEngine {
             plan,
             shaped,
             recorder,
-            description: format!("tract {VERSION} (CPU)"),
+            description: match options.tract_plans {
+                0 => format!("tract {VERSION} (CPU)"),
+                plans => format!("tract {VERSION} (CPU, plans for {plans} shapes)"),
+            },
             inputs,
             outputs: model.signature().outputs.clone(),
         })
@@ -192,7 +195,7 @@ fn sizes(ports: &[Port], inputs: &Tensors) -> Sizes {
     sizes
 }
 
-/// Plans that take one shape each, for a third of the time: tract folds and fuses what it knows.
+/// Plans that take one shape each: tract folds and fuses what it knows.
 struct Shaped {
     graph: TypedModel,
     plans: Recent<Sizes, Result<Plan, String>>,
