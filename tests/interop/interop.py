@@ -49,7 +49,7 @@ def main():
     cases = work / "cases"
     make_cases(work, arguments.artifacts.resolve(), arguments.answers.resolve(), cases)
     # burn-onnx turns the models into code when its runner is built.
-    os.environ["NEZHA_INTEROP_MODELS"] = str(arguments.artifacts.resolve())
+    os.environ["NEZHA_INTEROP_MODELS"] = str(work / "burn")
     rows = [(stack["stack"], run(stack, work, cases)) for stack in chosen]
     table = markdown(rows)
     (work / "results.md").write_text(table, encoding="utf-8")

@@ -203,8 +203,9 @@ const NOT_OPTIMUM: [&str; 2] = ["next-sentence", "pretraining"];
 
 fn interop(only: Option<String>, python: &Path) -> Result<()> {
     let (fixtures, work) = (Path::new("tests/fixtures/reach-4"), "target/interop");
-    let [artifacts, triton, optimum, transformers_js] =
-        ["artifacts", "triton", "optimum", "transformersjs"].map(|it| Path::new(work).join(it));
+    let [artifacts, burn, triton, optimum, transformers_js] =
+        ["artifacts", "burn", "triton", "optimum", "transformersjs"]
+            .map(|it| Path::new(work).join(it));
     let export = |checkpoint: &Path, head: &OsStr, target: &Path, options: &[&str]| {
         let mut export = nezha();
         export.arg("export").arg(checkpoint).arg("--head").arg(head);
@@ -216,6 +217,13 @@ fn interop(only: Option<String>, python: &Path) -> Result<()> {
     for checkpoint in subfolders(fixtures)? {
         let head = checkpoint.file_name().context("a folder without name")?;
         export(&checkpoint, head, &artifacts.join(head), &outputs)?;
+        // Its code moves the base model's last hidden state twice, where it is an output twice.
+        export(
+            &checkpoint,
+            head,
+            &burn.join(head),
+            &["--outputs", "attentions"],
+        )?;
         let options = [&served[..], &outputs].concat();
         export(&checkpoint, head, &triton, &options)?;
         if !NOT_OPTIMUM.iter().any(|it| head == *it) {
