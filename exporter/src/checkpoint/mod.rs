@@ -28,6 +28,7 @@ mod weights;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use nezha_graphs::{Activation, Config};
 use xxhash_rust::xxh3::Xxh3Default;
 
@@ -167,13 +168,15 @@ impl Checkpoint {
         self.find(name).map(|(info, _)| info)
     }
 
-    /// The row-major bytes of the weight `name`, little-endian and unaligned, where a file holds
-    /// them in one piece.
+    /// The row-major bytes of the weight `name`, little-endian and unaligned.
     ///
-    /// `None` where there is no such weight, and where it has to be read, as from PyTorch's files;
-    /// [`WeightInfo::location`] tells the latter beforehand.
-    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
-        self.find(name).and_then(|(_, source)| source.data.slice())
+    /// They stay where they are mapped or in memory; those of PyTorch's files are read each time.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoSuchWeight`], or that of reading the file.
+    pub fn bytes(&self, name: &str) -> Result<Bytes, CheckpointError> {
+        let (_, source) = self.require(name)?;
+        source.data.bytes(&source.file)
     }
 
     /// The elements of the weight `name` in row-major order, as f32.

@@ -52,12 +52,4 @@ impl Data {
             Data::Torch(tensor) => torch::read(tensor, path),
         }
     }
-
-    /// The row-major bytes where they need no reading.
-    pub fn slice(&self) -> Option<&[u8]> {
-        match self {
-            Data::Slice { bytes, .. } => Some(bytes),
-            Data::Torch(_) => None,
-        }
-    }
 }

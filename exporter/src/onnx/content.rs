@@ -25,34 +25,36 @@ pub fn write_content(
             name,
             layout: Layout::AsStored,
             encoding,
-        } => match stored(checkpoint, name, *encoding) {
-            Some(bytes) => Ok(out.write_all(bytes)?),
-            None => convert(checkpoint, name, *encoding, out),
+        } => match is_unchanged(checkpoint, name, *encoding) {
+            true => Ok(out.write_all(&checkpoint.bytes(name)?)?),
+            false => convert(checkpoint, name, *encoding, out),
         },
         Content::Weight {
             name,
             layout: Layout::Transposed,
             encoding,
         } => {
+            let bytes = match is_unchanged(checkpoint, name, *encoding) {
+                true => checkpoint.bytes(name)?,
+                false => {
+                    let mut bytes = Vec::new();
+                    convert(checkpoint, name, *encoding, &mut bytes)?;
+                    bytes.into()
+                }
+            };
             let (size, columns) = (encoding.dtype().size(), columns(checkpoint, name));
-            if let Some(bytes) = stored(checkpoint, name, *encoding) {
-                return transpose(bytes, size, columns, out);
-            }
-            let mut bytes = Vec::new();
-            convert(checkpoint, name, *encoding, &mut bytes)?;
             transpose(&bytes, size, columns, out)
         }
     }
 }
 
-/// The bytes of a weight that needs no conversion, where they lie.
-fn stored<'c>(checkpoint: &'c Checkpoint, name: &str, encoding: Encoding) -> Option<&'c [u8]> {
-    let same = match checkpoint.weight(name)?.storage {
-        Storage::F32 => encoding == Encoding::F32,
-        Storage::F16 => encoding == Encoding::F16,
-        Storage::BF16 | Storage::F64 => false,
-    };
-    checkpoint.bytes(name).filter(|_| same)
+/// Whether an encoding gives a weight's bytes as the checkpoint has them.
+fn is_unchanged(checkpoint: &Checkpoint, name: &str, encoding: Encoding) -> bool {
+    match checkpoint.weight(name).map(|it| it.storage) {
+        Some(Storage::F32) => encoding == Encoding::F32,
+        Some(Storage::F16) => encoding == Encoding::F16,
+        Some(Storage::BF16 | Storage::F64) | None => false,
+    }
 }
 
 /// Writes the elements of a weight encoded, row after row.
