@@ -1,6 +1,6 @@
 """Measures what runs in Python: transformers' eager model, our artifact in OpenVINO, a plain BERT as their anchor.
 
-    python benches/peers/python_peers.py FOLDER --json FILE [--shapes 1x16,8x128] [--seconds 2] [--threads 2]
+    python benches/peers/python_peers.py FOLDER --json FILE [--shapes 1x16,8x128] [--seconds 3] [--threads 2]
 
 FOLDER is make.py's, with our artifact in ours/. It is done as `nezha bench` does it: each stack is a process of its
 own, and for every shape they take turns, each turn after a run that does not count. Load times leave out imports; peak
@@ -248,7 +248,7 @@ def main():
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--json", type=Path, required=True)
     arguments.add_argument("--shapes", default="1x16,1x128", help="batch x tokens")
-    arguments.add_argument("--seconds", type=float, default=2, help="time for each shape in each stack")
+    arguments.add_argument("--seconds", type=float, default=3, help="time for each shape in each stack")
     arguments.add_argument("--threads", type=int, default=2)
     arguments = arguments.parse_args()
     shapes = [shape(it) for it in arguments.shapes.split(",")]

@@ -52,8 +52,8 @@ struct Peers {
     /// Batch x tokens.
     #[arg(long, default_value = "1x16,1x64,1x128,8x128,1x512,4x512")]
     shapes: String,
-    /// Time for each shape in each stack.
-    #[arg(long, default_value = "2")]
+    /// Time for each shape in each stack; 3 seconds are a quarter of an hour in all on two cores.
+    #[arg(long, default_value = "3")]
     seconds: String,
     /// Threads of a run in each stack.
     #[arg(long, default_value = "2")]
