@@ -19,7 +19,7 @@ from time import perf_counter
 
 import numpy
 
-ROUNDS, RUNS = 5, 50
+ROUNDS = 5
 # The last runs of a warm-up have to take about as long as those before them.
 STABLE_RUNS, STABLE_WITHIN = 5, 0.05
 PACKAGES = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "openvino", "numpy"]
@@ -98,10 +98,10 @@ class Worker:
                 return len(times), True
         return len(times), False
 
-    def measure(self, runs, seconds):
+    def measure(self, seconds):
         self.once()
         start, times = perf_counter(), []
-        while not times or (len(times) < runs and since(start) < 1e3 * seconds):
+        while not times or since(start) < 1e3 * seconds:
             times.append(self.once())
         return times
 
@@ -219,7 +219,7 @@ def measure_shape(contenders, batch, sequence, seconds):
             cell["measured"] = {"samples_ms": [], "warm_up_runs": runs, "stable": stable}
     for _ in range(ROUNDS):
         for number, cell in enumerate(cells):
-            if samples := attempt(number, "measure", RUNS // ROUNDS, seconds / ROUNDS):
+            if samples := attempt(number, "measure", seconds / ROUNDS):
                 cell["measured"]["samples_ms"].append(samples)
     for number, cell in enumerate(cells):
         peak = attempt(number, "peak")
