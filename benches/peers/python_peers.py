@@ -1,6 +1,6 @@
 """Measures what runs in Python: transformers' eager model, our artifact in OpenVINO, a plain BERT as their anchor.
 
-    python benches/peers/python_peers.py FOLDER --json FILE [--shapes 1x16,8x128] [--seconds 2] [--threads 2]
+    python benches/peers/python_peers.py FOLDER --json FILE [--shapes 1x16,8x128] [--seconds 3] [--threads 2]
 
 FOLDER is make.py's, with our artifact in ours/. It is done as `nezha bench` does it: each stack is a process of its
 own, and for every shape they take turns, each turn after a run that does not count. Load times leave out imports; peak
@@ -19,7 +19,7 @@ from time import perf_counter
 
 import numpy
 
-ROUNDS, RUNS = 5, 50
+ROUNDS = 5
 # The last runs of a warm-up have to take about as long as those before them.
 STABLE_RUNS, STABLE_WITHIN = 5, 0.05
 PACKAGES = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "openvino", "numpy"]
@@ -98,10 +98,10 @@ class Worker:
                 return len(times), True
         return len(times), False
 
-    def measure(self, runs, seconds):
+    def measure(self, seconds):
         self.once()
         start, times = perf_counter(), []
-        while not times or (len(times) < runs and since(start) < 1e3 * seconds):
+        while not times or since(start) < 1e3 * seconds:
             times.append(self.once())
         return times
 
@@ -219,7 +219,7 @@ def measure_shape(contenders, batch, sequence, seconds):
             cell["measured"] = {"samples_ms": [], "warm_up_runs": runs, "stable": stable}
     for _ in range(ROUNDS):
         for number, cell in enumerate(cells):
-            if samples := attempt(number, "measure", RUNS // ROUNDS, seconds / ROUNDS):
+            if samples := attempt(number, "measure", seconds / ROUNDS):
                 cell["measured"]["samples_ms"].append(samples)
     for number, cell in enumerate(cells):
         peak = attempt(number, "peak")
@@ -248,7 +248,7 @@ def main():
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--json", type=Path, required=True)
     arguments.add_argument("--shapes", default="1x16,1x128", help="batch x tokens")
-    arguments.add_argument("--seconds", type=float, default=2, help="time for each shape in each stack")
+    arguments.add_argument("--seconds", type=float, default=3, help="time for each shape in each stack")
     arguments.add_argument("--threads", type=int, default=2)
     arguments = arguments.parse_args()
     shapes = [shape(it) for it in arguments.shapes.split(",")]

@@ -215,8 +215,8 @@ def conditions(results, bench):
         f"{bench['started'][:10]}, `cargo xtask peers` of nezha {bench['nezha']}: base size, {layers} layers",
         f"{machine['cpu']}, {machine['logical_cores']} logical cores, {machine['memory_bytes'] / 2**30:.0f} GiB, "
         f"{machine['system']}; load average {machine['load_average']:.1f} when it began",
-        f"{bench['contenders'][0]['threads']} threads in every stack; {method['rounds']} rounds, at most "
-        f"{method['runs']} runs or {method['seconds']:g} s of each shape, at least a run each round",
+        f"{bench['contenders'][0]['threads']} threads in every stack; {method['rounds']} rounds, together "
+        f"{method['seconds']:g} s of each shape in each stack, and a run each round at least",
         f"`nezha bench`: {', '.join(dict.fromkeys(it for it in engines if it))}",
         f"Python: {', '.join(f'{name} {version}' for name, version in versions.items())}",
     ]

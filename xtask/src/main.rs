@@ -52,8 +52,8 @@ struct Peers {
     /// Batch x tokens.
     #[arg(long, default_value = "1x16,1x64,1x128,8x128,1x512,4x512")]
     shapes: String,
-    /// Time for each shape in each stack.
-    #[arg(long, default_value = "2")]
+    /// Time for each shape in each stack; 3 seconds are a quarter of an hour in all on two cores.
+    #[arg(long, default_value = "3")]
     seconds: String,
     /// Threads of a run in each stack.
     #[arg(long, default_value = "2")]
@@ -135,6 +135,9 @@ const PEERS: [&str; 6] = [
     "ours/model_int8",
 ];
 const OURS: &str = "ours/model";
+/// More than there is time for. On two cores, runs take twice as long in the first 70 ms or so of a
+/// turn that follows one of another process of ONNX Runtime; ten short runs would be nothing else.
+const RUNS: &str = "1000";
 
 fn peers(arguments: &Peers) -> Result<()> {
     let folder = Path::new("target/peers");
@@ -161,7 +164,7 @@ fn peers(arguments: &Peers) -> Result<()> {
         bench
             .arg("bench")
             .args(files.filter(|it| root().join(it).exists()));
-        bench.args(["--engines", engines]);
+        bench.args(["--engines", engines, "--runs", RUNS]);
         bench
     };
     let measure = |mut command: Command, results| {
