@@ -54,6 +54,8 @@ fn product(s: &Scope, x: Value, matrix: Value) -> Option<Value> {
     };
     let [x, scale] = quantize(s, x);
     let sums = s.matmul_integer(x, elements, s.uint8(ZERO_POINT));
+    // One scale after the other: the product of both, made first, would have ONNX Runtime fuse all of it into
+    // a MatMulIntegerToFloat, which has one scale for all rows.
     Some(s.mul(s.mul(s.cast(sums, DType::F32), scale), columns))
 }
 
