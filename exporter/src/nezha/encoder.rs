@@ -68,7 +68,10 @@ pub fn encoder(
     for i in 0..=last {
         let s = &s.at("encoder.layer").at(i);
         let (shared, queries) = match &of_first {
-            Some(shared) if i == last => (shared, s.gather(x, s.vector(&[0]), 1)),
+            Some(shared) if i == last => {
+                let place = s.at("attention.self");
+                (shared, place.gather(x, place.vector(&[0]), 1))
+            }
             _ => (&shared, x),
         };
         let attentions;
@@ -94,23 +97,26 @@ impl<'t> Shared<'t> {
             Some(_) => relative.shape(inputs.attention_mask, 1, 2),
             None => tokens,
         };
-        let queries = match queries {
-            Tokens::All => tokens,
-            Tokens::First => relative.vector(&[1]),
+        let places = |s: &Scope, keys| {
+            let all = Places::new(s, batch, tokens, keys, past);
+            match queries {
+                Tokens::All => all,
+                Tokens::First => all.of_first_query(s),
+            }
         };
-        let places = Places::new(relative, batch, queries, keys, past);
+        let own_places = places(relative, keys);
         let masks = &s.at("attention_mask");
         let own = Setting {
             mask: match config.is_decoder {
-                true => mask::causal(masks, inputs.attention_mask, &places),
+                true => mask::causal(masks, inputs.attention_mask, &own_places),
                 false => mask::padding(masks, inputs.attention_mask),
             },
-            relative: RelativePositions::new(relative, config, table, &places),
+            relative: RelativePositions::new(relative, config, table, &own_places),
         };
         let cross = inputs.encoder.as_ref().map(|encoder| {
             let relative = &s.at("cross_relative_positions_encoding");
             let keys = relative.shape(encoder.attention_mask, 1, 2);
-            let places = Places::new(relative, batch, queries, keys, past);
+            let places = places(relative, keys);
             let masks = &s.at("encoder_attention_mask");
             let setting = Setting {
                 mask: mask::padding(masks, encoder.attention_mask),

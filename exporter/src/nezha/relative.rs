@@ -94,6 +94,18 @@ impl Places {
             key: s.unsqueeze(positions(keys), &[0]),
         }
     }
+
+    /// The same for the first query alone.
+    ///
+    /// Its position is picked from all, although it is known: tract takes seconds to load a graph in
+    /// which all positions of a band follow from constants and the length.
+    pub fn of_first_query(self, s: &Scope) -> Self {
+        Self {
+            queries: s.vector(&[1]),
+            query: s.gather(self.query, s.vector(&[0]), 0),
+            ..self
+        }
+    }
 }
 
 /// A count, int64 [1], as an int32 of rank 0.
