@@ -62,12 +62,12 @@ pub fn attention(
     let q = s.mul(heads(linear(&query, x, hidden)?), scale);
     let (k, v, present) = match past {
         None => {
-            let bias = s.add(value.weight("bias", &[hidden])?, relative.last_of_heads());
+            let k = product(&key, source, hidden)?;
             // A checkpoint without it is not whole, although its elements don't matter.
             key.weight("bias", &[hidden])?;
-            let k = product(&key, source, hidden)?;
-            let v = s.add(product(&value, source, hidden)?, bias);
-            (heads(k), heads(v), None)
+            let v = product(&value, source, hidden)?;
+            let bias = s.add(value.weight("bias", &[hidden])?, relative.last_of_heads());
+            (heads(k), heads(s.add(v, bias)), None)
         }
         Some([keys, values]) => {
             let k = s.concat(2, &[keys, heads(linear(&key, source, hidden)?)]);

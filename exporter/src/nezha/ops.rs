@@ -6,8 +6,9 @@ use crate::graph::{Scope, Value, WeightError};
 
 /// `x·Wᵀ + b` with the `weight` [`width`, inputs] and `bias` [`width`] of this place.
 pub fn linear(s: &Scope, x: Value, width: usize) -> Result<Value, WeightError> {
+    let product = product(s, x, width)?;
     let bias = s.weight("bias", &[width])?;
-    Ok(s.add(product(s, x, width)?, bias))
+    Ok(s.add(product, bias))
 }
 
 /// `x·Wᵀ` with the `weight` [`width`, inputs] of this place.
