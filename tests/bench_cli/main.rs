@@ -206,6 +206,22 @@ fn real_texts_keep_their_own_lengths() {
 }
 
 #[test]
+fn plans_for_single_shapes_are_told() {
+    let folder = artifact("nezha-tiny-zh");
+    let mut arguments = vec!["--engines", "tract", "--json", "-", "--shapes", "1x5"];
+    arguments.extend(["--tract-plans", "2"]);
+    arguments.extend(SHORT);
+    let output = bench(&arguments, &folder.path().join("model.onnx"));
+    assert!(output.status.success(), "{output:?}");
+    let contender = &json(&output.stdout)["contenders"][0];
+    let description = contender["description"].as_str().unwrap();
+    assert!(
+        description.ends_with("(CPU, plans for 2 shapes)"),
+        "{description}"
+    );
+}
+
+#[test]
 fn single_shapes_are_measured_alone_and_in_their_order() {
     let folder = artifact("nezha-tiny-zh-sentiment");
     let model = folder.path().join("model.onnx");
