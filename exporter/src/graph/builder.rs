@@ -24,8 +24,12 @@ pub(super) enum Conversion {
     Half,
     /// The same in single precision.
     Single,
-    /// Each row in 8 bits, and the rows' scales.
+    /// Each row in 8 bits, and the largest magnitude of each.
     Int8Rows,
+    /// The step of 8 bits, of an input.
+    Step,
+    /// A column of ones for the keys of a mask.
+    Ones,
     /// A weight as it is in the artifact.
     Encoded(Encoding),
 }
@@ -85,6 +89,12 @@ impl<'w> Builder<'w> {
         let value = state.value(port.name.clone(), value_type);
         state.graph.inputs.push((port.clone(), value));
         value
+    }
+
+    /// The input that was added first.
+    pub(super) fn first_input(&self) -> Option<Value> {
+        let graph = &self.state.borrow().graph;
+        graph.inputs.first().map(|(_, value)| *value)
     }
 
     /// Makes `value` the output of `port`, whose name it takes.

@@ -215,9 +215,9 @@ impl<'g> Scope<'g> {
         self.node(Op::ReduceSum, &[x, self.vector(&[axis])])
     }
 
-    /// The sum along `axis`, which stays with size 1, of probabilities: they sum to at most 1.
-    pub fn sum_probabilities(&self, p: Value, axis: i64) -> Value {
-        lowering::sum_probabilities(self, p, axis)
+    /// `Σ p·mask` along the last axis, which stays with size 1; `mask` [queries, keys] has 0 and 1.
+    pub fn sum_where(&self, p: Value, mask: Value) -> Value {
+        lowering::sum_where(self, p, mask)
     }
 
     /// Another shape: 0 keeps an axis, −1 takes what is left.

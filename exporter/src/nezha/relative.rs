@@ -164,7 +164,7 @@ impl<'t> RelativePositions<'t> {
             return context;
         };
         let near = s.mul(s.gather_elements(p, band.keys, 3), band.inside);
-        let left = s.sum_probabilities(s.mul(p, *left), 3);
+        let left = s.sum_where(p, *left);
         let relative = s.add(s.matmul(near, band.rows), s.mul(left, *left_row));
         s.add(context, relative)
     }

@@ -6,8 +6,12 @@
 //! x·Wᵀ ≈ r·c·((X − 128)·Vᵀ)
 //! ```
 //!
-//! The sums are of whole numbers, exact in any order: a token's answer is the same bits alone, padded
-//! and in any batch.
+//! The sums are of whole numbers, exact in any order. So a token's answer is the same bits alone, padded
+//! at the end and in any batch, where an engine adds what follows after what comes first.
+//!
+//! With m = max|x|, r is m/127. The quotient by 127 goes to the scales of the columns, as there are
+//! fewer of them, and as a number of all rows it has ONNX Runtime compute the whole product in one
+//! kernel, see [`step`].
 
 use nezha_graphs::DType;
 
@@ -16,17 +20,14 @@ use crate::graph::builder::Conversion;
 use crate::graph::weight::{Encoding, Layout};
 use crate::graph::{Scope, Value};
 
-/// The largest magnitude of a signed byte that −x has too.
-const LARGEST: f32 = 127.0;
+/// One step of a row whose largest magnitude is 1: that of a signed byte which has an opposite is 127.
+const STEP: f32 = 1.0 / 127.0;
 
 /// Where 0 is among unsigned bytes.
 const ZERO_POINT: u8 = 128;
 
 /// A row of zeros must not be divided by its largest element.
 const LEAST: f32 = 1e-30;
-
-/// 1 in fixed point: a little more still fits an int32, and 2⁻³⁰ is far below what int8 resolves.
-const ONE: f32 = (1 << 30) as f32;
 
 pub(super) fn lower(s: &Scope, op: &MatrixOp) -> Option<Value> {
     match *op {
@@ -38,12 +39,15 @@ pub(super) fn lower(s: &Scope, op: &MatrixOp) -> Option<Value> {
     }
 }
 
-/// In fixed point: engines add floating-point numbers in an order that depends on how many there
-/// are, so that padding would change the last bit.
-pub(super) fn sum_probabilities(s: &Scope, p: Value, axis: i64) -> Value {
-    let fixed = s.cast(s.mul(p, s.float(ONE)), DType::I32);
-    let sum = s.cast(s.reduce_sum(fixed, axis), DType::F32);
-    s.mul(sum, s.float(1.0 / ONE))
+/// As a product of matrices: a ReduceSum adds in an order that depends on how many there are, so that
+/// padding would change the last bit.
+pub(super) fn sum_where(s: &Scope, p: Value, mask: Value) -> Value {
+    let [ones] = s.converted(mask, Conversion::Ones, || {
+        let keys = s.range(s.squeeze(s.shape(mask, 1, 2), &[0]));
+        let ones = s.clip(s.cast(keys, DType::F32), s.float(1.0), s.float(1.0));
+        [s.unsqueeze(ones, &[1])]
+    });
+    s.matmul(s.mul(p, mask), ones)
 }
 
 fn product(s: &Scope, x: Value, matrix: Value) -> Option<Value> {
@@ -52,11 +56,27 @@ fn product(s: &Scope, x: Value, matrix: Value) -> Option<Value> {
         Layout::Transposed => elements,
         Layout::AsStored => s.transpose(elements, &[1, 0]),
     };
-    let [x, scale] = quantize(s, x);
-    let sums = s.matmul_integer(x, elements, s.uint8(ZERO_POINT));
-    // One scale after the other: the product of both, made first, would have ONNX Runtime fuse all of it into
-    // a MatMulIntegerToFloat, which has one scale for all rows.
-    Some(s.mul(s.mul(s.cast(sums, DType::F32), scale), columns))
+    let [x, largest] = quantize(s, x);
+    let sums = s.cast(
+        s.matmul_integer(x, elements, s.uint8(ZERO_POINT)),
+        DType::F32,
+    );
+    Some(s.mul(s.mul(sums, s.mul(step(s), columns)), largest))
+}
+
+/// 1/127, [1], known only when the graph runs.
+///
+/// ONNX Runtime has a MatMulIntegerToFloat for `sums·(a·columns)` with a number a for all rows, which
+/// saves two passes over the result. A constant it would fold into the columns before it looks.
+fn step(s: &Scope) -> Value {
+    let Some(input) = s.builder.first_input() else {
+        return s.float(STEP);
+    };
+    let [step] = s.converted(input, Conversion::Step, || {
+        let size = s.cast(s.shape(input, 0, 1), DType::F32);
+        [s.clip(size, s.float(STEP), s.float(STEP))]
+    });
+    step
 }
 
 fn rows(s: &Scope, table: Value, indices: Value) -> Option<Value> {
@@ -76,14 +96,12 @@ fn quantized(s: &Scope, matrix: Value) -> Option<(Value, Value)> {
     Some((elements, scales))
 }
 
-/// x as uint8, and the scale of each row.
+/// x as uint8, and the largest magnitude of each row.
 fn quantize(s: &Scope, x: Value) -> [Value; 2] {
     s.converted(x, Conversion::Int8Rows, || {
         let largest = s.max(s.row_max(s.abs(x)), s.float(LEAST));
-        let scaled = s.mul(x, s.div(s.float(LARGEST), largest));
-        [
-            s.quantize_linear(scaled, s.float(1.0), s.uint8(ZERO_POINT)),
-            s.div(largest, s.float(LARGEST)),
-        ]
+        let scaled = s.div(x, largest);
+        let elements = s.quantize_linear(scaled, s.float(STEP), s.uint8(ZERO_POINT));
+        [elements, largest]
     })
 }

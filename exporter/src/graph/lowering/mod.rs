@@ -28,11 +28,14 @@ pub(super) fn lower(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Value> {
     }
 }
 
-/// The sum along `axis`, which stays, of numbers that sum to at most 1.
-pub(super) fn sum_probabilities(s: &Scope, p: Value, axis: i64) -> Value {
+/// `Σ p·mask` along the last axis, which stays with size 1.
+pub(super) fn sum_where(s: &Scope, p: Value, mask: Value) -> Value {
     match s.builder.precision {
-        Precision::Int8 => int8::sum_probabilities(s, p, axis),
-        _ => s.reduce_sum(p, axis),
+        Precision::Int8 => int8::sum_where(s, p, mask),
+        _ => {
+            let last = s.value_type(p).shape.len() as i64 - 1;
+            s.reduce_sum(s.mul(p, mask), last)
+        }
     }
 }
 
