@@ -5,6 +5,8 @@
 //! running catch panics and turn them into errors. Nothing is shared that a panic could leave half
 //! written: loading builds everything anew, a run has its own state over an immutable plan.
 
+mod elementwise;
+
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -263,6 +265,7 @@ fn caught<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R, String> {
 /// The plan of a graph that is decluttered.
 fn optimized(mut graph: TypedModel) -> TractResult<Plan> {
     graph.optimize()?;
+    elementwise::replace(&mut graph)?;
     graph.into_runnable()
 }
 
@@ -329,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_version_is_the_one_that_the_workspace_pins() {
-        let manifest = include_str!("../../../Cargo.toml");
+        let manifest = include_str!("../../../../Cargo.toml");
         let pin = format!("tract-onnx = \"={VERSION}\"");
         assert!(manifest.contains(&pin), "Cargo.toml has no line {pin}");
     }
