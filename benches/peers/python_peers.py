@@ -22,6 +22,8 @@ import numpy
 ROUNDS = 5
 # The last runs of a warm-up have to take about as long as those before them.
 STABLE_RUNS, STABLE_WITHIN = 5, 0.05
+# As in `nezha bench`: the first runs of a turn take longer than those after.
+TURN_WARM_UP_MS = 100
 PACKAGES = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "openvino", "numpy"]
 
 
@@ -99,7 +101,10 @@ class Worker:
         return len(times), False
 
     def measure(self, seconds):
+        start = perf_counter()
         self.once()
+        while since(start) < TURN_WARM_UP_MS:
+            self.once()
         start, times = perf_counter(), []
         while not times or since(start) < 1e3 * seconds:
             times.append(self.once())

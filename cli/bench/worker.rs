@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nezha_runtime::{EngineKind, EngineOptions, Session, Tensors};
@@ -20,6 +20,9 @@ use crate::{tensors_file, texts};
 const STABLE_RUNS: usize = 5;
 /// How much longer or shorter the runs before may have taken.
 const STABLE_WITHIN: f64 = 0.05;
+
+/// A turn's first runs, 50 to 75 ms of them, take longer than those after.
+const WARM_UP: Duration = Duration::from_millis(100);
 
 /// Compute what another process measures; started by `nezha bench`.
 #[derive(clap::Args)]
@@ -189,11 +192,20 @@ impl Worker {
             .collect())
     }
 
-    fn measure(&self, runs: usize, seconds: f64) -> Result<Reply> {
-        // Others ran in between: the caches are theirs, and the threads asleep.
-        if let Some(batch) = self.batches.first() {
+    /// Others ran in between: the caches are theirs, the threads asleep.
+    fn warm_up(&self) -> Result<()> {
+        let begin = Instant::now();
+        for batch in self.batches.iter().cycle() {
             self.session.run(batch.clone())?;
+            if begin.elapsed() >= WARM_UP {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    fn measure(&self, runs: usize, seconds: f64) -> Result<Reply> {
+        self.warm_up()?;
         let begin = Instant::now();
         let mut samples = Vec::new();
         while samples.is_empty()

@@ -135,8 +135,7 @@ const PEERS: [&str; 6] = [
     "ours/model_int8",
 ];
 const OURS: &str = "ours/model";
-/// More than there is time for. On two cores, runs take twice as long in the first 70 ms or so of a
-/// turn that follows one of another process of ONNX Runtime; ten short runs would be nothing else.
+/// More than there is time for: short shapes have as many runs as their seconds hold.
 const RUNS: &str = "1000";
 
 fn peers(arguments: &Peers) -> Result<()> {
