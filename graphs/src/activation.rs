@@ -35,6 +35,21 @@ impl Activation {
         ("swish", Activation::Silu),
         ("tanh", Activation::Tanh),
     ];
+
+    /// How far below 0 a result may be, rounded up to four digits; `None` for Tanh, which goes as far
+    /// below as above.
+    ///
+    /// `x · σ(x)` is least where `1 + x · (1 − σ(x)) = 0`; the others are much like it.
+    pub fn depth(self) -> Option<f32> {
+        match self {
+            Self::Gelu => Some(0.17),
+            Self::GeluTanh | Self::GeluFast => Some(0.1701),
+            Self::QuickGelu => Some(0.1637),
+            Self::Relu => Some(0.0),
+            Self::Silu => Some(0.2785),
+            Self::Tanh => None,
+        }
+    }
 }
 
 impl FromStr for Activation {

@@ -42,6 +42,8 @@ struct State {
     constants: BTreeMap<(&'static str, Vec<usize>, Vec<u8>), Value>,
     /// What a value was converted to, so that it is once for all who read it.
     conversions: BTreeMap<(Value, Conversion), Vec<Value>>,
+    /// How far below 0 the elements of a value may be, where somebody said so.
+    depths: BTreeMap<Value, f32>,
     error: Option<GraphError>,
 }
 
@@ -67,6 +69,7 @@ impl<'w> Builder<'w> {
                 node_names: BTreeMap::new(),
                 constants: BTreeMap::new(),
                 conversions: BTreeMap::new(),
+                depths: BTreeMap::new(),
                 error: None,
             }),
         }
@@ -294,6 +297,15 @@ impl<'w> Builder<'w> {
     pub(super) fn is_constant(&self, value: Value) -> bool {
         let graph = &self.state.borrow().graph;
         graph.is_constant(value)
+    }
+
+    pub(super) fn note_depth(&self, value: Value, depth: f32) {
+        self.state.borrow_mut().depths.insert(value, depth);
+    }
+
+    /// How far below 0 the elements of `value` may be, where that is known.
+    pub(super) fn depth(&self, value: Value) -> Option<f32> {
+        self.state.borrow().depths.get(&value).copied()
     }
 
     /// What `value` was converted to before, or what `convert` makes of it now.

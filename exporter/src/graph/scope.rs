@@ -34,6 +34,11 @@ impl<'g> Scope<'g> {
         self.builder.value_type(value)
     }
 
+    /// Says that no element of `value` is below −`depth`.
+    pub fn note_depth(&self, value: Value, depth: f32) {
+        self.builder.note_depth(value, depth);
+    }
+
     /// Whether the checkpoint has the weight `name` of this place.
     pub fn has_weight(&self, name: &str) -> bool {
         self.builder

@@ -27,7 +27,7 @@ pub fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Result<Value, WeightErro
 
 /// The activation, element by element; see [`Activation`] for the formulas.
 pub fn activate(s: &Scope, activation: Activation, x: Value) -> Value {
-    match activation {
+    let active = match activation {
         Activation::Gelu if s.opset() >= 20 => s.gelu(x, false),
         Activation::Gelu => {
             // In this order ONNX Runtime recognises the formula and runs it as one kernel.
@@ -53,7 +53,11 @@ pub fn activate(s: &Scope, activation: Activation, x: Value) -> Value {
         Activation::Relu => s.relu(x),
         Activation::Silu => s.mul(x, s.sigmoid(x)),
         Activation::Tanh => s.tanh(x),
+    };
+    if let Some(depth) = activation.depth() {
+        s.note_depth(active, depth);
     }
+    active
 }
 
 /// `½x · (1 + tanh(inner))`.

@@ -157,6 +157,22 @@ mod tests {
     }
 
     #[test]
+    fn activations_are_as_deep_as_they_say_and_hardly_less() {
+        let x: Array1<f64> = (-200_000..200_000).map(|i| f64::from(i) * 1e-4).collect();
+        for (name, activation) in Activation::SPELLINGS {
+            let least = activate(activation, x.clone()).fold(0.0, |least: f64, y| least.min(*y));
+            let depth = match activation.depth() {
+                Some(depth) => f64::from(depth),
+                None => 1.0,
+            };
+            assert!(
+                -depth <= least && least < 1e-4 - depth,
+                "{name}: {least}, but a depth of {depth}"
+            );
+        }
+    }
+
+    #[test]
     fn softmax_of_equal_scores_is_uniform_however_low_they_are() {
         let lowest = f64::from(f32::MIN);
         let uniform = softmax(Array1::from_elem(4, lowest).view());

@@ -96,10 +96,14 @@ fn quantized(s: &Scope, matrix: Value) -> Option<(Value, Value)> {
     Some((elements, scales))
 }
 
-/// x as uint8, and the largest magnitude of each row.
+/// x as uint8, and the largest magnitude of each row; after an activation that hardly goes below 0,
+/// the largest element, and at least what the activation may be below.
 fn quantize(s: &Scope, x: Value) -> [Value; 2] {
     s.converted(x, Conversion::Int8Rows, || {
-        let largest = s.max(s.row_max(s.abs(x)), s.float(LEAST));
+        let largest = match s.builder.depth(x) {
+            Some(depth) => s.max(s.row_max(x), s.float(depth.max(LEAST))),
+            None => s.max(s.row_max(s.abs(x)), s.float(LEAST)),
+        };
         let scaled = s.div(x, largest);
         let elements = s.quantize_linear(scaled, s.float(STEP), s.uint8(ZERO_POINT));
         [elements, largest]
