@@ -71,6 +71,9 @@ fn models() -> impl Strategy<Value = Model> {
         0..=9usize,
         prop::bool::weighted(0.2),
     );
+    // LayerNorm makes 1 and −1 of any two numbers, unless they are so near that it depends on the last
+    // bits of both.
+    let architecture = architecture.prop_filter("a hidden size of 2", |it| it.1 * it.2 != 2);
     let inputs = (
         any::<u64>(),
         1..=3usize,
