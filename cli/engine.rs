@@ -19,7 +19,7 @@ pub struct EngineArgs {
 /// What an engine is given to compute with.
 #[derive(clap::Args, Clone)]
 pub struct EngineResources {
-    /// Threads of one run; one per physical core where absent.
+    /// Threads of one run; where absent one per physical core, in tract one per logical core.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
     /// Have ONNX Runtime leave the weights as they are stored: less memory, slower runs.

@@ -121,6 +121,19 @@ fn plans_of_tract_for_one_shape_answer_like_the_one_for_all() {
 }
 
 #[test]
+fn tract_answers_with_the_same_bits_on_any_number_of_threads() {
+    let on = |threads: usize| EngineOptions {
+        threads: Some(threads.try_into().unwrap()),
+        ..EngineOptions::default()
+    };
+    let one = session(EngineKind::Tract, &on(1));
+    for threads in [2, 3] {
+        let several = session(EngineKind::Tract, &on(threads));
+        assert_same(&one, &several, 0.0, &format!("{threads} threads"));
+    }
+}
+
+#[test]
 fn a_pipeline_past_its_deadline_says_so_and_answers_the_next_time() {
     for engine in ENGINES {
         let options = EngineOptions::default();

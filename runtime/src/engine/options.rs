@@ -5,9 +5,8 @@ use std::path::PathBuf;
 /// How an engine is started.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// Threads that share one run in ONNX Runtime; `None` for one per physical core.
-    ///
-    /// tract computes a run on the thread that calls it.
+    /// Threads that share one run; `None` for one per physical core in ONNX Runtime, one per logical
+    /// core in tract. One in tract is the thread that calls.
     pub threads: Option<NonZeroUsize>,
     /// Runs that ONNX Runtime may compute at the same time; more callers wait their turn.
     ///

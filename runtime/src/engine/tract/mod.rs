@@ -1,4 +1,4 @@
-//! tract: ONNX in pure Rust, on the CPU, in float32 and on the calling thread.
+//! tract: ONNX in pure Rust, on the CPU and in float32.
 //!
 //! tract panics where others return an error: on outputs that no node makes, on some operators it
 //! can't handle, on sizes that don't fit. A model file is not to end the program, so loading and
@@ -9,12 +9,15 @@ mod elementwise;
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nezha_graphs::{Dim, Port};
+use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude::{
     Datum, DatumType, Framework, InferenceModel, InferenceModelExt, IntoRunnable, Symbol, TDim,
     TValue, TVec, ToDim, TractError, TractResult, TypedModel, TypedRunnableModel,
@@ -41,6 +44,7 @@ pub(super) struct TractEngine {
     plan: Plan,
     /// Where asked for: a faster plan for each of the shapes that came last.
     shaped: Option<Shaped>,
+    executor: Executor,
     recorder: Option<Recorder>,
     description: String,
     inputs: Vec<Port>,
@@ -51,6 +55,11 @@ impl TractEngine {
     pub(super) fn load(model: &Model, options: &EngineOptions) -> Result<Self, EngineError> {
         check_blocks(model)?;
         let recorder = options.profile.as_deref().map(recorder).transpose()?;
+        let executor = caught(|| Ok(executor(options.threads)));
+        let executor = executor.map_err(|reason| EngineError::Start {
+            engine: EngineKind::Tract,
+            reason,
+        })?;
         let loaded = caught(|| {
             let (graph, inputs) = graph(model)?;
             let shaped = (options.tract_plans > 0).then(|| Shaped {
@@ -67,6 +76,7 @@ impl TractEngine {
         Ok(Self {
             plan,
             shaped,
+            executor,
             recorder,
             description: match options.tract_plans {
                 0 => format!("tract {VERSION} (CPU)"),
@@ -105,7 +115,9 @@ impl Engine for TractEngine {
         let late = Cell::new(false);
         let mut taken = recorder.map(|_| Vec::new());
         let begin = Instant::now();
-        let values = caught(|| compute(&plan, values, deadline, &late, taken.as_mut()));
+        let values = multithread_tract_scope(self.executor.clone(), || {
+            caught(|| compute(&plan, values, deadline, &late, taken.as_mut()))
+        });
         let took = begin.elapsed();
         let values = values.map_err(|reason| match late.get() {
             true => EngineError::DeadlineExceeded { engine },
@@ -131,6 +143,15 @@ impl Engine for TractEngine {
             reason,
         })?;
         ended.flatten().ok_or(EngineError::NotProfiled { engine })
+    }
+}
+
+/// Threads that share the products of a run; tract's answers are the same bits on any number.
+fn executor(threads: Option<NonZeroUsize>) -> Executor {
+    let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    match threads.unwrap_or_else(all).get() {
+        1 => Executor::SingleThread,
+        threads => Executor::multithread_with_name(threads, "tract"),
     }
 }
 
