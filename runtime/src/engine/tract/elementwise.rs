@@ -13,16 +13,18 @@ use tract_onnx::tract_core::ops::math::{Add, Div, Mul, Sub};
 pub(super) fn replace(graph: &mut TypedModel) -> TractResult<()> {
     for id in 0..graph.nodes.len() {
         let operation = graph.node(id).op_as().and_then(Operation::of);
-        if let (Some(operation), true) = (operation, takes_f32(graph, id)?) {
+        if let (Some(operation), true) = (operation, is_of_f32(graph, id)?) {
             graph.node_mut(id).op = Box::new(Elementwise(operation));
         }
     }
     Ok(())
 }
 
-fn takes_f32(graph: &TypedModel, node: usize) -> TractResult<bool> {
-    let inputs = graph.node_input_facts(node)?;
-    Ok(inputs.iter().all(|it| it.datum_type == f32::datum_type()))
+/// Whether all inputs and outputs are.
+fn is_of_f32(graph: &TypedModel, node: usize) -> TractResult<bool> {
+    let (inputs, outputs) = graph.node_facts(node)?;
+    let mut facts = inputs.into_iter().chain(outputs);
+    Ok(facts.all(|it| it.datum_type == f32::datum_type()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
