@@ -26,7 +26,7 @@ pub struct EngineResources {
     #[arg(long)]
     low_memory: bool,
     /// Have tract keep a plan, with a copy of the weights, for each of the last N shapes of the
-    /// inputs: on some processors faster, see `nezha bench --tract-plans`.
+    /// inputs: faster or slower by processor, see `nezha bench --tract-plans`.
     #[arg(long, value_name = "N", default_value_t = 0)]
     tract_plans: usize,
     /// Have TensorRT keep its engines here: building one takes minutes.

@@ -1,6 +1,9 @@
 //! What an engine is told, on a real model: no option changes an answer, a deadline is kept, and the
 //! command line says what ran.
 
+#[cfg(target_os = "linux")]
+use std::{collections::HashMap, fs};
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::thread;
@@ -131,6 +134,42 @@ fn tract_answers_with_the_same_bits_on_any_number_of_threads() {
         let several = session(EngineKind::Tract, &on(threads));
         assert_same(&one, &several, 0.0, &format!("{threads} threads"));
     }
+}
+
+/// Nanoseconds that each of tract's threads has computed for.
+#[cfg(target_os = "linux")]
+fn computed_on_tracts_threads() -> HashMap<PathBuf, u64> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap();
+    let computed = tasks.filter_map(|task| {
+        // A thread of another test may end at any time.
+        let task = task.ok()?.path();
+        let name = fs::read_to_string(task.join("comm")).ok()?;
+        let computed = fs::read_to_string(task.join("schedstat")).ok()?;
+        let nanoseconds = computed.split(' ').next()?.parse().ok()?;
+        name.starts_with("tract-").then_some((task, nanoseconds))
+    });
+    computed.collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn threads_of_tract_share_a_run() {
+    let options = EngineOptions {
+        threads: Some(2.try_into().unwrap()),
+        ..EngineOptions::default()
+    };
+    let session = session(EngineKind::Tract, &options);
+    let before = computed_on_tracts_threads();
+    for _ in 0..5 {
+        logits(&session, (4, 200));
+    }
+    let after = computed_on_tracts_threads();
+    let shares = after.iter().filter_map(|(task, after)| {
+        let computed = after - before.get(task)?;
+        (computed > 1_000_000).then_some(computed)
+    });
+    let shares: Vec<u64> = shares.collect();
+    assert!(shares.len() >= 2, "{before:?}, then {after:?}");
 }
 
 #[test]

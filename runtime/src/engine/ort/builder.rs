@@ -12,7 +12,7 @@ use crate::{EngineError, EngineKind, EngineOptions, Optimization};
 
 /// Optimizers of ONNX Runtime's that make a graph slower on the CPU. Its SkipLayerNormalization takes
 /// 2.5 times as long there as the Add and the LayerNormalization that it stands for, 3 to 5 % of a run;
-/// its BiasGelu 1.2 times as long as Add and Gelu, up to 1 %.
+/// its BiasGelu 1.1 times as long as Add and Gelu, up to 1 %.
 const SLOWER_ON_CPU: &str = "SkipLayerNormFusion;BiasGeluFusion";
 
 /// What sessions of one model have in common.
