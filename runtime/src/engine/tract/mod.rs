@@ -6,6 +6,7 @@
 //! written: loading builds everything anew, a run has its own state over an immutable plan.
 
 mod elementwise;
+mod gather;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -287,6 +288,7 @@ fn caught<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R, String> {
 fn optimized(mut graph: TypedModel) -> TractResult<Plan> {
     graph.optimize()?;
     elementwise::replace(&mut graph)?;
+    gather::replace(&mut graph)?;
     graph.into_runnable()
 }
 
