@@ -56,7 +56,7 @@ pub struct EngineOptions {
     ///
     /// The first run of a shape makes the plan, which takes as long as a few runs, and each plan has a
     /// copy of the weights. tract fuses more in it, and picks other kernels for the products: at base
-    /// size, 128 tokens and one thread of an AMD EPYC, the runs after it took 1.24 times as long as
+    /// size, 128 tokens and one thread of an AMD EPYC, the runs after it took 1.32 times as long as
     /// those of the one plan for all shapes. Measure before use (`nezha bench --tract-plans 1`). With
     /// 0, one plan serves all.
     pub tract_plans: usize,
