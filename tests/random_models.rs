@@ -3,6 +3,9 @@
 //!
 //! The fixtures anchor the reference to transformers; from there it vouches for the engines wherever
 //! proptest goes. A failure prints the model and the inputs, made as small as they get.
+//!
+//! Now and then a LayerNorm of few numbers makes much of the last bits of numbers that are nearly
+//! equal. What that does to an answer is measured in the reference, and allowed to the engines.
 
 #[path = "support/fixtures.rs"]
 mod fixtures;
@@ -24,6 +27,9 @@ use tempfile::TempDir;
 
 /// How far an engine may be off, of the largest magnitude in a tensor.
 const ENGINES: [(&str, f64); 2] = [("ort", 1e-5), ("tract", 1e-4)];
+
+/// How many times as far as the answers of models that differ in the last bits of their weights.
+const ROUNDINGS: f64 = 16.0;
 
 const VOCAB_SIZE: usize = 23;
 
@@ -71,9 +77,6 @@ fn models() -> impl Strategy<Value = Model> {
         0..=9usize,
         prop::bool::weighted(0.2),
     );
-    // LayerNorm makes 1 and −1 of any two numbers, unless they are so near that it depends on the last
-    // bits of both.
-    let architecture = architecture.prop_filter("a hidden size of 2", |it| it.1 * it.2 != 2);
     let inputs = (
         any::<u64>(),
         1..=3usize,
@@ -167,8 +170,9 @@ impl Model {
         weights
     }
 
-    /// Writes the checkpoint as transformers would.
-    fn save(&self, folder: &Path, numbers: &mut Numbers) {
+    /// Writes the checkpoint as transformers would, with each weight changed by `change`.
+    fn save(&self, folder: &Path, mut change: impl FnMut(f32) -> f32) {
+        let mut numbers = Numbers::new(self.seed);
         let config = serde_json::json!({
             "architectures": ["NezhaForMaskedLM"],
             "model_type": "nezha",
@@ -194,7 +198,8 @@ impl Model {
                     0.0
                 };
                 let elements = shape.iter().product::<usize>();
-                let bytes = (0..elements).flat_map(|_| numbers.around(middle, 0.6).to_le_bytes());
+                let weights = (0..elements).map(|_| change(numbers.around(middle, 0.6)));
+                let bytes = weights.flat_map(f32::to_le_bytes);
                 (name, shape, bytes.collect())
             })
             .collect();
@@ -208,7 +213,8 @@ impl Model {
         std::fs::write(folder.join("model.safetensors"), file).unwrap();
     }
 
-    fn inputs(&self, numbers: &mut Numbers) -> HashMap<&'static str, ArrayD<i64>> {
+    fn inputs(&self) -> HashMap<&'static str, ArrayD<i64>> {
+        let mut numbers = Numbers::new(!self.seed);
         let shape = (self.batch, self.sequence);
         let mut any =
             |limit| Array2::from_shape_simple_fn(shape, || numbers.below(limit) as i64).into_dyn();
@@ -231,7 +237,7 @@ impl Model {
     }
 
     /// What the reference says.
-    fn expected(&self, checkpoint: &Checkpoint, inputs: &HashMap<&str, ArrayD<i64>>) -> Outputs {
+    fn expected(checkpoint: &Checkpoint, inputs: &HashMap<&str, ArrayD<i64>>) -> Outputs {
         let inputs: Inputs = inputs
             .iter()
             .map(|(name, array)| (name.to_string(), array.clone().into()))
@@ -241,13 +247,27 @@ impl Model {
         reference.run(Head::MaskedLm, &options, &inputs).unwrap()
     }
 
+    /// What the reference says of three models whose weights differ from these in their last bit.
+    fn neighbours(&self, inputs: &HashMap<&str, ArrayD<i64>>) -> [Outputs; 3] {
+        [1, 2, 3].map(|neighbour| {
+            let mut numbers = Numbers::new(self.seed.wrapping_add(neighbour));
+            let folder = TempDir::new().unwrap();
+            self.save(folder.path(), |weight| match numbers.below(2) {
+                0 => weight.next_down(),
+                _ => weight.next_up(),
+            });
+            let checkpoint = Checkpoint::open(folder.path(), &OpenOptions::default()).unwrap();
+            Self::expected(&checkpoint, inputs)
+        })
+    }
+
     fn check(&self, opset: u32) {
-        let mut numbers = Numbers::new(self.seed);
         let source = TempDir::new().unwrap();
-        self.save(source.path(), &mut numbers);
+        self.save(source.path(), |weight| weight);
         let checkpoint = Checkpoint::open(source.path(), &OpenOptions::default()).unwrap();
-        let inputs = self.inputs(&mut numbers);
-        let expected = self.expected(&checkpoint, &inputs);
+        let inputs = self.inputs();
+        let expected = Self::expected(&checkpoint, &inputs);
+        let neighbours = self.neighbours(&inputs);
 
         let target = TempDir::new().unwrap();
         let options = ExportOptions {
@@ -272,10 +292,19 @@ impl Model {
             let outputs = session.run(tensors.collect::<Tensors>()).unwrap();
             for (name, expected) in &expected {
                 let actual = outputs.array::<f32>(name).unwrap();
-                assert_close(engine, name, expected, actual, tolerance);
+                let neighbours = neighbours.iter().map(|it| distance(expected, &it[name]));
+                let rounding = ROUNDINGS * neighbours.fold(0.0, f64::max);
+                assert_close(engine, name, expected, actual, tolerance + rounding);
             }
         }
     }
+}
+
+/// The largest difference, of the largest magnitude in `a`.
+fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
+    let largest = |magnitudes: &mut dyn Iterator<Item = f64>| magnitudes.fold(0.0, f64::max);
+    let difference = largest(&mut a.iter().zip(b).map(|(a, b)| (a - b).abs()));
+    difference / largest(&mut a.iter().map(|it| it.abs())).max(f64::MIN_POSITIVE)
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! tract's own runs on one thread and first copies the indices to int64. Relative positions pick an
 //! element for every pair of positions: at 512 tokens on two threads that was a seventh of a run.
 
+use std::slice::ChunksExact;
+
 use tract_linalg::multithread::par_chunks_mut;
 use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::tract_core::internal::*;
@@ -50,22 +52,25 @@ impl EvalOp for GatherRows {
         if !of_same_rows || are_empty {
             return self.0.eval(context, inputs);
         }
-        let (from, width) = (data.shape()[axis], indices.shape()[axis]);
-        let mut picked = vec![0.0; indices.len()];
-        {
-            let (data, indices) = (data.try_as_plain_ram()?, indices.try_as_plain_ram()?);
-            let (data, indices) = (data.as_slice::<f32>()?, indices.as_slice::<i32>()?);
-            par_chunks_mut(&mut picked, width, indices.len(), |first, rows| {
-                let picks = rows.chunks_exact_mut(width);
-                let indices = indices[first * width..].chunks_exact(width);
-                let data = data[first * from..].chunks_exact(from);
-                let mut rows = picks.zip(indices).zip(data);
-                rows.try_for_each(|((picks, indices), row)| pick(picks, indices, row))
-            })?;
-        }
-        let picked = ArrayD::from_shape_vec(indices.shape(), picked)?;
-        Ok(tvec!(picked.into_tvalue()))
+        let rows = data.try_as_plain_ram()?;
+        let rows = rows.as_slice::<f32>()?.chunks_exact(data.shape()[axis]);
+        let picks = indices.try_as_plain_ram()?;
+        let picks = gather(rows, picks.as_slice()?, indices.shape()[axis])?;
+        let picks = ArrayD::from_shape_vec(indices.shape(), picks)?;
+        Ok(tvec!(picks.into_tvalue()))
     }
+}
+
+/// From each row the elements that `width` indices name.
+fn gather(rows: ChunksExact<f32>, indices: &[i32], width: usize) -> TractResult<Vec<f32>> {
+    let mut picks = vec![0.0; indices.len()];
+    par_chunks_mut(&mut picks, width, indices.len(), |first, picks| {
+        let indices = indices.chunks_exact(width).skip(first);
+        let rows = rows.clone().skip(first);
+        let mut all = picks.chunks_exact_mut(width).zip(indices).zip(rows);
+        all.try_for_each(|((picks, indices), row)| pick(picks, indices, row))
+    })?;
+    Ok(picks)
 }
 
 /// `picks[i] = row[indices[i]]`; negative indices count from the end.
