@@ -28,7 +28,8 @@ use tempfile::TempDir;
 /// How far an engine may be off, of the largest magnitude in a tensor.
 const ENGINES: [(&str, f64); 2] = [("ort", 1e-5), ("tract", 1e-4)];
 
-/// How many times as far as the answers of models that differ in the last bits of their weights.
+/// An engine may be off by so many times as much more as the reference's answers are where all
+/// weights differ in their last bit.
 const ROUNDINGS: f64 = 16.0;
 
 const VOCAB_SIZE: usize = 23;

@@ -261,7 +261,7 @@ fn in_system() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Lines of `ldconfig -p` look like `libonnxruntime.so.1 (libc6,x86-64) => /opt/lib/libonnxruntime.so.1`.
+/// Lines of `ldconfig -p` look like `libonnxruntime.so.1 (libc6,x86-64) => /usr/lib/libonnxruntime.so.1`.
 fn in_ldconfig() -> Vec<PathBuf> {
     let output = Command::new("ldconfig").arg("-p").output();
     let text = output.map_or(Vec::new(), |output| output.stdout);

@@ -5,6 +5,7 @@
 //! NEZHA's run. So it does for the difference of a tensor and a column in a LayerNorm.
 
 use tract_linalg::multithread::par_chunks_mut;
+use tract_onnx::prelude::tract_ndarray::ArrayViewD;
 use tract_onnx::tract_core::broadcast::multi_broadcast;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, OptBinByScalar, TypedBinOp};
@@ -54,7 +55,7 @@ impl Operation {
 
 /// An operation of two f32 tensors of the same rank, with broadcasting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Elementwise(Operation);
+pub(super) struct Elementwise(Operation);
 
 impl Op for Elementwise {
     fn name(&self) -> StaticName {
@@ -79,9 +80,12 @@ impl EvalOp for Elementwise {
             true => a.into_tensor(),
             false => a.broadcast_to_shape(&shape)?,
         };
-        let b_shape = b.shape();
         let b = b.try_as_plain_ram()?;
-        let b = Repeated::new(b.as_slice()?, b_shape, &shape);
+        let view = b.to_array_view::<f32>()?;
+        let b = Repeated {
+            elements: b.as_slice()?,
+            view: view.broadcast(&*shape).context("shapes that meet")?,
+        };
         let mut a = result.try_as_plain_ram_mut()?;
         let a = a.as_slice_mut()?;
         match self.0 {
@@ -106,44 +110,30 @@ impl TypedOp for Elementwise {
 /// A tensor that is broadcast to a shape.
 struct Repeated<'e> {
     elements: &'e [f32],
-    shape: &'e [usize],
-    /// Steps in `elements` along the axes of `shape`, but for the last; 0 where they are repeated.
-    strides: TVec<usize>,
-    /// Whether one element is repeated along the last axis.
-    is_column: bool,
+    /// The same in that shape: steps along its axes are 0 where elements are repeated.
+    view: ArrayViewD<'e, f32>,
 }
 
-impl<'e> Repeated<'e> {
-    /// `elements` of `own` shape, which has as many axes as `shape` and meets it.
-    fn new(elements: &'e [f32], own: &[usize], shape: &'e [usize]) -> Self {
-        let mut strides: TVec<usize> = tvec!(0; shape.len().saturating_sub(1));
-        let mut stride = own.last().copied().unwrap_or(1);
-        for (axis, step) in strides.iter_mut().enumerate().rev() {
-            *step = if own[axis] == 1 { 0 } else { stride };
-            stride *= own[axis];
-        }
-        Self {
-            elements,
-            shape,
-            strides,
-            is_column: own.last() == Some(&1),
-        }
-    }
-
+impl Repeated<'_> {
     /// Elements along the last axis; 1 where there is none.
     fn width(&self) -> usize {
-        self.shape.last().map_or(1, |it| *it.max(&1))
+        self.view.shape().last().map_or(1, |it| *it.max(&1))
     }
 
-    /// Where in `elements` a row of `shape` begins.
-    fn start(&self, row: usize) -> usize {
-        let mut row = row;
+    /// Whether one element is repeated along the last axis.
+    fn is_column(&self) -> bool {
+        self.view.strides().last() == Some(&0)
+    }
+
+    /// The elements from the one on that a row of the shape begins with.
+    fn from_row(&self, mut row: usize) -> &[f32] {
+        let axes = self.view.shape().iter().zip(self.view.strides());
         let mut start = 0;
-        for (size, stride) in self.shape.iter().zip(&self.strides).rev() {
-            start += row % size * stride;
+        for (size, stride) in axes.rev().skip(1) {
+            start += row % size * stride.unsigned_abs();
             row /= size;
         }
-        start
+        &self.elements[start..]
     }
 }
 
@@ -158,10 +148,9 @@ fn combine(a: &mut [f32], b: &Repeated, f: impl Fn(f32, f32) -> f32 + Sync) -> T
             return Ok(());
         }
         for (row, a) in (first..).zip(rows.chunks_exact_mut(width)) {
-            let b_row = &b.elements[b.start(row)..];
-            match b.is_column {
-                true => a.iter_mut().for_each(|a| pair(a, b_row[0])),
-                false => pairs(a, b_row),
+            match (b.from_row(row), b.is_column()) {
+                (b, true) => a.iter_mut().for_each(|a| pair(a, b[0])),
+                (b, false) => pairs(a, b),
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ fn picks_f32_by_int32(graph: &TypedModel, node: usize) -> TractResult<bool> {
 
 /// Picks from rows of f32 by indices of int32.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct GatherRows(GatherElements);
+pub(super) struct GatherRows(GatherElements);
 
 impl Op for GatherRows {
     fn name(&self) -> StaticName {

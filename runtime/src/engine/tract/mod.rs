@@ -43,7 +43,7 @@ type Plan = Arc<TypedRunnableModel>;
 pub(super) struct TractEngine {
     /// Takes every shape: its axes are symbols.
     plan: Plan,
-    /// Where asked for: a faster plan for each of the shapes that came last.
+    /// Where asked for: a plan of its own for each of the shapes that came last.
     shaped: Option<Shaped>,
     executor: Executor,
     recorder: Option<Recorder>,
@@ -147,7 +147,7 @@ impl Engine for TractEngine {
     }
 }
 
-/// Threads that share the products of a run; tract's answers are the same bits on any number.
+/// Threads that share a run; tract's answers are the same bits on any number.
 fn executor(threads: Option<NonZeroUsize>) -> Executor {
     let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     match threads.unwrap_or_else(all).get() {
@@ -351,7 +351,40 @@ fn tensor(value: &Value, port: &Port) -> Result<Tensor, EngineError> {
 
 #[cfg(test)]
 mod tests {
+    use tract_onnx::prelude::{DatumExt, SpecialOps};
+    use tract_onnx::tract_core::ops::array::GatherElements;
+    use tract_onnx::tract_core::ops::math::{add, sub};
+
     use super::*;
+
+    /// On axes that are symbols, as in the graphs we export.
+    #[test]
+    fn a_plan_has_our_operators_in_place_of_tracts_slow_ones() {
+        let mut graph = TypedModel::default();
+        let rows = graph.symbols.sym("rows").to_dim();
+        let shape = [rows.clone(), 64.to_dim()];
+        let x = graph.add_source("x", f32::fact(&shape)).unwrap();
+        let indices = graph.add_source("indices", i32::fact(&shape)).unwrap();
+        let column = f32::fact([rows, 1.to_dim()]);
+        let column = graph.add_source("column", column).unwrap();
+
+        let gather = GatherElements { axis: 1 };
+        let picked = graph.wire_node("picked", gather, &[x, indices]).unwrap()[0];
+        let less = graph.wire_node("less", sub(), &[picked, column]).unwrap()[0];
+        let sum = graph.wire_node("sum", add(), &[less, x]).unwrap();
+        graph.select_output_outlets(&sum).unwrap();
+
+        let plan = optimized(graph).unwrap();
+        let op = |name: &str| plan.model().node_by_name(name).unwrap().op();
+        assert!(
+            op("picked").is::<gather::GatherRows>(),
+            "{:?}",
+            op("picked")
+        );
+        for name in ["less", "sum"] {
+            assert!(op(name).is::<elementwise::Elementwise>(), "{:?}", op(name));
+        }
+    }
 
     #[test]
     fn the_version_is_the_one_that_the_workspace_pins() {
