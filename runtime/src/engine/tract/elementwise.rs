@@ -126,7 +126,7 @@ impl Repeated<'_> {
     }
 
     /// The elements from the one on that a row of the shape begins with.
-    fn from_row(&self, mut row: usize) -> &[f32] {
+    fn beginning_at(&self, mut row: usize) -> &[f32] {
         let axes = self.view.shape().iter().zip(self.view.strides());
         let mut start = 0;
         for (size, stride) in axes.rev().skip(1) {
@@ -148,7 +148,7 @@ fn combine(a: &mut [f32], b: &Repeated, f: impl Fn(f32, f32) -> f32 + Sync) -> T
             return Ok(());
         }
         for (row, a) in (first..).zip(rows.chunks_exact_mut(width)) {
-            match (b.from_row(row), b.is_column()) {
+            match (b.beginning_at(row), b.is_column()) {
                 (b, true) => a.iter_mut().for_each(|a| pair(a, b[0])),
                 (b, false) => pairs(a, b),
             }
