@@ -72,7 +72,7 @@ pub struct Args {
     force: bool,
     /// Say how near the answers are to those in fp32, each output by itself: on the lines of a file
     /// (--agreement=FILE), or without one on token ids at random. The table is kept in
-    /// agreement.json beside the model. Nothing is calibrated, so that any texts do.
+    /// a file beside the model, model_int8.agreement.json. Nothing is calibrated: any texts do.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     agreement: Option<Option<PathBuf>>,
     /// Compare every weight with the checkpoint, and the answers of the engines with those of the
