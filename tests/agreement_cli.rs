@@ -1,33 +1,20 @@
 //! `nezha export --agreement`: how near fewer bits come to single precision, printed and kept.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
 use safetensors::SafeTensors;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::command::{stderr, stdout};
+use testkit::{nezha, repository as source};
 
 const SENTIMENT: &str = "models/nezha-tiny-zh-sentiment";
 
-fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
 fn export(checkpoint: &Path, target: &Path, more: &[&str]) -> Output {
     let [checkpoint, target] = [checkpoint, target].map(|it| it.to_str().unwrap());
-    Command::new(env!("CARGO_BIN_EXE_nezha"))
-        .args([&["export", checkpoint, "-o", target], more].concat())
-        .output()
-        .unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
+    nezha!([&["export", checkpoint, "-o", target], more].concat())
 }
 
 /// The report on the artifact in this precision.

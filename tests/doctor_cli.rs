@@ -1,22 +1,17 @@
 //! `nezha doctor` from outside: what runs, what is missing, and what to do about it.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
+use testkit::command::{stdout, succeeded};
+use testkit::nezha;
 
 fn doctor(arguments: &[&str]) -> Output {
-    let nezha = env!("CARGO_BIN_EXE_nezha");
-    Command::new(nezha)
-        .arg("doctor")
-        .args(arguments)
-        .output()
-        .unwrap()
+    nezha!([&["doctor"], arguments].concat())
 }
 
 fn report(arguments: &[&str]) -> Value {
-    let output = doctor(&[&["--json"], arguments].concat());
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
+    let output = succeeded(doctor(&[&["--json"], arguments].concat()));
     serde_json::from_slice(&output.stdout).expect("one JSON document and nothing else")
 }
 
@@ -86,9 +81,8 @@ fn a_library_that_is_not_there_is_one_problem_and_tract_still_runs() {
 
 #[test]
 fn people_read_what_runs_where_it_is_and_what_to_do() {
-    let output = doctor(&["--ort-library", "/nowhere/libonnxruntime.so"]);
-    assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
+    let output = succeeded(doctor(&["--ort-library", "/nowhere/libonnxruntime.so"]));
+    let text = stdout(&output);
     for expected in [
         "ort:cpu       does not run",
         "tract         runs: tract 0.23.9 (CPU)",

@@ -1,42 +1,21 @@
 //! `nezha export` from outside: what it prints, what it writes, and that engines don't see where
 //! the weights are.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 
+use ndarray::{ArrayD, IxDyn};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-fn nezha(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nezha"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use testkit::command::{stderr, stdout, succeeded};
+use testkit::compare::{Tolerance, assert_near, pairs};
+use testkit::{fixture_folder as fixture, nezha};
 
 fn export(checkpoint: &Path, target: &Path, more: &[&str]) -> Output {
     let [checkpoint, target] = [checkpoint, target].map(|it| it.to_str().unwrap());
-    nezha(&[&["export", checkpoint, "-o", target], more].concat())
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
-}
-
-fn succeeded(output: Output) -> Output {
-    assert!(output.status.success(), "{}", stderr(&output));
-    output
+    nezha!([&["export", checkpoint, "-o", target], more].concat())
 }
 
 #[test]
@@ -52,8 +31,7 @@ fn every_file_is_one_aligned_line_and_skipped_heads_say_why() {
         "next-sentence",
         "weights.",
     ];
-    assert_eq!(lines.len(), starts.len(), "{lines:#?}");
-    for (line, start) in lines.iter().zip(starts) {
+    for (start, line) in pairs(&format!("{lines:#?}"), starts, &lines) {
         let path = target.path().join(start);
         assert!(line.starts_with(path.to_str().unwrap()), "{line}");
         assert_eq!(line.find("fp32"), lines[0].find("fp32"), "{lines:#?}");
@@ -126,7 +104,7 @@ fn an_artifact_that_is_there_needs_force() {
 }
 
 /// The float32 outputs of `model` for a few tokens, as tract computes them.
-fn answers(model: &Path) -> Vec<(String, Vec<f32>)> {
+fn answers(model: &Path) -> BTreeMap<String, ArrayD<f32>> {
     let folder = tempfile::tempdir().unwrap();
     let [inputs, outputs] = ["in", "out"].map(|name| folder.path().join(name));
     let ids: Vec<u8> = [1i64, 7, 3, 46, 0, 5, 5, 2, 9, 11]
@@ -136,28 +114,18 @@ fn answers(model: &Path) -> Vec<(String, Vec<f32>)> {
     let view = TensorView::new(Dtype::I64, vec![2, 5], &ids).unwrap();
     serialize_to_file([("input_ids", view)], None, &inputs).unwrap();
     let [model, input, output] = [model, &inputs, &outputs].map(|it| it.to_str().unwrap());
-    succeeded(nezha(&[
-        "run",
-        model,
-        "--inputs",
-        input,
-        "--outputs",
-        output,
-        "--engine",
-        "tract",
-    ]));
+    let files = ["--inputs", input, "--outputs", output];
+    let engine = ["--engine", "tract"];
+    succeeded(nezha!([&["run", model], &files[..], &engine].concat()));
     let bytes = fs::read(&outputs).unwrap();
     let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let mut answers: Vec<(String, Vec<f32>)> = tensors
-        .iter()
-        .map(|(name, view)| {
-            let numbers = view.data().as_chunks::<4>().0.iter();
-            let numbers = numbers.map(|it| f32::from_le_bytes(*it)).collect();
-            (name.to_owned(), numbers)
-        })
-        .collect();
-    answers.sort_by(|a, b| a.0.cmp(&b.0));
-    answers
+    let answers = tensors.iter().map(|(name, view)| {
+        let numbers = view.data().as_chunks::<4>().0.iter();
+        let numbers = numbers.map(|it| f32::from_le_bytes(*it)).collect();
+        let array = ArrayD::from_shape_vec(IxDyn(view.shape()), numbers);
+        (name.to_owned(), array.unwrap())
+    });
+    answers.collect()
 }
 
 #[test]
@@ -178,16 +146,10 @@ fn an_engine_answers_the_same_wherever_the_weights_are() {
     let embedded = answers(&model("embedded"));
     assert_eq!(embedded.len(), 2, "outputs of a pretraining head");
     for weights in ["external", "linked"] {
-        for (expected, found) in embedded.iter().zip(answers(&model(weights))) {
-            let (name, expected) = expected;
-            assert_eq!(*name, found.0, "{weights}");
-            assert_eq!(expected.len(), found.1.len(), "{weights}: {name}");
-            for (i, (expected, found)) in expected.iter().zip(found.1).enumerate() {
-                assert!(
-                    (expected - found).abs() < 1e-5,
-                    "{weights}: {name}[{i}] is {found}, embedded {expected}"
-                );
-            }
+        let answers = answers(&model(weights));
+        for ((name, expected), (found_name, found)) in pairs(weights, &embedded, &answers) {
+            assert_eq!(name, found_name, "{weights}");
+            assert_near(weights, name, expected, found, Tolerance::Within(1e-5));
         }
     }
 }

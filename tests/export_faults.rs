@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-const NEZHA: &str = env!("CARGO_BIN_EXE_nezha");
+use testkit::command::{stderr, succeeded};
+use testkit::repository;
 
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
+const NEZHA: &str = env!("CARGO_BIN_EXE_nezha");
 
 fn export(checkpoint: &Path, target: &Path, weights: &str) -> Command {
     let mut command = Command::new(NEZHA);
@@ -42,9 +41,10 @@ fn artifact(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 /// An artifact of `checkpoint` that nothing happened to.
 fn made(checkpoint: &Path, weights: &str) -> BTreeMap<String, Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
-    let output = export(checkpoint, folder.path(), weights).output().unwrap();
-    assert!(output.status.success(), "{output:?}");
-    artifact(folder.path())
+    succeeded(export(checkpoint, folder.path(), weights).output().unwrap());
+    let made = artifact(folder.path());
+    assert!(!made.is_empty(), "nothing was made");
+    made
 }
 
 /// Whether `folder` holds every file of `expected`, byte for byte.
@@ -86,8 +86,11 @@ fn killed_a_hundred_times(weights: &str) {
     let whole = checkpoints.each_ref().map(|it| made(it, weights));
     let folder = tempfile::tempdir().unwrap();
     let start = Instant::now();
-    let output = export(&checkpoints[0], folder.path(), weights).output();
-    assert!(output.unwrap().status.success());
+    succeeded(
+        export(&checkpoints[0], folder.path(), weights)
+            .output()
+            .unwrap(),
+    );
 
     // How long an export takes changes with what else the machine does: those that finish say so,
     // and the time grows until the next one does.
@@ -117,8 +120,11 @@ fn killed_a_hundred_times(weights: &str) {
         assert!(i < 1000, "only {killed} of {i} exports were caught");
     }
 
-    let output = export(&checkpoints[0], folder.path(), weights).output();
-    assert!(output.unwrap().status.success());
+    succeeded(
+        export(&checkpoints[0], folder.path(), weights)
+            .output()
+            .unwrap(),
+    );
     assert!(
         artifact(folder.path()) == whole[0],
         "something is left over"
@@ -191,7 +197,7 @@ fn a_full_disk_leaves_the_old_artifact_at_whatever_byte_it_fills() {
             });
             assert_eq!(extra.count(), 0, "{context}");
             if code == Some(1) {
-                let message = String::from_utf8_lossy(&output.stderr);
+                let message = stderr(&output);
                 assert!(message.contains("free some space"), "{context}");
             }
             codes.push(code);
@@ -212,7 +218,7 @@ fn a_read_only_target_is_refused_and_left_alone() {
                   \"$1\" export \"$3\" -o \"$2\" --force";
     let output = with_mounts(script, &[Path::new(NEZHA), folder.path(), &checkpoint]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert!(message.contains("Read-only"), "{message}");
     assert!(message.contains("choose a folder"), "{message}");
     let there = fs::read_dir(folder.path()).unwrap().count();

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
@@ -11,6 +11,7 @@ use nezha_exporter::{ExportOptions, OPSETS, Placement, export};
 use nezha_graphs::{Head, Precision, listing};
 use similar::TextDiff;
 use tempfile::TempDir;
+use testkit::{fixture_folder, repository};
 
 /// Set by `cargo xtask bless`.
 const BLESS: &str = "NEZHA_BLESS";
@@ -67,7 +68,7 @@ impl Golden {
 
     /// The listing of what the exporter builds now.
     fn built(&self) -> String {
-        let fixture = repository().join("tests/fixtures").join(&self.fixture);
+        let fixture = fixture_folder(&self.fixture);
         let folder = TempDir::new().unwrap();
         // Linked artifacts stand beside the weights.
         for file in ["config.json", "model.safetensors"] {
@@ -87,12 +88,8 @@ impl Golden {
     }
 }
 
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 fn golden_folder() -> PathBuf {
-    repository().join("graphs/golden")
+    repository("graphs/golden")
 }
 
 #[test]

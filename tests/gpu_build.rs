@@ -10,11 +10,8 @@ use std::sync::OnceLock;
 use nezha_runtime::setup::{Build, setup};
 use serde_json::Value;
 use tempfile::TempDir;
-
-const CHECKPOINT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/models/nezha-tiny-zh-sentiment"
-);
+use testkit::command::{stderr, stdout, succeeded};
+use testkit::repository;
 
 const TEXT: &str = "房间很干净，服务热情，下次还会住。";
 
@@ -45,8 +42,9 @@ fn model() -> &'static str {
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let mut export = Command::new(env!("CARGO_BIN_EXE_nezha"));
-        export.args(["export", CHECKPOINT, "-o"]).arg(folder.path());
-        assert!(export.output().unwrap().status.success());
+        let checkpoint = repository("models/nezha-tiny-zh-sentiment");
+        export.arg("export").arg(checkpoint);
+        succeeded(export.arg("-o").arg(folder.path()).output().unwrap());
         folder
     });
     folder.path().to_str().unwrap()
@@ -55,12 +53,9 @@ fn model() -> &'static str {
 fn classify(arguments: &[&str]) -> (Option<i32>, String, String) {
     let command = [&["text-classification", model(), TEXT], arguments].concat();
     let output = nezha(&command);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (
-        output.status.code(),
-        text(&output.stdout),
-        text(&output.stderr),
-    )
+    let texts = [stdout(&output), stderr(&output)].map(str::to_owned);
+    let [answers, errors] = texts;
+    (output.status.code(), answers, errors)
 }
 
 #[test]
@@ -145,7 +140,7 @@ fn a_bench_has_a_row_with_the_reason_and_no_number_of_the_cpu() {
         "2",
     ];
     let output = nezha(&bench);
-    let shown = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    let shown = format!("{}{}", stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(1), "{shown}");
     assert!(shown.contains("ort:cuda can't start"), "{shown}");
 }

@@ -1,9 +1,10 @@
 //! `nezha inspect` from outside: facts of checkpoints and models, pictures, and errors.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use nezha_graphs::Head;
 use nezha_graphs::proto::{
     GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto,
     TensorTypeProto, TypeProto, ValueInfoProto,
@@ -11,10 +12,8 @@ use nezha_graphs::proto::{
 use prost::Message;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
+use testkit::command::{stderr, stdout, succeeded};
+use testkit::repository;
 
 fn inspect(path: &Path, more: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nezha"))
@@ -25,22 +24,20 @@ fn inspect(path: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
-fn text(output: &Output) -> String {
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{errors}");
-    String::from_utf8(output.stdout.clone()).unwrap()
+fn text(output: Output) -> String {
+    stdout(&succeeded(output)).to_owned()
 }
 
 fn json_of(path: &Path) -> Value {
     let output = inspect(path, &["--json"]);
-    serde_json::from_str(&text(&output)).expect("one JSON document and nothing else")
+    serde_json::from_str(&text(output)).expect("one JSON document and nothing else")
 }
 
 fn failure(path: &Path, more: &[&str]) -> String {
     let output = inspect(path, more);
-    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
-    assert!(output.stdout.is_empty());
-    String::from_utf8(output.stderr).unwrap()
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(stdout(&output), "");
+    stderr(&output).to_owned()
 }
 
 /// A folder with the fixture exported into it.
@@ -54,7 +51,7 @@ fn exported(fixture: &str, more: &[&str]) -> TempDir {
         .args(more)
         .output()
         .unwrap();
-    text(&output);
+    succeeded(output);
     folder
 }
 
@@ -86,13 +83,15 @@ fn a_checkpoint_is_counted_part_by_part() {
 fn heads_that_a_checkpoint_lacks_say_what_is_missing() {
     let folder = repository("tests/fixtures/reach-4/question-answering");
     let facts = json_of(&folder);
-    for head in facts["heads"].as_array().unwrap() {
+    let heads = facts["heads"].as_array().unwrap();
+    assert_eq!(heads.len(), Head::ALL.len(), "{facts}");
+    for head in heads {
         let name = head["head"].as_str().unwrap();
         let can = ["base", "question-answering"].contains(&name);
         assert_eq!(head["unavailable"].is_null(), can, "{head}");
         assert_eq!(head["named"], name == "question-answering", "{head}");
     }
-    let report = text(&inspect(&folder, &[]));
+    let report = text(inspect(&folder, &[]));
     let named = "yes, named by `architectures`";
     assert!(has_row(&report, "question-answering", named), "{report}");
     assert!(
@@ -124,7 +123,7 @@ fn a_model_shows_its_signature_sizes_and_operators() {
     assert_eq!(facts["nodes"], nodes);
     assert!(nodes > 0);
 
-    let report = text(&inspect(folder.path(), &[]));
+    let report = text(inspect(folder.path(), &[]));
     let mask = "int64[batch_size, sequence_length]";
     assert!(has_row(&report, "attention_mask", mask), "{report}");
     assert!(
@@ -149,7 +148,7 @@ fn weights_beside_a_model_are_counted_and_missed() {
         json_of(folder.path())["missing_files"],
         json!([file["location"]])
     );
-    let report = text(&inspect(folder.path(), &[]));
+    let report = text(inspect(folder.path(), &[]));
     assert!(report.contains("MISSING or too short"), "{report}");
 }
 
@@ -206,14 +205,14 @@ fn another_tools_model_is_described_too() {
     assert_eq!(facts["operators"], json!({"com.example.Tokenize": 1}));
     let inputs = facts["inputs"].as_array().unwrap();
     assert_eq!(inputs.len(), 1, "{inputs:?}");
-    let report = text(&inspect(&path, &[]));
+    let report = text(inspect(&path, &[]));
     assert!(has_row(&report, "text", "string[]"), "{report}");
     assert!(
         has_row(&report, "float64", "1 tensor, 0.1 kB inside"),
         "{report}"
     );
     assert!(has_row(&report, "y", "type 99[]"), "{report}");
-    let listing = text(&inspect(&path, &["--listing"]));
+    let listing = text(inspect(&path, &["--listing"]));
     assert!(
         listing.contains("\n  y = com.example.Tokenize(text, w) : type 99[]  # \n"),
         "{listing}"
@@ -225,7 +224,7 @@ fn a_layer_is_drawn_with_its_operators_shapes_and_modules() {
     let folder = exported("reach-4/base", &[]);
     let file = folder.path().join("layer.svg");
     let path = file.to_str().unwrap();
-    assert_eq!(text(&inspect(folder.path(), &["--svg", path])), "");
+    assert_eq!(text(inspect(folder.path(), &["--svg", path])), "");
     let svg = fs::read_to_string(&file).unwrap();
     assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"));
     for expected in [
@@ -242,7 +241,7 @@ fn a_layer_is_drawn_with_its_operators_shapes_and_modules() {
     );
 
     let pooler = ["--svg", path, "--scope", "nezha.pooler"];
-    text(&inspect(folder.path(), &pooler));
+    text(inspect(folder.path(), &pooler));
     let svg = fs::read_to_string(&file).unwrap();
     assert!(svg.contains(">Tanh</text>") && !svg.contains(">Softmax</text>"));
 }

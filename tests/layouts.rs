@@ -7,19 +7,17 @@ mod precisions;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportError, ExportOptions, Exported, Heads, Layout, Placement, export};
 use nezha_graphs::{DType, GraphOptions, Head, Pooling, Signature, axes};
-use nezha_runtime::{EngineChoice, EngineOptions, Session};
+use nezha_runtime::Session;
 use pbtxt::Message;
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
+use testkit::compare::pairs;
+use testkit::{engines, repository as source};
 
 fn open(name: &str) -> Checkpoint {
     Checkpoint::open(&source(name), &OpenOptions::default()).unwrap()
@@ -74,8 +72,7 @@ fn json(path: &Path) -> Value {
 }
 
 fn session(path: &Path) -> Session {
-    let choice: EngineChoice = "ort".parse().unwrap();
-    Session::load(path, &choice, &EngineOptions::default()).unwrap()
+    engines::session(path, "ort")
 }
 
 const TOKENIZER: [&str; 3] = ["tokenizer.json", "tokenizer_config.json", "vocab.txt"];
@@ -201,8 +198,7 @@ fn check_config(config: &Message, head: Head, signature: &Signature) {
     assert_eq!(config.messages("instance_group").len(), 1);
     for (kind, ports) in [("input", &signature.inputs), ("output", &signature.outputs)] {
         let tensors = config.messages(kind);
-        assert_eq!(tensors.len(), ports.len(), "{head}: {kind}s");
-        for (tensor, port) in tensors.iter().zip(ports) {
+        for (port, tensor) in pairs(&format!("{head}: {kind}s"), ports, tensors) {
             assert_eq!(tensor.text("name"), port.name);
             let data_type = match port.dtype {
                 DType::I64 => "TYPE_INT64",

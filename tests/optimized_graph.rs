@@ -7,8 +7,7 @@ use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};
 use nezha_graphs::{Precision, decode_model};
 use nezha_runtime::{EngineChoice, EngineOptions, Session};
-
-const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/nezha-tiny-zh");
+use testkit::repository;
 
 /// The operators of a model.
 struct Operators(Vec<String>);
@@ -28,7 +27,8 @@ impl Operators {
 /// The operators of the exported graph, and those that ONNX Runtime runs.
 fn operators(precision: Precision) -> [Operators; 2] {
     let folder = tempfile::tempdir().unwrap();
-    let checkpoint = Checkpoint::open(SOURCE.as_ref(), &OpenOptions::default()).unwrap();
+    let checkpoint =
+        Checkpoint::open(&repository("models/nezha-tiny-zh"), &OpenOptions::default()).unwrap();
     let options = ExportOptions {
         precisions: vec![precision],
         ..ExportOptions::default()

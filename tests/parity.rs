@@ -1,19 +1,21 @@
 //! Every engine against transformers 4.46.3, over every fixture: exported by the exporter, run by
 //! the runtime, compared number by number.
 
-#[path = "support/artifacts.rs"]
-mod artifacts;
-#[path = "support/fixtures.rs"]
-mod fixtures;
-
 use std::collections::HashMap;
 
-use artifacts::{ENGINES, artifact, options, session, tensors};
-use fixtures::{Case, Fixture, assert_close, bundled, fixtures};
 use nezha_exporter::OPSETS;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_graphs::{GraphOptions, Head};
 use nezha_runtime::{Session, Tensors};
+use testkit::compare::assert_close;
+use testkit::engines::{self, artifact, options, session, tensors};
+use testkit::fixtures::{Case, Fixture, bundled, fixtures};
+
+/// The engines by name, with their tolerances.
+const ENGINES: [(&str, f64); engines::ENGINES.len()] = {
+    let [ort, tract] = engines::ENGINES;
+    [("ort:cpu", ort.tolerance), ("tract", tract.tolerance)]
+};
 
 fn run(session: &Session, context: &str, case: &Case) -> Tensors {
     session
@@ -24,10 +26,7 @@ fn run(session: &Session, context: &str, case: &Case) -> Tensors {
 /// Compares all that transformers gave and the graph gives; the worst relative error.
 fn compare(context: &str, case: &Case, outputs: &Tensors, tolerance: f64) -> f64 {
     let mut worst = 0.0;
-    for (name, expected) in &case.outputs {
-        let fixtures::Tensor::F32(expected) = expected else {
-            panic!("{context}: {name} is no float32");
-        };
+    for (name, expected) in case.answers() {
         let actual = outputs
             .array::<f32>(name)
             .unwrap_or_else(|error| panic!("{context}: {error}"));

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::command::{stderr, stdout, succeeded};
+use testkit::repository;
 
 const NEZHA: &str = env!("CARGO_BIN_EXE_nezha");
 
@@ -31,7 +33,7 @@ const PARTS: [&str; 11] = [
 /// The folder of an artifact of the bundled sentiment model.
 fn artifact(options: &[&str]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/nezha-tiny-zh-sentiment");
+    let model = repository("models/nezha-tiny-zh-sentiment");
     let output = Command::new(NEZHA)
         .arg("export")
         .arg(model)
@@ -40,7 +42,7 @@ fn artifact(options: &[&str]) -> TempDir {
         .args(options)
         .output()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    succeeded(output);
     folder
 }
 
@@ -60,8 +62,8 @@ fn document(model: &Path, engine: &str) -> Value {
         output.status.success(),
         "does this machine have ONNX Runtime? `nezha setup` installs it: {output:?}"
     );
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stdout)))
+    let text = stdout(&output);
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn number(value: &Value, field: &str) -> f64 {
@@ -166,9 +168,8 @@ fn the_tables_name_parts_operators_and_what_no_operator_accounts_for() {
     let folder = artifact(&[]);
     let model = folder.path().join("model.onnx");
     let arguments = ["--engine", "tract", "--sequence", "20", "--runs", "2"];
-    let output = profile(&model, &[&arguments[..], &["--top", "3"]].concat());
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
+    let output = succeeded(profile(&model, &[&arguments[..], &["--top", "3"]].concat()));
+    let text = stdout(&output);
     for part in PARTS {
         assert!(text.contains(part), "{part} is not in {text}");
     }
@@ -182,11 +183,10 @@ fn the_tables_name_parts_operators_and_what_no_operator_accounts_for() {
 #[test]
 fn the_flame_graph_is_xml_that_names_parts_and_operators() {
     let folder = artifact(&[]);
-    let file: PathBuf = folder.path().join("flame.svg");
+    let file = folder.path().join("flame.svg");
     let mut arguments = vec!["--engine", "ort", "--sequence", "64", "--runs", "3"];
     arguments.extend(["--flame", file.to_str().unwrap()]);
-    let output = profile(&folder.path().join("model.onnx"), &arguments);
-    assert!(output.status.success(), "{output:?}");
+    succeeded(profile(&folder.path().join("model.onnx"), &arguments));
     let svg = fs::read_to_string(&file).unwrap();
     let titles = titles(&svg);
     for name in [
@@ -224,7 +224,7 @@ fn titles(svg: &str) -> Vec<String> {
 fn a_model_that_is_not_there_ends_with_one_and_an_option_that_is_none_with_two() {
     let output = profile(Path::new("nowhere/model.onnx"), &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert!(message.contains("nowhere/model.onnx"), "{message}");
     for arguments in [["--runs", "0"], ["--engine", "onnx"], ["--sequence", "x"]] {
         let output = profile(Path::new("nowhere/model.onnx"), &arguments);

@@ -5,32 +5,37 @@
 //! proptest goes. A failure prints the model and the inputs, made as small as they get.
 //!
 //! Now and then a LayerNorm of few numbers makes much of the last bits of numbers that are nearly
-//! equal. What that does to an answer is measured in the reference, and allowed to the engines.
+//! equal. What that does to an answer is measured in the reference, and allowed to the engines up to
+//! [`MOST`]; models that make more of them say nothing about an engine and are passed over.
 
-#[path = "support/fixtures.rs"]
-mod fixtures;
-
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 
-use fixtures::assert_close;
 use ndarray::{Array2, ArrayD};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::reference::{Inputs, Outputs, Reference, ReferenceOptions};
-use nezha_exporter::{ExportOptions, Heads, export};
+use nezha_exporter::{ExportOptions, Heads, OPSETS, export};
 use nezha_graphs::{Activation, GraphOptions, Head};
-use nezha_runtime::{EngineChoice, EngineOptions, Session, Tensors};
+use nezha_runtime::Tensors;
 use proptest::prelude::*;
-use proptest::test_runner::{Config as Runner, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::TestRng;
 use safetensors::tensor::{Dtype, TensorView};
 use tempfile::TempDir;
-
-/// How far an engine may be off, of the largest magnitude in a tensor.
-const ENGINES: [(&str, f64); 2] = [("ort", 1e-5), ("tract", 1e-4)];
+use testkit::compare::{assert_close, pairs};
+use testkit::engines::ENGINES;
+use testkit::random;
 
 /// An engine may be off by so many times as much more as the reference's answers are where all
 /// weights differ in their last bit.
 const ROUNDINGS: f64 = 16.0;
+
+/// The most that this may come to, of the largest magnitude in a tensor.
+const MOST: f64 = 1e-3;
+
+/// Random cases of a run, and how many of them may be models that make more of it.
+const CASES: u32 = 48;
+const MOST_PASSED_OVER: u32 = 4;
 
 const VOCAB_SIZE: usize = 23;
 
@@ -108,8 +113,7 @@ struct Numbers(TestRng);
 
 impl Numbers {
     fn new(seed: u64) -> Self {
-        let bytes: Vec<u8> = (0..4).flat_map(|i| (seed ^ i).to_le_bytes()).collect();
-        Self(TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+        Self(random::numbers(seed))
     }
 
     fn below(&mut self, limit: usize) -> usize {
@@ -262,13 +266,26 @@ impl Model {
         })
     }
 
-    fn check(&self, opset: u32) {
+    /// Compares every engine's answers with the reference's; `false` where the model makes so much
+    /// of the last bits that this would say nothing.
+    fn check(&self, opset: u32) -> bool {
         let source = TempDir::new().unwrap();
         self.save(source.path(), |weight| weight);
         let checkpoint = Checkpoint::open(source.path(), &OpenOptions::default()).unwrap();
         let inputs = self.inputs();
         let expected = Self::expected(&checkpoint, &inputs);
         let neighbours = self.neighbours(&inputs);
+        let rounding = |name: &String, expected: &ArrayD<f64>| {
+            let distances = neighbours.iter().map(|it| distance(expected, &it[name]));
+            ROUNDINGS * distances.fold(0.0, f64::max)
+        };
+        let roundings: HashMap<&String, f64> = expected
+            .iter()
+            .map(|(name, expected)| (name, rounding(name, expected)))
+            .collect();
+        if roundings.values().any(|it| *it > MOST) {
+            return false;
+        }
 
         let target = TempDir::new().unwrap();
         let options = ExportOptions {
@@ -283,45 +300,54 @@ impl Model {
         };
         let exported = export(&checkpoint, target.path(), &options).unwrap();
         let path = &exported.artifacts[0].file.path;
-        for (engine, tolerance) in ENGINES {
-            let choice: EngineChoice = engine.parse().unwrap();
-            let session = Session::load(path, &choice, &EngineOptions::default())
-                .unwrap_or_else(|error| panic!("{engine}: {error}"));
+        for engine in ENGINES {
+            let session = engine.session(path);
             let tensors = inputs
                 .iter()
                 .map(|(name, array)| (*name, array.clone().into()));
             let outputs = session.run(tensors.collect::<Tensors>()).unwrap();
             for (name, expected) in &expected {
                 let actual = outputs.array::<f32>(name).unwrap();
-                let neighbours = neighbours.iter().map(|it| distance(expected, &it[name]));
-                let rounding = ROUNDINGS * neighbours.fold(0.0, f64::max);
-                assert_close(engine, name, expected, actual, tolerance + rounding);
+                let allowed = engine.tolerance + roundings[name];
+                assert_close(engine.name(), name, expected, actual, allowed);
             }
         }
+        true
     }
 }
 
-/// The largest difference, of the largest magnitude in `a`.
+/// The largest difference, of the largest magnitude in `a`; both are numbers.
 fn distance(a: &ArrayD<f64>, b: &ArrayD<f64>) -> f64 {
-    let largest = |magnitudes: &mut dyn Iterator<Item = f64>| magnitudes.fold(0.0, f64::max);
-    let difference = largest(&mut a.iter().zip(b).map(|(a, b)| (a - b).abs()));
-    difference / largest(&mut a.iter().map(|it| it.abs())).max(f64::MIN_POSITIVE)
+    let (mut difference, mut largest) = (0.0, f64::MIN_POSITIVE);
+    for (a, b) in pairs("a neighbour's answer", a, b) {
+        assert!(
+            a.is_finite() && b.is_finite(),
+            "the reference gives {a} and {b}"
+        );
+        difference = f64::max(difference, (a - b).abs());
+        largest = f64::max(largest, a.abs());
+    }
+    difference / largest
 }
 
 #[test]
 fn engines_agree_with_the_reference_on_random_models() {
-    let mut runner = TestRunner::new(Runner {
-        cases: 48,
-        failure_persistence: None,
-        ..Runner::default()
+    let mut runner = random::runner(CASES, "tests/random_models.regressions");
+    let opsets = prop::sample::select(OPSETS.collect::<Vec<u32>>());
+    let passed_over = Cell::new(0);
+    let result = runner.run(&(models(), opsets), |(model, opset)| {
+        let compared = model.check(opset);
+        passed_over.set(passed_over.get() + u32::from(!compared));
+        prop_assume!(compared);
+        Ok(())
     });
-    let opsets = prop::sample::select((17..=23).collect::<Vec<u32>>());
-    runner
-        .run(&(models(), opsets), |(model, opset)| {
-            model.check(opset);
-            Ok(())
-        })
-        .unwrap();
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+    let passed_over = passed_over.get();
+    println!("{passed_over} models made too much of the last bits, and {CASES} did not");
+    assert!(
+        passed_over <= MOST_PASSED_OVER,
+        "{passed_over} models made too much of the last bits, {MOST_PASSED_OVER} are allowed"
+    );
 }
 
 #[test]
@@ -340,6 +366,7 @@ fn sequences_far_beyond_the_position_embeddings_of_bert_are_fine() {
             sequence: 700,
             masks: vec![Mask::All, Mask::RightPadding],
         };
-        model.check(17);
+        let compared = model.check(17);
+        assert!(compared, "M = {max_relative_position} was passed over");
     }
 }

@@ -1,17 +1,13 @@
 //! `--static`: graphs whose axes are numbers, end to end.
 
-#[path = "support/artifacts.rs"]
-mod artifacts;
-#[path = "support/fixtures.rs"]
-mod fixtures;
-
-use artifacts::{ENGINES, artifact, session};
-use fixtures::{assert_close, fixtures};
 use ndarray::{Array, ArrayD, IxDyn};
 use nezha_graphs::proto::{DimensionValue, GraphProto, ModelProto, ValueInfoProto};
 use nezha_graphs::{Bindings, DType, GraphOptions, Head, OptionError, Signature, axes};
 use nezha_runtime::{Session, Tensor, Tensors};
 use prost::Message;
+use testkit::compare::assert_close;
+use testkit::engines::{ENGINES, artifact, session};
+use testkit::fixtures::{fixture, fixtures};
 
 /// Sizes of all axes that a head's graph has.
 fn sizes(signature: &Signature) -> Bindings {
@@ -93,14 +89,10 @@ fn every_heads_static_graph_answers_as_the_dynamic_one_does() {
         options.fixed_axes = sizes(&signature);
         let (_folder, path) = artifact(&fixture.folder, head, &options, 17);
         check_structure(&fixture.name, &graph(&path));
-        for (engine, tolerance) in ENGINES {
+        for engine in ENGINES {
             let context = format!("{engine}, {}", fixture.name);
-            compare(
-                &context,
-                &session(&path, engine),
-                &session(&dynamic_path, engine),
-                tolerance,
-            );
+            let [fixed, dynamic] = [&path, &dynamic_path].map(|it| engine.session(it));
+            compare(&context, &fixed, &dynamic, engine.tolerance);
         }
     }
     assert!(heads >= 18, "only {heads} fixtures");
@@ -132,6 +124,10 @@ fn compare(context: &str, fixed: &Session, dynamic: &Session, tolerance: f64) {
     let inputs = inputs(fixed.signature());
     let found = fixed.run(inputs.clone()).unwrap();
     let expected = dynamic.run(inputs).unwrap();
+    let names = |outputs: &Tensors| -> Vec<String> {
+        outputs.iter().map(|(name, _)| name.to_owned()).collect()
+    };
+    assert_eq!(names(&found), names(&expected), "{context}: outputs");
     for (name, expected) in expected.iter() {
         let expected = expected.array::<f32>().unwrap();
         let found = found.array::<f32>(name).unwrap();
@@ -141,12 +137,12 @@ fn compare(context: &str, fixed: &Session, dynamic: &Session, tolerance: f64) {
 
 #[test]
 fn another_size_than_the_fixed_one_is_refused() {
-    let fixture = fixtures().into_iter().find(|it| it.name == "reach-4/base");
+    let fixture = fixture("reach-4/base");
     let options = GraphOptions {
         fixed_axes: Bindings::from([(axes::SEQUENCE.to_owned(), 6)]),
         ..GraphOptions::default()
     };
-    let (_folder, path) = artifact(&fixture.unwrap().folder, Head::Base, &options, 17);
+    let (_folder, path) = artifact(&fixture.folder, Head::Base, &options, 17);
     let session = session(&path, "tract");
     // The batch is as dynamic as ever.
     for batch in [1, 3] {

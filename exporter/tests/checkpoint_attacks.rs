@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use ndarray::Array1;
 use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
-use proptest::prelude::{ProptestConfig, any, prop, proptest};
+use proptest::prelude::{any, prop};
 use tempfile::TempDir;
+use testkit::compare::{Tolerance, assert_near};
+use testkit::random;
 
 const CONFIG: &str = r#"{"model_type": "nezha", "hidden_size": 8, "num_attention_heads": 2}"#;
 
@@ -400,13 +403,40 @@ fn a_file_truncated_while_open_is_read_from_memory_or_fails() {
     }
 }
 
-/// Opens and reads whatever is there; only a panic fails.
-fn survives(name: &str, bytes: &[u8]) {
+/// Opens whatever is there. It is refused by the name of its file, or it is a checkpoint: each weight
+/// has as many elements as its shape says, in one piece and in chunks, and each run over them finds
+/// the same.
+fn is_refused_or_sound(name: &str, bytes: &[u8]) {
     let folder = folder(&[(name, bytes)]);
-    if let Ok(checkpoint) = Checkpoint::open(folder.path(), &OpenOptions::default()) {
-        let _ = checkpoint.digest();
-        for weight in checkpoint.weights() {
-            let _ = checkpoint.read_f32(&weight.name);
+    let checkpoint = match Checkpoint::open(folder.path(), &OpenOptions::default()) {
+        Ok(checkpoint) => checkpoint,
+        Err(error) => return assert_says(&error, &[name]),
+    };
+    assert!(!checkpoint.weights().is_empty(), "{name} has no weights");
+    let digest = || checkpoint.digest().map_err(|error| error.to_string());
+    assert_eq!(digest(), digest(), "{name}");
+    for weight in checkpoint.weights() {
+        let name = &weight.name;
+        let whole = match checkpoint.read_f32(name) {
+            Ok(whole) => whole,
+            Err(_) => {
+                assert!(
+                    digest().is_err(),
+                    "a digest over '{name}', which can't be read"
+                );
+                continue;
+            }
+        };
+        assert_eq!(whole.len(), weight.elements(), "elements of '{name}'");
+        let mut joined = Vec::new();
+        let read = checkpoint.read_f32_chunks(name, 7, |chunk| {
+            joined.extend_from_slice(chunk);
+            Ok::<(), CheckpointError>(())
+        });
+        read.unwrap_or_else(|error| panic!("'{name}' in chunks: {error}"));
+        if !whole.is_empty() {
+            let [whole, joined] = [whole, joined].map(Array1::from);
+            assert_near("in chunks", name, &whole, &joined, Tolerance::Bits);
         }
     }
 }
@@ -438,25 +468,35 @@ fn truncated_files_are_refused() {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+/// Cases of a run of each of the two tests below.
+const CASES: u32 = 300;
 
-    #[test]
-    fn no_change_of_a_real_file_makes_it_panic(
-        which in 0..SAMPLES.len(),
-        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
-    ) {
+const REGRESSIONS: &str = "tests/checkpoint_attacks.regressions";
+
+#[test]
+fn any_change_of_a_real_file_is_refused_or_gives_a_sound_checkpoint() {
+    let change = (any::<prop::sample::Index>(), any::<u8>());
+    let changes = prop::collection::vec(change, 1..8);
+    let case = (0..SAMPLES.len(), changes);
+    let result = random::runner(CASES, REGRESSIONS).run(&case, |(which, changes)| {
         let (path, name) = SAMPLES[which];
         let mut bytes = sample(path);
         for (at, value) in changes {
             let index = at.index(bytes.len());
             bytes[index] = value;
         }
-        survives(name, &bytes);
-    }
+        is_refused_or_sound(name, &bytes);
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+}
 
-    #[test]
-    fn no_bytes_make_it_panic(bytes: Vec<u8>, which in 0..SAMPLES.len()) {
-        survives(SAMPLES[which].1, &bytes);
-    }
+#[test]
+fn any_bytes_are_refused_or_give_a_sound_checkpoint() {
+    let case = (any::<Vec<u8>>(), 0..SAMPLES.len());
+    let result = random::runner(CASES, REGRESSIONS).run(&case, |(bytes, which)| {
+        is_refused_or_sound(SAMPLES[which].1, &bytes);
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
 }

@@ -3,8 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use ndarray::Array1;
 use nezha_exporter::checkpoint::{Checkpoint, Dialect, Note, OpenOptions, Storage};
 use nezha_graphs::{Activation, Head};
+use testkit::compare::{Tolerance, assert_near};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -29,14 +31,9 @@ fn assert_same(found: &Checkpoint, expected: &Checkpoint, what: &str) {
             weight.shape,
             "{what}: shape of {name}"
         );
-        let pairs = found.read_f32(name).unwrap().into_iter();
-        let pairs = pairs.zip(expected.read_f32(name).unwrap());
-        for (index, (found, expected)) in pairs.enumerate() {
-            assert!(
-                found == expected,
-                "{what}: {name}[{index}] is {found}, expected {expected}"
-            );
-        }
+        let [expected, found] =
+            [expected, found].map(|it| Array1::from(it.read_f32(name).unwrap()));
+        assert_near(what, name, &expected, &found, Tolerance::Bits);
     }
 }
 

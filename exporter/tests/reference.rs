@@ -1,16 +1,13 @@
 //! The reference against transformers 4.46.3.
 
-#[path = "../../tests/support/fixtures.rs"]
-mod fixtures;
-
-use std::collections::BTreeMap;
 use std::path::Path;
 
-use fixtures::{Case, Tensor, assert_close, bundled, fixtures};
 use ndarray::{ArrayD, Axis, s};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::reference::{Inputs, Outputs, Reference, ReferenceOptions};
 use nezha_graphs::Head;
+use testkit::compare::assert_close;
+use testkit::fixtures::{Case, Tensor, bundled, fixture, fixtures, tensors};
 
 /// Of the largest magnitude in a tensor; transformers computes in f32.
 const TOLERANCE: f64 = 1e-5;
@@ -21,39 +18,22 @@ fn load(folder: &Path) -> Reference {
     Reference::load(&checkpoint).unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
 }
 
-fn inputs(tensors: &BTreeMap<String, Tensor>) -> Inputs {
-    let widened = |tensor: &Tensor| match tensor {
-        Tensor::I64(array) => array.clone().into(),
-        Tensor::F32(array) => array.clone().into(),
-    };
-    let named = tensors.iter();
-    named
-        .map(|(name, tensor)| (name.clone(), widened(tensor)))
-        .collect()
-}
-
 fn run(reference: &Reference, head: Head, case: &Case) -> Outputs {
     let options = ReferenceOptions {
         problem_type: case.problem_type,
     };
     reference
-        .run(head, &options, &inputs(&case.inputs))
+        .run(head, &options, &tensors(&case.inputs))
         .unwrap_or_else(|e| panic!("{head} {}: {e}", case.name))
 }
 
 /// Compares everything that transformers gave; returns the worst relative error.
 fn compare(context: &str, case: &Case, actual: &Outputs) -> f64 {
-    case.outputs
-        .iter()
-        .fold(0.0, |worst: f64, (name, expected)| {
-            let Tensor::F32(expected) = expected else {
-                panic!("{context}: {name} is no float32");
-            };
-            let actual = actual
-                .get(name)
-                .unwrap_or_else(|| panic!("{context}: no output {name}"));
-            worst.max(assert_close(context, name, expected, actual, TOLERANCE))
-        })
+    case.answers().fold(0.0, |worst: f64, (name, expected)| {
+        let actual = actual.get(name);
+        let actual = actual.unwrap_or_else(|| panic!("{context}: no output {name}"));
+        worst.max(assert_close(context, name, expected, actual, TOLERANCE))
+    })
 }
 
 #[test]
@@ -61,7 +41,7 @@ fn every_output_of_every_fixture_is_that_of_transformers() {
     let mut worst = (0.0, String::new());
     for fixture in fixtures() {
         let reference = load(&fixture.folder);
-        for case in fixture.cases.iter().filter(|case| !is_generation(case)) {
+        for case in fixture.cases.iter().filter(|case| !case.is_generation()) {
             let context = format!("{}, {}", fixture.name, case.name);
             let outputs = run(&reference, fixture.head, case);
             let error = compare(&context, case, &outputs);
@@ -86,9 +66,7 @@ fn every_output_of_every_fixture_is_that_of_transformers() {
 
 #[test]
 fn the_bundled_checkpoints_answer_as_in_transformers() {
-    let cases = bundled();
-    assert!(!cases.is_empty(), "no bundled answers");
-    for (folder, case) in cases {
+    for (folder, case) in bundled() {
         let reference = load(&folder);
         let checkpoint = Checkpoint::open(&folder, &OpenOptions::default()).unwrap();
         let heads = checkpoint.config().heads();
@@ -100,17 +78,13 @@ fn the_bundled_checkpoints_answer_as_in_transformers() {
     }
 }
 
-fn is_generation(case: &Case) -> bool {
-    case.outputs.contains_key("sequences")
-}
-
 /// The logits of every row follow from the tokens before it, so that one run over a generated
 /// sequence shows the choice of each of its tokens.
 #[test]
 fn a_decoder_chooses_the_tokens_of_a_greedy_loop_over_transformers() {
     let mut generated = 0;
     for fixture in fixtures() {
-        for case in fixture.cases.iter().filter(|case| is_generation(case)) {
+        for case in fixture.cases.iter().filter(|case| case.is_generation()) {
             let context = format!("{}, {}", fixture.name, case.name);
             let (Tensor::I64(prompt), Tensor::I64(sequences)) =
                 (&case.inputs["input_ids"], &case.outputs["sequences"])
@@ -145,8 +119,7 @@ fn a_decoder_chooses_the_tokens_of_a_greedy_loop_over_transformers() {
 
 /// The fixture `reach-4/<head>`, and inputs of two texts of three tokens.
 fn small(head: &str) -> (Reference, Inputs) {
-    let name = format!("reach-4/{head}");
-    let fixture = fixtures().into_iter().find(|it| it.name == name).unwrap();
+    let fixture = fixture(&format!("reach-4/{head}"));
     let ids = ArrayD::from_shape_fn(vec![2, 3], |at| (at[0] * 3 + at[1]) as i64);
     (
         load(&fixture.folder),

@@ -8,9 +8,7 @@ use nezha_exporter::inspect::read_model;
 use nezha_exporter::{ExportOptions, OPSETS, export};
 use nezha_graphs::proto::{GraphProto, ModelProto, ValueInfoProto};
 use nezha_graphs::{DType, GraphOptions, TensorType};
-
-#[path = "../../tests/support/fixtures.rs"]
-mod support;
+use testkit::fixtures::fixtures;
 
 /// Calls `check` with every fixture's graph, for the lowest and the highest opset, with and without
 /// all outputs.
@@ -24,7 +22,7 @@ fn for_every_graph(check: impl Fn(&str, &ModelProto, &GraphProto)) {
 fn models() -> Vec<(String, ModelProto)> {
     let folder = tempfile::tempdir().unwrap();
     let mut models = Vec::new();
-    for fixture in support::fixtures() {
+    for fixture in fixtures() {
         let checkpoint = Checkpoint::open(&fixture.folder, &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
         for opset in [*OPSETS.start(), *OPSETS.end()] {

@@ -5,17 +5,15 @@
 mod faults;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::command::{stderr, stdout, succeeded};
+use testkit::repository;
 
 const NEZHA: &str = env!("CARGO_BIN_EXE_nezha");
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
 
 /// The folder of an artifact of one of the bundled checkpoints.
 fn artifact(name: &str) -> TempDir {
@@ -27,7 +25,7 @@ fn artifact(name: &str) -> TempDir {
         .arg(folder.path())
         .output()
         .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    succeeded(output);
     folder
 }
 
@@ -131,12 +129,12 @@ fn an_engine_that_does_not_start_is_a_row_with_the_reason_and_never_a_cpu_number
     arguments.extend(SHORT);
     let output = bench(&arguments, &folder.path().join("model.onnx"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert!(
         message.contains("in ort:cuda, 1×8: ort:cuda can't start"),
         "{message}"
     );
-    let table = String::from_utf8_lossy(&output.stdout);
+    let table = stdout(&output);
     assert!(table.contains("failed"), "{table}");
 
     let document = json(&fs::read(&saved).unwrap());
@@ -197,7 +195,7 @@ fn real_texts_keep_their_own_lengths() {
 
     arguments[3] = "9";
     let output = bench(&arguments, &model);
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(
         message.contains("4 lines with text, too few for a batch of 9"),
@@ -238,11 +236,11 @@ fn single_shapes_are_measured_alone_and_in_their_order() {
         arguments[5] = shape;
         let output = bench(&arguments, &model);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
-        let message = String::from_utf8_lossy(&output.stderr);
+        let message = stderr(&output);
         assert!(message.contains("like 8x128"), "{message}");
     }
     let output = bench(&["--shapes", "1x8", "--batch", "1"], &model);
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert!(message.contains("cannot be used with"), "{message}");
 }
 
@@ -274,10 +272,7 @@ fn a_comparison_names_what_became_slower_and_ends_with_one() {
     fs::copy(&old, &new).unwrap();
     let output = compare("1.10");
     assert!(output.status.success(), "{output:?}");
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("1.00 [0."),
-        "{output:?}"
-    );
+    assert!(stdout(&output).contains("1.00 [0."), "{output:?}");
 
     let mut document = json(&fs::read(&old).unwrap());
     for round in document["cells"][0]["measured"]["samples_ms"]
@@ -292,7 +287,7 @@ fn a_comparison_names_what_became_slower_and_ends_with_one() {
     fs::write(&new, document.to_string()).unwrap();
     let output = compare("1.10");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     for part in ["2 of 2 cells", "1×8: 2.00 [", "1×9: gone"] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
@@ -300,7 +295,7 @@ fn a_comparison_names_what_became_slower_and_ends_with_one() {
     fs::write(&new, "{}").unwrap();
     let output = compare("1.10");
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert!(message.contains("expected \"nezha-bench/1\""), "{message}");
 }
 
@@ -319,7 +314,7 @@ fn an_input_that_bert_has_not_is_refused_by_name() {
     arguments.extend(SHORT);
     let output = bench(&arguments, &folder.path().join("model.onnx"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let message = String::from_utf8_lossy(&output.stderr);
+    let message = stderr(&output);
     assert!(
         message.contains("input 'labels' is none of input_ids"),
         "{message}"

@@ -2,9 +2,10 @@
 
 use ndarray::{Array2, ArrayD, Ix2, Ix3};
 use nezha_graphs::{GraphOptions, Head, Pooling};
+use testkit::compare::assert_close;
+use testkit::engines::{ENGINES, artifact, tensors};
+use testkit::fixtures::{Case, Tensor};
 
-use super::artifacts::{ENGINES, artifact, session, tensors};
-use super::fixtures::{Case, Tensor, assert_close};
 use super::{cases, f32s, float32, of_heads, reach_4};
 
 fn attention_mask(case: &Case, shape: (usize, usize)) -> Array2<i64> {
@@ -54,8 +55,8 @@ fn pooling_reads_the_tokens_that_are_not_padding() {
                 ..GraphOptions::default()
             };
             let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
-            for (engine, tolerance) in ENGINES {
-                let session = session(&path, engine);
+            for engine in ENGINES {
+                let session = engine.session(&path);
                 // A row without any token has neither mean nor maximum.
                 for case in cases(&fixture).filter(|it| it.name != "masked-row") {
                     let context = format!("{engine}, {}, {}, {pooling}", fixture.name, case.name);
@@ -66,7 +67,7 @@ fn pooling_reads_the_tokens_that_are_not_padding() {
                         false => pooled(case, pooling),
                     };
                     let found = f32s(&found, "embeddings");
-                    assert_close(&context, "embeddings", &expected, &found, tolerance);
+                    assert_close(&context, "embeddings", &expected, &found, engine.tolerance);
                 }
             }
         }
@@ -84,8 +85,8 @@ fn a_text_without_any_token_gives_numbers() {
         };
         let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
         let case = cases(fixture).find(|it| it.name == "masked-row").unwrap();
-        for (engine, _) in ENGINES {
-            let found = session(&path, engine).run(tensors(&case.inputs)).unwrap();
+        for engine in ENGINES {
+            let found = engine.session(&path).run(tensors(&case.inputs)).unwrap();
             let found = f32s(&found, "embeddings");
             assert!(
                 found.iter().all(|it| it.is_finite()),
@@ -105,12 +106,12 @@ fn every_opset_has_its_own_form_of_the_maximum() {
     for opset in [17, 18, 20, 23] {
         let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, opset);
         let case = cases(fixture).find(|it| it.name == "padded").unwrap();
-        for (engine, tolerance) in ENGINES {
+        for engine in ENGINES {
             let context = format!("{engine}, opset {opset}");
-            let found = session(&path, engine).run(tensors(&case.inputs)).unwrap();
+            let found = engine.session(&path).run(tensors(&case.inputs)).unwrap();
             let found = f32s(&found, "embeddings");
             let expected = pooled(case, Pooling::Max);
-            assert_close(&context, "embeddings", &expected, &found, tolerance);
+            assert_close(&context, "embeddings", &expected, &found, engine.tolerance);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! `--probabilities`.
 
 use nezha_graphs::{Config, GraphOptions, Head, ProblemType};
+use testkit::compare::assert_close;
+use testkit::engines::{ENGINES, artifact, tensors};
 
-use super::artifacts::{ENGINES, artifact, session, tensors};
-use super::fixtures::assert_close;
 use super::{cases, f32s, float32, of_heads, softmax};
 
 #[test]
@@ -39,8 +39,8 @@ fn probabilities_are_the_softmax_of_the_logits_and_of_many_labels_the_sigmoid() 
                 && graph.problem_type(&config) == ProblemType::MultiLabelClassification;
             sigmoids += usize::from(many);
             let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
-            for (engine, tolerance) in ENGINES {
-                let session = session(&path, engine);
+            for engine in ENGINES {
+                let session = engine.session(&path);
                 for case in cases(&fixture) {
                     let context = format!("{engine}, {}, {}", fixture.name, case.name);
                     let found = session.run(tensors(&case.inputs)).unwrap();
@@ -50,7 +50,13 @@ fn probabilities_are_the_softmax_of_the_logits_and_of_many_labels_the_sigmoid() 
                         false => softmax(&logits),
                     };
                     let found = f32s(&found, "probabilities");
-                    assert_close(&context, "probabilities", &expected, &found, tolerance);
+                    assert_close(
+                        &context,
+                        "probabilities",
+                        &expected,
+                        &found,
+                        engine.tolerance,
+                    );
                 }
             }
         }

@@ -3,8 +3,8 @@
 use ndarray::{Array2, array};
 use nezha_graphs::{Config, GraphOptions, Head, Pooling, ProblemType};
 use nezha_runtime::{Tensor, Tensors};
+use testkit::engines::{artifact, session};
 
-use super::artifacts::{artifact, session};
 use super::reach_4;
 
 #[test]

@@ -2,8 +2,8 @@
 
 use nezha_graphs::{GraphOptions, Head, Pooling};
 use nezha_runtime::Model;
+use testkit::engines::artifact;
 
-use super::artifacts::artifact;
 use super::reach_4;
 
 /// The nodes of the graph, and the names of its initializers.

@@ -3,9 +3,9 @@
 use ndarray::{Array2, ArrayD, ArrayView1, Axis, Ix3, array};
 use nezha_graphs::{Config, GraphOptions, Head};
 use nezha_runtime::Tensors;
+use testkit::compare::{assert_close, pairs};
+use testkit::engines::{ENGINES, artifact, tensors};
 
-use super::artifacts::{ENGINES, artifact, session, tensors};
-use super::fixtures::assert_close;
 use super::{cases, f32s, float32, of_heads, softmax};
 
 /// Some tokens of a batch, the last one first, one of them twice.
@@ -24,8 +24,8 @@ fn mask_positions_score_those_tokens_and_no_others() {
             ..GraphOptions::default()
         };
         let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
-        for (engine, tolerance) in ENGINES {
-            let session = session(&path, engine);
+        for engine in ENGINES {
+            let session = engine.session(&path);
             for case in cases(&fixture) {
                 let context = format!("{engine}, {}, {}", fixture.name, case.name);
                 let all = float32(case, "logits")
@@ -34,7 +34,8 @@ fn mask_positions_score_those_tokens_and_no_others() {
                 let (batch, sequence, vocabulary) = all.dim();
                 let positions = positions(batch, sequence);
                 let mut expected = Array2::zeros((positions.nrows(), vocabulary));
-                for (mut row, at) in expected.outer_iter_mut().zip(positions.outer_iter()) {
+                let rows = pairs(&context, expected.outer_iter_mut(), positions.outer_iter());
+                for (mut row, at) in rows {
                     let of_text = all.index_axis(Axis(0), at[0] as usize);
                     row.assign(&of_text.index_axis(Axis(0), at[1] as usize));
                 }
@@ -42,13 +43,8 @@ fn mask_positions_score_those_tokens_and_no_others() {
                 let mut inputs = tensors(&case.inputs);
                 inputs.insert("mask_positions", positions);
                 let found = session.run(inputs).unwrap();
-                assert_close(
-                    &context,
-                    "logits",
-                    &expected,
-                    &f32s(&found, "logits"),
-                    tolerance,
-                );
+                let (logits, tolerance) = (f32s(&found, "logits"), engine.tolerance);
+                assert_close(&context, "logits", &expected, &logits, tolerance);
                 let p = softmax(&expected);
                 let found_p = f32s(&found, "probabilities");
                 assert_close(&context, "probabilities", &p, &found_p, tolerance);
@@ -114,13 +110,13 @@ fn top_k_are_the_most_probable_tokens_of_every_place() {
                 ..GraphOptions::default()
             };
             let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
-            for (engine, tolerance) in ENGINES {
-                let session = session(&path, engine);
+            for engine in ENGINES {
+                let session = engine.session(&path);
                 for case in cases(&fixture) {
                     let context = format!("{engine}, {}, {}, top {k}", fixture.name, case.name);
                     let found = session.run(tensors(&case.inputs)).unwrap();
                     let p = softmax(&float32(case, "logits"));
-                    check_top(&context, &p, k, &found, tolerance);
+                    check_top(&context, &p, k, &found, engine.tolerance);
                 }
             }
         }

@@ -5,9 +5,11 @@ use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::reference::{Inputs, Reference, ReferenceOptions};
 use nezha_graphs::Head;
 use nezha_runtime::{Decoder, Finish, GenerationOptions};
+use testkit::compare::pairs;
+use testkit::engines::ENGINES;
+use testkit::fixtures::fixture;
 
-use super::artifacts::{ENGINES, session};
-use super::{beam, cached, fixture, masked_lm};
+use super::{beam, cached, masked_lm};
 
 /// The decoder in double precision, without a cache.
 struct Oracle {
@@ -56,15 +58,13 @@ impl Oracle {
                 .map(|(new, _): &(Vec<u32>, f64)| [prompt, new].concat())
                 .collect();
             let next = self.next(&whole);
-            let grown = open
-                .iter()
-                .zip(next.outer_iter())
-                .flat_map(|((new, sum), next)| {
-                    let grow = |(token, log): (usize, &f64)| {
-                        ([new.as_slice(), &[token as u32]].concat(), sum + log)
-                    };
-                    next.iter().enumerate().map(grow).collect::<Vec<_>>()
-                });
+            let rows = pairs("sequences of the oracle", &open, next.outer_iter());
+            let grown = rows.flat_map(|((new, sum), next)| {
+                let grow = |(token, log): (usize, &f64)| {
+                    ([new.as_slice(), &[token as u32]].concat(), sum + log)
+                };
+                next.iter().enumerate().map(grow).collect::<Vec<_>>()
+            });
             let is_end = |(new, _): &(Vec<u32>, f64)| step == length || new.last().copied() == eos;
             let (done, rest): (Vec<_>, Vec<_>) = grown.partition(is_end);
             ended.extend(done);
@@ -92,7 +92,8 @@ impl Oracle {
                 .collect();
             let next = self.next(&whole);
             let mut grown = Vec::new();
-            for ((new, sum), next) in beams.iter().zip(next.outer_iter()) {
+            let rows = pairs("beams of the oracle", &beams, next.outer_iter());
+            for ((new, sum), next) in rows {
                 for (token, log) in next.iter().enumerate() {
                     grown.push(([new.as_slice(), &[token as u32]].concat(), sum + log));
                 }
@@ -129,8 +130,8 @@ fn as_many_beams_as_there_are_sequences_find_the_best_of_all() {
     let oracle = Oracle::new("decoder-causal");
     let (_folder, path) = masked_lm("decoder-causal", &cached());
     let prompt = vec![9, 29, 1];
-    for (engine, tolerance) in ENGINES {
-        let session = session(&path, engine);
+    for engine in ENGINES {
+        let session = engine.session(&path);
         for (length, eos, penalty) in [(2, None, 1.0), (2, Some(27), 0.0), (2, Some(27), 2.0)] {
             let all = oracle.all(&prompt, length, eos);
             let score = |it: &&(Vec<u32>, f64)| it.1 / (it.0.len() as f64).powf(penalty);
@@ -144,15 +145,18 @@ fn as_many_beams_as_there_are_sequences_find_the_best_of_all() {
                 strategy: beam(59, penalty),
             };
             let mut decoder = Decoder::new(&session).unwrap();
-            let found = &decoder
-                .generate(std::slice::from_ref(&prompt), &options)
-                .unwrap()[0];
             let context = format!("{engine}, {length} tokens, eos {eos:?}, penalty {penalty}");
-            assert_eq!(found.ids, best.0, "{context}");
-            assert!(
-                (found.log_probability - best.1).abs() < 10.0 * tolerance,
-                "{context}"
-            );
+            let found = decoder.generate(std::slice::from_ref(&prompt), &options);
+            let found = found.unwrap();
+            for ((ids, log_probability), found) in pairs(&context, [best], found) {
+                assert_eq!(found.ids, *ids, "{context}");
+                let apart = (found.log_probability - log_probability).abs();
+                assert!(
+                    apart < 10.0 * engine.tolerance,
+                    "{context}: log-probability {}, expected {log_probability}",
+                    found.log_probability
+                );
+            }
         }
     }
 }
@@ -163,8 +167,8 @@ fn beams_are_those_of_a_search_that_recomputes_everything() {
     let (_folder, path) = masked_lm("decoder-causal", &cached());
     let prompts = vec![vec![9, 29, 1], vec![55, 58, 4, 30, 2], vec![7]];
     let mut ended_early = 0;
-    for (engine, _) in ENGINES {
-        let session = session(&path, engine);
+    for engine in ENGINES {
+        let session = engine.session(&path);
         for (width, penalty, eos) in [
             (2, 1.0, 27),
             (3, 0.0, 28),
@@ -181,9 +185,9 @@ fn beams_are_those_of_a_search_that_recomputes_everything() {
                 .unwrap()
                 .generate(&prompts, &options)
                 .unwrap();
-            for (prompt, found) in prompts.iter().zip(found) {
+            let context = format!("{engine}, {width} beams, penalty {penalty}, eos {eos}");
+            for (prompt, found) in pairs(&context, &prompts, found) {
                 let expected = oracle.beam(prompt, width, 6, eos, penalty);
-                let context = format!("{engine}, {width} beams, penalty {penalty}, eos {eos}");
                 assert_eq!(found.ids, expected, "{context}, prompt {prompt:?}");
                 ended_early += usize::from(found.finish == Finish::Eos);
             }

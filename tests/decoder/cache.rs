@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use ndarray::{ArrayD, Axis, Slice};
 use nezha_graphs::GraphOptions;
-use nezha_runtime::{Session, Tensors};
-
-use super::artifacts::{ENGINES, artifact, options, session, tensors};
-use super::fixtures::{Case, Fixture, Tensor, assert_close, fixtures};
+use nezha_runtime::{EngineKind, Session, Tensors};
+use testkit::compare::assert_close;
+use testkit::engines::{ENGINES, artifact, options, tensors};
+use testkit::fixtures::{Case, Fixture, Tensor, fixtures};
 
 /// The fixtures of decoders, with the cases that ask for what every token gets.
 fn decoders() -> Vec<Fixture> {
@@ -24,8 +24,8 @@ fn decoders() -> Vec<Fixture> {
         "base and masked-lm, with encoder and without: {names:?}"
     );
     for fixture in &mut decoders {
-        let of_tokens = |name: &str| !name.starts_with("greedy") && !name.starts_with("loss");
-        fixture.cases.retain(|case| of_tokens(&case.name));
+        let of_tokens = |case: &Case| !case.is_generation() && !case.name.starts_with("loss");
+        fixture.cases.retain(of_tokens);
     }
     decoders
 }
@@ -122,10 +122,7 @@ fn compare(
     tolerance: f64,
 ) -> f64 {
     let mut worst = 0.0;
-    for (name, expected) in &case.outputs {
-        let Tensor::F32(expected) = expected else {
-            panic!("{context}: {name} is no float32");
-        };
+    for (name, expected) in case.answers() {
         let mut found = found.array::<f32>(name).unwrap().clone();
         let mut expected = expected.clone();
         if name == "pooler_output" {
@@ -179,7 +176,8 @@ fn follow(
     worst
 }
 
-fn steps_are_the_whole((engine, tolerance): (&str, f64)) {
+fn steps_are_the_whole(kind: EngineKind) {
+    let engine = ENGINES.into_iter().find(|it| it.kind == kind).unwrap();
     let (mut worst, mut runs) = (0.0, 0);
     for fixture in decoders() {
         let mut sessions = HashMap::new();
@@ -187,10 +185,10 @@ fn steps_are_the_whole((engine, tolerance): (&str, f64)) {
             let context = format!("{engine}, {}, {}", fixture.name, case.name);
             let (_, session) = sessions.entry(cached(case)).or_insert_with_key(|graph| {
                 let (folder, path) = artifact(&fixture.folder, fixture.head, graph, 17);
-                (folder, session(&path, engine))
+                (folder, engine.session(&path))
             });
             for steps in splits(length(case)) {
-                let error = follow(&context, session, case, &steps, tolerance);
+                let error = follow(&context, session, case, &steps, engine.tolerance);
                 worst = f64::max(worst, error);
                 runs += 1;
             }
@@ -202,10 +200,10 @@ fn steps_are_the_whole((engine, tolerance): (&str, f64)) {
 
 #[test]
 fn onnx_runtime_gives_in_steps_what_transformers_gives_at_once() {
-    steps_are_the_whole(ENGINES[0]);
+    steps_are_the_whole(EngineKind::OrtCpu);
 }
 
 #[test]
 fn tract_gives_in_steps_what_transformers_gives_at_once() {
-    steps_are_the_whole(ENGINES[1]);
+    steps_are_the_whole(EngineKind::Tract);
 }

@@ -1,26 +1,26 @@
 //! Text that goes on, from the library and from `nezha generate`.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use nezha_graphs::Head;
 use nezha_runtime::{EngineOptions, GenerationOptions, TextGeneration, Tokenizer};
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::command::{stderr, stdout, succeeded};
+use testkit::compare::pairs;
+use testkit::engines::{ENGINES, artifact};
+use testkit::{nezha, repository};
 
-use super::artifacts::{ENGINES, artifact};
 use super::{cached, greedy_cases, masked_lm};
 
 fn generate(arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_nezha"));
-    command.arg("generate").args(arguments).output().unwrap()
+    nezha!([&["generate"], arguments].concat())
 }
 
-fn succeeded(output: &Output) -> &str {
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{error}");
-    std::str::from_utf8(&output.stdout).unwrap()
+/// The answers in a document that was printed.
+fn answers(output: Output) -> Vec<Value> {
+    serde_json::from_str(stdout(&succeeded(output))).expect("a list in JSON")
 }
 
 fn comma_separated(ids: &[u32]) -> String {
@@ -34,23 +34,20 @@ fn the_command_generates_what_transformers_generates() {
     let folder = folder.path().to_str().unwrap();
     for (prompts, expected) in greedy_cases() {
         let prompts: Vec<String> = prompts.iter().map(|it| comma_separated(it)).collect();
-        for (engine, _) in ENGINES {
-            let mut arguments = vec![folder, "--engine", engine, "--max-new-tokens", "12"];
+        for engine in ENGINES {
+            let mut arguments = vec![folder, "--engine", engine.name(), "--max-new-tokens", "12"];
             arguments.extend(prompts.iter().flat_map(|it| ["--ids", it]));
-            let lines = generate(&arguments);
-            let whole = prompts.iter().zip(&expected);
+            let context = format!("{engine}, {prompts:?}");
+            let lines = succeeded(generate(&arguments));
+            let whole = pairs(&context, &prompts, &expected);
             let whole = whole.map(|(prompt, new)| format!("{prompt},{}\n", comma_separated(new)));
-            assert_eq!(succeeded(&lines), whole.collect::<String>(), "{engine}");
+            assert_eq!(stdout(&lines), whole.collect::<String>(), "{context}");
 
-            let document = generate(&[arguments.as_slice(), &["--json"]].concat());
-            let document: Value = serde_json::from_str(succeeded(&document)).unwrap();
-            for (answer, expected) in document.as_array().unwrap().iter().zip(&expected) {
-                assert_eq!(
-                    answer["answer"]["ids"],
-                    serde_json::json!(expected),
-                    "{engine}"
-                );
-                assert_eq!(answer["answer"]["finish"], "length", "{engine}");
+            let answers = answers(generate(&[arguments.as_slice(), &["--json"]].concat()));
+            for (expected, answer) in pairs(&context, &expected, answers) {
+                let answer = &answer["answer"];
+                assert_eq!(answer["ids"], serde_json::json!(expected), "{context}");
+                assert_eq!(answer["finish"], "length", "{context}");
             }
         }
     }
@@ -58,7 +55,7 @@ fn the_command_generates_what_transformers_generates() {
 
 /// The bundled checkpoint as a decoder, which it was not trained to be.
 fn decoder_of_text() -> TempDir {
-    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/nezha-tiny-zh");
+    let bundled = repository("models/nezha-tiny-zh");
     let folder = TempDir::new().unwrap();
     for file in ["model.safetensors", "vocab.txt", "tokenizer_config.json"] {
         fs::copy(bundled.join(file), folder.path().join(file)).unwrap();
@@ -77,8 +74,8 @@ fn a_text_goes_on_after_the_class_token_and_ends_at_the_separator() {
     let texts = ["今天天气很好，我们", "银行"];
     let prompt = |text: &&str| [vec![101], tokenizer.ids(text).unwrap()].concat();
     let prompts: Vec<Vec<u32>> = texts.iter().map(prompt).collect();
-    for (engine, _) in ENGINES {
-        let choice = engine.parse().unwrap();
+    for engine in ENGINES {
+        let choice = engine.kind.into();
         let generation = TextGeneration::load(folder.path(), &choice, &EngineOptions::default());
         let generation = generation.unwrap();
         let options = GenerationOptions::default();
@@ -88,20 +85,17 @@ fn a_text_goes_on_after_the_class_token_and_ends_at_the_separator() {
             ..options
         };
         let expected = generation.ids(&prompts, &until_separator).unwrap();
-        let answers = generate(&[
-            folder.path().to_str().unwrap(),
-            "--engine",
-            engine,
-            "--json",
-            texts[0],
-            texts[1],
-        ]);
-        let answers: Value = serde_json::from_str(succeeded(&answers)).unwrap();
-        for (row, (found, expected)) in found.iter().zip(&expected).enumerate() {
-            assert_eq!(found.ids, expected.ids, "{engine}");
+        let context = engine.name();
+        let folder = folder.path().to_str().unwrap();
+        let arguments = [folder, "--engine", context, "--json", texts[0], texts[1]];
+        let answers = answers(generate(&arguments));
+        let expected = pairs(context, texts, expected);
+        let found = pairs(context, found, answers);
+        for ((text, expected), (found, answer)) in pairs(context, expected, found) {
+            assert_eq!(found.ids, expected.ids, "{context}: {text}");
             assert_eq!(found.text, tokenizer.decode(&found.ids, true).unwrap());
-            assert_eq!(answers[row]["text"], texts[row]);
-            assert_eq!(answers[row]["answer"]["text"], found.text, "{engine}");
+            assert_eq!(answer["text"], text, "{context}");
+            assert_eq!(answer["answer"]["text"], found.text, "{context}: {text}");
         }
     }
 }
@@ -153,7 +147,7 @@ fn a_command_that_can_not_generate_says_what_to_do() {
     ] {
         let folder = folder.path().to_str().unwrap();
         let output = generate(&[&[folder, "--engine", "tract"], arguments].concat());
-        let error = String::from_utf8_lossy(&output.stderr);
+        let error = stderr(&output);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
         assert!(error.contains(expected), "{arguments:?}: {error}");
         assert!(output.stdout.is_empty(), "{arguments:?}");

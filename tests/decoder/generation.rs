@@ -3,9 +3,11 @@
 use ndarray::array;
 use nezha_graphs::{GraphOptions, Head};
 use nezha_runtime::{Decoder, DecoderError, Finish, GenerationOptions, Session, Strategy};
+use testkit::compare::pairs;
+use testkit::engines::{ENGINES, artifact, session};
+use testkit::fixtures::fixture;
 
-use super::artifacts::{ENGINES, artifact, session};
-use super::{beam, cached, fixture, greedy_cases, ids, masked_lm, options, sample};
+use super::{beam, cached, greedy_cases, ids, masked_lm, options, sample};
 
 #[test]
 fn generated_tokens_are_those_of_transformers_without_a_cache() {
@@ -17,8 +19,8 @@ fn generated_tokens_are_those_of_transformers_without_a_cache() {
         },
     ] {
         let (_folder, path) = masked_lm("decoder-causal", &graph);
-        for (engine, _) in ENGINES {
-            let session = session(&path, engine);
+        for engine in ENGINES {
+            let session = engine.session(&path);
             for (prompts, expected) in greedy_cases() {
                 for strategy in [Strategy::Greedy, beam(1, 1.0), sample(Some(1), None, 3)] {
                     let context = format!("{engine}, {strategy:?}, {graph:?}");
@@ -47,8 +49,8 @@ fn a_sequence_ends_at_its_eos_and_the_others_go_on() {
         whole[0].iter().position(|id| *id == eos),
         whole[1].iter().position(|id| *id == eos)
     );
-    for (engine, _) in ENGINES {
-        let session = session(&path, engine);
+    for engine in ENGINES {
+        let session = engine.session(&path);
         for strategy in [Strategy::Greedy, beam(1, 1.0)] {
             let options = GenerationOptions {
                 eos: Some(vec![eos]),
@@ -58,11 +60,12 @@ fn a_sequence_ends_at_its_eos_and_the_others_go_on() {
                 .unwrap()
                 .generate(&prompts, &options)
                 .unwrap();
-            for (found, whole) in found.iter().zip(&whole) {
+            let context = format!("{engine}, {options:?}");
+            for (whole, found) in pairs(&context, &whole, found) {
                 let end = whole.iter().position(|id| *id == eos);
                 let expected = &whole[..end.map_or(whole.len(), |end| end + 1)];
-                assert_eq!(found.ids, expected, "{engine}, {options:?}");
-                assert_eq!(found.finish == Finish::Eos, end.is_some(), "{engine}");
+                assert_eq!(found.ids, expected, "{context}");
+                assert_eq!(found.finish == Finish::Eos, end.is_some(), "{context}");
             }
         }
     }
@@ -77,8 +80,8 @@ fn a_seed_draws_the_same_tokens_whatever_else_is_in_the_batch() {
         |seed| sample(None, Some(0.8), seed),
         |seed| sample(None, None, seed),
     ] {
-        let [in_ort, in_tract] = ENGINES.map(|(engine, _)| {
-            let session = session(&path, engine);
+        let drawn = ENGINES.map(|engine| {
+            let session = engine.session(&path);
             let draw = |prompts: &[Vec<u32>], seed| {
                 let mut decoder = Decoder::new(&session).unwrap();
                 ids(decoder.generate(prompts, &options(strategy(seed))).unwrap())
@@ -89,7 +92,9 @@ fn a_seed_draws_the_same_tokens_whatever_else_is_in_the_batch() {
             assert_eq!(all[..1], draw(&prompts[..1], 11), "{engine}: alone");
             all
         });
-        assert_eq!(in_ort, in_tract, "{:?}", strategy(11));
+        for (engine, tokens) in ENGINES.iter().zip(&drawn) {
+            assert_eq!(*tokens, drawn[0], "{engine}, {:?}", strategy(11));
+        }
     }
 }
 

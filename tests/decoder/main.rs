@@ -1,34 +1,26 @@
 //! Decoders: their cache against transformers 4.46.3, which computes whole sequences; generated tokens
 //! against a loop over it; beams against sequences that the reference scores one by one.
 
-#[path = "../support/artifacts.rs"]
-mod artifacts;
 mod beams;
 mod cache;
 mod command;
-#[path = "../support/fixtures.rs"]
-mod fixtures;
 mod generation;
 mod steps;
 
 use std::path::PathBuf;
 
-use artifacts::artifact;
-use fixtures::{Case, Fixture, Tensor, fixtures};
 use ndarray::{Array2, s};
 use nezha_graphs::{GraphOptions, Head};
 use nezha_runtime::{Generated, GenerationOptions, Sampling, Strategy};
 use tempfile::TempDir;
+use testkit::compare::pairs;
+use testkit::engines::artifact;
+use testkit::fixtures::{Case, Tensor, fixture};
 
 const NEW_TOKENS: usize = 12;
 
 /// Token ids, sequence by sequence.
 type Sequences = Vec<Vec<u32>>;
-
-fn fixture(name: &str) -> Fixture {
-    let mut fixtures = fixtures().into_iter();
-    fixtures.find(|it| it.name == name).unwrap()
-}
 
 fn cached() -> GraphOptions {
     GraphOptions {
@@ -81,22 +73,17 @@ fn ids(generated: Vec<Generated>) -> Sequences {
 /// The prompts of the greedy cases without their padding, and what transformers went on with.
 fn greedy_cases() -> Vec<(Sequences, Sequences)> {
     let fixture = fixture("decoder-causal/masked-lm");
-    let greedy = fixture
-        .cases
-        .iter()
-        .filter(|it| it.name.starts_with("greedy"));
+    let greedy = fixture.cases.iter().filter(|it| it.is_generation());
     let cases: Vec<_> = greedy
         .map(|case| {
             let prompts = int64(case, "input_ids").unwrap();
             let mask = int64(case, "attention_mask").unwrap_or(Array2::ones(prompts.dim()));
             let sequences = int64(case, "sequences").unwrap();
-            let real = prompts
-                .outer_iter()
-                .zip(mask.outer_iter())
-                .map(|(ids, mask)| {
-                    let real = ids.iter().zip(mask).filter(|(_, mask)| **mask == 1);
-                    real.map(|(id, _)| *id as u32).collect()
-                });
+            let rows = pairs(&case.name, prompts.outer_iter(), mask.outer_iter());
+            let real = rows.map(|(ids, mask)| {
+                let real = pairs(&case.name, ids, mask).filter(|(_, mask)| **mask == 1);
+                real.map(|(id, _)| *id as u32).collect()
+            });
             let new = sequences.slice(s![.., prompts.ncols()..]);
             let new = new
                 .outer_iter()

@@ -2,10 +2,11 @@
 
 use ndarray::{Array2, Array3, Axis, Ix3, array, s};
 use nezha_runtime::{Decoder, Tensors};
+use testkit::compare::{Tolerance, assert_near};
+use testkit::engines::ENGINES;
+use testkit::fixtures::{Case, Fixture, Tensor, fixture};
 
-use super::artifacts::{ENGINES, session};
-use super::fixtures::{Case, Fixture, Tensor};
-use super::{cached, fixture, int64, masked_lm};
+use super::{cached, int64, masked_lm};
 
 fn float32(case: &Case, name: &str) -> Array3<f32> {
     match case.inputs.get(name).or_else(|| case.outputs.get(name)) {
@@ -19,13 +20,6 @@ fn case(fixture: &Fixture, name: &str) -> usize {
     cases.position(|it| it.name == name).unwrap()
 }
 
-/// Largest difference of two answers.
-fn distance(a: &Array2<f32>, b: &Array2<f32>) -> f64 {
-    assert_eq!(a.dim(), b.dim());
-    let differences = a.iter().zip(b).map(|(a, b)| f64::from((a - b).abs()));
-    differences.fold(0.0, f64::max)
-}
-
 fn row_of(logits: &Array3<f32>, column: usize) -> Array2<f32> {
     logits.index_axis(Axis(1), column).to_owned()
 }
@@ -36,8 +30,8 @@ fn a_step_reads_the_last_real_token_of_each_row() {
     let padded = &fixture.cases[case(&fixture, "padded")];
     let [ids, mask] = ["input_ids", "attention_mask"].map(|name| int64(padded, name).unwrap());
     let (_folder, path) = masked_lm("decoder-causal", &cached());
-    for (engine, tolerance) in ENGINES {
-        let session = session(&path, engine);
+    for engine in ENGINES {
+        let session = engine.session(&path);
         // Not transformers' answer: that has token types, which steps leave at zero.
         let whole = Tensors::from([
             ("input_ids", ids.clone().into()),
@@ -52,15 +46,10 @@ fn a_step_reads_the_last_real_token_of_each_row() {
             .unwrap();
         for (row, mask) in mask.outer_iter().enumerate() {
             let last = mask.iter().rposition(|it| *it == 1).unwrap();
-            let expected = whole
-                .slice(s![row, last, ..])
-                .insert_axis(Axis(0))
-                .to_owned();
-            let found = found.slice(s![row..row + 1, ..]).to_owned();
-            assert!(
-                distance(&found, &expected) < 10.0 * tolerance,
-                "{engine}, row {row}"
-            );
+            let (expected, found) = (whole.slice(s![row, last, ..]), found.slice(s![row, ..]));
+            let context = format!("{engine}, row {row}");
+            let within = Tolerance::Within(10.0 * engine.tolerance);
+            assert_near(&context, "logits", &expected, &found, within);
         }
     }
 }
@@ -74,8 +63,9 @@ fn what_the_encoder_gave_is_projected_once_and_cached() {
     let expected = float32(defaults, "logits");
     let mask = Array2::ones((states.dim().0, states.dim().1));
     let (_folder, path) = masked_lm("decoder-cross-attention", &cached());
-    for (engine, tolerance) in ENGINES {
-        let session = session(&path, engine);
+    for engine in ENGINES {
+        let within = Tolerance::Within(20.0 * engine.tolerance);
+        let session = engine.session(&path);
         let mut decoder = Decoder::new(&session)
             .unwrap()
             .with_encoder(states.clone(), mask.clone());
@@ -84,11 +74,9 @@ fn what_the_encoder_gave_is_projected_once_and_cached() {
                 let found = decoder
                     .step(ids.slice(s![.., column..=column]).to_owned())
                     .unwrap();
-                let apart = distance(&found, &row_of(&expected, column));
-                assert!(
-                    apart < 20.0 * tolerance,
-                    "{engine}, token {column}, run {again}: {apart:e}"
-                );
+                let context = format!("{engine}, token {column}, run {again}");
+                let expected = row_of(&expected, column);
+                assert_near(&context, "logits", &expected, &found, within);
             }
             decoder.reset();
         }
@@ -98,15 +86,16 @@ fn what_the_encoder_gave_is_projected_once_and_cached() {
         let next = ids.slice(s![.., 3..4]).select(Axis(0), &[1, 0, 1]);
         let found = decoder.step(next).unwrap();
         let expected = row_of(&expected, 3).select(Axis(0), &[1, 0, 1]);
-        assert!(distance(&found, &expected) < 20.0 * tolerance, "{engine}");
+        let context = format!("{engine}, rows that traded places");
+        assert_near(&context, "logits", &expected, &found, within);
     }
 }
 
 #[test]
 fn a_step_that_fails_leaves_the_cache_as_it_was() {
     let (_folder, path) = masked_lm("decoder-causal", &cached());
-    for (engine, _) in ENGINES {
-        let session = session(&path, engine);
+    for engine in ENGINES {
+        let session = engine.session(&path);
         let mut decoder = Decoder::new(&session).unwrap();
         assert!(
             decoder.step(array![[1, 99, 2]]).is_err(),

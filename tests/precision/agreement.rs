@@ -3,17 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use nezha_graphs::Precision;
+use nezha_runtime::EngineKind;
+use testkit::compare::assert_close;
+use testkit::engines::{ENGINES, artifact_in, options, tensors};
+use testkit::fixtures::{Fixture, fixtures};
 
-use crate::artifacts::{artifact_in, options, session, tensors};
-use crate::fixtures::{Fixture, Tensor, assert_close, fixtures};
-
-/// How far each precision may be off, of the largest magnitude in a tensor. The fixtures are tiny
-/// models of random weights, which rounding hurts more than trained ones; `tests/text` has those.
-const ALLOWED: [(Precision, f64); 3] = [
-    (Precision::Fp16Storage, 0.02),
-    (Precision::Fp16, 0.02),
-    (Precision::Int8, 0.3),
-];
+/// Those whose answers are near single precision's on the fixtures, tiny models of random weights;
+/// `tests/text` has trained ones, and `blocks.rs` what blocks of fewer bits stand for.
+const PRECISIONS: [Precision; 3] = [Precision::Fp16Storage, Precision::Fp16, Precision::Int8];
 
 /// Of each fixture's cases, one in this many: in single precision, `tests/parity.rs` runs all.
 const STEP: usize = 5;
@@ -34,18 +31,18 @@ fn few(fixture: &Fixture) -> bool {
 /// Runs the fixtures that `chosen` accepts; gives how many cases there were.
 fn compare(
     precision: Precision,
-    allowed: f64,
-    engine: &str,
+    kind: EngineKind,
     opset: u32,
     chosen: fn(&Fixture) -> bool,
 ) -> usize {
-    let mut worst: BTreeMap<&str, f64> = BTreeMap::new();
+    let engine = ENGINES.into_iter().find(|it| it.kind == kind).unwrap();
+    let allowed = engine.tolerance_in(precision);
+    let mut worst: BTreeMap<String, f64> = BTreeMap::new();
     let mut compared = 0;
     let fixtures = fixtures();
     for fixture in fixtures.iter().filter(|it| chosen(it)) {
         let mut sessions = HashMap::new();
-        let generation = |name: &str| name.starts_with("greedy");
-        let cases = fixture.cases.iter().filter(|it| !generation(&it.name));
+        let cases = fixture.cases.iter().filter(|it| !it.is_generation());
         for case in cases.step_by(STEP) {
             let context = format!(
                 "{precision}, {engine}, opset {opset}, {}, {}",
@@ -54,18 +51,15 @@ fn compare(
             let (_, session) = sessions.entry(options(case)).or_insert_with_key(|options| {
                 let (folder, path) =
                     artifact_in(precision, &fixture.folder, fixture.head, options, opset);
-                (folder, session(&path, engine))
+                (folder, engine.session(&path))
             });
             let outputs = session
                 .run(tensors(&case.inputs))
                 .unwrap_or_else(|error| panic!("{context}: {error}"));
-            for (name, expected) in &case.outputs {
-                let Tensor::F32(expected) = expected else {
-                    panic!("{context}: {name} is no float32");
-                };
+            for (name, expected) in case.answers() {
                 let actual = outputs.array::<f32>(name).unwrap();
                 let error = assert_close(&context, name, expected, actual, allowed);
-                let worst = worst.entry(name).or_default();
+                let worst = worst.entry(name.to_owned()).or_default();
                 *worst = worst.max(error);
             }
             compared += 1;
@@ -77,16 +71,16 @@ fn compare(
 
 #[test]
 fn onnx_runtime_is_near_the_numbers_of_transformers_in_every_precision() {
-    for (precision, allowed) in ALLOWED {
-        let compared = compare(precision, allowed, "ort", 17, all);
+    for precision in PRECISIONS {
+        let compared = compare(precision, EngineKind::OrtCpu, 17, all);
         assert!(compared > 100, "only {compared} cases were compared");
     }
 }
 
 #[test]
 fn tract_is_near_the_numbers_of_transformers_in_every_precision() {
-    for (precision, allowed) in ALLOWED {
-        let compared = compare(precision, allowed, "tract", 17, few);
+    for precision in PRECISIONS {
+        let compared = compare(precision, EngineKind::Tract, 17, few);
         assert!(compared > 5, "only {compared} cases were compared");
     }
 }
@@ -94,8 +88,8 @@ fn tract_is_near_the_numbers_of_transformers_in_every_precision() {
 #[test]
 fn old_and_new_opsets_have_every_precision() {
     for opset in OPSETS {
-        for (precision, allowed) in ALLOWED {
-            let compared = compare(precision, allowed, "ort", opset, few);
+        for precision in PRECISIONS {
+            let compared = compare(precision, EngineKind::OrtCpu, opset, few);
             assert!(compared > 5, "only {compared} cases were compared");
         }
     }

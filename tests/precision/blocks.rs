@@ -1,28 +1,25 @@
-//! Weights in blocks compute what they stand for: the same as a graph in single precision over the
-//! weights that they are read back to.
+//! Weights in blocks compute what they stand for: what the reference computes in f64 over the weights
+//! that they are read back to.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
+use nezha_exporter::reference::Reference;
 use nezha_graphs::proto::TensorProto;
 use nezha_graphs::{GraphOptions, Precision};
-use nezha_runtime::{EngineError, EngineKind, EngineOptions, Session, SessionError, Tensors};
+use nezha_runtime::{EngineError, EngineKind, EngineOptions, Session, SessionError};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use tempfile::TempDir;
-
-use crate::artifacts::{artifact, artifact_in, session, tensors};
-use crate::fixtures::{Fixture, assert_close, fixtures};
+use testkit::compare::assert_close;
+use testkit::engines::{ENGINES, artifact_in, session, tensors};
+use testkit::fixtures::{self, Fixture, fixture};
 
 /// Each fixture's cases, without options.
 const CASES: usize = 3;
-
-fn fixture(name: &str) -> Fixture {
-    let mut fixtures = fixtures().into_iter();
-    fixtures.find(|it| it.name == name).unwrap()
-}
 
 /// What a matrix in blocks stands for, row by row, by the definition of MatMulNBits.
 fn dequantized(blocks: &TensorProto, scales: &TensorProto, columns: usize) -> Vec<f32> {
@@ -92,14 +89,15 @@ fn read_back(fixture: &Fixture, model: &Path) -> TempDir {
     folder
 }
 
-/// Compares an artifact in blocks with single precision over what its weights stand for.
+/// Compares an artifact in blocks with the reference over what its weights stand for.
 fn compare(precision: Precision, name: &str, allowed: f64) {
     let fixture = fixture(name);
     let (head, graph) = (fixture.head, GraphOptions::default());
-    let (_narrow, narrow) = artifact_in(precision, &fixture.folder, head, &graph, 17);
-    let checkpoint = read_back(&fixture, &narrow);
-    let (_wide, wide) = artifact(checkpoint.path(), head, &graph, 17);
-    let [narrow, wide] = [narrow, wide].map(|it| session(&it, "ort"));
+    let (_folder, path) = artifact_in(precision, &fixture.folder, head, &graph, 17);
+    let weights = read_back(&fixture, &path);
+    let checkpoint = Checkpoint::open(weights.path(), &OpenOptions::default()).unwrap();
+    let reference = Reference::load(&checkpoint).unwrap();
+    let session = session(&path, "ort");
     let plain = fixture.cases.iter().filter(|it| {
         let given = |name: &str| it.inputs.contains_key(name);
         given("input_ids") && !given("head_mask") && !it.outputs.contains_key("loss")
@@ -108,11 +106,13 @@ fn compare(precision: Precision, name: &str, allowed: f64) {
     assert_eq!(plain.len(), CASES, "{name}: cases without options");
     for case in plain {
         let context = format!("{precision}, {name}, {}", case.name);
-        let run = |session: &Session| -> Tensors { session.run(tensors(&case.inputs)).unwrap() };
-        let (found, expected) = (run(&narrow), run(&wide));
-        for (output, _) in expected.iter() {
-            let [found, expected] = [&found, &expected].map(|it| it.array::<f32>(output).unwrap());
-            let error = assert_close(&context, output, expected, found, allowed);
+        let inputs = fixtures::tensors(&case.inputs);
+        let expected = reference.run_graph(head, &graph, &inputs).unwrap();
+        let found = session.run(tensors(&case.inputs)).unwrap();
+        for port in &session.signature().outputs {
+            let output = port.name.as_str();
+            let found = found.array::<f32>(output).unwrap();
+            let error = assert_close(&context, output, &expected[output], found, allowed);
             println!("{context}: {output} {error:.1e}");
         }
     }
@@ -130,15 +130,18 @@ fn blocks_of_4_bits_are_computed_with_in_single_precision() {
 
 #[test]
 fn blocks_of_8_bits_are_computed_with_activations_of_8_bits() {
-    compare(Precision::Q4, "reach-4/masked-lm", 0.1);
+    // Two to three times what is measured; weights that are off by a step are an order beyond.
+    compare(Precision::Q4, "reach-4/masked-lm", 0.03);
     compare(Precision::Q8, "reach-4/pretraining", 0.1);
-    compare(Precision::Q8, "untied-regression/masked-lm", 0.1);
+    compare(Precision::Q8, "untied-regression/masked-lm", 0.05);
 }
 
 #[test]
 fn tract_refuses_weights_in_blocks_and_says_what_takes_them() {
     let fixture = fixture("reach-4/token-classification");
+    let tract = ENGINES.iter().find(|it| it.kind == EngineKind::Tract);
     for precision in [Precision::Q8, Precision::Q4] {
+        let refusal = tract.and_then(|it| it.refusal(precision.name())).unwrap();
         let graph = GraphOptions::default();
         let (_folder, path) = artifact_in(precision, &fixture.folder, fixture.head, &graph, 17);
         let kind = EngineKind::Tract;
@@ -148,7 +151,7 @@ fn tract_refuses_weights_in_blocks_and_says_what_takes_them() {
             Err(error) => panic!("{precision}: {error}"),
             Ok(_) => panic!("{precision}: tract took it"),
         };
-        for said in ["MatMulNBits", "ONNX Runtime", "--dtype int8"] {
+        for said in [refusal.says, "ONNX Runtime", "--dtype int8"] {
             assert!(error.contains(said), "{precision}: no '{said}' in: {error}");
         }
         // A list goes on to the engine that has the operator.

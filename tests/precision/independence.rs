@@ -3,10 +3,9 @@
 use ndarray::{Array2, ArrayD, ArrayViewD, Axis, Slice};
 use nezha_graphs::{GraphOptions, Head, Pooling, Precision};
 use nezha_runtime::{Session, Tensors};
-
-use crate::artifacts::{artifact_in, session};
-
-const MODELS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/");
+use testkit::compare::{Tolerance, assert_near};
+use testkit::engines::{artifact_in, session};
+use testkit::repository;
 
 /// Lengths below, at and above M = 64, where relative positions begin to be clipped.
 const LENGTHS: [usize; 7] = [2, 9, 33, 64, 65, 130, 200];
@@ -49,19 +48,13 @@ fn assert_same(context: &str, alone: &Tensors, other: &Tensors, place: usize, le
     for (name, _) in alone.iter() {
         let [alone, other] = [alone, other].map(|it| it.array::<f32>(name).unwrap());
         let (alone, other) = (row(alone, 0, length), row(other, place, length));
-        for ((index, alone), other) in alone.indexed_iter().zip(other.iter()) {
-            assert!(
-                alone.to_bits() == other.to_bits(),
-                "{context}: {name}{:?} is {alone:e} alone and {other:e} here",
-                ndarray::Dimension::slice(&index),
-            );
-        }
+        assert_near(context, name, &alone, &other, Tolerance::Bits);
     }
 }
 
 fn check(model: &str, head: Head, graph: &GraphOptions) {
-    let folder = format!("{MODELS}{model}");
-    let (_folder, path) = artifact_in(Precision::Int8, folder.as_ref(), head, graph, 17);
+    let folder = repository("models").join(model);
+    let (_folder, path) = artifact_in(Precision::Int8, &folder, head, graph, 17);
     let session = session(&path, "ort");
     let texts: Vec<Vec<i64>> = LENGTHS.into_iter().map(text).collect();
     let longest = texts.iter().map(Vec::len).max().unwrap_or(0);

@@ -1,11 +1,6 @@
 //! Graphs in other precisions than single: how near their answers are, that int8's don't depend on
 //! padding and batch, and how small the files get.
 
-#[path = "../support/artifacts.rs"]
-mod artifacts;
-#[path = "../support/fixtures.rs"]
-mod fixtures;
-
 mod agreement;
 mod blocks;
 mod independence;

@@ -1,7 +1,7 @@
 //! Exported checkpoints, each exported once.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
@@ -10,28 +10,34 @@ use nezha_graphs::{Head, Precision};
 use nezha_runtime::task::Task;
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Pipeline};
 use tempfile::TempDir;
-
-pub const ENGINES: [EngineKind; 2] = [EngineKind::OrtCpu, EngineKind::Tract];
-
-pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use testkit::{fixture_folder, repository};
 
 /// A file of `tests/fixtures/text`.
 pub fn fixture(name: &str) -> PathBuf {
-    repository().join("tests/fixtures/text").join(name)
+    fixture_folder("text").join(name)
 }
 
-/// The content of a JSON file of `tests/fixtures/text`.
-pub fn json(name: &str) -> serde_json::Value {
+/// The content of a JSON file of `tests/fixtures/text`, a list.
+pub fn json(name: &str) -> Vec<serde_json::Value> {
     let path = fixture(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    let list: Vec<_> =
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert!(!list.is_empty(), "{}: nothing in it", path.display());
+    list
+}
+
+/// The texts of `tests/fixtures/text/lines.json`.
+pub fn lines() -> Vec<String> {
+    let lines = json("lines.json").into_iter();
+    lines
+        .map(|it| it.as_str().expect("a text").to_owned())
+        .collect()
 }
 
 /// A checkpoint's folder: a bundled one, or a tiny one of the fixtures.
 pub fn checkpoint(model: &str) -> PathBuf {
-    let bundled = repository().join("models").join(model);
+    let bundled = repository("models").join(model);
     if bundled.is_dir() {
         bundled
     } else {

@@ -9,16 +9,14 @@ use std::process::{Command, Output, Stdio};
 use nezha_graphs::Head;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::command::{stderr, stdout};
+use testkit::nezha;
 
 use crate::artifacts::{checkpoint, exported};
 
-fn nezha() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_nezha"))
-}
-
 /// Runs a task on a model with something on standard input.
 fn run(task: &str, model: PathBuf, arguments: &[&str], input: &[u8]) -> Output {
-    let mut command = nezha();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nezha"));
     command.args([task.as_ref(), model.as_os_str()]);
     command.args(arguments.iter().map(OsStr::new));
     command
@@ -31,17 +29,9 @@ fn run(task: &str, model: PathBuf, arguments: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
 fn document(output: &Output) -> Value {
-    serde_json::from_str(&out(output))
-        .unwrap_or_else(|error| panic!("{error}: {}{}", out(output), err(output)))
+    serde_json::from_str(stdout(output))
+        .unwrap_or_else(|error| panic!("{error}: {}{}", stdout(output), stderr(output)))
 }
 
 fn sentiment() -> PathBuf {
@@ -52,7 +42,7 @@ fn sentiment() -> PathBuf {
 fn a_bad_line_is_named_and_the_others_are_answered() {
     let input = b"\xe6\x88\xbf\xe9\x97\xb4\xe5\xbe\x88\xe5\xb9\xb2\xe5\x87\x80\n\n\xff\n\xe5\x90\x8e\xe6\x82\x94";
     let output = run("text-classification", sentiment(), &["--json"], input);
-    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let document = document(&output);
     let lines = document.as_array().unwrap();
     assert_eq!(lines.len(), 4, "{document}");
@@ -70,7 +60,7 @@ fn a_bad_line_is_named_and_the_others_are_answered() {
         (&json!("后悔"), &json!(4))
     );
     assert!(lines[3]["answer"][0]["score"].is_number(), "{document}");
-    let err = err(&output);
+    let err = stderr(&output);
     for expected in [
         "line 2: ",
         "line 3: not UTF-8 at byte 1",
@@ -87,7 +77,7 @@ fn texts_come_as_arguments_from_a_file_and_as_json_lines() {
     fs::write(&file, "很好\r\n后悔\n").unwrap();
     let lines = b"{\"text\": \"\xe5\xbe\x88\xe5\xa5\xbd\"}\n{\"text\": \"\xe5\x90\x8e\xe6\x82\x94\", \"id\": 7}\n";
     let answers = |output: &Output| -> Vec<Value> {
-        assert!(output.status.success(), "{}", err(output));
+        assert!(output.status.success(), "{}", stderr(output));
         let document = document(output);
         document
             .as_array()
@@ -125,16 +115,16 @@ fn two_texts_come_as_arguments_by_tab_and_by_name() {
     ];
     for (arguments, input) in inputs {
         let output = run("next-sentence", model(), arguments, input);
-        assert!(output.status.success(), "{}", err(&output));
+        assert!(output.status.success(), "{}", stderr(&output));
         let follows = document(&output)[0]["answer"]["is_next"].as_f64().unwrap();
         assert!((follows - 0.2936).abs() < 1e-4, "{follows}");
     }
     let output = run("next-sentence", model(), &[], first.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        err(&output).contains("line 1: 1 texts, expected 2: text, text_pair"),
+        stderr(&output).contains("line 1: 1 texts, expected 2: text, text_pair"),
         "{}",
-        err(&output)
+        stderr(&output)
     );
 }
 
@@ -176,13 +166,13 @@ fn every_task_answers() {
     for (task, model, model_head, arguments) in cases {
         let arguments = [arguments, &["--json", "--engine", "tract"]].concat();
         let output = run(task, exported(model, head(model_head)), &arguments, b"");
-        assert!(output.status.success(), "{task}: {}", err(&output));
+        assert!(output.status.success(), "{task}: {}", stderr(&output));
         let answer = &document(&output)[0]["answer"];
-        assert!(!answer.is_null(), "{task}: {}", out(&output));
+        assert!(!answer.is_null(), "{task}: {}", stdout(&output));
         assert!(
-            err(&output).contains("engine: tract"),
+            stderr(&output).contains("engine: tract"),
             "{task}: {}",
-            err(&output)
+            stderr(&output)
         );
     }
 }
@@ -197,8 +187,8 @@ fn a_text_that_is_cut_off_is_told_on_standard_error_and_in_the_document() {
         &arguments,
         lines.as_bytes(),
     );
-    assert!(output.status.success(), "{}", err(&output));
-    let told = err(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let told = stderr(&output);
     assert!(
         told.contains("line 2: longer than 6 tokens, the rest was not read"),
         "{told}"
@@ -214,13 +204,13 @@ fn a_text_that_is_cut_off_is_told_on_standard_error_and_in_the_document() {
 fn a_table_is_aligned_where_characters_are_two_columns_wide() {
     let texts = ["房间很干净，服务热情", "ok", "屏幕坏。"];
     let output = run("text-classification", sentiment(), &texts, b"");
-    assert!(output.status.success(), "{}", err(&output));
+    assert!(output.status.success(), "{}", stderr(&output));
     let width = |line: &str| -> usize {
         let wide =
             |it: char| ('\u{1100}'..'\u{2500}').contains(&it) && !it.is_ascii() || it >= '\u{2e80}';
         line.chars().map(|it| 1 + usize::from(wide(it))).sum()
     };
-    let out = out(&output);
+    let out = stdout(&output);
     let widths: Vec<usize> = out.lines().map(width).collect();
     assert!(
         widths.len() >= 6 && widths.iter().all(|it| *it == widths[0]),
@@ -286,22 +276,22 @@ fn what_cannot_be_done_is_said_and_ends_with_one_and_bad_usage_with_two() {
             output.status.code(),
             Some(code),
             "{task} {arguments:?}: {}",
-            err(&output)
+            stderr(&output)
         );
         assert!(
-            err(&output).contains(expected),
+            stderr(&output).contains(expected),
             "expected {expected:?} in {}",
-            err(&output)
+            stderr(&output)
         );
-        assert_eq!(out(&output), "", "{task} {arguments:?}");
+        assert_eq!(stdout(&output), "", "{task} {arguments:?}");
     }
 }
 
 #[test]
 fn the_demo_answers_on_either_engine() {
     for (engine, description) in [("ort", "ONNX Runtime"), ("tract", "tract")] {
-        let output = nezha().args(["demo", "--engine", engine]).output().unwrap();
-        assert!(output.status.success(), "{}", err(&output));
+        let output = nezha!(["demo", "--engine", engine]);
+        assert!(output.status.success(), "{}", stderr(&output));
         for expected in [
             "酒 0.977",
             "positive 0.9959",
@@ -310,9 +300,9 @@ fn the_demo_answers_on_either_engine() {
             description,
         ] {
             assert!(
-                out(&output).contains(expected),
+                stdout(&output).contains(expected),
                 "expected {expected:?} in {}",
-                out(&output)
+                stdout(&output)
             );
         }
     }
@@ -320,14 +310,18 @@ fn the_demo_answers_on_either_engine() {
 
 #[test]
 fn the_demo_runs_without_onnx_runtime_and_says_why() {
-    let output = nezha()
+    let output = Command::new(env!("CARGO_BIN_EXE_nezha"))
         .arg("demo")
         .env("ORT_DYLIB_PATH", "no/such/library.so")
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", err(&output));
-    assert!(out(&output).contains("桥本龙太郎 PER"), "{}", out(&output));
-    let err = err(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(
+        stdout(&output).contains("桥本龙太郎 PER"),
+        "{}",
+        stdout(&output)
+    );
+    let err = stderr(&output);
     for expected in [
         "ort:cpu can't start",
         "no/such/library.so",

@@ -5,7 +5,7 @@
 use std::{collections::HashMap, fs};
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,15 @@ use nezha_runtime::{
     EngineError, EngineKind, EngineOptions, Optimization, PipelineError, Session, SessionError,
     Tensors, TextClassification,
 };
+use testkit::command::stderr;
+use testkit::compare::{Tolerance, assert_near};
+use testkit::engines::{ENGINES, Engine};
+use testkit::nezha;
 
-use crate::artifacts::{ENGINES, exported};
+use crate::artifacts::exported;
+
+/// How near sums are that were added up in another order.
+const NEAR: Tolerance = Tolerance::OfLargest(1e-5);
 
 fn sentiment() -> PathBuf {
     exported("nezha-tiny-zh-sentiment", Head::SequenceClassification)
@@ -42,18 +49,13 @@ fn logits(session: &Session, (batch, length): (usize, usize)) -> ArrayD<f32> {
 }
 
 /// Fails unless both sessions answer alike, from several threads at once.
-fn assert_same(expected: &Session, found: &Session, tolerance: f32, context: &str) {
+fn assert_same(expected: &Session, found: &Session, tolerance: Tolerance, context: &str) {
     thread::scope(|scope| {
         for shape in [(1, 1), (1, 16), (3, 40), (1, 16), (2, 130), (3, 40)] {
             scope.spawn(move || {
                 let [expected, found] = [expected, found].map(|it| logits(it, shape));
-                for (index, value) in expected.indexed_iter() {
-                    let other = found[&index];
-                    assert!(
-                        (value - other).abs() <= tolerance * value.abs().max(1.0),
-                        "{context}, {shape:?}: logits{index:?} is {other}, expected {value}"
-                    );
-                }
+                let context = format!("{context}, {shape:?}");
+                assert_near(&context, "logits", &expected, &found, tolerance);
             });
         }
     });
@@ -90,12 +92,8 @@ fn no_option_of_onnx_runtime_changes_an_answer() {
         ),
     ];
     for (context, options) in exact {
-        assert_same(
-            &expected,
-            &session(EngineKind::OrtCpu, &options),
-            0.0,
-            context,
-        );
+        let found = session(EngineKind::OrtCpu, &options);
+        assert_same(&expected, &found, Tolerance::Bits, context);
     }
     for optimization in [
         Optimization::None,
@@ -108,7 +106,7 @@ fn no_option_of_onnx_runtime_changes_an_answer() {
             ..default()
         };
         let found = session(EngineKind::OrtCpu, &options);
-        assert_same(&expected, &found, 1e-5, &format!("{optimization:?}"));
+        assert_same(&expected, &found, NEAR, &format!("{optimization:?}"));
     }
 }
 
@@ -120,7 +118,7 @@ fn plans_of_tract_for_one_shape_answer_like_the_one_for_all() {
     };
     let expected = session(EngineKind::Tract, &EngineOptions::default());
     let found = session(EngineKind::Tract, &options);
-    assert_same(&expected, &found, 1e-5, "plans of their own");
+    assert_same(&expected, &found, NEAR, "plans of their own");
 }
 
 #[test]
@@ -132,7 +130,8 @@ fn tract_answers_with_the_same_bits_on_any_number_of_threads() {
     let one = session(EngineKind::Tract, &on(1));
     for threads in [2, 3] {
         let several = session(EngineKind::Tract, &on(threads));
-        assert_same(&one, &several, 0.0, &format!("{threads} threads"));
+        let context = format!("{threads} threads");
+        assert_same(&one, &several, Tolerance::Bits, &context);
     }
 }
 
@@ -174,7 +173,7 @@ fn threads_of_tract_share_a_run() {
 
 #[test]
 fn a_pipeline_past_its_deadline_says_so_and_answers_the_next_time() {
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let options = EngineOptions::default();
         let pipeline = TextClassification::load(sentiment(), &engine.into(), &options).unwrap();
         let late = pipeline.run_until(["房间很干净"], Instant::now());
@@ -202,16 +201,18 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
     let view = safetensors::tensor::TensorView::new(safetensors::Dtype::I64, vec![1, 8], &bytes);
     let file = safetensors::serialize([("input_ids", view.unwrap())], None).unwrap();
     std::fs::write(&inputs, file).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_nezha"))
-        .arg("run")
-        .arg(sentiment().join("model.onnx"))
-        .arg("--inputs")
-        .arg(inputs)
-        .arg("--outputs")
-        .arg(folder.join("out.safetensors"))
-        .args(arguments)
-        .output()
-        .unwrap()
+    let (model, outputs) = (
+        sentiment().join("model.onnx"),
+        folder.join("out.safetensors"),
+    );
+    let [model, inputs, outputs] = [&model, &inputs, &outputs].map(|it| it.to_str().unwrap());
+    nezha!(
+        [
+            &["run", model, "--inputs", inputs, "--outputs", outputs],
+            arguments
+        ]
+        .concat()
+    )
 }
 
 #[test]
@@ -221,7 +222,7 @@ fn a_profile_on_the_command_line_says_where_it_is_and_who_computed() {
         let prefix = folder.path().join("profile");
         let prefix = prefix.to_str().unwrap();
         let output = run(folder.path(), &["--engine", engine, "--profile", prefix]);
-        let errors = String::from_utf8(output.stderr).unwrap();
+        let errors = stderr(&output);
         assert!(output.status.success(), "{engine}: {errors}");
         let nodes = errors.lines().find_map(|line| {
             let nodes = line.strip_prefix(provider)?.strip_prefix(": ")?;
@@ -249,7 +250,7 @@ fn a_shape_for_tensorrt_that_can_not_be_read_is_bad_usage() {
     ] {
         let output = run(folder.path(), &["--tensorrt-shape", shape]);
         assert_eq!(output.status.code(), Some(2), "{shape}");
-        let errors = String::from_utf8(output.stderr).unwrap();
+        let errors = stderr(&output);
         assert!(errors.contains("expected AXIS=MIN:OPTIMAL:MAX"), "{errors}");
     }
 }

@@ -11,8 +11,10 @@ use nezha_runtime::task::{
 };
 use nezha_runtime::{EngineKind, Pipeline};
 use serde_json::{Value, json};
+use testkit::compare::pairs;
+use testkit::engines::{ENGINES, Engine};
 
-use crate::artifacts::{ENGINES, json, pipeline};
+use crate::artifacts::{json, pipeline};
 
 const TOLERANCE: f64 = 1e-4;
 
@@ -35,11 +37,7 @@ fn cases(task: &str) -> Vec<Case> {
         inputs: list(&it["inputs"]),
         answers: list(&it["answers"]),
     };
-    let found: Vec<Case> = list(&all)
-        .iter()
-        .map(case)
-        .filter(|it| it.task == task)
-        .collect();
+    let found: Vec<Case> = all.iter().map(case).filter(|it| it.task == task).collect();
     assert!(!found.is_empty(), "no fixture for {task}");
     found
 }
@@ -74,7 +72,7 @@ fn check<T: Task>(
     input: impl Fn(&Value) -> T::Input,
     shown: impl Fn(&Case, T::Answer) -> Value,
 ) {
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let mut loaded: Option<(&str, Pipeline<T>)> = None;
         for case in cases {
             let context = case.context(engine);
@@ -86,8 +84,8 @@ fn check<T: Task>(
             let pipeline = pipeline.unwrap_or_else(|error| panic!("{context}: {error}"));
             let answers = pipeline.run(case.inputs.iter().map(&input));
             let answers = answers.unwrap_or_else(|error| panic!("{context}: {error}"));
-            assert_eq!(answers.len(), case.answers.len(), "{context}");
-            for (number, (found, expected)) in answers.into_iter().zip(&case.answers).enumerate() {
+            let answers = pairs(&context, &case.answers, answers);
+            for (number, (expected, found)) in answers.enumerate() {
                 compare(
                     &shown(case, found),
                     expected,

@@ -13,8 +13,9 @@ use nezha_runtime::{
     TextClassification, TokenClassification,
 };
 use serde_json::json;
+use testkit::compare::pairs;
 
-use crate::artifacts::{checkpoint, exported, json, pipeline};
+use crate::artifacts::{self, checkpoint, exported, pipeline};
 
 fn sentiment() -> TextClassification {
     let options = TextClassificationOptions {
@@ -27,10 +28,10 @@ fn sentiment() -> TextClassification {
 
 /// Lines that hold a token, of very different lengths.
 fn lines() -> Vec<String> {
-    let lines: Vec<String> = serde_json::from_value(json("lines.json")).unwrap();
     let pipeline = sentiment();
     let has_token = |line: &String| !pipeline.tokenizer().ids(line).unwrap().is_empty();
-    let kept: Vec<String> = lines.into_iter().step_by(9).filter(has_token).collect();
+    let lines = artifacts::lines().into_iter().step_by(9);
+    let kept: Vec<String> = lines.filter(has_token).collect();
     let long = kept[10..30].concat();
     kept.into_iter().chain([long]).collect()
 }
@@ -52,23 +53,23 @@ fn answers_come_in_the_order_of_the_inputs_whatever_the_batches() {
         .with_batching(batching(1, 1, 1, 1))
         .run(&lines)
         .unwrap();
+    assert_eq!(one_by_one.len(), lines.len());
     for batching in [
         batching(64, 8, 2048, 1),
         batching(7, 3, 64, 8),
         batching(999, 50, 9999, 16),
     ] {
         let pipeline = sentiment().with_batching(batching.clone());
-        for (number, (found, expected)) in pipeline
-            .run(&lines)
-            .unwrap()
-            .iter()
-            .zip(&one_by_one)
-            .enumerate()
-        {
-            for (found, expected) in found.iter().zip(expected) {
+        let found = pipeline.run(&lines).unwrap();
+        let answers = pairs(&format!("{batching:?}"), &one_by_one, &found);
+        for (number, (expected, found)) in answers.enumerate() {
+            let context = format!("{batching:?}, line {number}");
+            for (expected, found) in pairs(&context, expected, found) {
                 let close = (found.score - expected.score).abs() <= 1e-5;
-                let context = format!("{batching:?}, line {number}: {found:?} and {expected:?}");
-                assert!(close && found.label == expected.label, "{context}");
+                assert!(
+                    close && found.label == expected.label,
+                    "{context}: {found:?}, expected {expected:?}"
+                );
             }
         }
     }

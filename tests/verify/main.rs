@@ -5,36 +5,17 @@ mod changes;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use nezha_graphs::proto::ModelProto;
 use prost::Message;
 use serde_json::Value;
 use tempfile::TempDir;
-
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(name)
-}
-
-fn nezha(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_nezha"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use testkit::command::{stderr, stdout, succeeded as passed};
+use testkit::{fixture_folder as fixture, nezha};
 
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).unwrap()
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).unwrap()
 }
 
 /// An artifact of a fixture in a folder of its own.
@@ -47,7 +28,7 @@ impl Artifact {
     fn new(name: &str, more: &[&str]) -> Self {
         let (checkpoint, folder) = (fixture(name), tempfile::tempdir().unwrap());
         let arguments = ["export", text(&checkpoint), "-o", text(folder.path())];
-        let output = nezha(&[&arguments, more].concat());
+        let output = nezha!([&arguments, more].concat());
         assert!(output.status.success(), "{name}: {}", stderr(&output));
         Self { checkpoint, folder }
     }
@@ -70,7 +51,7 @@ impl Artifact {
 
     fn verify_against(&self, checkpoint: &Path, more: &[&str]) -> Output {
         let model = self.model();
-        nezha(&[&["verify", text(&model), text(checkpoint)], more].concat())
+        nezha!([&["verify", text(&model), text(checkpoint)], more].concat())
     }
 
     fn certificate(&self) -> Value {
@@ -98,16 +79,6 @@ impl Artifact {
         assert!(found.next().is_none(), "two summaries");
         summary
     }
-}
-
-fn passed(output: Output) -> Output {
-    assert!(
-        output.status.success(),
-        "{}\n{}",
-        stdout(&output),
-        stderr(&output)
-    );
-    output
 }
 
 /// It exits with 1 and says this.
@@ -247,7 +218,9 @@ fn fewer_bits_are_verified_with_the_tolerance_that_rounding_needs() {
         let certificate = fs::read(artifact.folder.path().join(file)).unwrap();
         let certificate: Value = serde_json::from_slice(&certificate).unwrap();
         assert_eq!(certificate["passed"], true, "{options:?}: {certificate}");
-        for engine in certificate["engines"].as_array().unwrap() {
+        let engines = certificate["engines"].as_array().unwrap();
+        assert_eq!(engines.len(), 2, "{options:?}");
+        for engine in engines {
             assert_eq!(engine["tolerance"], tolerance, "{options:?}: {engine}");
         }
     }
@@ -268,7 +241,7 @@ fn verifying_again_changes_nothing_and_exporting_again_takes_the_certificate_awa
         "a second verification wrote other bytes"
     );
     let [checkpoint, target] = [&artifact.checkpoint, artifact.folder.path()].map(text);
-    passed(nezha(&["export", checkpoint, "-o", target, "--force"]));
+    passed(nezha!(&["export", checkpoint, "-o", target, "--force"]));
     assert!(!artifact.folder.path().join("verification.json").exists());
     assert_eq!(artifact.summary(), None);
 }
@@ -310,7 +283,7 @@ fn linked_weights_are_verified_where_they_are() {
         fs::copy(fixture("reach-4/base").join(name), folder.path().join(name)).unwrap();
     }
     let path = text(folder.path());
-    let output = nezha(&[
+    let output = nezha!(&[
         "export",
         path,
         "-o",

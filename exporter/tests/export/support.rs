@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
@@ -12,16 +12,10 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+pub use testkit::fixture_folder as fixture;
 
 /// Tensors of one element type by name: shape and bytes.
 pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
-
-/// `tests/fixtures/<name>`, a checkpoint of transformers'.
-pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../tests/fixtures")
-        .join(name)
-}
 
 pub fn open(folder: &Path) -> Checkpoint {
     Checkpoint::open(folder, &OpenOptions::default())

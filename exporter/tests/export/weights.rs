@@ -181,6 +181,7 @@ fn heads_share_one_file_and_each_weight_in_it_is_there_once() {
             }
         }
     }
+    assert!(!ranges.is_empty(), "no weight is in the file");
     let offsets: std::collections::BTreeSet<u64> = ranges.values().copied().collect();
     assert_eq!(offsets.len(), ranges.len(), "two weights at one offset");
 

@@ -78,33 +78,34 @@ impl<T> Pool<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use super::*;
 
     #[test]
-    fn no_more_callers_work_at_a_time_than_there_are_items() {
+    fn as_many_callers_work_at_a_time_as_there_are_items_and_no_more() {
         let pool = Pool::new(vec![(), ()]);
-        let (working, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        // Callers that work now, and the most that did at a time.
+        let (counts, changed) = (Mutex::new((0, 0)), Condvar::new());
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
                     pool.with(None, |()| {
-                        most.fetch_max(
-                            1 + working.fetch_add(1, Ordering::SeqCst),
-                            Ordering::SeqCst,
-                        );
-                        std::thread::yield_now();
-                        working.fetch_sub(1, Ordering::SeqCst);
+                        let mut now = counts.lock().unwrap();
+                        now.0 += 1;
+                        now.1 = now.1.max(now.0);
+                        changed.notify_all();
+                        // The first one waits for a second; a pool that lets none in fails below.
+                        let alone = |now: &mut (i32, i32)| now.1 < 2;
+                        let patience = Duration::from_secs(10);
+                        let waited = changed.wait_timeout_while(now, patience, alone);
+                        waited.unwrap().0.0 -= 1;
                     });
                 });
             }
         });
-        let most = most.into_inner();
-        assert!(
-            (1..=2).contains(&most),
-            "{most} callers had an item of 2 at the same time"
-        );
+        let (_, most) = counts.into_inner().unwrap();
+        assert_eq!(most, 2, "callers that had an item of 2 at the same time");
     }
 
     #[test]

@@ -1,8 +1,4 @@
-//! transformers' answers, as `tests/fixtures/make.py` wrote them, and the comparison with them.
-#![allow(
-    dead_code,
-    reason = "the exporter's tests and the root package's each use a part"
-)]
+//! transformers' answers, as `tests/fixtures/make.py` wrote them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,6 +6,8 @@ use std::path::{Path, PathBuf};
 use ndarray::{ArrayD, IxDyn};
 use nezha_graphs::{Head, ProblemType};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+
+use crate::repository;
 
 /// A small checkpoint and what it was asked.
 pub struct Fixture {
@@ -19,29 +17,53 @@ pub struct Fixture {
     pub folder: PathBuf,
     /// The head that answered.
     pub head: Head,
+    /// What it was asked, in order of the names.
     pub cases: Vec<Case>,
 }
 
 /// One call of a model.
 #[derive(Default)]
 pub struct Case {
+    /// What is special about it.
     pub name: String,
+    /// What the model was given.
     pub inputs: BTreeMap<String, Tensor>,
+    /// What it answered.
     pub outputs: BTreeMap<String, Tensor>,
     /// The loss that was asked for, where `config.json` does not imply it.
     pub problem_type: Option<ProblemType>,
 }
 
+impl Case {
+    /// Whether it asks for generated tokens, and not for the numbers of one run.
+    pub fn is_generation(&self) -> bool {
+        self.outputs.contains_key("sequences")
+    }
+
+    /// The float32 outputs by name; panics where one is of another type.
+    pub fn answers(&self) -> impl Iterator<Item = (&str, &ArrayD<f32>)> {
+        self.outputs.iter().map(|(name, tensor)| match tensor {
+            Tensor::F32(array) => (name.as_str(), array),
+            Tensor::I64(_) => panic!("{}: {name} is no float32", self.name),
+        })
+    }
+}
+
+/// A tensor of a fixture.
 #[derive(Clone, Debug)]
 pub enum Tensor {
+    /// int64.
     I64(ArrayD<i64>),
+    /// float32.
     F32(ArrayD<f32>),
 }
 
-/// Every `tests/fixtures/<configuration>/<head>`, in order of their names; panics where there are
-/// none or a file is unsound.
+/// Every `tests/fixtures/<configuration>/<head>`, in order of their names.
+///
+/// # Panics
+/// There are none, or a file is unsound.
 pub fn fixtures() -> Vec<Fixture> {
-    let root = repository().join("tests/fixtures");
+    let root = repository("tests/fixtures");
     let mut fixtures: Vec<Fixture> = subfolders(&root)
         .iter()
         // Those are questions to pipelines, with answers of another kind.
@@ -64,65 +86,41 @@ pub fn fixtures() -> Vec<Fixture> {
     fixtures
 }
 
+/// The fixture called `configuration/head`.
+///
+/// # Panics
+/// There is none of that name.
+pub fn fixture(name: &str) -> Fixture {
+    let found = fixtures().into_iter().find(|it| it.name == name);
+    found.unwrap_or_else(|| panic!("no fixture '{name}'"))
+}
+
 /// The bundled checkpoints' folders and what transformers answers to a few Chinese texts; the
 /// case's name is the checkpoint's.
 pub fn bundled() -> Vec<(PathBuf, Case)> {
-    let cases = cases(&repository().join("tests/fixtures/bundled/answers.safetensors"));
-    let models = repository().join("models");
+    let cases = cases(&repository("tests/fixtures/bundled/answers.safetensors"));
+    assert!(!cases.is_empty(), "no answers of the bundled checkpoints");
+    let models = repository("models");
     cases
         .into_iter()
         .map(|case| (models.join(&case.name), case))
         .collect()
 }
 
-/// Fails unless every element of `actual` is within `tolerance` of `expected`, relative to the
-/// largest magnitude in `expected`; returns the worst such error.
-///
-/// NaN equals NaN in the `loss` alone, where all labels are ignored.
-pub fn assert_close<E, A>(
-    context: &str,
-    name: &str,
-    expected: &ArrayD<E>,
-    actual: &ArrayD<A>,
-    tolerance: f64,
-) -> f64
+/// Tensors as the reference or an engine takes them.
+pub fn tensors<T, C>(tensors: &BTreeMap<String, Tensor>) -> C
 where
-    E: Copy + Into<f64>,
-    A: Copy + Into<f64>,
+    T: From<ArrayD<i64>> + From<ArrayD<f32>>,
+    C: FromIterator<(String, T)>,
 {
-    assert_eq!(
-        actual.shape(),
-        expected.shape(),
-        "{context}: shape of {name}"
-    );
-    let largest = expected.iter().fold(0.0, |largest: f64, value| {
-        largest.max((*value).into().abs())
+    let converted = tensors.iter().map(|(name, tensor)| {
+        let tensor = match tensor {
+            Tensor::I64(array) => array.clone().into(),
+            Tensor::F32(array) => array.clone().into(),
+        };
+        (name.clone(), tensor)
     });
-    let mut worst = 0.0;
-    for ((index, expected), actual) in expected.indexed_iter().zip(actual) {
-        let (expected, actual) = ((*expected).into(), (*actual).into());
-        if name == "loss" && expected.is_nan() && actual.is_nan() {
-            continue;
-        }
-        let difference = (actual - expected).abs();
-        assert!(
-            difference <= tolerance * largest,
-            "{context}: {name}{:?} is {actual:e}, expected {expected:e}: {difference:e} apart, \
-             {tolerance:e} of the largest magnitude {largest:e} allowed",
-            ndarray::Dimension::slice(&index),
-        );
-        worst = f64::max(worst, difference / largest.max(f64::MIN_POSITIVE));
-    }
-    worst
-}
-
-/// The nearest folder above the crate that has the fixtures: both the root package and its member
-/// crates include this file.
-fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .ancestors()
-        .find(|folder| folder.join("tests/fixtures").is_dir())
-        .expect("a folder tests/fixtures above the crate")
+    converted.collect()
 }
 
 fn cases(path: &Path) -> Vec<Case> {
