@@ -1,168 +1,233 @@
-//! Every engine against transformers 4.46.3, over every fixture: exported by the exporter, run by
-//! the runtime, compared number by number.
+//! Every engine against transformers 4.46.3: one test for each fixture, case and engine, exported by
+//! the exporter, run by the runtime, compared number by number.
+//!
+//! `cargo test --release --test parity -- decoder` runs those with `decoder` in their names. A new
+//! engine is a row in testkit's table `ENGINES`, with its tolerance and what it can't take.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use libtest_mimic::{Arguments, Trial};
 use nezha_exporter::OPSETS;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_graphs::{GraphOptions, Head};
-use nezha_runtime::{Session, Tensors};
+use nezha_runtime::{EngineOptions, Session, SessionError, Tensors};
+use tempfile::TempDir;
 use testkit::compare::assert_close;
-use testkit::engines::{self, artifact, options, session, tensors};
+use testkit::engines::{ENGINES, Engine, artifact, options, tensors};
 use testkit::fixtures::{Case, Fixture, bundled, fixtures};
 
-/// The engines by name, with their tolerances.
-const ENGINES: [(&str, f64); engines::ENGINES.len()] = {
-    let [ort, tract] = engines::ENGINES;
-    [("ort:cpu", ort.tolerance), ("tract", tract.tolerance)]
-};
+/// The opset of the tests whose names have none.
+const OPSET: u32 = *OPSETS.start();
 
-fn run(session: &Session, context: &str, case: &Case) -> Tensors {
-    session
-        .run(tensors(&case.inputs))
-        .unwrap_or_else(|error| panic!("{context}: {error}"))
-}
+/// Fixtures that use every operator whose form depends on the opset.
+const FOR_OPSETS: [&str; 3] = [
+    "reach-4/sequence-classification",
+    "reach-64/multiple-choice",
+    "decoder-cross-attention/masked-lm",
+];
 
-/// Compares all that transformers gave and the graph gives; the worst relative error.
-fn compare(context: &str, case: &Case, outputs: &Tensors, tolerance: f64) -> f64 {
-    let mut worst = 0.0;
-    for (name, expected) in case.answers() {
-        let actual = outputs
-            .array::<f32>(name)
-            .unwrap_or_else(|error| panic!("{context}: {error}"));
-        worst = f64::max(
-            worst,
-            assert_close(context, name, expected, actual, tolerance),
-        );
-    }
-    worst
-}
+/// Heads that read the first token alone: where neither hidden states nor attentions are asked for,
+/// their graphs compute no other token in the last layer.
+const OF_FIRST_TOKEN: [Head; 3] = [
+    Head::NextSentence,
+    Head::SequenceClassification,
+    Head::MultipleChoice,
+];
 
-/// Runs the fixtures whose name `chosen` accepts; gives how many cases there were.
-fn parity(engine: &str, tolerance: f64, opset: u32, chosen: impl Fn(&str) -> bool) -> usize {
-    let fixtures = fixtures().into_iter().filter(|it| chosen(&it.name));
-    parity_of(engine, tolerance, opset, fixtures)
-}
-
-/// Runs fixtures; gives how many cases there were.
-fn parity_of(
-    engine: &str,
-    tolerance: f64,
+/// An artifact that is exported when the first test needs it and goes with the last one.
+struct Artifact {
+    folder: PathBuf,
+    head: Head,
+    graph: GraphOptions,
     opset: u32,
-    fixtures: impl Iterator<Item = Fixture>,
-) -> usize {
-    let mut worst = (0.0, String::new());
-    let mut compared = 0;
-    for fixture in fixtures {
-        let mut sessions = HashMap::new();
+    exported: OnceLock<(TempDir, PathBuf)>,
+}
+
+impl Artifact {
+    fn path(&self) -> &PathBuf {
+        let export = || artifact(&self.folder, self.head, &self.graph, self.opset);
+        &self.exported.get_or_init(export).1
+    }
+}
+
+/// An artifact in an engine: loaded when the first of its cases runs, gone with the last one.
+struct Loaded {
+    artifact: Arc<Artifact>,
+    engine: Engine,
+    session: OnceLock<Result<Session, SessionError>>,
+}
+
+impl Loaded {
+    fn new(artifact: &Arc<Artifact>, engine: Engine) -> Arc<Self> {
+        Arc::new(Self {
+            artifact: artifact.clone(),
+            engine,
+            session: OnceLock::new(),
+        })
+    }
+
+    fn run(&self, case: &Case) -> Result<Tensors, String> {
+        let session = self.session.get_or_init(|| {
+            let (path, engine) = (self.artifact.path(), self.engine.kind.into());
+            Session::load(path, &engine, &EngineOptions::default())
+        });
+        let session = session.as_ref().map_err(ToString::to_string)?;
+        let outputs = session.run(tensors(&case.inputs));
+        outputs.map_err(|error| error.to_string())
+    }
+}
+
+/// How far each engine was off at worst, and in which test.
+#[derive(Default)]
+struct Worst(Mutex<BTreeMap<&'static str, (usize, f64, String)>>);
+
+impl Worst {
+    fn note(&self, engine: Engine, error: f64, test: &str) {
+        let mut worst = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_engine = worst.entry(engine.name()).or_default();
+        of_engine.0 += 1;
+        if error > of_engine.1 {
+            (of_engine.1, of_engine.2) = (error, test.to_owned());
+        }
+    }
+
+    fn print(&self) {
+        let worst = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (engine, (cases, error, test)) in worst.iter() {
+            println!("{engine}: {cases} cases, worst {error:.1e} of the largest magnitude: {test}");
+        }
+    }
+}
+
+/// The tests, and what they share.
+#[derive(Default)]
+struct Suite {
+    trials: Vec<Trial>,
+    worst: Arc<Worst>,
+}
+
+impl Suite {
+    /// Adds a test of a case in each engine, all over one artifact.
+    fn add(&mut self, name: &str, loaded: &[Arc<Loaded>], case: &Arc<Case>) {
+        for loaded in loaded {
+            let test = format!("{name}/{}", loaded.engine);
+            let (loaded, case, worst) = (loaded.clone(), case.clone(), self.worst.clone());
+            self.trials.push(Trial::test(test.clone(), move || {
+                check(&test, &loaded, &case, &worst);
+                Ok(())
+            }));
+        }
+    }
+
+    /// Adds a fixture's cases; graphs and sessions are shared by those with the same options.
+    fn add_fixture(&mut self, prefix: &str, fixture: Fixture, opset: u32) {
+        let mut loaded = HashMap::new();
         // Generation is another test's.
-        for case in fixture
-            .cases
-            .iter()
-            .filter(|it| !it.name.starts_with("greedy"))
-        {
-            let context = format!("{engine}, opset {opset}, {}, {}", fixture.name, case.name);
-            let (_, session) = sessions.entry(options(case)).or_insert_with_key(|options| {
-                let (folder, path) = artifact(&fixture.folder, fixture.head, options, opset);
-                (folder, session(&path, engine))
+        for case in fixture.cases.into_iter().filter(|it| !it.is_generation()) {
+            let graph = options(&case);
+            let loaded = loaded.entry(graph).or_insert_with_key(|graph| {
+                let folder = fixture.folder.clone();
+                in_every_engine(folder, fixture.head, graph.clone(), opset)
             });
-            let outputs = run(session, &context, case);
-            let error = compare(&context, case, &outputs, tolerance);
-            compared += 1;
-            if error > worst.0 {
-                worst = (error, context);
-            }
+            let name = format!("{prefix}{}/{}", fixture.name, case.name);
+            self.add(&name, loaded, &Arc::new(case));
         }
     }
-    println!(
-        "{compared} cases, worst {:.1e} of the largest magnitude: {}",
-        worst.0, worst.1
-    );
-    compared
-}
 
-#[test]
-fn onnx_runtime_gives_the_numbers_of_transformers() {
-    let (engine, tolerance) = ENGINES[0];
-    let compared = parity(engine, tolerance, 17, |_| true);
-    assert!(compared > 500, "only {compared} cases were compared");
-}
-
-#[test]
-fn tract_gives_the_numbers_of_transformers() {
-    let (engine, tolerance) = ENGINES[1];
-    let compared = parity(engine, tolerance, 17, |_| true);
-    assert!(compared > 500, "only {compared} cases were compared");
-}
-
-/// A few fixtures that use every operator whose form depends on the opset.
-#[test]
-fn every_opset_gives_the_numbers_of_transformers_in_every_engine() {
-    let chosen = [
-        "reach-4/sequence-classification",
-        "reach-64/multiple-choice",
-        "decoder-cross-attention/masked-lm",
-    ];
-    for opset in OPSETS {
-        for (engine, tolerance) in ENGINES {
-            let compared = parity(engine, tolerance, opset, |name| chosen.contains(&name));
-            assert!(compared > 25, "only {compared} cases were compared");
-        }
-    }
-}
-
-/// Where neither hidden states nor attentions are asked for, the graph of such a head computes no
-/// other token in its last layer.
-#[test]
-fn a_head_that_reads_the_first_token_alone_gives_the_numbers_of_transformers() {
-    let heads = [
-        Head::NextSentence,
-        Head::SequenceClassification,
-        Head::MultipleChoice,
-    ];
-    let is_whole = |name: &str| name.contains("hidden_states") || name.contains("attentions");
-    for (engine, tolerance) in ENGINES {
-        let fixtures = fixtures().into_iter().filter(|it| heads.contains(&it.head));
-        let fixtures = fixtures.filter(|it| {
-            ["reach-0/", "reach-4/"]
-                .iter()
-                .any(|r| it.name.starts_with(r))
-        });
-        let without = fixtures.map(|mut fixture| {
-            for case in &mut fixture.cases {
-                case.outputs.retain(|name, _| !is_whole(name));
-            }
-            fixture
-        });
-        let compared = parity_of(engine, tolerance, 17, without);
-        assert!(compared > 25, "only {compared} cases were compared");
-    }
-}
-
-#[test]
-fn the_bundled_checkpoints_give_the_numbers_of_transformers_in_every_engine() {
-    for (folder, case) in bundled() {
-        let named = Checkpoint::open(&folder, &OpenOptions::default()).unwrap();
-        let head = named.config().heads()[0];
-        let everything = GraphOptions {
-            hidden_states: true,
-            ..GraphOptions::default()
-        };
-        let (_folder, path) = artifact(&folder, head, &everything, 17);
-        for (engine, tolerance) in ENGINES {
-            let context = format!("{engine}, {}", case.name);
-            let outputs = run(&session(&path, engine), &context, &case);
-            let mut case = Case {
-                outputs: case.outputs.clone(),
-                ..Case::default()
-            };
+    /// Adds the bundled checkpoints, each with the head that its config names.
+    fn add_bundled(&mut self) {
+        for (folder, mut case) in bundled() {
+            let checkpoint = Checkpoint::open(&folder, &OpenOptions::default());
+            let checkpoint = checkpoint.unwrap_or_else(|error| panic!("{}: {error}", case.name));
+            let config = checkpoint.config();
             // The base model's output, under the name that a head's graph has for it.
             if let Some(last) = case.outputs.remove("last_hidden_state") {
-                let layers = named.config().num_hidden_layers;
-                case.outputs.insert(format!("hidden_states.{layers}"), last);
+                let name = format!("hidden_states.{}", config.num_hidden_layers);
+                case.outputs.insert(name, last);
             }
-            let worst = compare(&context, &case, &outputs, tolerance);
-            println!("{context}: worst {worst:.1e}");
+            let graph = GraphOptions {
+                hidden_states: true,
+                ..GraphOptions::default()
+            };
+            let name = format!("bundled/{}", case.name);
+            let loaded = in_every_engine(folder, config.heads()[0], graph, OPSET);
+            self.add(&name, &loaded, &Arc::new(case));
         }
     }
+}
+
+fn in_every_engine(
+    folder: PathBuf,
+    head: Head,
+    graph: GraphOptions,
+    opset: u32,
+) -> Vec<Arc<Loaded>> {
+    let artifact = Arc::new(Artifact {
+        folder,
+        head,
+        graph,
+        opset,
+        exported: OnceLock::new(),
+    });
+    ENGINES.map(|engine| Loaded::new(&artifact, engine)).into()
+}
+
+/// Compares all that transformers gave, or holds an engine to what it can't take.
+fn check(test: &str, loaded: &Loaded, case: &Case, worst: &Worst) {
+    let engine = loaded.engine;
+    let outputs = match (loaded.run(case), engine.refusal(test)) {
+        (Ok(outputs), None) => outputs,
+        (Err(error), Some(refusal)) if error.contains(refusal.says) => return,
+        (Err(error), _) => panic!("{test}: {error}"),
+        (Ok(_), Some(refusal)) => {
+            panic!("{engine} takes '{}' now: its refusal can go", refusal.of)
+        }
+    };
+    let errors = case.answers().map(|(name, expected)| {
+        let actual = outputs.array::<f32>(name);
+        let actual = actual.unwrap_or_else(|error| panic!("{test}: {error}"));
+        assert_close(test, name, expected, actual, engine.tolerance)
+    });
+    let error = errors.reduce(f64::max).expect("an answer of transformers");
+    worst.note(engine, error, test);
+}
+
+fn suite() -> Suite {
+    let mut suite = Suite::default();
+    for fixture in fixtures() {
+        suite.add_fixture("", fixture, OPSET);
+    }
+    let cases = suite.trials.len() / ENGINES.len();
+    assert!(cases > 500, "only {cases} cases in the fixtures");
+    for opset in OPSETS.filter(|it| *it != OPSET) {
+        let chosen = |it: &Fixture| FOR_OPSETS.contains(&it.name.as_str());
+        for fixture in fixtures().into_iter().filter(chosen) {
+            suite.add_fixture(&format!("opset-{opset}/"), fixture, opset);
+        }
+    }
+    let is_whole = |name: &str| name.contains("hidden_states") || name.contains("attentions");
+    let chosen = |it: &Fixture| {
+        let configurations = ["reach-0/", "reach-4/"];
+        let of_them = configurations.iter().any(|of| it.name.starts_with(of));
+        of_them && OF_FIRST_TOKEN.contains(&it.head)
+    };
+    for mut fixture in fixtures().into_iter().filter(chosen) {
+        for case in &mut fixture.cases {
+            case.outputs.retain(|name, _| !is_whole(name));
+        }
+        suite.add_fixture("first-token/", fixture, OPSET);
+    }
+    suite.add_bundled();
+    suite
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let suite = suite();
+    let conclusion = libtest_mimic::run(&arguments, suite.trials);
+    suite.worst.print();
+    conclusion.exit_code()
 }
