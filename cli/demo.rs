@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
@@ -43,8 +43,7 @@ pub struct Args {
 /// Prints a table of texts, answers, engine and time.
 pub fn run(args: Args) -> Result<()> {
     let models = models()?;
-    let folder = tempfile::tempdir()
-        .map_err(|error| anyhow!("no temporary folder to export to: {error}"))?;
+    let folder = tempfile::tempdir().context("no temporary folder to export to")?;
     let mut demo = Demo {
         models: &models,
         artifacts: folder.path(),

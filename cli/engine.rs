@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use nezha_graphs::error_chain;
 use nezha_runtime::{AxisRange, EngineChoice, EngineOptions, Session, TensorRtOptions};
 
 /// Where and how a model is computed.
@@ -109,7 +110,7 @@ fn axis_range(text: &str) -> Result<(String, AxisRange), String> {
 /// Says on standard error which engine runs, and why those before it don't.
 pub fn announce(session: &Session) {
     for skipped in session.skipped() {
-        eprintln!("{}", skipped.error);
+        eprintln!("{}", error_chain(&skipped.error));
     }
     eprintln!("engine: {}", session.engine().description());
 }

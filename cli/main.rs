@@ -23,6 +23,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use nezha_graphs::error_chain;
 
 /// NEZHA models as ONNX graphs: export, run, compare.
 #[derive(Parser)]
@@ -68,8 +69,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Every error says what its causes say, so the chain is not printed again.
-            eprintln!("error: {error}");
+            eprintln!("error: {}", error_chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use nezha_exporter::onnx::replace_file;
 use nezha_graphs::DType;
 use nezha_runtime::{Tensor, Tensors};
@@ -23,9 +23,9 @@ const DTYPES: [(Dtype, DType); 7] = [
 /// All tensors of a file, by name.
 pub fn read(path: &Path) -> Result<Tensors> {
     let at = || path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| anyhow!("{}: {error}", at()))?;
+    let bytes = fs::read(path).with_context(|| format!("{}: can't be read", at()))?;
     let file = SafeTensors::deserialize(&bytes)
-        .map_err(|error| anyhow!("{}: not a safetensors file: {error}", at()))?;
+        .with_context(|| format!("{}: not a safetensors file", at()))?;
     file.iter()
         .map(|(name, view)| Ok((name.to_owned(), tensor(&at(), name, &view)?)))
         .collect()

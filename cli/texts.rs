@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use ndarray::{Array2, ArrayD, IxDyn};
 use nezha_graphs::{DType, Port};
 use nezha_runtime::{Tensor, Tensors, Tokenizer};
@@ -15,8 +15,8 @@ pub type Batch = Vec<Vec<u32>>;
 /// # Errors
 /// Where a file can't be read.
 pub fn lines(file: &Path, folder: &Path, most: usize) -> Result<Batch> {
-    let text =
-        std::fs::read_to_string(file).map_err(|error| anyhow!("{}: {error}", file.display()))?;
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("{}: can't be read", file.display()))?;
     let tokenizer = Tokenizer::load(folder)?;
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     lines

@@ -186,3 +186,24 @@ fn what_can_not_be_compared_says_why() {
         assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_temporary_folder_that_can_not_be_made_is_named_with_the_reason() {
+    let target = TempDir::new().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_nezha"))
+        .arg("export")
+        .arg(source(SENTIMENT))
+        .arg("-o")
+        .arg(target.path())
+        .args(["--dtype", "int8", "--agreement"])
+        .env("TMPDIR", "/nonexistent")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let error = stderr(&output);
+    assert!(
+        error.contains("error: no temporary folder for fp32: No such file or directory"),
+        "{error}"
+    );
+    assert!(error.contains("/nonexistent/"), "{error}");
+}

@@ -77,6 +77,12 @@ fn a_library_that_is_not_there_is_one_problem_and_tract_still_runs() {
         .filter(|it| *it != "CPU")
         .collect();
     assert_eq!(subjects, ["ONNX Runtime"]);
+    let error = engine(&report, "ort:cpu")["error"].as_str().unwrap();
+    assert!(
+        error.starts_with("ort:cpu can't start: no ONNX Runtime of version"),
+        "{error}"
+    );
+    assert_eq!(error.matches("no ONNX Runtime").count(), 1, "{error}");
 }
 
 #[test]

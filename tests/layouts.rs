@@ -11,7 +11,7 @@ use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportError, ExportOptions, Exported, Heads, Layout, Placement, export};
-use nezha_graphs::{DType, GraphOptions, Head, Pooling, Signature, axes};
+use nezha_graphs::{DType, GraphOptions, Head, Pooling, Signature, axes, error_chain};
 use nezha_runtime::Session;
 use pbtxt::Message;
 use serde_json::Value;
@@ -45,7 +45,7 @@ fn refused(options: &ExportOptions) -> String {
     let error = export(&checkpoint, &target, options).unwrap_err();
     assert!(matches!(error, ExportError::Layout(_)), "{error}");
     assert!(!target.exists(), "{error}");
-    error.to_string()
+    error_chain(&error)
 }
 
 /// Paths of all files below a folder.

@@ -63,10 +63,9 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn read(path: &Path) -> Result<Document> {
-    let text = std::fs::read(path).with_context(|| path.display().to_string());
-    let text = text.map_err(|error| anyhow::anyhow!("{error:#}"))?;
-    let value: serde_json::Value = serde_json::from_slice(&text)
-        .map_err(|error| anyhow::anyhow!("{}: not JSON: {error}", path.display()))?;
+    let text = std::fs::read(path).with_context(|| format!("{}: can't be read", path.display()))?;
+    let value: serde_json::Value =
+        serde_json::from_slice(&text).with_context(|| format!("{}: not JSON", path.display()))?;
     if value["schema"] != SCHEMA {
         bail!(
             "{}: its schema is {}, expected \"{SCHEMA}\": write it with `nezha bench --json`",
@@ -74,8 +73,7 @@ fn read(path: &Path) -> Result<Document> {
             value["schema"]
         );
     }
-    serde_json::from_value(value)
-        .map_err(|error| anyhow::anyhow!("{}: not a benchmark: {error}", path.display()))
+    serde_json::from_value(value).with_context(|| format!("{}: not a benchmark", path.display()))
 }
 
 fn is_same(a: &Cell, b: &Cell) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use ndarray::Array2;
 use nezha_graphs::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use nezha_graphs::{DType, Dim, Port};
@@ -19,7 +19,7 @@ const TIME: Duration = Duration::from_millis(500);
 /// # Errors
 /// Where the engine refuses to.
 pub fn rate(engine: EngineKind, options: &EngineOptions) -> Result<f64> {
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir().context("no temporary folder for a matrix product")?;
     let path = folder.path().join("matmul.onnx");
     std::fs::write(&path, model().encode_to_vec())?;
     let session = Session::load(&path, &engine.into(), options)?;

@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use indicatif::ProgressBar;
+use nezha_graphs::error_chain;
 use tempfile::TempDir;
 
 use super::agreement::Agreement;
@@ -73,7 +74,7 @@ impl Runner {
 
     /// Remembers an error that leaves no process.
     fn note(&mut self, error: &anyhow::Error) {
-        self.contender.error = Some(error.to_string());
+        self.contender.error = Some(error_chain(error.as_ref()));
         self.died = error.is::<Dead>();
         self.process = None;
     }
@@ -151,7 +152,7 @@ pub fn shape(
     stop: &AtomicBool,
     bar: &ProgressBar,
 ) -> Result<Vec<Cell>> {
-    let folder = TempDir::new()?;
+    let folder = TempDir::new().context("no temporary folder for the answers")?;
     let mut turns: Vec<Turns> = Vec::new();
     for (number, runner) in runners.iter_mut().enumerate() {
         let outputs = folder.path().join(format!("{number}.safetensors"));
@@ -212,7 +213,7 @@ fn cells(
                 error: None,
             };
             match turns.warm_up {
-                Err(error) => cell.error = Some(error.to_string()),
+                Err(error) => cell.error = Some(error_chain(error.as_ref())),
                 Ok(warm_up) => {
                     let samples = turns.rounds.concat();
                     let summary = Summary::new(&samples);

@@ -30,7 +30,7 @@ impl Process {
     /// What the worker says, or how it ended.
     pub fn start(arguments: &[OsString]) -> Result<Self> {
         let program = std::env::current_exe().context("this program's own file is unknown")?;
-        let errors = tempfile::tempfile()?;
+        let errors = tempfile::tempfile().context("no temporary file for what a worker says")?;
         let mut command = Command::new(program);
         command
             .arg("bench-worker")
@@ -41,7 +41,7 @@ impl Process {
         // Ctrl-C is for the one that asks: it lets the turn end and saves what is finished.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        let mut child = command.spawn()?;
+        let mut child = command.spawn().context("the worker does not start")?;
         let (requests, replies) = child
             .stdin
             .take()

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use nezha_graphs::error_chain;
 use nezha_runtime::{EngineKind, EngineOptions, Session, Tensors};
 
 use super::protocol::{Reply, Request};
@@ -52,7 +53,7 @@ pub fn run(args: Args) -> Result<()> {
     let start = Instant::now();
     let session = match Session::load(&args.model, &args.engine.into(), &options) {
         Ok(session) => session,
-        Err(error) => return say(&Reply::Failed(error.to_string())),
+        Err(error) => return say(&Reply::Failed(error_chain(&error))),
     };
     say(&Reply::Loaded {
         description: session.engine().description().to_owned(),
@@ -66,9 +67,9 @@ pub fn run(args: Args) -> Result<()> {
         batches: Vec::new(),
     };
     for line in io::stdin().lock().lines() {
-        let request = serde_json::from_str(&line?).context("a request that is none")?;
+        let request = serde_json::from_str(&line?).context("malformed request")?;
         let reply = worker.answer(request);
-        say(&reply.unwrap_or_else(|error| Reply::Failed(error.to_string())))?;
+        say(&reply.unwrap_or_else(|error| Reply::Failed(error_chain(error.as_ref()))))?;
     }
     Ok(())
 }
@@ -178,7 +179,7 @@ impl Worker {
         else {
             return Ok(BTreeMap::new());
         };
-        let folder = tempfile::tempdir()?;
+        let folder = tempfile::tempdir().context("no temporary folder for the profile")?;
         let options = EngineOptions {
             profile: Some(folder.path().join("profile")),
             ..self.options.clone()

@@ -1,7 +1,7 @@
 //! A profile as a flame graph: the run, the parts of the model, the types of operators in them, the
 //! operators.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use inferno::flamegraph::{self, Options, TextTruncateDirection};
 
 use super::record::Document;
@@ -25,7 +25,7 @@ pub fn svg(document: &Document) -> Result<Vec<u8>> {
     let lines = lines(document);
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
-        .map_err(|error| anyhow!("can't draw the flame graph: {error}"))?;
+        .context("can't draw the flame graph")?;
     Ok(svg)
 }
 

@@ -93,7 +93,7 @@ fn profile(args: &Args) -> Result<Document> {
     let plain: Vec<f64> = time(&session, &inputs, args.runs.get())?;
     drop(session);
 
-    let folder = tempfile::tempdir()?;
+    let folder = tempfile::tempdir().context("no temporary folder for the profile")?;
     let recorded = record(args, engine, options, &inputs, folder.path())?;
     let rewritten = optimized(engine, folder.path()).filter(|it| it.exists());
     let rewritten = rewritten.map(|path| read_model(&path)).transpose()?;

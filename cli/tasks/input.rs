@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 /// What the arguments are.
@@ -44,9 +44,8 @@ pub fn items(
     let reader: Box<dyn BufRead> = match file {
         Some(path) => {
             let file = File::open(path);
-            Box::new(BufReader::new(
-                file.map_err(|error| anyhow!("{}: {error}", path.display()))?,
-            ))
+            let file = file.with_context(|| format!("{}: can't be read", path.display()))?;
+            Box::new(BufReader::new(file))
         }
         None => Box::new(BufReader::new(io::stdin())),
     };

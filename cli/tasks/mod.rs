@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use indicatif::ProgressBar;
+use nezha_graphs::error_chain;
 use nezha_runtime::Pipeline;
 use nezha_runtime::task::Task;
 use serde_json::Value;
@@ -131,7 +132,7 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> 
                     let answer = (manner.json)(found);
                     output.answered(&item, (manner.rows)(found), answer, truncated)?;
                 }
-                Err(error) => output.failed(&item, &error.to_string())?,
+                Err(error) => output.failed(&item, &error_chain(error))?,
             }
             break;
         }

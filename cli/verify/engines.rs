@@ -7,7 +7,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::reference::{self, Inputs, Outputs, Reference};
 use nezha_exporter::verify::Verified;
-use nezha_graphs::{Port, Precision, axes};
+use nezha_graphs::{Port, Precision, axes, error_chain};
 use nezha_runtime::{
     EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, Tensor, Tensors,
 };
@@ -95,7 +95,7 @@ pub fn compare(
                 answers: Vec::new(),
             }),
             Err(SessionError::Engine(error)) if named.is_empty() && is_absent(&error) => {
-                absent.push(report(kind, precision, &error.to_string(), false));
+                absent.push(report(kind, precision, &error_chain(&error), false));
             }
             Err(error) => return Err(error.into()),
         }
@@ -192,7 +192,7 @@ fn case_report(
             report.error = error.is_finite().then_some(error);
             report.passed = error <= tolerance;
         }
-        Err(error) => report.failure = Some(error.to_string()),
+        Err(error) => report.failure = Some(error_chain(error.as_ref())),
     }
     report
 }

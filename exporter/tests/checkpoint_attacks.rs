@@ -5,6 +5,7 @@ use std::path::Path;
 
 use ndarray::Array1;
 use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
+use nezha_graphs::error_chain;
 use proptest::prelude::{any, prop};
 use tempfile::TempDir;
 use testkit::compare::{Tolerance, assert_near};
@@ -46,7 +47,7 @@ fn open(path: &Path, mmap: bool) -> CheckpointError {
 
 #[track_caller]
 fn assert_says(error: &CheckpointError, needles: &[&str]) {
-    let message = error.to_string();
+    let message = error_chain(error);
     for needle in needles {
         assert!(
             message.contains(needle),
@@ -368,9 +369,9 @@ fn a_storage_that_is_missing_is_an_error_of_reading() {
     let file =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints/hostile/missing-storage.bin");
     let says = match Checkpoint::open(&file, &OpenOptions::default()) {
-        Err(error) => error.to_string(),
+        Err(error) => error_chain(&error),
         Ok(checkpoint) => match checkpoint.digest() {
-            Err(error) => error.to_string(),
+            Err(error) => error_chain(&error),
             Ok(digest) => panic!("a file without storages has the digest {digest}"),
         },
     };

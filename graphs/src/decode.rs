@@ -25,7 +25,7 @@ const GROWTH: usize = 2;
 #[non_exhaustive]
 pub enum DecodeModelError {
     /// They are no protobuf message of this kind, or one that was cut short.
-    #[error("{0}")]
+    #[error(transparent)]
     Malformed(#[from] DecodeError),
     /// Their messages take many times the room that the bytes take, as those of no model do.
     #[error("its {found} bytes unfold to more than {limit} bytes of messages, as no model's do")]

@@ -10,6 +10,7 @@
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
 //! - [`TokenizerSettings`]: what the files beside a vocabulary say;
+//! - [`error_chain`]: an error with its causes, as one line;
 //! - [`proto`]: the few ONNX messages that a NEZHA graph needs, [`decode_model`] to read them, and
 //!   [`ExternalData`], where weights outside of them are.
 //!
@@ -32,6 +33,7 @@ mod config;
 mod decode;
 mod dim;
 mod dtype;
+mod error_chain;
 mod external;
 mod head;
 mod listing;
@@ -50,6 +52,7 @@ pub use config::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
 pub use decode::{DecodeModelError, decode_model};
 pub use dim::{Bindings, Dim};
 pub use dtype::DType;
+pub use error_chain::error_chain;
 pub use external::ExternalData;
 pub use head::{Head, UnknownHead};
 pub use listing::{attribute_text, constant_text, listing};

@@ -63,7 +63,7 @@ pub enum MetadataError {
         found: u32,
     },
     /// The embedded config is not valid.
-    #[error("metadata key 'nezha.config': {0}")]
+    #[error("metadata key 'nezha.config' holds no config that can be used")]
     Config(#[from] ConfigError),
 }
 

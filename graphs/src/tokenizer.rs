@@ -40,7 +40,7 @@ pub struct TokenizerFiles<'t> {
 
 /// A file that is not as transformers writes it.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: {source}")]
+#[error("{file}: not as transformers writes it")]
 pub struct TokenizerSettingsError {
     /// Its name.
     pub file: &'static str,

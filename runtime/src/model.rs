@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nezha_graphs::proto::{GraphProto, ModelProto, ValueInfoProto};
 use nezha_graphs::{
-    Config, Metadata, MetadataError, Port, Signature, SignatureError, decode_model,
+    Config, Metadata, MetadataError, Port, Signature, SignatureError, decode_model, error_chain,
 };
 
 use crate::native;
@@ -27,7 +27,7 @@ pub struct Model {
 #[non_exhaustive]
 pub enum ModelError {
     /// The file can't be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: can't be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum ModelError {
         reason: String,
     },
     /// An input or output can't be described.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: not a graph of NEZHA's", path.display())]
     Signature {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum ModelError {
         source: SignatureError,
     },
     /// The metadata of nezha-onnx is there, but broken.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: what it says of itself can't be used", path.display())]
     Metadata {
         /// The file.
         path: PathBuf,
@@ -78,7 +78,7 @@ impl Model {
             path: path.clone(),
             source,
         })?;
-        let proto = decode_model(bytes).map_err(|error| format(&error.to_string()))?;
+        let proto = decode_model(bytes).map_err(|error| format(&error_chain(&error)))?;
         let graph = proto.graph.as_ref().ok_or_else(|| format("no graph"))?;
         if graph.output.is_empty() {
             return Err(format("a graph without outputs"));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};
+use nezha_graphs::error_chain;
 use nezha_runtime::{Tokenizer, TokenizerError};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -272,7 +273,7 @@ fn broken_files_are_named_with_what_is_wrong() {
     for (expected, spoil) in cases {
         let folder = folder(&json!({}));
         spoil(folder.path());
-        let error = Tokenizer::load(folder.path()).err().unwrap().to_string();
+        let error = error_chain(&Tokenizer::load(folder.path()).err().unwrap());
         assert!(
             error.contains(expected),
             "expected {expected:?} in {error:?}"

@@ -14,7 +14,7 @@ pub enum CheckpointError {
         path: PathBuf,
     },
     /// The operating system refuses to read it.
-    #[error("{}: can't be read: {source}", path.display())]
+    #[error("{}: can't be read", path.display())]
     Unreadable {
         /// The file or folder.
         path: PathBuf,
@@ -103,7 +103,7 @@ pub enum CheckpointError {
         second: &'static str,
     },
     /// The config can't be used.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: not a config that can be used", path.display())]
     Config {
         /// The config.
         path: PathBuf,

@@ -53,7 +53,7 @@ pub enum ExportError {
         found: u32,
     },
     /// The graph can't be built.
-    #[error("{}: {source}", folder.display())]
+    #[error("{}: can't be exported", folder.display())]
     Build {
         /// The checkpoint.
         folder: PathBuf,

@@ -15,7 +15,7 @@ mod warning;
 
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{GraphOptions, Head, Precision};
+use nezha_graphs::{GraphOptions, Head, Precision, error_chain};
 
 pub use error::ExportError;
 pub use layout::{Layout, LayoutError, UnknownLayout};
@@ -221,7 +221,7 @@ fn write(
     if let Err(error) = remove_superseded_weights(plan.models()) {
         warnings.push(Warning::Leftover {
             folder: folder.to_owned(),
-            reason: error.to_string(),
+            reason: error_chain(&error),
         });
     }
     Ok(written)

@@ -1,3 +1,4 @@
+use std::io;
 use std::path::{Path, PathBuf};
 
 use nezha_graphs::Precision;
@@ -40,7 +41,7 @@ impl Placement {
 }
 
 /// Why an artifact can't point to the weights where they are.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
     /// Engines look for weights beside the `.onnx` only.
@@ -107,12 +108,18 @@ pub enum LinkError {
         name: String,
     },
     /// The file system does not say what a file is.
-    #[error("{}: {reason}", file.display())]
+    #[error("{}: can't be read", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
         /// What it said.
-        reason: String,
+        source: io::Error,
+    },
+    /// A name that an `.onnx` can't hold.
+    #[error("{}: the file's name is not valid UTF-8, which an .onnx can't point to", file.display())]
+    NotUtf8 {
+        /// The file.
+        file: PathBuf,
     },
 }
 
@@ -184,11 +191,11 @@ fn link(
 
 /// The name of `file`, which is in `folder` and has no other name.
 fn file_beside(file: &Path, folder: &Path) -> Result<String, LinkError> {
-    let unreadable = |error: &dyn ToString| LinkError::Unreadable {
+    let unreadable = |source| LinkError::Unreadable {
         file: file.to_owned(),
-        reason: error.to_string(),
+        source,
     };
-    let metadata = file.symlink_metadata().map_err(|it| unreadable(&it))?;
+    let metadata = file.symlink_metadata().map_err(unreadable)?;
     if metadata.is_symlink() {
         return Err(LinkError::Symlink {
             file: file.to_owned(),
@@ -197,7 +204,7 @@ fn file_beside(file: &Path, folder: &Path) -> Result<String, LinkError> {
     let parent = file
         .canonicalize()
         .map(|it| it.parent().map(Path::to_owned))
-        .map_err(|it| unreadable(&it))?;
+        .map_err(unreadable)?;
     // A target that is not there yet is not the checkpoint's folder either.
     if parent.is_none() || folder.canonicalize().ok() != parent {
         return Err(LinkError::OtherFolder {
@@ -211,8 +218,9 @@ fn file_beside(file: &Path, folder: &Path) -> Result<String, LinkError> {
         });
     }
     let name = file.file_name().and_then(|it| it.to_str());
-    name.map(str::to_owned)
-        .ok_or_else(|| unreadable(&"the file's name is not valid UTF-8"))
+    name.map(str::to_owned).ok_or_else(|| LinkError::NotUtf8 {
+        file: file.to_owned(),
+    })
 }
 
 #[cfg(unix)]

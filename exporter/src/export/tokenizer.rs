@@ -2,11 +2,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use nezha_graphs::{TokenRole, TokenizerFiles, TokenizerSettings};
+use nezha_graphs::{TokenRole, TokenizerFiles, TokenizerSettings, error_chain};
 use serde_json::Value;
 
 use super::Warning;
 use super::tokenizer_json::tokenizer_json;
+use crate::checkpoint::CheckpointError;
 use crate::onnx::WriteError;
 
 /// Files that stand beside a checkpoint's weights and belong beside an artifact too.
@@ -31,7 +32,8 @@ impl TokenizerFolder {
         for name in TOKENIZER_FILES {
             let path = folder.join(name);
             if path.is_file() {
-                let bytes = fs::read(&path).map_err(|source| WriteError::File { path, source })?;
+                let bytes = fs::read(&path)
+                    .map_err(|source| CheckpointError::Unreadable { path, source })?;
                 files.insert(name, bytes);
             }
         }
@@ -86,7 +88,7 @@ impl TokenizerFolder {
             special_tokens_map: self.text("special_tokens_map.json")?,
             added_tokens: self.text("added_tokens.json")?,
         });
-        settings.map_err(|error| error.to_string())
+        settings.map_err(|error| error_chain(&error))
     }
 
     fn tokenizer_json(&self) -> Result<String, String> {

@@ -28,7 +28,7 @@ use crate::graph::{Builder, Graph, GraphError, Value, WeightError, Weights};
 #[non_exhaustive]
 pub enum BuildError {
     /// The checkpoint lacks what the head needs.
-    #[error("the {head} head can't be built: {source}")]
+    #[error("the {head} head can't be built")]
     Weight {
         /// The head.
         head: Head,
@@ -39,7 +39,7 @@ pub enum BuildError {
     #[error(transparent)]
     Option(#[from] OptionError),
     /// The architecture contradicts itself; please report it.
-    #[error("a fault in the exporter, in the {head} graph: {source}")]
+    #[error("a fault in the exporter, in the {head} graph")]
     Graph {
         /// The head.
         head: Head,

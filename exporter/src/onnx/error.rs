@@ -32,7 +32,7 @@ pub enum WriteError {
         path: PathBuf,
     },
     /// The file system said no.
-    #[error("{}: {source}{}", path.display(), advice(source))]
+    #[error("{}: can't be written{}", path.display(), advice(source))]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -40,7 +40,7 @@ pub enum WriteError {
         source: io::Error,
     },
     /// Writing broke off.
-    #[error("{0}")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// The message would be too large for protobuf.
     #[error(
@@ -76,11 +76,11 @@ pub enum WriteError {
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "; free some space or choose a folder on another disk"
+            " (free some space or choose a folder on another disk)"
         }
-        ErrorKind::FileTooLarge => "; choose a folder on a file system that takes larger files",
+        ErrorKind::FileTooLarge => " (choose a folder on a file system that takes larger files)",
         ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-            "; choose a folder that you may write to"
+            " (choose a folder that you may write to)"
         }
         _ => "",
     }

@@ -15,7 +15,7 @@ pub enum VerifyError {
     #[error(transparent)]
     Model(#[from] InspectError),
     /// The artifact does not say, or not in words of this version, what it is.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: what it says of itself can't be used", path.display())]
     Metadata {
         /// The artifact.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum VerifyError {
         source: MetadataError,
     },
     /// The checkpoint can't have the artifact's graph.
-    #[error("{}: not what the artifact was exported from: {source}", folder.display())]
+    #[error("{}: not what the artifact was exported from", folder.display())]
     Build {
         /// The checkpoint.
         folder: PathBuf,

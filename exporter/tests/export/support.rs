@@ -8,6 +8,7 @@ use std::path::Path;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
 use nezha_exporter::{ExportError, ExportOptions, Exported, export};
+use nezha_graphs::error_chain;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ pub fn exported(checkpoint: &Path, target: &Path, options: &ExportOptions) -> Ex
 pub fn refusal(checkpoint: &Path, target: &Path, options: &ExportOptions) -> String {
     match try_export(checkpoint, target, options) {
         Ok(exported) => panic!("{}: exported {exported:?}", checkpoint.display()),
-        Err(error) => error.to_string(),
+        Err(error) => error_chain(&error),
     }
 }
 

@@ -96,7 +96,7 @@ impl FromStr for ProblemType {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The text is no JSON.
-    #[error("not valid JSON: {0}")]
+    #[error("not valid JSON")]
     Json(#[from] serde_json::Error),
     /// The JSON is not an object.
     #[error("expected a JSON object, found {found}")]

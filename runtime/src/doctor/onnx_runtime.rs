@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use nezha_graphs::error_chain;
 use serde::Serialize;
 
 use crate::engine::execution_providers;
@@ -42,7 +43,7 @@ impl OnnxRuntime {
                 ..Self::default()
             },
             Err(error) => Self {
-                error: Some(error.to_string()),
+                error: Some(error_chain(&error)),
                 ..Self::default()
             },
         };

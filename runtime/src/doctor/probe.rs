@@ -2,7 +2,7 @@ use std::path::Path;
 
 use ndarray::array;
 use nezha_graphs::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
-use nezha_graphs::{DType, Dim, Port};
+use nezha_graphs::{DType, Dim, Port, error_chain};
 use prost::Message;
 
 use crate::{EngineKind, EngineOptions, Session, Tensors};
@@ -15,7 +15,7 @@ pub(super) fn probe(engine: EngineKind, options: &EngineOptions) -> Result<Strin
     let model = folder.path().join("product.onnx");
     std::fs::write(&model, product().encode_to_vec())
         .map_err(|error| format!("{}: {error}", model.display()))?;
-    run(engine, options, &model).map_err(|error| error.to_string())
+    run(engine, options, &model).map_err(|error| error_chain(error.as_ref()))
 }
 
 fn run(

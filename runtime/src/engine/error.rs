@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use nezha_graphs::DType;
+use nezha_graphs::{DType, error_chain};
 
 use super::EngineKind;
 #[cfg(feature = "ort")]
@@ -20,7 +20,7 @@ pub enum EngineError {
     },
     /// There is no ONNX Runtime to load.
     #[cfg(feature = "ort")]
-    #[error("{engine} can't start: {source}")]
+    #[error("{engine} can't start")]
     Library {
         /// The engine.
         engine: EngineKind,
@@ -161,6 +161,6 @@ pub struct Skipped {
 fn lines(skipped: &[Skipped]) -> String {
     skipped
         .iter()
-        .map(|it| format!("\n  {}", it.error))
+        .map(|it| format!("\n  {}", error_chain(&it.error)))
         .collect()
 }

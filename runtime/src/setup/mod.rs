@@ -76,9 +76,10 @@ pub enum SetupError {
     #[error("no folder for caches: set HOME or {CACHE_VARIABLE}")]
     NoCache,
     /// Python doesn't start.
-    #[error("{PYTHON} does not start ({0}): install Python 3 with pip; it downloads ONNX Runtime")]
+    #[error("{PYTHON} does not start (install Python 3 with pip, which downloads ONNX Runtime)")]
     NoPython(
         /// What the system says.
+        #[source]
         io::Error,
     ),
     /// Python has no pip.
@@ -103,7 +104,7 @@ pub enum SetupError {
         found: String,
     },
     /// A file can't be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: can't be read or written", path.display())]
     File {
         /// The file.
         path: PathBuf,
@@ -111,7 +112,7 @@ pub enum SetupError {
         source: io::Error,
     },
     /// The wheel can't be unpacked.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: can't be unpacked", path.display())]
     Unpack {
         /// The wheel.
         path: PathBuf,

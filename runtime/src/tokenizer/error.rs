@@ -15,7 +15,7 @@ pub enum TokenizerError {
         folder: PathBuf,
     },
     /// A file can't be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: can't be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,

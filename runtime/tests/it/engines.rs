@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use nezha_graphs::DType;
 use nezha_graphs::proto::ModelProto;
+use nezha_graphs::{DType, error_chain};
 use nezha_runtime::{EngineError, EngineKind, EngineOptions, Session, SessionError};
 
 use crate::tiny;
@@ -47,7 +47,7 @@ fn a_list_goes_on_past_a_library_that_is_not_there_and_tells() {
             );
         };
         assert_eq!(skipped.engine, EngineKind::OrtCpu, "{choice}");
-        let error = skipped.error.to_string();
+        let error = error_chain(&skipped.error);
         assert!(
             error.contains("/nowhere/libonnxruntime.so"),
             "{choice}: {error}"

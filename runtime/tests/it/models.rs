@@ -1,7 +1,7 @@
 //! Opening files: whole, foreign, cut short, broken.
 
-use nezha_graphs::DType;
 use nezha_graphs::proto::StringStringEntryProto;
+use nezha_graphs::{DType, error_chain};
 use nezha_runtime::{Model, ModelError};
 use prost::Message;
 
@@ -63,7 +63,7 @@ fn metadata_with_a_key_missing_is_an_error_that_names_the_key() {
     let error = Model::open(&tiny::save(&proto).path).unwrap_err();
     assert!(matches!(error, ModelError::Metadata { .. }), "{error}");
     assert!(
-        error.to_string().contains("'nezha.head' is missing"),
+        error_chain(&error).contains("'nezha.head' is missing"),
         "{error}"
     );
 }

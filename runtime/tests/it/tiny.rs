@@ -10,7 +10,7 @@ use nezha_graphs::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto,
     TensorProto,
 };
-use nezha_graphs::{DType, Dim, GraphOptions, Head, Metadata, Port, Precision};
+use nezha_graphs::{DType, Dim, GraphOptions, Head, Metadata, Port, Precision, error_chain};
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, SessionError, Tensors};
 use prost::Message;
 use tempfile::TempDir;
@@ -44,10 +44,12 @@ pub fn open(file: &OnnxFile, choice: &str, options: &EngineOptions) -> Session {
     let choice: EngineChoice = choice.parse().unwrap();
     match Session::load(&file.path, &choice, options) {
         Ok(session) => session,
-        Err(error) if error.to_string().contains("`nezha setup`") => {
-            panic!("ONNX Runtime not found; run `cargo run --release -- setup`\n{error}")
-        }
-        Err(error) => panic!("{error}"),
+        Err(error) => match error_chain(&error) {
+            error if error.contains("`nezha setup`") => {
+                panic!("ONNX Runtime not found; run `cargo run --release -- setup`\n{error}")
+            }
+            error => panic!("{error}"),
+        },
     }
 }
 

@@ -1,0 +1,332 @@
+//! An error says what failed and its `source` says why: nothing is said twice, nothing is lost.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
+use nezha_exporter::graph::{GraphError, WeightError};
+use nezha_exporter::inspect::InspectError;
+use nezha_exporter::nezha::BuildError;
+use nezha_exporter::onnx::WriteError;
+use nezha_exporter::reference::ReferenceError;
+use nezha_exporter::verify::VerifyError;
+use nezha_exporter::{ExportError, LinkError};
+use nezha_graphs::{
+    Config, ConfigError, Head, MetadataError, SignatureError, TokenizerFiles, TokenizerSettings,
+    decode_model, error_chain,
+};
+use nezha_runtime::ort_library::{LibrarySource, RejectedLibrary};
+use nezha_runtime::setup::SetupError;
+use nezha_runtime::{
+    DecoderError, EngineError, EngineKind, ModelError, OrtLibraryError, PipelineError,
+    SessionError, Skipped, TokenizerError,
+};
+use tempfile::TempDir;
+
+/// An error, and what has to be in its chain, from the outside in.
+type Case = (Box<dyn Error>, &'static [&'static str]);
+
+fn case(error: impl Error + 'static, expected: &'static [&'static str]) -> Case {
+    (Box::new(error), expected)
+}
+
+fn denied() -> io::Error {
+    ErrorKind::PermissionDenied.into()
+}
+
+fn config() -> ConfigError {
+    Config::from_json("{").unwrap_err()
+}
+
+fn weight() -> WeightError {
+    WeightError::Missing {
+        name: "nezha.pooler.dense.weight".to_owned(),
+        expected: vec![4, 4],
+    }
+}
+
+fn build() -> BuildError {
+    BuildError::Weight {
+        head: Head::NextSentence,
+        source: weight(),
+    }
+}
+
+fn library() -> OrtLibraryError {
+    OrtLibraryError {
+        rejected: vec![RejectedLibrary {
+            source: LibrarySource::System,
+            path: None,
+            reason: "none there".to_owned(),
+        }],
+    }
+}
+
+fn no_library(engine: EngineKind) -> EngineError {
+    EngineError::Library {
+        engine,
+        source: library(),
+    }
+}
+
+fn model() -> ModelError {
+    ModelError::Metadata {
+        path: "model.onnx".into(),
+        source: MetadataError::Config(config()),
+    }
+}
+
+fn unreadable() -> TokenizerError {
+    TokenizerError::Read {
+        path: "vocab.txt".into(),
+        source: denied(),
+    }
+}
+
+fn of_graphs() -> Vec<Case> {
+    let files = TokenizerFiles {
+        tokenizer_config: Some("{"),
+        ..TokenizerFiles::default()
+    };
+    vec![
+        case(config(), &["not valid JSON", "EOF"]),
+        case(
+            MetadataError::Config(config()),
+            &["nezha.config", "not valid JSON", "EOF"],
+        ),
+        case(
+            TokenizerSettings::read(&files).unwrap_err(),
+            &["tokenizer_config.json", "EOF"],
+        ),
+        case(
+            decode_model(vec![0x3a, 0xff].into()).unwrap_err(),
+            &["Protobuf"],
+        ),
+    ]
+}
+
+fn of_exporter() -> Vec<Case> {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("config.json"), "{").unwrap();
+    std::fs::write(folder.path().join("model.safetensors"), "").unwrap();
+    let opened = Checkpoint::open(folder.path(), &OpenOptions::default());
+    let path = || "out/model.onnx".into();
+    vec![
+        case(
+            opened.err().expect("no config to be accepted"),
+            &["config.json", "not valid JSON", "EOF"],
+        ),
+        case(
+            CheckpointError::Unreadable {
+                path: path(),
+                source: denied(),
+            },
+            &["out/model.onnx: can't be read", "permission denied"],
+        ),
+        case(
+            ExportError::Build {
+                folder: "checkpoint".into(),
+                source: build(),
+            },
+            &[
+                "checkpoint: can't be exported",
+                "the next-sentence head can't be built",
+                "nezha.pooler.dense.weight",
+            ],
+        ),
+        case(
+            BuildError::Graph {
+                head: Head::Base,
+                source: GraphError::MissingOutput("logits".to_owned()),
+            },
+            &["a fault in the exporter", "output 'logits' was not built"],
+        ),
+        case(
+            WriteError::File {
+                path: path(),
+                source: ErrorKind::StorageFull.into(),
+            },
+            &[
+                "out/model.onnx: can't be written",
+                "another disk",
+                "no storage space",
+            ],
+        ),
+        case(ExportError::Write(denied().into()), &["permission denied"]),
+        case(
+            ExportError::Link(LinkError::Unreadable {
+                file: "model.safetensors".into(),
+                source: denied(),
+            }),
+            &["model.safetensors: can't be read", "permission denied"],
+        ),
+        case(
+            VerifyError::Metadata {
+                path: path(),
+                source: MetadataError::Config(config()),
+            },
+            &["out/model.onnx", "nezha.config", "not valid JSON", "EOF"],
+        ),
+        case(
+            VerifyError::Build {
+                folder: "checkpoint".into(),
+                source: build(),
+            },
+            &[
+                "not what the artifact was exported from",
+                "can't be built",
+                "is missing",
+            ],
+        ),
+        case(
+            InspectError::Build(build()),
+            &["the next-sentence head can't be built", "is missing"],
+        ),
+        case(
+            ReferenceError::Checkpoint(CheckpointError::Config {
+                path: "config.json".into(),
+                source: config(),
+            }),
+            &[
+                "config.json: not a config that can be used",
+                "not valid JSON",
+                "EOF",
+            ],
+        ),
+    ]
+}
+
+fn of_runtime() -> Vec<Case> {
+    vec![
+        case(
+            SessionError::Model(ModelError::Read {
+                path: "model.onnx".into(),
+                source: denied(),
+            }),
+            &["model.onnx: can't be read", "permission denied"],
+        ),
+        case(
+            PipelineError::from(SessionError::Model(model())),
+            &["model.onnx", "nezha.config", "not valid JSON", "EOF"],
+        ),
+        case(
+            ModelError::Signature {
+                path: "model.onnx".into(),
+                source: SignatureError::Untyped {
+                    name: "input_ids".to_owned(),
+                },
+            },
+            &["model.onnx", "'input_ids'"],
+        ),
+        case(
+            DecoderError::Pipeline(PipelineError::from(unreadable())),
+            &["vocab.txt: can't be read", "permission denied"],
+        ),
+        case(
+            no_library(EngineKind::OrtCpu),
+            &[
+                "ort:cpu can't start",
+                "no ONNX Runtime of version",
+                "none there",
+            ],
+        ),
+        case(
+            EngineError::NoneStarts(vec![Skipped {
+                engine: EngineKind::OrtCpu,
+                error: no_library(EngineKind::OrtCpu),
+            }]),
+            &[
+                "no engine starts",
+                "ort:cpu can't start",
+                "no ONNX Runtime",
+                "none there",
+            ],
+        ),
+        case(
+            SetupError::NoPython(ErrorKind::NotFound.into()),
+            &["does not start", "install Python 3", "entity not found"],
+        ),
+        case(
+            SetupError::File {
+                path: "cache".into(),
+                source: denied(),
+            },
+            &["cache: can't be read or written", "permission denied"],
+        ),
+    ]
+}
+
+/// Every error of the chain but the last has a cause that it doesn't say itself, and the printed
+/// chain has what is expected, in that order, and each error's text once.
+fn assert_sound((error, expected): &Case) {
+    let printed = error_chain(error.as_ref());
+    let mut above = error.to_string();
+    assert_eq!(printed.matches(&above).count(), 1, "{printed}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        assert!(!above.contains(&text), "'{above}' says its cause '{text}'");
+        assert_eq!(printed.matches(&text).count(), 1, "'{text}' in '{printed}'");
+        above = text;
+        cause = error.source();
+    }
+    let mut rest = printed.as_str();
+    for part in *expected {
+        let (_, behind) = rest
+            .split_once(part)
+            .unwrap_or_else(|| panic!("no '{part}' where it belongs in '{printed}'"));
+        rest = behind;
+    }
+}
+
+#[test]
+fn errors_of_graphs_say_their_causes_once() {
+    of_graphs().iter().for_each(assert_sound);
+}
+
+#[test]
+fn errors_of_the_exporter_say_their_causes_once() {
+    of_exporter().iter().for_each(assert_sound);
+}
+
+#[test]
+fn errors_of_the_runtime_say_their_causes_once() {
+    of_runtime().iter().for_each(assert_sound);
+}
+
+/// No message is put together from that of a cause, in no crate: the representatives above can't be
+/// all there are.
+#[test]
+fn no_error_formats_its_source() {
+    fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["graphs/src", "exporter/src", "runtime/src", "cli"] {
+        sources(&root.join(folder), &mut files);
+    }
+    assert!(files.len() > 100, "{} files", files.len());
+    let mut messages = 0;
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for variant in text.split("#[error(").skip(1) {
+            let (message, fields) = variant.split_once(")]").unwrap();
+            let fields = fields.split("\n}").next().unwrap_or_default();
+            let place = format!("{}: {message}", file.display());
+            let is_passed_on = fields.contains("#[from]") || fields.contains("#[source]");
+            assert!(!message.contains("{source}"), "{place}");
+            assert!(!(is_passed_on && message.contains("{0}")), "{place}");
+            messages += 1;
+        }
+    }
+    assert!(messages > 100, "{messages} messages");
+}
