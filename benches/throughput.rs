@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench throughput`. The pipeline should be at most 10 % slower, and spend less than
 //! 3 % of its time in the tokenizer and after the engine.
+#![allow(clippy::print_stdout, reason = "a bench prints what it measures")]
 
 mod base_size;
 

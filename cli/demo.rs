@@ -16,6 +16,7 @@ use nezha_runtime::task::{
 use nezha_runtime::{EngineChoice, Pipeline};
 
 use crate::engine::{EngineArgs, announce};
+use crate::output;
 
 const GAPS: [&str; 4] = [
     "中国人[MASK]银行行长今天宣布。",
@@ -92,8 +93,7 @@ pub fn run(args: Args) -> Result<()> {
             )
         },
     )?;
-    println!("{}", demo.table);
-    Ok(())
+    output::line(&demo.table)
 }
 
 struct Demo<'a> {
@@ -125,10 +125,10 @@ impl Demo<'_> {
             ..ExportOptions::default()
         };
         export(&checkpoint, &artifact, &heads)?;
-        eprintln!(
+        output::note(format_args!(
             "{model}: exported as {head} in {}",
             milliseconds(start.elapsed())
-        );
+        ));
 
         let choice: &EngineChoice = &self.engine.engine;
         let mut pipeline = Pipeline::<T>::load(&artifact, choice, &self.engine.options())?;

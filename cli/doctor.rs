@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use nezha_runtime::doctor::{Cpu, EngineReport, OnnxRuntime, Report, examine};
 
 use crate::engine::LibraryArgs;
+use crate::output::{self, line};
 
 /// Say which engines run here, what is missing and how to get it; fails where none runs.
 #[derive(clap::Args)]
@@ -19,8 +20,8 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let report = examine(&args.library.options());
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&report)?),
-        false => print(&report),
+        true => output::json(&report)?,
+        false => print(&report)?,
     }
     match report.any_engine_runs() {
         true => Ok(()),
@@ -28,53 +29,65 @@ pub fn run(args: Args) -> Result<()> {
     }
 }
 
-fn print(report: &Report) {
-    println!("nezha {}\n\nengines", report.version);
-    report.engines.iter().for_each(print_engine);
-    println!("\nONNX Runtime");
-    print_onnx_runtime(&report.onnx_runtime);
-    println!("\nCPU");
-    print_cpu(&report.cpu);
+fn print(report: &Report) -> Result<()> {
+    line(format_args!("nezha {}\n\nengines", report.version))?;
+    report.engines.iter().try_for_each(print_engine)?;
+    line("\nONNX Runtime")?;
+    print_onnx_runtime(&report.onnx_runtime)?;
+    line("\nCPU")?;
+    print_cpu(&report.cpu)?;
     match &report.onnx_runtime.cache {
-        Some(cache) => println!("\ncache\n  {}", cache.display()),
-        None => println!("\ncache\n  none"),
+        Some(cache) => line(format_args!("\ncache\n  {}", cache.display()))?,
+        None => line("\ncache\n  none")?,
     }
     if !report.problems.is_empty() {
-        println!("\nproblems");
+        line("\nproblems")?;
     }
     for it in &report.problems {
-        println!("  {}: {}\n    {}", it.subject, it.problem, it.remedy);
+        line(format_args!(
+            "  {}: {}\n    {}",
+            it.subject, it.problem, it.remedy
+        ))?;
     }
+    Ok(())
 }
 
-fn print_engine(report: &EngineReport) {
+fn print_engine(report: &EngineReport) -> Result<()> {
     let state = match &report.description {
         Some(description) => format!("runs: {description}"),
         None => "does not run".to_owned(),
     };
-    println!("  {:<14}{state}", report.engine);
+    line(format_args!("  {:<14}{state}", report.engine))
 }
 
-fn print_onnx_runtime(runtime: &OnnxRuntime) {
+fn print_onnx_runtime(runtime: &OnnxRuntime) -> Result<()> {
     match (&runtime.path, &runtime.version, runtime.source) {
         (Some(path), Some(version), Some(source)) => {
-            println!("  {version}: {} ({source})", path.display());
-            println!("  built with {}", runtime.execution_providers.join(", "));
+            line(format_args!("  {version}: {} ({source})", path.display()))?;
+            line(format_args!(
+                "  built with {}",
+                runtime.execution_providers.join(", ")
+            ))?;
         }
-        _ => println!("  none"),
+        _ => line("  none")?,
     }
     for rejected in &runtime.rejected {
-        println!("  not taken: {rejected}");
+        line(format_args!("  not taken: {rejected}"))?;
     }
+    Ok(())
 }
 
-fn print_cpu(cpu: &Cpu) {
+fn print_cpu(cpu: &Cpu) -> Result<()> {
     let threads = cpu
         .threads
         .map_or(String::new(), |it| format!(", {it} threads"));
-    println!("  {}{threads}", cpu.architecture);
+    line(format_args!("  {}{threads}", cpu.architecture))?;
     for feature in &cpu.features {
         let present = if feature.present { "yes" } else { "no" };
-        println!("  {:<14}{present:<5}{}", feature.name, feature.purpose);
+        line(format_args!(
+            "  {:<14}{present:<5}{}",
+            feature.name, feature.purpose
+        ))?;
     }
+    Ok(())
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use nezha_graphs::error_chain;
 use nezha_runtime::{AxisRange, EngineChoice, EngineOptions, Session, TensorRtOptions};
 
+use crate::output::note;
+
 /// Where and how a model is computed.
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Engine")]
@@ -110,7 +112,7 @@ fn axis_range(text: &str) -> Result<(String, AxisRange), String> {
 /// Says on standard error which engine runs, and why those before it don't.
 pub fn announce(session: &Session) {
     for skipped in session.skipped() {
-        eprintln!("{}", error_chain(&skipped.error));
+        note(error_chain(&skipped.error));
     }
-    eprintln!("engine: {}", session.engine().description());
+    note(format_args!("engine: {}", session.engine().description()));
 }

@@ -19,6 +19,7 @@ use nezha_graphs::{Head, Precision, UnknownHead};
 
 use crate::checkpoint_options::CheckpointOptions;
 use crate::engine::EngineResources;
+use crate::output;
 use crate::verify::{self, EngineList};
 use agreement::Comparison;
 use graph_args::GraphArgs;
@@ -158,7 +159,7 @@ pub fn run(args: Args) -> Result<()> {
     });
     progress.clear();
     let exported = exported?;
-    report(&exported);
+    report(&exported)?;
     let Verification { engines, resources } = &args.verification;
     let resources = resources.options();
     match &args.agreement {
@@ -173,7 +174,7 @@ pub fn run(args: Args) -> Result<()> {
             comparison.run(&exported.artifacts)?;
         }
         None if is_narrow => {
-            eprintln!("note: --agreement=TEXTS says how near the answers are to those in fp32");
+            output::note("note: --agreement=TEXTS says how near the answers are to those in fp32");
         }
         None => {}
     }
@@ -251,12 +252,12 @@ fn heads(args: &[HeadArg]) -> Heads {
 }
 
 /// One line for each file on standard output; skipped heads and warnings on standard error.
-fn report(exported: &Exported) {
+fn report(exported: &Exported) -> Result<()> {
     for warning in &exported.warnings {
-        eprintln!("warning: {warning}");
+        output::note(format_args!("warning: {warning}"));
     }
     for (head, reason) in &exported.skipped {
-        eprintln!("skipped: {head}: {reason}");
+        output::note(format_args!("skipped: {head}: {reason}"));
     }
     let mut lines: Vec<Line> = Vec::new();
     let mut all: Vec<&str> = Vec::new();
@@ -286,15 +287,16 @@ fn report(exported: &Exported) {
     let whats = width(&|it| it.what.len());
     let precisions = width(&|it| it.precision.len());
     for line in &lines {
-        println!(
+        output::line(format_args!(
             "{:paths$}  {:whats$}  {:8}  {:precisions$}  {:>10}",
             path(line),
             line.what,
             line.opset,
             line.precision,
             size(line.file.bytes)
-        );
+        ))?;
     }
+    Ok(())
 }
 
 /// What is said of a file.

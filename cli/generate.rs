@@ -10,6 +10,7 @@ use nezha_runtime::{
 use serde_json::{Value, json};
 
 use crate::engine::{EngineArgs, announce};
+use crate::output;
 
 /// Continue texts with a decoder that was exported with --kv-cache.
 #[derive(clap::Args)]
@@ -97,11 +98,10 @@ pub fn run(args: Args) -> Result<()> {
     };
     if args.json {
         let document: Vec<Value> = answers.into_iter().map(|it| it.json).collect();
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        output::json(&document)
     } else {
-        answers.iter().for_each(|it| println!("{}", it.line));
+        answers.iter().try_for_each(|it| output::line(&it.line))
     }
-    Ok(())
 }
 
 fn options(args: &Args) -> GenerationOptions {

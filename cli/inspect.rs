@@ -2,7 +2,6 @@
 
 mod text;
 
-use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,6 +10,7 @@ use nezha_exporter::onnx::replace_file;
 use nezha_graphs::listing;
 
 use crate::checkpoint_options::CheckpointOptions;
+use crate::output;
 
 /// Say what a checkpoint or an .onnx holds: heads, inputs and outputs, parameters, sizes, operators.
 #[derive(clap::Args)]
@@ -48,21 +48,13 @@ pub fn run(args: Args) -> Result<()> {
         draw(&args, file)?;
     }
     if args.json {
-        show(&(serde_json::to_string_pretty(&inspected()?)? + "\n"))
+        output::json(&inspected()?)
     } else if args.listing {
-        show(&listing(&read_model(&args.path)?))
+        output::text(listing(&read_model(&args.path)?))
     } else if args.svg.is_none() {
-        show(&text::report(&inspected()?))
+        output::text(text::report(&inspected()?))
     } else {
         Ok(())
-    }
-}
-
-/// Long output often goes to a reader that stops early, such as `head`.
-fn show(text: &str) -> Result<()> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
     }
 }
 
@@ -73,6 +65,6 @@ fn draw(args: &Args, file: &Path) -> Result<()> {
     let graph = model.graph.as_ref().context("the model has no graph")?;
     let svg = diagram(graph, scope)?;
     replace_file(file, true, |out| Ok(out.write_all(svg.as_bytes())?))?;
-    eprintln!("{scope} drawn to {}", file.display());
+    output::note(format_args!("{scope} drawn to {}", file.display()));
     Ok(())
 }

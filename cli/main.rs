@@ -1,7 +1,7 @@
 //! `nezha`: export NEZHA checkpoints to ONNX, run the graphs, see what they answer.
 //!
 //! Arguments in, one call into the libraries, exit code out: 0 done, 1 the work failed, 2 bad
-//! usage. Each subcommand is one file.
+//! usage. Each subcommand is one file, and [`output`] prints.
 
 mod agreement;
 mod bench;
@@ -12,6 +12,7 @@ mod engine;
 mod export;
 mod generate;
 mod inspect;
+mod output;
 mod profile;
 mod run;
 mod setup;
@@ -22,12 +23,18 @@ mod verify;
 
 use std::process::ExitCode;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use nezha_graphs::error_chain;
 
+/// What follows the list of commands.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 the work failed, 2 bad usage. Where nobody reads the output to its end, as in
+`nezha inspect model.onnx | head -1`, the rest is dropped and the exit code is that of the work.";
+
 /// NEZHA models as ONNX graphs: export, run, compare.
 #[derive(Parser)]
-#[command(name = "nezha", version)]
+#[command(name = "nezha", version, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -52,7 +59,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let result = match Cli::try_parse() {
+        Ok(cli) => run(cli.command),
+        Err(misused) if misused.use_stderr() => misused.exit(),
+        Err(asked) => output::help(&asked),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(format_args!("error: {}", error_chain(error.as_ref())));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
         Command::Bench(args) => bench::run(args),
         Command::BenchWorker(args) => bench::worker::run(args),
         Command::Demo(args) => demo::run(args),
@@ -65,12 +87,5 @@ fn main() -> ExitCode {
         Command::Setup(args) => setup::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Tasks(command) => tasks::run(command),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {}", error_chain(error.as_ref()));
-            ExitCode::FAILURE
-        }
     }
 }

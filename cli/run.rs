@@ -6,7 +6,7 @@ use anyhow::Result;
 use nezha_runtime::{EngineOptions, Profile, Session};
 
 use crate::engine::{EngineArgs, announce};
-use crate::tensors_file;
+use crate::{output, tensors_file};
 
 /// Compute a model's outputs for tensors in a safetensors file.
 #[derive(clap::Args)]
@@ -39,7 +39,7 @@ pub fn run(args: Args) -> Result<()> {
     let outputs = session.run(inputs)?;
     tensors_file::write(&args.outputs, &outputs)?;
     for (name, tensor) in outputs.iter() {
-        println!("{name}: {tensor}");
+        output::line(format_args!("{name}: {tensor}"))?;
     }
     if options.profile.is_some() {
         report(&session.end_profiling()?);
@@ -50,9 +50,9 @@ pub fn run(args: Args) -> Result<()> {
 /// Says on standard error what computed the nodes.
 fn report(profile: &Profile) {
     for (provider, nodes) in profile.providers() {
-        eprintln!("{provider}: {nodes} nodes");
+        output::note(format_args!("{provider}: {nodes} nodes"));
     }
     for file in &profile.files {
-        eprintln!("profile: {}", file.display());
+        output::note(format_args!("profile: {}", file.display()));
     }
 }

@@ -3,6 +3,8 @@
 use anyhow::Result;
 use nezha_runtime::setup::{Build, setup};
 
+use crate::output;
+
 /// Install a pinned ONNX Runtime into the user's cache, with pip.
 #[derive(clap::Args)]
 pub struct Args {
@@ -15,6 +17,5 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let installed = setup(if args.gpu { Build::Gpu } else { Build::Cpu })?;
     let what = if installed.kept { "found" } else { "installed" };
-    println!("{what} {}", installed.library.display());
-    Ok(())
+    output::line(format_args!("{what} {}", installed.library.display()))
 }

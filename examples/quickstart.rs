@@ -1,4 +1,5 @@
 //! The README's ten lines: a checkpoint becomes an artifact, the artifact answers.
+#![allow(clippy::print_stdout, reason = "an example prints its answers")]
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};

@@ -3,6 +3,10 @@
 //!
 //! `cargo test --release --test parity -- decoder` runs those with `decoder` in their names. A new
 //! engine is a row in testkit's table `ENGINES`, with its tolerance and what it can't take.
+#![allow(
+    clippy::print_stdout,
+    reason = "--nocapture shows how near the answers are"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table};
 use super::record::{Cell, Document, SCHEMA};
 use super::statistics::Ratio;
 use super::table;
+use crate::output;
 
 /// Compare two benchmarks that `--json` wrote; exit code 1 where one became slower.
 ///
@@ -52,7 +53,7 @@ pub fn run(args: Args) -> Result<()> {
     for column in table.column_iter_mut().skip(2).take(3) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
+    output::line(table)?;
     if compared == 0 {
         bail!("{} has no cell to compare with", args.old.display());
     }

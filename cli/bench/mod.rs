@@ -33,6 +33,8 @@ use inputs::Case;
 use measure::Runner;
 use record::{Cell, Contender, ContenderKey, Document, Method};
 
+use crate::output;
+
 /// Measure models in engines side by side: latency, throughput, memory, agreement.
 ///
 /// Each model in each engine is a process of its own. For every shape they take turns (A B A B) until
@@ -315,12 +317,10 @@ fn write(args: &Args, document: &Document) -> Result<()> {
     }
     match args.json.as_deref() {
         Some(path) if path == Path::new("-") => {
-            println!("{}", serde_json::to_string_pretty(document)?);
-            return Ok(());
+            return output::json(document);
         }
         Some(path) => save(path, serde_json::to_vec_pretty(document)?)?,
         None => {}
     }
-    print!("{}", table::text(document));
-    Ok(())
+    output::text(table::text(document))
 }

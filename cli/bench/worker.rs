@@ -4,7 +4,7 @@
 //! itself and, where it dies, leaves the rest of the table standing.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use nezha_runtime::{EngineKind, EngineOptions, Session, Tensors};
 
 use super::protocol::{Reply, Request};
 use super::{matmul, memory, statistics};
-use crate::{tensors_file, texts};
+use crate::{output, tensors_file, texts};
 
 /// Runs that have to take about as long as those before them.
 const STABLE_RUNS: usize = 5;
@@ -75,10 +75,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn say(reply: &Reply) -> Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, reply)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
+    output::line(serde_json::to_string(reply)?)
 }
 
 /// Keeps this process, with all threads that it will start, on some processors.

@@ -14,7 +14,7 @@ use nezha_runtime::{EngineChoice, EngineOptions, Model, Session, Tensors};
 use serde::Serialize;
 
 use crate::agreement::{OutputAgreement, common};
-use crate::{texts, verify};
+use crate::{output, texts, verify};
 
 /// Version of the fields of `agreement.json`.
 const FORMAT_VERSION: u32 = 1;
@@ -88,8 +88,8 @@ impl Comparison<'_> {
         {
             let path = &artifact.file.path;
             let report = self.report(artifact, artifacts)?;
-            println!("{}", report.title(path));
-            println!("{}", report.table());
+            output::line(report.title(path))?;
+            output::line(report.table())?;
             let text = serde_json::to_string_pretty(&report)?;
             write_document(path, Document::Agreement, &(text + "\n"))?;
             if report.outputs.iter().any(|it| it.worst_error.is_nan()) {

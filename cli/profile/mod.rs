@@ -23,7 +23,7 @@ use record::{Document, Method, Times};
 use crate::bench::inputs::{self, Case};
 use crate::bench::{machine, statistics};
 use crate::engine::{EngineArgs, announce};
-use crate::texts;
+use crate::{output, texts};
 
 /// Runs that don't count: memory and caches are made in them.
 const WARM_UP: usize = 5;
@@ -63,15 +63,15 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let document = profile(&args)?;
     match args.json {
-        true => println!("{}", serde_json::to_string_pretty(&document)?),
-        false => print!("{}", table::text(&document, args.top)),
+        true => output::json(&document)?,
+        false => output::text(table::text(&document, args.top))?,
     }
     let Some(file) = &args.flame else {
         return Ok(());
     };
     let svg = flame::svg(&document)?;
     replace_file(file, true, |out| Ok(out.write_all(&svg)?))?;
-    eprintln!("drawn to {}", file.display());
+    output::note(format_args!("drawn to {}", file.display()));
     Ok(())
 }
 

@@ -22,6 +22,7 @@ use nezha_runtime::task::Task;
 use serde_json::Value;
 
 use crate::engine::{EngineArgs, announce};
+use crate::output::is_unread;
 use input::Item;
 use output::Output;
 
@@ -136,8 +137,13 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> 
             }
             break;
         }
+        if is_unread() {
+            break;
+        }
     }
-    while let Some((item, error)) = next(&waiting) {
+    while !is_unread()
+        && let Some((item, error)) = next(&waiting)
+    {
         output.failed(&item, &error.unwrap_or_default())?;
     }
     bar.finish_and_clear();

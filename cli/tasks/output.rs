@@ -1,13 +1,12 @@
 //! Answers as a table for people or as one JSON document for programs.
 
-use std::io::{self, Write};
-
 use anyhow::Result;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value, json};
 
 use super::input::{Item, list};
+use crate::output;
 
 /// Characters of a text that the table shows.
 const SHOWN: usize = 60;
@@ -46,10 +45,10 @@ impl Output {
         truncated: Option<usize>,
     ) -> Result<()> {
         if let Some(length) = truncated {
-            eprintln!(
+            output::note(format_args!(
                 "{}: longer than {length} tokens, the rest was not read",
                 place(item)
-            );
+            ));
         }
         match &mut self.table {
             Some(table) => {
@@ -67,7 +66,7 @@ impl Output {
 
     /// Adds an input that has no answer; it is also named on standard error.
     pub fn failed(&mut self, item: &Item, error: &str) -> Result<()> {
-        eprintln!("{}: {error}", place(item));
+        output::note(format_args!("{}: {error}", place(item)));
         if self.table.is_none() {
             self.write(item, "error", json!(error), false)?;
         }
@@ -76,7 +75,7 @@ impl Output {
     }
 
     /// Writes one entry of the JSON document as soon as it is there.
-    fn write(&self, item: &Item, key: &str, value: Value, truncated: bool) -> io::Result<()> {
+    fn write(&self, item: &Item, key: &str, value: Value, truncated: bool) -> Result<()> {
         let mut entry = serde_json::Map::new();
         if let Some(line) = item.line {
             entry.insert("line".to_owned(), json!(line));
@@ -93,17 +92,16 @@ impl Output {
         } else {
             ","
         };
-        write!(io::stdout(), "{before}\n{}", Value::Object(entry))
+        output::text(format_args!("{before}\n{}", Value::Object(entry)))
     }
 
     /// Prints the table or ends the document; how many were answered and how many failed.
     pub fn finish(self) -> Result<(usize, usize)> {
-        let mut out = io::stdout();
         match self.table {
-            Some(table) if self.answered > 0 => writeln!(out, "{table}")?,
+            Some(table) if self.answered > 0 => output::line(table)?,
             Some(_) => {}
-            None if self.answered + self.failed == 0 => writeln!(out, "[]")?,
-            None => writeln!(out, "\n]")?,
+            None if self.answered + self.failed == 0 => output::line("[]")?,
+            None => output::line("\n]")?,
         }
         Ok((self.answered, self.failed))
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::Result;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use nezha_exporter::verify::{Difference, FileDigest, Verified};
@@ -9,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::engines::EngineReport;
+use crate::output;
 
 /// Version of the fields of `verification.json`.
 const FORMAT_VERSION: u32 = 1;
@@ -95,9 +97,12 @@ impl Certificate {
     }
 
     /// Prints the table.
-    pub fn print(&self, model: &Path) {
+    ///
+    /// # Errors
+    /// Where standard output can't be written.
+    pub fn print(&self, model: &Path) -> Result<()> {
         let initializers = &self.initializers;
-        println!(
+        output::line(format_args!(
             "{}: {} head, opset {}, {} initializers of {} elements: {}",
             model.display(),
             self.head,
@@ -113,16 +118,17 @@ impl Certificate {
                 },
                 some => format!("{some} differences"),
             }
-        );
+        ))?;
         for difference in &initializers.differences {
-            println!("  {difference}");
+            output::line(format_args!("  {difference}"))?;
         }
         if initializers.differing > initializers.differences.len() {
-            println!("  …");
+            output::line("  …")?;
         }
         if !self.engines.is_empty() {
-            println!("{}", self.table());
+            output::line(self.table())?;
         }
+        Ok(())
     }
 
     fn table(&self) -> Table {

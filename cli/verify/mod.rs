@@ -15,6 +15,7 @@ use nezha_runtime::{EngineChoice, EngineKind, EngineOptions};
 
 use crate::checkpoint_options::CheckpointOptions;
 use crate::engine::EngineResources;
+use crate::output;
 pub use cases::cases;
 use certificate::Certificate;
 use engines::EngineReport;
@@ -65,8 +66,8 @@ pub fn run(args: Args) -> Result<()> {
     let options = args.resources.options();
     let certificate = certify(&args.model, &checkpoint, &args.engines, &options)?;
     match args.json {
-        true => println!("{}", certificate.to_json()),
-        false => certificate.print(&args.model),
+        true => output::line(certificate.to_json())?,
+        false => certificate.print(&args.model)?,
     }
     if !certificate.passed {
         bail!("{}: verification failed", args.model.display());
@@ -84,7 +85,7 @@ pub fn exported(
     let mut failed = Vec::new();
     for model in models {
         let certificate = certify(model, checkpoint, engines, options)?;
-        certificate.print(model);
+        certificate.print(model)?;
         if !certificate.passed {
             failed.push(model.display().to_string());
         }

@@ -1,4 +1,8 @@
 //! The reference against transformers 4.46.3.
+#![allow(
+    clippy::print_stdout,
+    reason = "--nocapture shows how near the answers are"
+)]
 
 use std::path::Path;
 

@@ -2,6 +2,11 @@
 //!
 //!     nezha export models/nezha-tiny-zh-sentiment -o out
 //!     cargo run --release -p nezha-runtime --example classify -- out
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example prints its answers"
+)]
 
 use std::num::NonZeroUsize;
 use std::thread;

@@ -1,4 +1,9 @@
 //! The project's own chores: `cargo xtask test | gpu-build | bless | fixtures | interop | peers`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a chore says what it does"
+)]
 
 use std::env;
 use std::ffi::{OsStr, OsString};

@@ -1,0 +1,76 @@
+//! What a command prints: the one place that writes to standard output and standard error.
+//!
+//! Where the reader of standard output is gone, as in `nezha inspect … | head -1`, the text is dropped
+//! and the work goes on: its exit code is the same with and without a reader. A command that does
+//! nothing but print may look at [`is_unread`] and stop. Any other failure to print, such as a full
+//! disk behind `> FILE`, is an error.
+
+use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+/// Whether the reader of standard output is gone.
+static UNREAD: AtomicBool = AtomicBool::new(false);
+
+/// Prints a text and ends the line.
+///
+/// # Errors
+/// Where standard output can't be written, for another reason than that nobody reads it.
+pub fn line(text: impl Display) -> Result<()> {
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Prints a text as it is.
+///
+/// # Errors
+/// As [`line`].
+pub fn text(text: impl Display) -> Result<()> {
+    write(text.to_string().as_bytes())
+}
+
+/// Prints one JSON document for people and programs.
+///
+/// # Errors
+/// As [`line`].
+pub fn json(document: &impl Serialize) -> Result<()> {
+    line(serde_json::to_string_pretty(document)?)
+}
+
+/// Prints what clap made of `--help` or `--version`.
+///
+/// # Errors
+/// As [`line`].
+pub fn help(asked: &clap::Error) -> Result<()> {
+    settle(asked.print().and_then(|()| io::stdout().flush()))
+}
+
+/// Says something on standard error. Where that can't be written, there is no place left to say so.
+pub fn note(text: impl Display) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// Whether nobody reads what is printed any more.
+pub fn is_unread() -> bool {
+    UNREAD.load(Ordering::Relaxed)
+}
+
+fn write(bytes: &[u8]) -> Result<()> {
+    if is_unread() {
+        return Ok(());
+    }
+    let mut out = io::stdout().lock();
+    settle(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+fn settle(written: io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            UNREAD.store(true, Ordering::Relaxed);
+            Ok(())
+        }
+        written => written.context("standard output can't be written"),
+    }
+}
