@@ -98,6 +98,9 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> 
     let pipeline = Pipeline::<T>::load(&args.model, choice, &args.engine.options())?;
     let pipeline = pipeline.with_options(options)?;
     announce(pipeline.session());
+    for note in pipeline.notes() {
+        eprintln!("note: {note}");
+    }
 
     let items = input::items(&args.text, args.file.as_deref(), manner.arguments)?;
     let mut output = Output::new(args.json, manner.columns);
@@ -117,8 +120,7 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> 
         waiting.borrow_mut().push_back((item, error));
         question
     });
-    let length = args.max_length;
-    let length = length.unwrap_or_else(|| pipeline.tokenizer().max_length());
+    let length = pipeline.max_length(args.max_length);
     let mut answers = pipeline.stream(questions);
     while let Some(found) = answers.next() {
         let truncated = answers.truncated().then_some(length);

@@ -9,7 +9,7 @@
 //! - [`Precision`]: how a graph stores weights and computes;
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
-//! - [`TokenizerSettings`]: what the files beside a vocabulary say;
+//! - [`Vocabulary`] and [`TokenizerSettings`]: `vocab.txt`, and what the files beside it say;
 //! - [`error_chain`]: an error with its causes, as one line;
 //! - [`proto`]: the few ONNX messages that a NEZHA graph needs, [`decode_model`] to read them, and
 //!   [`ExternalData`], where weights outside of them are.
@@ -46,6 +46,7 @@ mod signature;
 mod summary;
 mod tensor_type;
 mod tokenizer;
+mod vocabulary;
 
 pub use activation::Activation;
 pub use config::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
@@ -66,3 +67,4 @@ pub use tensor_type::{TensorType, graph_types};
 pub use tokenizer::{
     AddedToken, TokenRole, TokenizerFiles, TokenizerSettings, TokenizerSettingsError,
 };
+pub use vocabulary::{RepeatedToken, Vocabulary, VocabularyError};

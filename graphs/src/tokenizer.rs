@@ -18,6 +18,10 @@ pub struct TokenizerSettings {
     pub strip_accents: Option<bool>,
     /// The longest sequence, special tokens included; 1e30 means no limit.
     pub model_max_length: Option<f64>,
+    /// Whether blanks before English punctuation go from text that is made of tokens. Absent means
+    /// yes for `vocab.txt` and no for `tokenizer.json`, as in transformers 4.46.
+    pub clean_up_tokenization_spaces: Option<bool>,
+    tokenizer_class: Option<String>,
     unk_token: Option<Token>,
     sep_token: Option<Token>,
     pad_token: Option<Token>,
@@ -192,6 +196,14 @@ impl TokenizerSettings {
             settings.added_tokens_decoder = tokens.collect();
         }
         Ok(settings)
+    }
+
+    /// Whether case, accents and ideographs are decided here and by the defaults, whatever a
+    /// `tokenizer.json` says: transformers' `BertTokenizerFast` does so, which is NEZHA's where no
+    /// other class is named.
+    pub fn overrule_tokenizer_json(&self) -> bool {
+        let class = self.tokenizer_class.as_deref();
+        class.is_none_or(|class| class.starts_with("Bert"))
     }
 
     fn replace_special(&mut self, other: Self) {

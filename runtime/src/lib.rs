@@ -61,7 +61,7 @@ pub use model::{Model, ModelError};
 pub use ort_library::{OrtLibrary, OrtLibraryError};
 pub use pipeline::{
     Answers, Batching, Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
-    Pipeline, PipelineError, Pretraining, QuestionAnswering, TextClassification,
+    Pipeline, PipelineError, PipelineNote, Pretraining, QuestionAnswering, TextClassification,
     TokenClassification,
 };
 pub use session::{Session, SessionError};

@@ -6,6 +6,7 @@ use nezha_graphs::Head;
 
 use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions};
 use crate::pipeline::{PipelineError, model_path};
+use crate::task::check_ids;
 use crate::{EngineChoice, EngineOptions, Session, Tokenizer, TokenizerError};
 
 /// Continues texts with the masked-lm head of a decoder.
@@ -96,13 +97,18 @@ impl TextGeneration {
         let prompt = |text: &str| -> Result<Vec<u32>, DecoderError> {
             Ok([vec![tokenizer.class_id()], tokenizer.ids(text)?].concat())
         };
-        let prompts: Result<Vec<_>, _> = texts.iter().map(|it| prompt(it.as_ref())).collect();
+        let prompts = texts.iter().map(|it| prompt(it.as_ref()));
+        let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_, _>>()?;
+        if let Some(config) = self.session.config() {
+            let ids = prompts.iter().flatten();
+            check_ids(tokenizer, config.vocab_size, ids).map_err(PipelineError::from)?;
+        }
         let eos = options.eos.clone();
         let options = GenerationOptions {
             eos: eos.or_else(|| Some(vec![tokenizer.separator_id()])),
             ..options.clone()
         };
-        let generated = self.ids(&prompts?, &options)?;
+        let generated = self.ids(&prompts, &options)?;
         let read = |it: Generated| {
             Ok(GeneratedText {
                 text: tokenizer.decode(&it.ids, true)?,

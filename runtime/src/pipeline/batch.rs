@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use ndarray::{ArrayD, IxDyn};
 
-use crate::task::Row;
+use crate::task::{FixedAxes, Row};
 use crate::{Encoding, Tensors};
 
 /// How inputs are put together for the engine.
@@ -37,11 +37,20 @@ impl Default for Batching {
 impl Batching {
     /// Groups rows for the engine, as numbers into `rows`; the longest first.
     ///
-    /// Rows of a batch have the same number of sequences.
-    pub(super) fn batches(&self, rows: &[&Row]) -> Vec<Vec<usize>> {
+    /// Rows of a batch have the same number of sequences. Where the graph fixes the batch, it costs
+    /// the same however many rows are in it: as many as there is place for.
+    pub(super) fn batches(&self, rows: &[&Row], fixed: FixedAxes) -> Vec<Vec<usize>> {
         let shape = |index: &usize| {
             let row = rows.get(*index);
-            row.map_or((0, 0), |row| (row.sequences.len(), self.length(row.len())))
+            row.map_or((0, 0), |row| {
+                (row.sequences.len(), self.length(row.len(), fixed))
+            })
+        };
+        let has_room = |size: usize, sequences: usize, length: usize| match fixed.batch {
+            Some(batch) => size < batch,
+            None => {
+                size < self.rows.get() && (size + 1) * sequences * length <= self.tokens.get()
+            }
         };
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by_key(|index| Reverse(shape(index)));
@@ -49,9 +58,7 @@ impl Batching {
         for index in order {
             let joins = |batch: &&mut Vec<usize>| {
                 let (sequences, length) = batch.first().map_or((0, 0), shape);
-                shape(&index).0 == sequences
-                    && batch.len() < self.rows.get()
-                    && (batch.len() + 1) * sequences * length <= self.tokens.get()
+                shape(&index).0 == sequences && has_room(batch.len(), sequences, length)
             };
             match batches.last_mut().filter(joins) {
                 Some(batch) => batch.push(index),
@@ -62,24 +69,37 @@ impl Batching {
     }
 
     /// The padded length of a row.
-    fn length(&self, tokens: usize) -> usize {
-        tokens.next_multiple_of(self.multiple.get())
+    fn length(&self, tokens: usize, fixed: FixedAxes) -> usize {
+        let length = tokens.next_multiple_of(self.multiple.get());
+        fixed.sequence.unwrap_or(length)
     }
 
     /// `input_ids`, `attention_mask` and `token_type_ids` of some rows, int64 `[rows, sequence]`,
     /// or `[rows, choices, sequence]` with an axis of choices; padded on the right.
-    pub(super) fn tensors(&self, rows: &[&Row], axis_of_choices: bool, padding: u32) -> Tensors {
-        let choices = rows.first().map_or(0, |row| row.sequences.len());
-        let longest = rows.iter().map(|row| row.len()).max().unwrap_or(0);
-        let length = self.length(longest);
+    ///
+    /// Where the graph fixes the batch or the choices, the last row and the last choice come again
+    /// until it is full: what is new to the batch could move the scales of a quantized graph.
+    pub(super) fn tensors(
+        &self,
+        rows: &[&Row],
+        axis_of_choices: bool,
+        padding: u32,
+        fixed: FixedAxes,
+    ) -> Tensors {
+        let most = |of: fn(&Row) -> usize| rows.iter().map(|row| of(row)).max().unwrap_or(0);
+        let batch = fixed.batch.unwrap_or(rows.len());
+        let choices = fixed.choices.unwrap_or(most(|row| row.sequences.len()));
+        let length = self.length(most(Row::len), fixed);
         let shape = match axis_of_choices {
-            true => vec![rows.len(), choices, length],
-            false => vec![rows.len(), length],
+            true => vec![batch, choices, length],
+            false => vec![batch, length],
         };
+        let sequences: Vec<&Encoding> = filled(rows, batch)
+            .flat_map(|row| filled(&row.sequences, choices))
+            .collect();
         let tensor = |with: i64, values: &dyn Fn(&Encoding) -> Vec<i64>| {
             let mut array = ArrayD::from_elem(IxDyn(&shape), with);
-            let sequences = rows.iter().flat_map(|row| &row.sequences);
-            for (mut padded, sequence) in array.rows_mut().into_iter().zip(sequences) {
+            for (mut padded, sequence) in array.rows_mut().into_iter().zip(&sequences) {
                 let slots = padded.iter_mut().zip(values(sequence));
                 slots.for_each(|(slot, value)| *slot = value);
             }
@@ -92,4 +112,9 @@ impl Batching {
             ("token_type_ids", tensor(0, &|it| wide(&it.type_ids))),
         ])
     }
+}
+
+/// `size` items: these, and the last one again and again.
+fn filled<T>(items: &[T], size: usize) -> impl Iterator<Item = &T> {
+    items.iter().chain(items.last().into_iter().cycle()).take(size)
 }

@@ -1,7 +1,8 @@
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use nezha_graphs::Head;
+use nezha_graphs::{ConfigError, Head};
 
 use crate::task::TaskError;
 use crate::{SessionError, TokenizerError};
@@ -21,11 +22,42 @@ pub enum PipelineError {
         /// The files that were looked for.
         tried: Vec<String>,
     },
-    /// The model was not written by nezha-onnx, so nothing says what its outputs mean.
-    #[error("{}: no nezha-onnx metadata: export the checkpoint with `nezha export`", path.display())]
+    /// Nothing says what the model's outputs mean.
+    #[error(
+        "{}: no nezha-onnx metadata, and no config.json beside it: put the checkpoint's there, or \
+         export the checkpoint again",
+        path.display()
+    )]
     NoMetadata {
         /// The model.
         path: PathBuf,
+    },
+    /// `config.json`, which a model without metadata needs, can't be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: Arc<io::Error>,
+    },
+    /// `config.json`, which a model without metadata needs, is not sound.
+    #[error("{}: {source}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// Which field, and why.
+        source: Arc<ConfigError>,
+    },
+    /// A model without metadata has the outputs of no head.
+    #[error(
+        "{}: no nezha-onnx metadata, and no head of the config.json beside it has these outputs: {}",
+        path.display(), found.join(", ")
+    )]
+    Outputs {
+        /// The model.
+        path: PathBuf,
+        /// Names, types and shapes of its outputs.
+        found: Vec<String>,
     },
     /// The model computes something else.
     #[error(

@@ -1,7 +1,9 @@
 //! Text in, answers out: a tokenizer, an engine and a [`Task`] in one.
 
 mod batch;
+mod description;
 mod error;
+mod note;
 mod tasks;
 
 use std::collections::VecDeque;
@@ -12,13 +14,15 @@ use std::time::Instant;
 use nezha_graphs::{Head, Precision};
 
 pub use batch::Batching;
+use description::Description;
 pub use error::PipelineError;
+pub use note::PipelineNote;
 pub use tasks::{
     Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence, Pretraining,
     QuestionAnswering, TextClassification, TokenClassification,
 };
 
-use crate::task::{Row, RowOutputs, Task, TaskError, TaskModel};
+use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskError, TaskModel};
 use crate::{EngineChoice, EngineOptions, Session, Tensors, Tokenizer};
 
 /// Answers questions of one kind about text, with one model.
@@ -29,6 +33,7 @@ pub struct Pipeline<T: Task> {
     session: Session,
     task: T,
     batching: Batching,
+    notes: Vec<PipelineNote>,
 }
 
 impl<T: Task> Pipeline<T> {
@@ -37,9 +42,13 @@ impl<T: Task> Pipeline<T> {
     /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
     /// several heads), or the `.onnx` file itself.
     ///
+    /// A model whose metadata a tool dropped is described by the `config.json` beside it and by its
+    /// outputs; [`notes`](Self::notes) says so.
+    ///
     /// # Errors
-    /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Head`],
-    /// [`PipelineError::Tokenizer`], [`PipelineError::Session`].
+    /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Config`],
+    /// [`PipelineError::Outputs`], [`PipelineError::Head`], [`PipelineError::Tokenizer`],
+    /// [`PipelineError::Session`].
     pub fn load(
         path: impl AsRef<Path>,
         choice: &EngineChoice,
@@ -49,27 +58,28 @@ impl<T: Task> Pipeline<T> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let tokenizer = Tokenizer::load(folder)?;
         let session = Session::load(&path, choice, options)?;
-        let (Some(metadata), Some(config)) = (session.metadata(), session.config()) else {
-            return Err(PipelineError::NoMetadata { path });
-        };
-        if !T::HEADS.contains(&metadata.head) {
+        let Description { head, config, note } = Description::of(&path, &session, T::HEADS)?;
+        if !T::HEADS.contains(&head) {
             return Err(PipelineError::Head {
                 task: T::NAME,
                 expected: T::HEADS,
-                found: metadata.head,
+                found: head,
                 path,
             });
         }
+        let beyond = PipelineNote::tokens_beyond_table(&tokenizer, config.vocab_size);
         let model = Arc::new(TaskModel {
+            fixed: FixedAxes::of(session.signature()),
             tokenizer,
-            config: config.clone(),
-            head: metadata.head,
+            config,
+            head,
         });
         Ok(Self {
             task: T::new(model.clone(), T::Options::default())?,
             model,
             session,
             batching: Batching::default(),
+            notes: note.into_iter().chain(beyond).collect(),
         })
     }
 
@@ -95,6 +105,17 @@ impl<T: Task> Pipeline<T> {
     /// The model's tokenizer.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.model.tokenizer
+    }
+
+    /// What to know of the model and its tokenizer, though both work.
+    pub fn notes(&self) -> &[PipelineNote] {
+        &self.notes
+    }
+
+    /// The tokens of a sequence at most: `option`, or what the tokenizer says; where the graph's
+    /// axis is fixed, no more than that.
+    pub fn max_length(&self, option: Option<usize>) -> usize {
+        self.model.max_length(option)
     }
 
     /// Answers all inputs.
@@ -146,7 +167,7 @@ impl<T: Task> Pipeline<T> {
     /// Answers a window of inputs.
     fn window(&self, inputs: &[T::Input], deadline: Option<Instant>) -> Vec<Answered<T>> {
         let encoded: Vec<Result<Vec<Row>, _>> =
-            inputs.iter().map(|input| self.task.encode(input)).collect();
+            inputs.iter().map(|input| self.encode(input)).collect();
         let jobs: Vec<(&T::Input, &Row)> = inputs
             .iter()
             .zip(&encoded)
@@ -171,6 +192,13 @@ impl<T: Task> Pipeline<T> {
         inputs.iter().zip(encoded).map(answered).collect()
     }
 
+    /// The rows of an input, all of which the model can read.
+    fn encode(&self, input: &T::Input) -> Result<Vec<Row>, TaskError> {
+        let rows = self.task.encode(input)?;
+        rows.iter().try_for_each(|row| self.model.check(row))?;
+        Ok(rows)
+    }
+
     /// What each row says, in the order of the rows.
     fn parts(
         &self,
@@ -179,7 +207,7 @@ impl<T: Task> Pipeline<T> {
     ) -> Vec<Result<T::Part, PipelineError>> {
         let rows: Vec<&Row> = jobs.iter().map(|(_, row)| *row).collect();
         let mut parts: Vec<(usize, Result<T::Part, PipelineError>)> = Vec::new();
-        for batch in self.batching.batches(&rows) {
+        for batch in self.batching.batches(&rows, self.model.fixed) {
             let of_batch: Vec<_> = batch.iter().filter_map(|job| jobs.get(*job)).collect();
             let rows: Vec<&Row> = of_batch.iter().map(|(_, row)| *row).collect();
             let outputs = self.compute(&rows, deadline);
@@ -201,7 +229,11 @@ impl<T: Task> Pipeline<T> {
     fn compute(&self, rows: &[&Row], deadline: Option<Instant>) -> Result<Tensors, PipelineError> {
         let choices = self.model.head == Head::MultipleChoice;
         let padding = self.model.tokenizer.padding_id();
-        let inputs = self.batching.tensors(rows, choices, padding);
+        // What is masked may be any token that there is an embedding for.
+        let known = (padding as usize) < self.model.config.vocab_size;
+        let padding = if known { padding } else { 0 };
+        let fixed = self.model.fixed;
+        let inputs = self.batching.tensors(rows, choices, padding, fixed);
         Ok(self.session.run_by(inputs, deadline)?)
     }
 }

@@ -128,7 +128,7 @@ pub type QuestionAnswering = Pipeline<task::QuestionAnswering>;
 /// let classifier = TextClassification::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
 /// let mut found = Vec::new();
 /// // Reads ahead, answers in order, and goes on after an input that fails.
-/// for answer in classifier.stream(["房间很干净，服务热情。", "", "客服不理人，后悔买了。"]) {
+/// for answer in classifier.stream(["房间很干净，服务热情。", "客服不理人，后悔买了。"]) {
 ///     match answer {
 ///         Ok(labels) => found.push(labels[0].label.clone()),
 ///         Err(error) => eprintln!("{error}"),

@@ -7,11 +7,34 @@ pub enum TaskError {
     /// The text can't be tokenized.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// Nothing is left of a text: it is empty, or blanks and control characters alone.
-    #[error("the {what} is empty: there is no token in it")]
+    /// There is no question, or nothing to find an answer in.
+    #[error("the {what} is empty")]
     Empty {
         /// Which text.
         what: &'static str,
+    },
+    /// The tokenizer knows a token that the model has no embedding for.
+    #[error(
+        "token '{token}' has the id {id}, and the model has embeddings for {rows} tokens, ids 0 to \
+         {}: leave it out of the text, or export a checkpoint whose embeddings were resized when the \
+         token was added",
+        rows.saturating_sub(1)
+    )]
+    TokenBeyondTable {
+        /// The token.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// Rows of the word embeddings.
+        rows: usize,
+    },
+    /// More choices than the graph's fixed axis has.
+    #[error("{found} choices, and the graph takes {fixed}: its axis of choices is fixed")]
+    TooManyChoices {
+        /// Choices of the input.
+        found: usize,
+        /// The size of the axis.
+        fixed: usize,
     },
     /// Two texts are needed and there is one.
     #[error("two texts are needed, the second to be compared with the first")]

@@ -6,6 +6,7 @@
 mod error;
 mod feature_extraction;
 mod fill_mask;
+mod fixed_axes;
 mod input;
 mod multiple_choice;
 mod next_sentence;
@@ -25,6 +26,7 @@ pub use feature_extraction::{
     Embedding, EmbeddingOptions, FeatureExtraction, FeatureExtractionOptions, Pooling,
 };
 pub use fill_mask::{Fill, FillMask, FillMaskOptions};
+pub use fixed_axes::FixedAxes;
 pub use input::Text;
 pub use multiple_choice::{Choice, Choices, MultipleChoice, MultipleChoiceOptions};
 pub use next_sentence::{Follows, NextSentence, NextSentenceOptions};
@@ -94,6 +96,8 @@ pub struct TaskModel {
     pub config: Config,
     /// What the graph computes.
     pub head: Head,
+    /// The axes of the graph's inputs that have one size for good.
+    pub fixed: FixedAxes,
 }
 
 impl TaskModel {
@@ -112,33 +116,54 @@ impl TaskModel {
             })
     }
 
-    /// The tokens of a sequence at most: the option, or what the tokenizer says.
-    fn max_length(&self, option: Option<usize>) -> usize {
-        option.unwrap_or_else(|| self.tokenizer.max_length())
+    /// The tokens of a sequence at most: the option, or what the tokenizer says; where the graph's
+    /// axis is fixed, no more than that.
+    pub fn max_length(&self, option: Option<usize>) -> usize {
+        let length = option.unwrap_or_else(|| self.tokenizer.max_length());
+        length.min(self.fixed.sequence.unwrap_or(usize::MAX))
     }
 
-    /// One sequence for a text, or for a pair.
+    /// One sequence for a text, or for a pair; an empty second text is none, as in transformers.
+    ///
+    /// A text may have no token: then the special tokens are all that the model sees.
     ///
     /// # Errors
-    /// [`TaskError::Empty`] where no token is left of a text; [`TaskError::Tokenizer`].
+    /// [`TaskError::Tokenizer`].
     fn encode(&self, text: &Text, max_length: Option<usize>) -> Result<Row, TaskError> {
         let length = self.max_length(max_length);
-        let encoding = self
-            .tokenizer
-            .encode(&text.text, text.pair.as_deref(), length)?;
-        let mut encoding = with_text(encoding, 0, "text")?;
-        if text.pair.is_some() {
-            encoding = with_text(encoding, 1, "second text")?;
+        let pair = text.pair.as_deref().filter(|pair| !pair.is_empty());
+        Ok(self.tokenizer.encode(&text.text, pair, length)?.into())
+    }
+
+    /// Fails where the model can't read a row.
+    ///
+    /// # Errors
+    /// [`TaskError::TokenBeyondTable`], [`TaskError::TooManyChoices`].
+    pub(crate) fn check(&self, row: &Row) -> Result<(), TaskError> {
+        if let Some(fixed) = self.fixed.choices.filter(|it| *it < row.sequences.len()) {
+            return Err(TaskError::TooManyChoices {
+                found: row.sequences.len(),
+                fixed,
+            });
         }
-        Ok(encoding.into())
+        let ids = row.sequences.iter().flat_map(|it| &it.ids);
+        check_ids(&self.tokenizer, self.config.vocab_size, ids)
     }
 }
 
-/// The sequence, if it has a token of text number `text`.
-fn with_text(sequence: Encoding, text: usize, what: &'static str) -> Result<Encoding, TaskError> {
-    match sequence.texts.contains(&Some(text)) {
-        true => Ok(sequence),
-        false => Err(TaskError::Empty { what }),
+/// Fails where a token has no row in the word embeddings.
+pub(crate) fn check_ids<'i>(
+    tokenizer: &Tokenizer,
+    rows: usize,
+    ids: impl IntoIterator<Item = &'i u32>,
+) -> Result<(), TaskError> {
+    match ids.into_iter().find(|id| **id as usize >= rows) {
+        Some(&id) => Err(TaskError::TokenBeyondTable {
+            token: tokenizer.id_to_token(id).unwrap_or_default(),
+            id,
+            rows,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use ndarray::Ix1;
+use ndarray::{Ix1, s};
 use nezha_graphs::Head;
 use serde::Serialize;
 
 use super::scores::{argmax, softmax};
-use super::{Row, RowOutputs, Task, TaskError, TaskModel, with_text};
+use super::{Row, RowOutputs, Task, TaskError, TaskModel};
 
 /// The choice that goes with a text best: the `multiple-choice` head.
 pub struct MultipleChoice {
@@ -62,17 +62,10 @@ impl Task for MultipleChoice {
 
     fn encode(&self, input: &Choices) -> Result<Vec<Row>, TaskError> {
         let length = self.model.max_length(self.options.max_length);
-        let sequence = |choice: &String| {
-            let encoding = self
-                .model
-                .tokenizer
-                .encode(&input.text, Some(choice), length)?;
-            with_text(with_text(encoding, 0, "text")?, 1, "choice")
-        };
-        let sequences = input
-            .choices
-            .iter()
-            .map(sequence)
+        let tokenizer = &self.model.tokenizer;
+        let choices = input.choices.iter();
+        let sequences = choices
+            .map(|choice| tokenizer.encode(&input.text, Some(choice), length))
             .collect::<Result<Vec<_>, _>>()?;
         match sequences.is_empty() {
             true => Err(TaskError::NoChoices),
@@ -83,10 +76,13 @@ impl Task for MultipleChoice {
     fn decode(
         &self,
         _: &Choices,
-        _: &Row,
+        row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<f32>, TaskError> {
-        Ok(softmax(outputs.array::<Ix1>("logits")?))
+        let logits = outputs.array::<Ix1>("logits")?;
+        // A fixed axis may have more.
+        let choices = row.sequences.len().min(logits.len());
+        Ok(softmax(logits.slice(s![..choices])))
     }
 
     fn join(&self, _: &Choices, parts: Vec<Vec<f32>>) -> Choice {

@@ -5,7 +5,7 @@ use nezha_graphs::Head;
 use serde::Serialize;
 
 use super::scores::softmax;
-use super::{Row, RowOutputs, Task, TaskError, TaskModel, with_text};
+use super::{Row, RowOutputs, Task, TaskError, TaskModel};
 use crate::Encoding;
 
 /// What stands in for the logit of a token that can't be part of an answer, as in transformers.
@@ -115,7 +115,7 @@ impl Task for QuestionAnswering {
             }
         }
         let longest = model.tokenizer.max_length().min(DEFAULT_MAX_LENGTH);
-        let max_length = options.max_length.unwrap_or(longest);
+        let max_length = model.max_length(options.max_length.or(Some(longest)));
         let stride = options
             .doc_stride
             .unwrap_or((max_length / 2).min(DEFAULT_STRIDE));
@@ -129,13 +129,15 @@ impl Task for QuestionAnswering {
 
     fn encode(&self, input: &Question) -> Result<Vec<Row>, TaskError> {
         let (question, context) = (&input.question, &input.context);
+        // As transformers: blanks alone are a question or a context, nothing at all is neither.
+        for (what, text) in [("question", question), ("context", context)] {
+            if text.is_empty() {
+                return Err(TaskError::Empty { what });
+            }
+        }
         let tokenizer = &self.model.tokenizer;
         let windows = tokenizer.windows(question, Some(context), self.max_length, self.stride)?;
-        let whole = |window| with_text(with_text(window, 0, "question")?, 1, "context");
-        windows
-            .into_iter()
-            .map(|window| whole(window).map(Row::from))
-            .collect()
+        Ok(windows.into_iter().map(Row::from).collect())
     }
 
     fn decode(
@@ -214,7 +216,13 @@ impl QuestionAnswering {
     }
 
     /// The best stretches of the context in a sequence, the best first.
+    ///
+    /// Of a context without tokens that is nothing, at the first token, which can't be right: as in
+    /// transformers.
     fn spans(&self, sequence: &Encoding, start: &[f32], end: &[f32]) -> Vec<(usize, usize, f32)> {
+        if !sequence.texts.contains(&Some(1)) {
+            return vec![(0, 0, 0.0)];
+        }
         let in_context = |at: &usize| sequence.texts.get(*at) == Some(&Some(1));
         let mut spans: Vec<(usize, usize, f32)> = Vec::new();
         for (from, start) in start.iter().enumerate().filter(|(at, _)| in_context(at)) {

@@ -5,7 +5,7 @@ use nezha_graphs::Head;
 use serde::Serialize;
 
 use super::scores::{argmax, softmax};
-use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text, with_text};
+use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
 /// Labels for the words of a text, such as the names in it: transformers' `token-classification`.
 pub struct TokenClassification {
@@ -86,7 +86,7 @@ impl Task for TokenClassification {
     type Input = Text;
     type Options = TokenClassificationOptions;
     type Part = Vec<Entity>;
-    /// Entities in the text's order.
+    /// Entities in the text's order; none in a text without tokens.
     type Answer = Vec<Entity>;
 
     const NAME: &'static str = "token-classification";
@@ -110,11 +110,10 @@ impl Task for TokenClassification {
         }
         match self.options.stride {
             None => Ok(vec![self.model.encode(input, self.options.max_length)?]),
-            Some(stride) => tokenizer
-                .windows(&input.text, None, length, stride)?
-                .into_iter()
-                .map(|encoding| with_text(encoding, 0, "text").map(Row::from))
-                .collect(),
+            Some(stride) => {
+                let windows = tokenizer.windows(&input.text, None, length, stride)?;
+                Ok(windows.into_iter().map(Row::from).collect())
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! control characters go, every ideograph is a word, accents and capitals go where
 //! `do_lower_case` says so, words are split into pieces by longest match.
 
+mod clean_up;
 mod encoding;
 mod error;
 mod settings;
@@ -11,10 +12,9 @@ mod settings;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{TokenRole as Role, TokenizerSettings as Settings};
+use nezha_graphs::{TokenRole as Role, TokenizerSettings as Settings, Vocabulary};
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::utils::truncation::truncate_encodings;
@@ -43,6 +43,7 @@ const DEFAULT_MAX_LENGTH: usize = 512;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     max_length: usize,
+    clean_up: bool,
     unknown: u32,
     padding: u32,
     class: u32,
@@ -60,13 +61,10 @@ impl Tokenizer {
         let settings = settings::read(folder)?;
         let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
         if json.is_file() {
-            Self::new(from_json(&json, &settings)?, json, &settings)
+            Self::new(from_json(&json, &settings)?, json, &settings, false)
         } else if vocabulary.is_file() {
-            Self::new(
-                from_vocabulary(&vocabulary, &settings)?,
-                vocabulary,
-                &settings,
-            )
+            let inner = from_vocabulary(&vocabulary, &settings)?;
+            Self::new(inner, vocabulary, &settings, true)
         } else {
             Err(TokenizerError::Missing {
                 folder: folder.to_owned(),
@@ -78,9 +76,11 @@ impl Tokenizer {
         inner: tokenizers::Tokenizer,
         path: PathBuf,
         settings: &Settings,
+        clean_up: bool,
     ) -> Result<Self, TokenizerError> {
         let id = |role| special_id(&inner, settings, role, &path);
         Ok(Self {
+            clean_up: settings.clean_up_tokenization_spaces.unwrap_or(clean_up),
             unknown: id(Role::Unknown)?,
             padding: id(Role::Padding)?,
             class: id(Role::Class)?,
@@ -132,6 +132,15 @@ impl Tokenizer {
     /// The token of a number; none where the vocabulary has no such number.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
+    }
+
+    /// The tokens whose number is `rows` or more, by number: a model with embeddings for `rows`
+    /// tokens can't read them.
+    pub fn tokens_beyond(&self, rows: usize) -> Vec<(String, u32)> {
+        let tokens = self.inner.get_vocab(true).into_iter();
+        let mut beyond: Vec<_> = tokens.filter(|(_, id)| *id as usize >= rows).collect();
+        beyond.sort_by(|(a, x), (b, y)| (x, a).cmp(&(y, b)));
+        beyond
     }
 
     /// One sequence of at most `max_length` tokens, special tokens included.
@@ -256,12 +265,17 @@ impl Tokenizer {
         Ok(self.pieces(text, 0)?.get_ids().to_vec())
     }
 
-    /// Ids as text: pieces of a word joined, words apart.
+    /// Ids as text: pieces of a word joined, words apart, and no blank before English punctuation
+    /// where tokenizer_config.json's `clean_up_tokenization_spaces` says so.
     ///
     /// # Errors
     /// [`TokenizerError::Failed`].
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TokenizerError> {
-        self.inner.decode(ids, skip_special_tokens).map_err(failed)
+        let text = self.inner.decode(ids, skip_special_tokens).map_err(failed)?;
+        Ok(match self.clean_up {
+            true => clean_up::without_stray_blanks(text),
+            false => text,
+        })
     }
 
     /// Tokens as text: pieces of a word joined, words apart.
@@ -315,8 +329,10 @@ fn from_json(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer, 
     };
     let bytes = read(path)?;
     let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
-    if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer() {
-        let normalizer = settings::normalizer(settings, *found);
+    if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer()
+        && settings.overrule_tokenizer_json()
+    {
+        let normalizer = settings::normalizer(settings, found.clean_text);
         tokenizer
             .with_normalizer(Some(normalizer))
             .map_err(format)?;
@@ -336,14 +352,13 @@ fn from_vocabulary(
         reason,
     };
     let failed = |error: tokenizers::Error| invalid(error.to_string());
-    let bytes = read(path)?;
-    if let Err(error) = std::str::from_utf8(&bytes) {
-        let valid = bytes.iter().take(error.valid_up_to());
-        let line = 1 + valid.filter(|byte| **byte == b'\n').count();
-        return Err(invalid(format!("line {line} is not UTF-8")));
-    }
+    let vocabulary =
+        Vocabulary::read(&read(path)?).map_err(|error| invalid(error.to_string()))?;
+    // Of nothing, it is the one public way to an empty map of the type that the builder takes.
+    let mut ids = WordPiece::read_bytes(&[]).map_err(failed)?;
+    ids.extend(vocabulary.into_ids());
     let model = WordPiece::builder()
-        .vocab(WordPiece::read_bytes(&bytes).map_err(failed)?)
+        .vocab(ids)
         .unk_token(settings.token(Role::Unknown).to_owned())
         .build()
         .map_err(failed)?;
@@ -359,10 +374,7 @@ fn from_vocabulary(
         .build()
         .map_err(|error| invalid(error.to_string()))?;
     tokenizer
-        .with_normalizer(Some(settings::normalizer(
-            settings,
-            BertNormalizer::default(),
-        )))
+        .with_normalizer(Some(settings::normalizer(settings, true)))
         .map_err(failed)?
         .with_pre_tokenizer(Some(BertPreTokenizer))
         .with_post_processor(Some(template))

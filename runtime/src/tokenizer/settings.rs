@@ -39,15 +39,13 @@ pub(super) fn added(token: nezha_graphs::AddedToken) -> AddedToken {
         .normalized(token.normalized)
 }
 
-/// The normalizer with what the files say; `found` decides what they leave open.
-pub(super) fn normalizer(settings: &TokenizerSettings, found: BertNormalizer) -> BertNormalizer {
+/// The normalizer that the files make of `BertTokenizerFast`'s.
+pub(super) fn normalizer(settings: &TokenizerSettings, clean_text: bool) -> BertNormalizer {
     BertNormalizer::new(
-        found.clean_text,
-        settings
-            .tokenize_chinese_chars
-            .unwrap_or(found.handle_chinese_chars),
-        settings.strip_accents.or(found.strip_accents),
-        settings.do_lower_case.unwrap_or(found.lowercase),
+        clean_text,
+        settings.tokenize_chinese_chars.unwrap_or(true),
+        settings.strip_accents,
+        settings.do_lower_case.unwrap_or(true),
     )
 }
 

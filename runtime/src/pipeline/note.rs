@@ -1,0 +1,75 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use nezha_graphs::Head;
+
+use crate::Tokenizer;
+
+/// Something that the user of a pipeline should know, though it is no error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PipelineNote {
+    /// The model has lost nezha-onnx's metadata.
+    NoMetadata {
+        /// The model.
+        path: PathBuf,
+        /// The head that its outputs are taken for.
+        head: Head,
+    },
+    /// The tokenizer knows tokens that the model has no embedding for: a text with one of them is
+    /// an error.
+    TokensBeyondTable {
+        /// The first of them.
+        token: String,
+        /// Its id.
+        id: u32,
+        /// How many there are.
+        count: usize,
+        /// Rows of the word embeddings.
+        rows: usize,
+    },
+}
+
+impl PipelineNote {
+    /// The note on a tokenizer for a model with embeddings for `rows` tokens, where there is one.
+    pub(super) fn tokens_beyond_table(tokenizer: &Tokenizer, rows: usize) -> Option<Self> {
+        let tokens = tokenizer.tokens_beyond(rows);
+        let (token, id) = tokens.first()?;
+        Some(Self::TokensBeyondTable {
+            token: token.clone(),
+            id: *id,
+            count: tokens.len(),
+            rows,
+        })
+    }
+}
+
+impl fmt::Display for PipelineNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PipelineNote::NoMetadata { path, head } => write!(
+                f,
+                "{}: the metadata of nezha-onnx is missing, a tool may have dropped it: the head is \
+                 taken for {head} by the names and shapes of the outputs, labels and sizes are those \
+                 of the config.json beside it",
+                path.display()
+            ),
+            PipelineNote::TokensBeyondTable {
+                token,
+                id,
+                count,
+                rows,
+            } => {
+                write!(f, "the tokenizer gives '{token}' the id {id}")?;
+                if *count > 1 {
+                    write!(f, " ({count} tokens in all are beyond)")?;
+                }
+                write!(
+                    f,
+                    ", and the model has embeddings for {rows} tokens: a text with such a token has \
+                     no answer"
+                )
+            }
+        }
+    }
+}

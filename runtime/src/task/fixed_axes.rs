@@ -1,0 +1,37 @@
+use nezha_graphs::Signature;
+
+/// The axes of a graph's inputs that have one size for good, as tools such as ONNX Runtime's
+/// `make_dynamic_shape_fixed` leave them; all absent in what nezha-onnx exports.
+///
+/// A pipeline pads its inputs to these sizes and cuts what is longer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FixedAxes {
+    /// Rows of a batch.
+    pub batch: Option<usize>,
+    /// Choices of a row.
+    pub choices: Option<usize>,
+    /// Tokens of a sequence.
+    pub sequence: Option<usize>,
+}
+
+impl FixedAxes {
+    /// The fixed axes of the first input that pipelines give and the graph has.
+    pub fn of(signature: &Signature) -> Self {
+        const GIVEN: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
+        let port = |name: &&str| signature.inputs.iter().find(|port| port.name == *name);
+        let shape = GIVEN.iter().find_map(port).map(|it| it.shape.as_slice());
+        match shape {
+            Some([batch, sequence]) => Self {
+                batch: batch.as_fixed(),
+                choices: None,
+                sequence: sequence.as_fixed(),
+            },
+            Some([batch, choices, sequence]) => Self {
+                batch: batch.as_fixed(),
+                choices: choices.as_fixed(),
+                sequence: sequence.as_fixed(),
+            },
+            _ => Self::default(),
+        }
+    }
+}
