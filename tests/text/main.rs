@@ -6,9 +6,12 @@
 )]
 
 mod artifacts;
+mod blank;
 mod commands;
+mod edited;
 mod engines;
 mod heldout;
 mod pipelines;
 mod streams;
 mod tokens;
+mod vocabularies;

@@ -90,10 +90,10 @@ fn an_input_that_fails_leaves_the_others_their_answers() {
         outcomes.collect::<Vec<_>>(),
         [
             "非",
-            "the text is empty: there is no token in it",
+            "the text has no [MASK], or only beyond token 512, where it is cut",
             "the text has no [MASK], or only beyond token 512, where it is cut",
             "酒",
-            "the text is empty: there is no token in it",
+            "the text has no [MASK], or only beyond token 512, where it is cut",
         ]
     );
 }

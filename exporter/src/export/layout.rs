@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use nezha_graphs::{Config, GraphOptions, Head, Precision, Signature};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::tokenizer::{TOKENIZER_JSON, TokenizerFolder};
 use super::triton::{config_pbtxt, model_name};
 use super::{ExportOptions, Placement, TritonOptions};
 
@@ -94,6 +95,15 @@ pub enum LayoutError {
         "--layout {layout} writes a config.json of its own: choose another folder than the checkpoint's"
     )]
     CheckpointFolder {
+        /// The layout.
+        layout: Layout,
+    },
+    /// A stack that starts with no tokenizer but `tokenizer.json`.
+    #[error(
+        "the {layout} layout needs a tokenizer.json, which the checkpoint has not: put the vocab.txt \
+         that the model was trained with beside it, with all special tokens, and it is made"
+    )]
+    NoTokenizer {
         /// The layout.
         layout: Layout,
     },
@@ -233,6 +243,14 @@ impl Layout {
         self.check_options(&options.graph, options.weights)
     }
 
+    /// Whether the stack can have this tokenizer.
+    pub(super) fn check_tokenizer(self, tokenizer: &TokenizerFolder) -> Result<(), LayoutError> {
+        match (self, tokenizer.get(TOKENIZER_JSON)) {
+            (Layout::Tei, None) => Err(LayoutError::NoTokenizer { layout: self }),
+            _ => Ok(()),
+        }
+    }
+
     fn check_precisions(
         self,
         models: &[(Head, Precision)],
@@ -304,32 +322,6 @@ impl Layout {
             });
         }
         Ok(())
-    }
-
-    /// The text of `config.json` for the stack.
-    ///
-    /// transformers.js knows no NEZHA, and everything that it does with the outputs is the same for
-    /// BERT: inputs and outputs have the same names.
-    pub(super) fn config_json(self, config_json: &str, head: Head) -> String {
-        if !matches!(self, Layout::TransformersJs | Layout::Optimum | Layout::Tei) {
-            return config_json.to_owned();
-        }
-        let Ok(Value::Object(mut config)) = serde_json::from_str(config_json) else {
-            return config_json.to_owned();
-        };
-        let class = head.transformers_class();
-        let class = match self {
-            Layout::TransformersJs => {
-                config.insert("model_type".to_owned(), "bert".into());
-                class.replace("Nezha", "Bert")
-            }
-            _ => {
-                config.insert("model_type".to_owned(), "nezha".into());
-                class.to_owned()
-            }
-        };
-        config.insert("architectures".to_owned(), json!([class]));
-        serde_json::to_string_pretty(&config).unwrap_or_else(|_| config_json.to_owned()) + "\n"
     }
 
     /// Files beside `config.json` and the tokenizer's: paths in the folder, and their texts.

@@ -1,3 +1,4 @@
+mod config_json;
 mod digest;
 mod error;
 mod folder;
@@ -34,6 +35,7 @@ pub(crate) use plan::build as graph_of;
 use progress::Progress;
 use selection::Selection;
 use staged_files::Written;
+use tokenizer::TokenizerFolder;
 
 /// The opsets that graphs can be built for.
 pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=23;
@@ -168,6 +170,13 @@ pub fn export_with_progress(
         let layout = options.layout;
         return Err(LayoutError::CheckpointFolder { layout }.into());
     }
+    let rows = checkpoint.config().vocab_size;
+    let mut tokenizer = TokenizerFolder::read(checkpoint.folder(), rows, &mut warnings)?;
+    options.layout.check_tokenizer(&tokenizer)?;
+    if options.layout == Layout::TransformersJs {
+        // It knows no defaults.
+        tokenizer.name_roles();
+    }
     let folders = options.layout.folders(folder, models).into_iter();
     let plans = folders
         .map(|(folder, models)| Ok((Plan::new(checkpoint, &folder, models, options)?, folder)))
@@ -180,7 +189,14 @@ pub fn export_with_progress(
     };
     let mut progress = Progress::new(progress);
     for (plan, folder) in plans {
-        let written = write(&plan, &folder, options.force, &mut progress, &mut warnings)?;
+        let written = write(
+            &plan,
+            &folder,
+            options.force,
+            &tokenizer,
+            &mut progress,
+            &mut warnings,
+        )?;
         exported.artifacts.extend(written.artifacts);
         exported.weights.extend(written.weights);
     }
@@ -207,11 +223,12 @@ fn write(
     plan: &Plan,
     folder: &Path,
     force: bool,
+    tokenizer: &TokenizerFolder,
     progress: &mut Progress,
     warnings: &mut Vec<Warning>,
 ) -> Result<Written, WriteError> {
     let target = TargetFolder::open(folder)?;
-    let written = match plan.write(folder, force, progress, warnings) {
+    let written = match plan.write(folder, force, tokenizer, progress, warnings) {
         Ok(written) => written,
         Err(error) => {
             target.discard();

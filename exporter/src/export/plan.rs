@@ -5,6 +5,7 @@ use std::thread;
 
 use nezha_graphs::{GraphOptions, Head, Metadata, Precision};
 
+use super::config_json::config_json;
 use super::digest::Digest;
 use super::folder::{Sidecar, weights_name};
 use super::placement::{InPlace, links};
@@ -142,21 +143,17 @@ impl<'c> Plan<'c> {
         &self,
         folder: &Path,
         force: bool,
+        tokenizer: &TokenizerFolder,
         progress: &mut Progress,
         warnings: &mut Vec<Warning>,
     ) -> Result<Written, WriteError> {
         self.check_targets(force)?;
         let of_layout = self.files_of_layout();
-        let mut tokenizer = TokenizerFolder::read(self.checkpoint.folder(), warnings)?;
-        if self.layout == Layout::TransformersJs {
-            // It knows no defaults.
-            tokenizer.name_roles();
-        }
         let sidecars = Sidecar::collect(
             self.checkpoint,
             folder,
             of_layout,
-            &tokenizer,
+            tokenizer,
             force,
             warnings,
         )?;
@@ -215,10 +212,8 @@ impl<'c> Plan<'c> {
         let mut files = Vec::new();
         // Layouts that depend on the head have one.
         if let [model, ..] = *self.models {
-            files.push((
-                "config.json".to_owned(),
-                self.layout.config_json(json, model.0),
-            ));
+            let text = config_json(self.layout, json, config, model.0);
+            files.push(("config.json".to_owned(), text));
             let more = self
                 .layout
                 .more_files(config, model, &self.options, self.triton);

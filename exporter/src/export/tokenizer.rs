@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
-use nezha_graphs::{TokenRole, TokenizerFiles, TokenizerSettings, error_chain};
-use serde_json::Value;
+use nezha_graphs::{TokenRole, TokenizerFiles, TokenizerSettings, Vocabulary, error_chain};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::Warning;
 use super::tokenizer_json::tokenizer_json;
@@ -12,22 +13,28 @@ use crate::onnx::WriteError;
 
 /// Files that stand beside a checkpoint's weights and belong beside an artifact too.
 pub(super) const TOKENIZER_FILES: [&str; 5] = [
-    "vocab.txt",
+    VOCABULARY,
     TOKENIZER_JSON,
     TOKENIZER_CONFIG,
     "special_tokens_map.json",
     "added_tokens.json",
 ];
 
-const TOKENIZER_JSON: &str = "tokenizer.json";
+const VOCABULARY: &str = "vocab.txt";
+pub(super) const TOKENIZER_JSON: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const CLEAN_UP: &str = "clean_up_tokenization_spaces";
 
 /// A checkpoint's tokenizer files by name, `tokenizer.json` made where only `vocab.txt` is there.
 pub(super) struct TokenizerFolder(BTreeMap<&'static str, Vec<u8>>);
 
 impl TokenizerFolder {
-    /// Reads what there is.
-    pub fn read(folder: &Path, warnings: &mut Vec<Warning>) -> Result<Self, WriteError> {
+    /// Reads what there is, for a model with embeddings for `rows` tokens.
+    pub fn read(
+        folder: &Path,
+        rows: usize,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<Self, WriteError> {
         let mut files = BTreeMap::new();
         for name in TOKENIZER_FILES {
             let path = folder.join(name);
@@ -38,16 +45,35 @@ impl TokenizerFolder {
             }
         }
         let mut files = Self(files);
-        if files.get("vocab.txt").is_some() && files.get(TOKENIZER_JSON).is_none() {
-            match files.tokenizer_json() {
-                Ok(text) => drop(files.0.insert(TOKENIZER_JSON, text.into_bytes())),
-                Err(reason) => warnings.push(Warning::NoTokenizerJson {
-                    folder: folder.to_owned(),
-                    reason,
-                }),
-            }
+        let mut findings = Vec::new();
+        if files.get(TOKENIZER_JSON).is_some() {
+            findings.extend(files.overruled());
+        } else if files.get(VOCABULARY).is_some() {
+            files.make_tokenizer_json(folder, &mut findings);
         }
+        findings.extend(files.tokens_beyond_table(rows));
+        warnings.extend(findings);
         Ok(files)
+    }
+
+    /// Makes `tokenizer.json` from `vocab.txt`.
+    fn make_tokenizer_json(&mut self, folder: &Path, warnings: &mut Vec<Warning>) {
+        match self.tokenizer_json(folder, warnings) {
+            Ok(text) => {
+                self.0.insert(TOKENIZER_JSON, text.into_bytes());
+                // What transformers assumes differs between the two files.
+                self.edit_config(|config| {
+                    let slot = config.entry(CLEAN_UP).or_insert(Value::Null);
+                    if slot.is_null() {
+                        *slot = true.into();
+                    }
+                });
+            }
+            Err(reason) => warnings.push(Warning::NoTokenizerJson {
+                folder: folder.to_owned(),
+                reason,
+            }),
+        }
     }
 
     /// Writes into `tokenizer_config.json` which token plays which role, where it leaves that to the
@@ -56,17 +82,23 @@ impl TokenizerFolder {
         let Ok(settings) = self.settings() else {
             return;
         };
+        self.edit_config(|config| {
+            for role in TokenRole::ALL {
+                let slot = config.entry(role.field()).or_insert(Value::Null);
+                if slot.is_null() {
+                    *slot = settings.token(role).into();
+                }
+            }
+        });
+    }
+
+    /// Changes `tokenizer_config.json`, or makes it; nothing where it is no JSON object.
+    fn edit_config(&mut self, edit: impl FnOnce(&mut Map<String, Value>)) {
         let text = self.text(TOKENIZER_CONFIG).ok().flatten();
-        let config = serde_json::from_str(text.unwrap_or("{}"));
-        let Ok(Value::Object(mut config)) = config else {
+        let Ok(Value::Object(mut config)) = serde_json::from_str(text.unwrap_or("{}")) else {
             return;
         };
-        for role in TokenRole::ALL {
-            let slot = config.entry(role.field()).or_insert(Value::Null);
-            if slot.is_null() {
-                *slot = settings.token(role).into();
-            }
-        }
+        edit(&mut config);
         if let Ok(text) = serde_json::to_string_pretty(&config) {
             self.0.insert(TOKENIZER_CONFIG, (text + "\n").into_bytes());
         }
@@ -91,14 +123,103 @@ impl TokenizerFolder {
         settings.map_err(|error| error_chain(&error))
     }
 
-    fn tokenizer_json(&self) -> Result<String, String> {
+    fn tokenizer_json(
+        &self,
+        folder: &Path,
+        warnings: &mut Vec<Warning>,
+    ) -> Result<String, String> {
         let settings = self.settings()?;
-        let vocabulary = self.text("vocab.txt")?.unwrap_or_default();
-        tokenizer_json(vocabulary, &settings).map_err(|(token, role)| {
+        let bytes = self.get(VOCABULARY).unwrap_or_default();
+        let vocabulary = Vocabulary::read(bytes).map_err(|error| format!("{VOCABULARY} {error}"))?;
+        let path = folder.join(VOCABULARY);
+        if vocabulary.byte_order_mark {
+            warnings.push(Warning::ByteOrderMark { path: path.clone() });
+        }
+        if let Some(first) = vocabulary.repeated.first() {
+            warnings.push(Warning::RepeatedTokens {
+                path,
+                first: first.clone(),
+                count: vocabulary.repeated.len(),
+            });
+        }
+        tokenizer_json(&vocabulary, &settings).map_err(|(token, role)| {
             format!(
                 "the vocabulary has no '{token}', which is the {}",
                 role.field()
             )
         })
     }
+
+    /// What `tokenizer.json` says, as far as it matters here.
+    fn parsed(&self) -> Option<TokenizerJson> {
+        serde_json::from_slice(self.get(TOKENIZER_JSON)?).ok()
+    }
+
+    /// The tokens that the model has no embedding for.
+    fn tokens_beyond_table(&self, rows: usize) -> Option<Warning> {
+        let TokenizerJson {
+            added_tokens,
+            model,
+            ..
+        } = self.parsed()?;
+        let added = added_tokens.into_iter().map(|it| (it.id, it.content));
+        let all = model.vocab.into_iter().map(|(token, id)| (id, token));
+        let beyond: BTreeSet<(usize, String)> =
+            all.chain(added).filter(|(id, _)| *id >= rows).collect();
+        let (id, token) = beyond.first()?.clone();
+        Some(Warning::TokensBeyondTable {
+            token,
+            id,
+            count: beyond.len(),
+            rows,
+        })
+    }
+
+    /// What the checkpoint's own `tokenizer.json` says otherwise than transformers reads it.
+    fn overruled(&self) -> Option<Warning> {
+        let settings = self.settings().ok()?;
+        let found = self.parsed()?.normalizer?;
+        if found.kind != "BertNormalizer" || !settings.overrule_tokenizer_json() {
+            return None;
+        }
+        let lowercase = settings.do_lower_case.unwrap_or(true);
+        let ideographs = settings.tokenize_chinese_chars.unwrap_or(true);
+        let fields = [
+            ("lowercase", found.lowercase, Some(lowercase)),
+            ("handle_chinese_chars", found.handle_chinese_chars, Some(ideographs)),
+            ("strip_accents", found.strip_accents, settings.strip_accents),
+        ];
+        let mut fields = fields.into_iter();
+        let (field, found, used) = fields.find(|(_, found, used)| found != used)?;
+        Some(Warning::OverruledTokenizerJson { field, found, used })
+    }
+}
+
+/// The parts of a `tokenizer.json` that are compared with the model and the files beside it.
+#[derive(Deserialize)]
+struct TokenizerJson {
+    #[serde(default)]
+    added_tokens: Vec<Added>,
+    normalizer: Option<Normalizer>,
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct Added {
+    id: usize,
+    content: String,
+}
+
+#[derive(Deserialize)]
+struct Normalizer {
+    #[serde(rename = "type")]
+    kind: String,
+    lowercase: Option<bool>,
+    handle_chinese_chars: Option<bool>,
+    strip_accents: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    vocab: HashMap<String, usize>,
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nezha_graphs::{AddedToken, TokenRole, TokenizerSettings};
+use nezha_graphs::{AddedToken, TokenRole, TokenizerSettings, Vocabulary};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -13,15 +13,15 @@ use serde_json::{Map, Value, json};
 /// The token with a role that the vocabulary has not got, and the role: transformers would make up
 /// an id for it that the model has no embedding for.
 pub(super) fn tokenizer_json(
-    vocabulary: &str,
+    vocabulary: &Vocabulary,
     settings: &TokenizerSettings,
 ) -> Result<String, (String, TokenRole)> {
-    let ids = ids(vocabulary);
     let mut roles = HashMap::new();
     for role in TokenRole::ALL {
         let token = settings.token(role);
-        let id = ids.get(token).ok_or_else(|| (token.to_owned(), role))?;
-        roles.insert(role.field(), (token, *id));
+        let id = vocabulary.id(token);
+        let id = id.ok_or_else(|| (token.to_owned(), role))?;
+        roles.insert(role.field(), (token, id));
     }
     let role = |role: TokenRole| roles.get(role.field()).copied().unwrap_or_default();
     let [class, separator] = [role(TokenRole::Class), role(TokenRole::Separator)];
@@ -29,7 +29,7 @@ pub(super) fn tokenizer_json(
         version: "1.0",
         truncation: None,
         padding: None,
-        added_tokens: added_tokens(&ids, settings),
+        added_tokens: added_tokens(vocabulary, settings),
         normalizer: json!({
             "type": "BertNormalizer",
             "clean_text": true,
@@ -45,7 +45,7 @@ pub(super) fn tokenizer_json(
             "unk_token": settings.token(TokenRole::Unknown),
             "continuing_subword_prefix": "##",
             "max_input_chars_per_word": 100,
-            "vocab": by_id(&ids),
+            "vocab": by_id(vocabulary),
         }),
     };
     Ok(serde_json::to_string_pretty(&document).unwrap_or_default())
@@ -65,30 +65,25 @@ struct Document {
     model: Value,
 }
 
-/// The number of each line; of equal lines the last one's.
-fn ids(vocabulary: &str) -> HashMap<&str, usize> {
-    vocabulary.lines().zip(0..).collect()
-}
-
 /// Tokens and ids, in the order of the ids.
-fn by_id(ids: &HashMap<&str, usize>) -> Map<String, Value> {
-    let mut pairs: Vec<(&str, usize)> = ids.iter().map(|(token, id)| (*token, *id)).collect();
-    pairs.sort_by_key(|(_, id)| *id);
-    let pairs = pairs.into_iter();
+fn by_id(vocabulary: &Vocabulary) -> Map<String, Value> {
+    let pairs = vocabulary.by_id().into_iter();
     pairs
         .map(|(token, id)| (token.to_owned(), id.into()))
         .collect()
 }
 
-/// Special and added tokens by id; one that is new to the vocabulary takes the next id.
-fn added_tokens(ids: &HashMap<&str, usize>, settings: &TokenizerSettings) -> Vec<Value> {
-    let mut next = ids.values().max().map_or(0, |last| last + 1);
+/// Special and added tokens by id; one that is new to the vocabulary takes the next id, which is the
+/// number of different tokens: as in the tokenizers library, also where lines of `vocab.txt` are equal
+/// and the ids go further.
+fn added_tokens(vocabulary: &Vocabulary, settings: &TokenizerSettings) -> Vec<Value> {
+    let mut next = vocabulary.len();
     let mut added: BTreeMap<usize, AddedToken> = BTreeMap::new();
     for token in settings.added_tokens().chain(settings.special_tokens()) {
         if added.values().any(|it| it.content == token.content) {
             continue;
         }
-        let id = ids.get(token.content.as_str()).copied();
+        let id = vocabulary.id(&token.content).map(|id| id as usize);
         let id = id.unwrap_or_else(|| {
             next += 1;
             next - 1
@@ -110,8 +105,8 @@ fn added_tokens(ids: &HashMap<&str, usize>, settings: &TokenizerSettings) -> Vec
 }
 
 /// `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]` with B of type 1.
-fn post_processor(class: (&str, usize), separator: (&str, usize)) -> Value {
-    let special = |(token, _): (&str, usize), type_id: usize| json!({"SpecialToken": {"id": token, "type_id": type_id}});
+fn post_processor(class: (&str, u32), separator: (&str, u32)) -> Value {
+    let special = |(token, _): (&str, u32), type_id: usize| json!({"SpecialToken": {"id": token, "type_id": type_id}});
     let text = |name: &str, type_id: usize| json!({"Sequence": {"id": name, "type_id": type_id}});
     let single = vec![special(class, 0), text("A", 0), special(separator, 0)];
     let mut pair = single.clone();

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use nezha_graphs::Head;
+use nezha_graphs::{Head, RepeatedToken};
 
 use crate::checkpoint::Note;
 
@@ -34,6 +34,40 @@ pub enum Warning {
         folder: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// `vocab.txt` starts with a byte order mark, which is left out of its first token.
+    ByteOrderMark {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Lines of `vocab.txt` are equal.
+    RepeatedTokens {
+        /// The file.
+        path: PathBuf,
+        /// The first token that comes again.
+        first: RepeatedToken,
+        /// How many lines hold a token that came before.
+        count: usize,
+    },
+    /// The tokenizer knows tokens that the model has no embedding for.
+    TokensBeyondTable {
+        /// The first of them.
+        token: String,
+        /// Its id.
+        id: usize,
+        /// How many there are.
+        count: usize,
+        /// Rows of the word embeddings.
+        rows: usize,
+    },
+    /// The files beside `tokenizer.json`, or transformers' defaults, overrule a part of it.
+    OverruledTokenizerJson {
+        /// The field of its normalizer.
+        field: &'static str,
+        /// What it says.
+        found: Option<bool>,
+        /// What counts.
+        used: Option<bool>,
     },
     /// Weights files of earlier exports could not be removed.
     Leftover {
@@ -71,11 +105,58 @@ impl fmt::Display for Warning {
                 "{}: no tokenizer.json is made from vocab.txt: {reason}",
                 folder.display()
             ),
+            Warning::ByteOrderMark { path } => write!(
+                f,
+                "{} starts with a byte order mark, which is left out of its first token; \
+                 transformers takes it for a part of the token: save the file without it",
+                path.display()
+            ),
+            Warning::RepeatedTokens { path, first, count } => write!(
+                f,
+                "{} has the token '{}' in lines {} and {}, {count} such lines in all: the last one \
+                 counts, as in transformers; a token that is added later may get an id that is taken",
+                path.display(),
+                first.token,
+                first.lost + 1,
+                first.id + 1,
+            ),
+            Warning::TokensBeyondTable {
+                token,
+                id,
+                count,
+                rows,
+            } => {
+                write!(f, "the tokenizer gives '{token}' the id {id}")?;
+                if *count > 1 {
+                    write!(f, " ({count} tokens in all are beyond)")?;
+                }
+                write!(
+                    f,
+                    ", and the checkpoint has embeddings for {rows} tokens: a text with such a token \
+                     has no answer; resize the embeddings when tokens are added"
+                )
+            }
+            Warning::OverruledTokenizerJson { field, found, used } => write!(
+                f,
+                "tokenizer.json has `{field}` {}, and {} counts, from tokenizer_config.json or \
+                 by default, as in transformers' BertTokenizerFast: a stack that reads tokenizer.json \
+                 alone splits texts in another way",
+                shown(*found),
+                shown(*used),
+            ),
             Warning::Leftover { folder, reason } => write!(
                 f,
                 "{}: superseded weights.*.onnx_data could not be removed: {reason}",
                 folder.display()
             ),
         }
+    }
+}
+
+fn shown(flag: Option<bool>) -> &'static str {
+    match flag {
+        None => "null",
+        Some(true) => "true",
+        Some(false) => "false",
     }
 }

@@ -1,0 +1,57 @@
+use nezha_graphs::{Config, Head};
+use serde_json::{Map, Value, json};
+
+use super::Layout;
+
+/// What transformers assumes where a config does not say it; a NEZHA graph has no longest sequence.
+const MAX_POSITION_EMBEDDINGS: usize = 512;
+
+/// The text of `config.json` for the stack of a layout.
+///
+/// transformers.js knows no NEZHA, and everything that it does with the outputs is the same for
+/// BERT: inputs and outputs have the same names. No stack has NEZHA's defaults: labels and sizes
+/// stand there, whether the checkpoint's config says them or not.
+pub(super) fn config_json(layout: Layout, text: &str, known: &Config, head: Head) -> String {
+    if !matches!(layout, Layout::TransformersJs | Layout::Optimum | Layout::Tei) {
+        return text.to_owned();
+    }
+    let Ok(Value::Object(mut config)) = serde_json::from_str(text) else {
+        return text.to_owned();
+    };
+    let class = head.transformers_class();
+    let (model_type, class) = match layout {
+        Layout::TransformersJs => ("bert", class.replace("Nezha", "Bert")),
+        _ => ("nezha", class.to_owned()),
+    };
+    config.insert("model_type".to_owned(), model_type.into());
+    config.insert("architectures".to_owned(), json!([class]));
+    name_labels(&mut config, &known.labels);
+    for (field, value) in [
+        ("hidden_size", known.hidden_size),
+        ("num_hidden_layers", known.num_hidden_layers),
+        ("num_attention_heads", known.num_attention_heads),
+        ("vocab_size", known.vocab_size),
+        ("pad_token_id", known.pad_token_id),
+        ("max_position_embeddings", MAX_POSITION_EMBEDDINGS),
+    ] {
+        let slot = config.entry(field).or_insert(Value::Null);
+        if slot.is_null() {
+            *slot = value.into();
+        }
+    }
+    serde_json::to_string_pretty(&config).unwrap_or_else(|_| text.to_owned()) + "\n"
+}
+
+/// Writes the labels both ways, which transformers leaves out where they are its two default ones.
+fn name_labels(config: &mut Map<String, Value>, labels: &[String]) {
+    let names = labels.iter().zip(0..);
+    let names: Map<String, Value> = names
+        .map(|(label, id): (_, usize)| (id.to_string(), label.as_str().into()))
+        .collect();
+    let ids = labels.iter().zip(0..);
+    let ids: Map<String, Value> = ids
+        .map(|(label, id): (_, usize)| (label.clone(), id.into()))
+        .collect();
+    config.insert("id2label".to_owned(), names.into());
+    config.insert("label2id".to_owned(), ids.into());
+}
