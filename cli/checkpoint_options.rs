@@ -1,12 +1,25 @@
 //! How a checkpoint is read: options of every subcommand that opens one.
 
-use nezha_exporter::checkpoint::OpenOptions;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nezha_exporter::checkpoint::{Note, OpenOptions, read_labels};
 use nezha_graphs::Activation;
 
 /// What a checkpoint leaves open.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Checkpoint")]
 pub struct CheckpointOptions {
+    /// The config, where it is not config.json or bert_config.json beside the weights.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Names of the labels in place of the config's: a file with one a line, or JSON (a list, or an
+    /// object such as `id2label` or `label2id`).
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// How many labels there are; the rows of the classifier say it where absent.
+    #[arg(long, value_name = "N", conflicts_with = "labels")]
+    num_labels: Option<usize>,
     /// Takes the place of the config's `max_relative_position`.
     #[arg(long, value_name = "N")]
     max_relative_position: Option<usize>,
@@ -20,12 +33,37 @@ pub struct CheckpointOptions {
 
 impl CheckpointOptions {
     /// As the exporter takes them.
-    pub fn open_options(&self) -> OpenOptions {
-        OpenOptions {
-            mmap: !self.no_mmap,
-            max_relative_position: self.max_relative_position,
-            hidden_act: self.hidden_act,
+    pub fn open_options(&self) -> Result<OpenOptions> {
+        let mut options = OpenOptions::default().mmap(!self.no_mmap);
+        if let Some(file) = &self.config {
+            options = options.config(file);
         }
+        if let Some(file) = &self.labels {
+            options = options.labels(read_labels(file)?);
+        }
+        if let Some(count) = self.num_labels {
+            options = options.num_labels(count);
+        }
+        if let Some(distance) = self.max_relative_position {
+            options = options.max_relative_position(distance);
+        }
+        if let Some(activation) = self.hidden_act {
+            options = options.hidden_act(activation);
+        }
+        Ok(options)
+    }
+}
+
+/// The option that answers a note.
+pub fn hint(note: &Note) -> Option<&'static str> {
+    match note {
+        Note::UnnamedLabels { .. } => Some("--labels FILE names them"),
+        Note::AssumedDefault { field, .. } => match *field {
+            "hidden_act" => Some("--hidden-act NAME sets another"),
+            "max_relative_position" => Some("--max-relative-position N sets another"),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -7,17 +7,17 @@ mod progress;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use clap::error::ErrorKind;
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::{
-    ExportOptions, Exported, Heads, Layout, Placement, TritonOptions, WrittenFile,
-    export_with_progress,
+    ExportError, ExportOptions, Exported, Heads, Layout, Placement, TritonOptions, Warning,
+    WrittenFile, export_with_progress,
 };
 use nezha_graphs::{Head, Precision, UnknownHead};
 
-use crate::checkpoint_options::CheckpointOptions;
+use crate::checkpoint_options::{self, CheckpointOptions};
 use crate::engine::EngineResources;
 use crate::output;
 use crate::verify::{self, EngineList};
@@ -33,8 +33,8 @@ pub struct Args {
     /// The folder to write to; made where it is missing.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// A head, or `all`; the one that the config's `architectures` names where absent. One head
-    /// becomes model.onnx, several become HEAD.onnx each.
+    /// A head, or `all`; where absent, the one that the config's `architectures` names, else the only
+    /// one that the tensors allow. One head becomes model.onnx, several become HEAD.onnx each.
     #[arg(long = "head", value_name = "HEAD", value_parser = head)]
     heads: Vec<HeadArg>,
     #[command(flatten)]
@@ -152,13 +152,13 @@ pub fn run(args: Args) -> Result<()> {
             "--agreement is for other precisions than fp32, which is what they are compared with",
         );
     }
-    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options())?;
+    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options()?)?;
     let mut progress = Progress::new();
     let exported = export_with_progress(&checkpoint, &args.output, &options, &mut |a, b| {
         progress.show(a, b);
     });
     progress.clear();
-    let exported = exported?;
+    let exported = exported.map_err(hinted)?;
     report(&exported)?;
     let Verification { engines, resources } = &args.verification;
     let resources = resources.options();
@@ -251,10 +251,25 @@ fn heads(args: &[HeadArg]) -> Heads {
     }
 }
 
+/// Says which option answers an error.
+fn hinted(error: ExportError) -> anyhow::Error {
+    match error {
+        ExportError::NoHead { .. } => anyhow!("{error}, with --head"),
+        other => other.into(),
+    }
+}
+
 /// One line for each file on standard output; skipped heads and warnings on standard error.
 fn report(exported: &Exported) -> Result<()> {
     for warning in &exported.warnings {
-        output::note(format_args!("warning: {warning}"));
+        let hint = match warning {
+            Warning::Checkpoint(note) => checkpoint_options::hint(note),
+            _ => None,
+        };
+        match hint {
+            Some(hint) => output::note(format_args!("warning: {warning}; {hint}")),
+            None => output::note(format_args!("warning: {warning}")),
+        }
     }
     for (head, reason) in &exported.skipped {
         output::note(format_args!("skipped: {head}: {reason}"));

@@ -43,7 +43,7 @@ pub struct Args {
 
 /// Looks and says what is there.
 pub fn run(args: Args) -> Result<()> {
-    let inspected = || inspect(&args.path, &args.open.open_options());
+    let inspected = || -> Result<_> { Ok(inspect(&args.path, &args.open.open_options()?)?) };
     if let Some(file) = &args.svg {
         draw(&args, file)?;
     }

@@ -62,7 +62,7 @@ impl EngineList {
 
 /// Verifies, and prints a table.
 pub fn run(args: Args) -> Result<()> {
-    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options())?;
+    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options()?)?;
     let options = args.resources.options();
     let certificate = certify(&args.model, &checkpoint, &args.engines, &options)?;
     match args.json {

@@ -35,10 +35,7 @@ fn error(path: &Path) -> CheckpointError {
 }
 
 fn open(path: &Path, mmap: bool) -> CheckpointError {
-    let options = OpenOptions {
-        mmap,
-        ..OpenOptions::default()
-    };
+    let options = OpenOptions::default().mmap(mmap);
     match Checkpoint::open(path, &options) {
         Ok(found) => panic!("{} was opened: {:?}", path.display(), found.weights()),
         Err(error) => error,
@@ -386,10 +383,7 @@ fn a_file_truncated_while_open_is_read_from_memory_or_fails() {
         "model.safetensors",
         &sample("safetensors/model.safetensors"),
     )]);
-    let options = OpenOptions {
-        mmap: false,
-        ..OpenOptions::default()
-    };
+    let options = OpenOptions::default().mmap(false);
     let checkpoint = Checkpoint::open(mapless.path(), &options).unwrap();
     let before = checkpoint.digest().unwrap();
     truncate(&mapless.path().join("model.safetensors"));

@@ -80,10 +80,7 @@ fn every_storage_widens_to_the_same_numbers() {
 
 #[test]
 fn without_a_map_the_file_reads_the_same() {
-    let options = OpenOptions {
-        mmap: false,
-        ..OpenOptions::default()
-    };
+    let options = OpenOptions::default().mmap(false);
     let copied = Checkpoint::open(&folder("safetensors"), &options).unwrap();
     assert_same(&copied, &open(&folder("safetensors")), "no map");
 }
@@ -164,11 +161,9 @@ fn huaweis_dialect_is_translated_and_told() {
 #[test]
 fn options_override_the_config_and_its_text() {
     for name in ["huawei", "safetensors"] {
-        let options = OpenOptions {
-            max_relative_position: Some(9),
-            hidden_act: Some(Activation::GeluTanh),
-            ..OpenOptions::default()
-        };
+        let options = OpenOptions::default()
+            .max_relative_position(9)
+            .hidden_act(Activation::GeluTanh);
         let checkpoint = Checkpoint::open(&folder(name), &options).unwrap();
         assert_eq!(checkpoint.config().max_relative_position, 9, "{name}");
         assert_eq!(

@@ -15,11 +15,11 @@ fuzz_target!(|text: &str| {
         carried_by_an_artifact(text, &config);
     }
     FOLDER.write("config.json", text.as_bytes());
-    let overriding = OpenOptions {
-        mmap: false,
-        max_relative_position: Some(16),
-        hidden_act: Some(Activation::GeluTanh),
-    };
+    let overriding = OpenOptions::default()
+        .mmap(false)
+        .max_relative_position(16)
+        .hidden_act(Activation::GeluTanh)
+        .labels(["a", "b"]);
     for options in [OpenOptions::default(), overriding] {
         if let Ok(checkpoint) = FOLDER.read(&options) {
             carried_by_an_artifact(checkpoint.config_json(), checkpoint.config());

@@ -12,11 +12,7 @@ static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("config.json",
 fuzz_target!(|input: &[u8]| {
     FOLDER.write("model.safetensors", &framed(input));
     for mmap in [true, false] {
-        let options = OpenOptions {
-            mmap,
-            ..OpenOptions::default()
-        };
-        let _ = FOLDER.read(&options);
+        let _ = FOLDER.read(&OpenOptions::default().mmap(mmap));
     }
 });
 

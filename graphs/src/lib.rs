@@ -49,7 +49,9 @@ mod tokenizer;
 mod vocabulary;
 
 pub use activation::Activation;
-pub use config::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
+pub use config::{
+    Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType, UNNAMED_LABEL_LIMIT,
+};
 pub use decode::{DecodeModelError, decode_model};
 pub use dim::{Bindings, Dim};
 pub use dtype::DType;

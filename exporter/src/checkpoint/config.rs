@@ -3,12 +3,14 @@
 //! Huawei's own configs have no `model_type`, and their models have learned absolute positions
 //! unless `use_relative_position` says otherwise; transformers' NEZHA always has relative ones.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use nezha_graphs::{Config, Head};
+use nezha_graphs::{Config, ConfigError, Head};
 use serde_json::{Map, Value};
 
-use super::{CheckpointError, Note, OpenOptions, file};
+use super::sizes::{self, Shapes};
+use super::weights::Weight;
+use super::{CheckpointError, Note, OpenOptions, file, labels};
 
 /// Vocabularies of the English models (BERT's, uncased and cased), which reach further than the
 /// Chinese ones: their configs must say how far.
@@ -21,39 +23,93 @@ const CHINESE_MAX_RELATIVE_POSITION: usize = 64;
 pub(super) struct OpenConfig {
     /// The config.
     pub config: Config,
-    /// Its text: as found where nothing was missing or overridden, else completed.
+    /// Its text: as found where nothing was missing, overridden or fitted, else completed.
     pub json: String,
     /// What was assumed.
     pub notes: Vec<Note>,
 }
 
-/// Reads the config at `path`.
-pub(super) fn open(path: &Path, options: &OpenOptions) -> Result<OpenConfig, CheckpointError> {
-    let found = file::load_text(path)?;
-    let invalid = |source| CheckpointError::Config {
-        path: path.to_owned(),
-        source,
-    };
-    let (json, notes) = match serde_json::from_str(&found) {
-        Ok(Value::Object(fields)) => complete(fields, path, options, &found)?,
-        // Not an object at all, of which `Config` says more.
-        _ => (found, Vec::new()),
-    };
-    let config = Config::from_json(&json).map_err(invalid)?;
-    Ok(OpenConfig {
-        config,
-        json,
-        notes,
-    })
+/// A config that waits for the weights, which have the last word on sizes.
+pub(super) struct Draft<'o> {
+    path: PathBuf,
+    options: &'o OpenOptions,
+    found: String,
+    original: Map<String, Value>,
+    completed: Map<String, Value>,
+    notes: Vec<Note>,
 }
 
-/// Adds what the dialect implies and what the options override.
+impl<'o> Draft<'o> {
+    /// Reads the config at `path`, adds what its dialect implies and what the options override, and
+    /// refuses what no weights could mend.
+    pub fn read(path: &Path, options: &'o OpenOptions) -> Result<Self, CheckpointError> {
+        let found = file::load_text(path)?;
+        let original = Config::object(&found).map_err(|source| invalid(path, source))?;
+        let (completed, notes) = complete(&original, path, options)?;
+        match Config::from_object(&completed) {
+            Err(source) if !is_mendable(&source, &completed) => return Err(invalid(path, source)),
+            _ => {}
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            options,
+            found,
+            original,
+            completed,
+            notes,
+        })
+    }
+
+    /// Fits the config to the weights and validates it.
+    pub fn fit(mut self, weights: &[Weight]) -> Result<OpenConfig, CheckpointError> {
+        let shapes = Shapes::new(weights);
+        sizes::fit(&mut self.completed, &shapes, &mut self.notes);
+        labels::fit(
+            &mut self.completed,
+            self.options.labels.as_ref(),
+            shapes.classifier_rows(),
+            &self.path,
+            &mut self.notes,
+        )?;
+        let config = Config::from_object(&self.completed);
+        let config = config.map_err(|source| invalid(&self.path, source))?;
+        self.notes.extend(sizes::assumed(&self.completed, &config));
+        let json = match self.completed == self.original {
+            true => self.found,
+            false => format!("{:#}\n", Value::Object(self.completed)),
+        };
+        Ok(OpenConfig {
+            config,
+            json,
+            notes: self.notes,
+        })
+    }
+}
+
+fn invalid(path: &Path, source: ConfigError) -> CheckpointError {
+    CheckpointError::Config {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// Whether the fault may go once sizes are read from the weights.
+fn is_mendable(fault: &ConfigError, fields: &Map<String, Value>) -> bool {
+    match fault {
+        ConfigError::HeadsDontDivide { .. }
+        | ConfigError::OddHeadSize { .. }
+        | ConfigError::TableTooLarge { .. } => !fields.contains_key("hidden_size"),
+        ConfigError::OutOfRange { field, .. } => *field == "pad_token_id",
+        _ => false,
+    }
+}
+
+/// The fields with what the dialect implies and what the options override.
 fn complete(
-    fields: Map<String, Value>,
+    fields: &Map<String, Value>,
     path: &Path,
     options: &OpenOptions,
-    found: &str,
-) -> Result<(String, Vec<Note>), CheckpointError> {
+) -> Result<(Map<String, Value>, Vec<Note>), CheckpointError> {
     let mut completed = fields.clone();
     let mut notes = Vec::new();
     if let Some(value) = options.max_relative_position {
@@ -63,13 +119,10 @@ fn complete(
         let name = activation.to_string();
         completed.insert("hidden_act".to_owned(), Value::from(name));
     }
-    if !is_of_transformers(&fields) {
+    if !is_of_transformers(fields) {
         complete_huawei(&mut completed, path, options, &mut notes)?;
     }
-    if completed == fields {
-        return Ok((found.to_owned(), notes));
-    }
-    Ok((format!("{:#}\n", Value::Object(completed)), notes))
+    Ok((completed, notes))
 }
 
 /// Whether the config is of transformers' own NEZHA: its `model_type` or its class says so.
@@ -116,7 +169,7 @@ fn complete_huawei(
         });
     }
     fields.insert("model_type".to_owned(), Value::from("nezha"));
-    if present(fields, "max_relative_position").is_none() {
+    if !fields.contains_key("max_relative_position") {
         let vocabulary = present(fields, "vocab_size").and_then(Value::as_u64);
         if vocabulary.is_some_and(|size| ENGLISH_VOCABULARIES.contains(&size)) {
             return Err(CheckpointError::UnknownMaxRelativePosition {
@@ -127,7 +180,7 @@ fn complete_huawei(
         fields.insert("max_relative_position".to_owned(), Value::from(value));
         notes.push(Note::AssumedMaxRelativePosition { value });
     }
-    let is_gelu = present(fields, "hidden_act").is_none_or(|name| name == "gelu");
+    let is_gelu = fields.get("hidden_act").is_some_and(|name| name == "gelu");
     if is_gelu && options.hidden_act.is_none() {
         notes.push(Note::AmbiguousGelu);
     }

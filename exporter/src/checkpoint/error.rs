@@ -237,4 +237,30 @@ pub enum CheckpointError {
         /// The canonical name that was asked for.
         name: String,
     },
+    /// A file of labels that names none.
+    #[error(
+        "{}: expected a label a line, or JSON with a list of labels or an object of labels by \
+         number; {reason}",
+        path.display()
+    )]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Another number of labels was asked for than the classifier has.
+    #[error(
+        "{}: {asked} labels were asked for, but the classifier of this checkpoint has {rows}, one \
+         for each row of 'classifier.weight'",
+        path.display()
+    )]
+    LabelCount {
+        /// The config whose labels were to be replaced.
+        path: PathBuf,
+        /// How many were asked for.
+        asked: usize,
+        /// How many the classifier has.
+        rows: usize,
+    },
 }

@@ -23,7 +23,7 @@ pub(crate) fn load(path: &Path, mmap: bool) -> Result<Bytes, CheckpointError> {
     // SAFETY: the map is only ever read, as bytes, for which every bit pattern is valid. Another
     // process that writes to the file meanwhile changes what is read, and one that truncates it
     // makes the next read beyond its end a SIGBUS, which ends this process. Neither can be ruled
-    // out from here; `OpenOptions::mmap = false` is the way around.
+    // out from here; `OpenOptions::mmap(false)` is the way around.
     let map = unsafe { Mmap::map(&file) }.map_err(|source| unreadable(path, source))?;
     Ok(Bytes::from_owner(map))
 }

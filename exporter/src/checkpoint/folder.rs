@@ -42,26 +42,26 @@ pub(super) struct Files {
 
 impl Files {
     /// Finds the files of the checkpoint at `path`: a folder, also one of Hugging Face's cache, or
-    /// a file of weights.
-    pub fn find(path: &Path) -> Result<Self, CheckpointError> {
+    /// a file of weights; `config` takes the place of the one beside the weights.
+    pub fn find(path: &Path, config: Option<&Path>) -> Result<Self, CheckpointError> {
         let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
         if !metadata.is_dir() {
-            return Self::beside(path);
+            return Self::beside(path, config);
         }
         match cached_snapshot(path)? {
-            Some(snapshot) => Self::in_folder(&snapshot),
-            None => Self::in_folder(path),
+            Some(snapshot) => Self::in_folder(&snapshot, config),
+            None => Self::in_folder(path, config),
         }
     }
 
-    fn in_folder(folder: &Path) -> Result<Self, CheckpointError> {
+    fn in_folder(folder: &Path, config: Option<&Path>) -> Result<Self, CheckpointError> {
         let names = file_names(folder)?;
         if names.is_empty() {
             return Err(CheckpointError::EmptyFolder {
                 path: folder.to_owned(),
             });
         }
-        let config = config_in(folder)?;
+        let config = config_in(folder, config)?;
         let mut found = Vec::new();
         for [whole, index] in WEIGHTS {
             match [whole, index].map(|name| names.iter().any(|it| it == name)) {
@@ -91,7 +91,7 @@ impl Files {
         })
     }
 
-    fn beside(weights: &Path) -> Result<Self, CheckpointError> {
+    fn beside(weights: &Path, config: Option<&Path>) -> Result<Self, CheckpointError> {
         format_of(weights)?;
         let folder = match weights.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -99,7 +99,7 @@ impl Files {
         };
         Ok(Self {
             folder: folder.to_owned(),
-            config: config_in(folder)?,
+            config: config_in(folder, config)?,
             weights: weights.to_owned(),
             notes: Vec::new(),
         })
@@ -127,7 +127,10 @@ pub(super) fn format_of(weights: &Path) -> Result<Format, CheckpointError> {
     }
 }
 
-fn config_in(folder: &Path) -> Result<PathBuf, CheckpointError> {
+fn config_in(folder: &Path, given: Option<&Path>) -> Result<PathBuf, CheckpointError> {
+    if let Some(config) = given {
+        return Ok(config.to_owned());
+    }
     CONFIGS
         .into_iter()
         .map(|name| folder.join(name))

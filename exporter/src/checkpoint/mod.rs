@@ -15,10 +15,13 @@ mod config;
 mod error;
 pub(crate) mod file;
 mod folder;
+mod labels;
 mod names;
 mod note;
+mod options;
 mod safetensors;
 mod shards;
+mod sizes;
 mod storage;
 mod tensor;
 mod torch;
@@ -29,14 +32,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use nezha_graphs::{Activation, Config};
+use nezha_graphs::Config;
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub use error::CheckpointError;
+pub use labels::read_labels;
 pub use names::Dialect;
 pub use note::Note;
+pub use options::OpenOptions;
 pub use storage::Storage;
 
+use config::Draft;
 use folder::{Files, Format};
 use shards::Shards;
 use tensor::StoredTensor;
@@ -44,29 +50,6 @@ use weights::{Collector, Source, Weight};
 
 /// Elements that are widened at a time: 64 kB of f32, which stay in the cache.
 const CHUNK: usize = 1 << 14;
-
-/// How to read a checkpoint.
-#[derive(Clone, Debug)]
-pub struct OpenOptions {
-    /// Map safetensors files, which costs no memory; `false` reads them to memory instead, for files
-    /// that somebody may truncate meanwhile (that would end the process) or that can't be mapped.
-    /// PyTorch's files are never mapped.
-    pub mmap: bool,
-    /// Takes the place of the config's `max_relative_position`.
-    pub max_relative_position: Option<usize>,
-    /// Takes the place of the config's `hidden_act`.
-    pub hidden_act: Option<Activation>,
-}
-
-impl Default for OpenOptions {
-    fn default() -> Self {
-        Self {
-            mmap: true,
-            max_relative_position: None,
-            hidden_act: None,
-        }
-    }
-}
 
 /// What is known of a weight without reading it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,14 +95,18 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Opens the checkpoint at `path`: a folder (also a repository's in Hugging Face's cache), or a
-    /// file of weights or an index of shards with the config beside it.
+    /// file of weights or an index of shards with the config beside it or named in the options.
+    ///
+    /// The rows of the embeddings and of the classifier decide over a config that says otherwise,
+    /// and sizes that it lacks are read from the weights; [`Checkpoint::notes`] say so.
     ///
     /// # Errors
     /// Any [`CheckpointError`] but [`CheckpointError::NoSuchWeight`].
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
-        let files = Files::find(path)?;
-        let config = config::open(&files.config, options)?;
+        let files = Files::find(path, options.config.as_deref())?;
+        let draft = Draft::read(&files.config, options)?;
         let (weights, noticed) = collect(&files, options)?;
+        let config = draft.fit(&weights)?;
         let mut notes = files.notes;
         notes.extend(config.notes);
         notes.extend(noticed);
@@ -143,7 +130,8 @@ impl Checkpoint {
     }
 
     /// The text of the config for an artifact to carry: as found, or, where the options override
-    /// something or the config is in Huawei's dialect, completed to what transformers would write.
+    /// something, the weights have other sizes or the config is in Huawei's dialect, completed to
+    /// what transformers would write.
     pub fn config_json(&self) -> &str {
         &self.config_json
     }

@@ -36,6 +36,34 @@ pub enum Note {
         /// The file that was passed over.
         ignored: String,
     },
+    /// A size that the weights have, though the config says another or none.
+    SizeFromWeights {
+        /// The config's field.
+        field: &'static str,
+        /// What it says.
+        config: Option<u64>,
+        /// What the weights have.
+        weights: usize,
+        /// Where that is seen.
+        evidence: String,
+    },
+    /// A field that the config lacks, that decides what the model computes and that no weight tells.
+    AssumedDefault {
+        /// The field.
+        field: &'static str,
+        /// What was assumed, transformers' default.
+        value: String,
+    },
+    /// The classifier has labels that the config doesn't name: they are called `LABEL_0`, `LABEL_1`,
+    /// ….
+    UnnamedLabels {
+        /// How many the classifier has.
+        count: usize,
+        /// How many the config names, where it names another number.
+        named: Option<u64>,
+        /// Whether the config has a `label2id` without an `id2label`.
+        label2id: bool,
+    },
 }
 
 impl fmt::Display for Note {
@@ -71,6 +99,58 @@ impl fmt::Display for Note {
             ),
             Note::PreferredSafetensors { ignored } => {
                 write!(f, "read the safetensors weights and left {ignored} alone")
+            }
+            Note::SizeFromWeights {
+                field,
+                config: Some(config),
+                weights,
+                evidence,
+            } => write!(
+                f,
+                "the config's {field} is {config}, but {evidence}: taken as {weights}"
+            ),
+            Note::SizeFromWeights {
+                field,
+                config: None,
+                weights,
+                evidence,
+            } => write!(
+                f,
+                "the config has no {field}: taken as {weights}, since {evidence}"
+            ),
+            Note::AssumedDefault { field, value } => {
+                write!(
+                    f,
+                    "the config has no {field}: assumed {value}, transformers' default"
+                )?;
+                match *field {
+                    "hidden_act" => f.write_str("; other NEZHA code means gelu_new there"),
+                    _ => Ok(()),
+                }
+            }
+            Note::UnnamedLabels {
+                count,
+                named,
+                label2id,
+            } => {
+                match named {
+                    Some(named) => write!(f, "the config names {named} labels")?,
+                    None if *label2id => f.write_str(
+                        "the config has a label2id without an id2label, which names no labels in \
+                         transformers either",
+                    )?,
+                    None => f.write_str("the config names no labels")?,
+                }
+                match count {
+                    1 => f.write_str(", the classifier has 1: called LABEL_0"),
+                    _ => {
+                        let last = count.saturating_sub(1);
+                        write!(
+                            f,
+                            ", the classifier has {count}: called LABEL_0 to LABEL_{last}"
+                        )
+                    }
+                }
             }
         }
     }

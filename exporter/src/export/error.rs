@@ -10,16 +10,20 @@ use crate::onnx::WriteError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// The config names no class that has a head.
+    /// The config names no class that has a head, and the tensors allow several.
     #[error(
-        "{}: `architectures` names no NEZHA class (found {found:?}); say which head with --head",
-        folder.display()
+        "{}: `architectures` names no NEZHA class (found {found:?}); name one of the heads that the \
+         tensors allow: {}",
+        folder.display(),
+        names(available)
     )]
     NoHead {
         /// The checkpoint.
         folder: PathBuf,
         /// What `architectures` holds.
         found: Vec<String>,
+        /// The heads that the checkpoint can give.
+        available: Vec<Head>,
     },
     /// A head that was asked for by name, and that the checkpoint can't give.
     #[error(
@@ -79,9 +83,11 @@ fn list(skipped: &[(Head, Unavailable)]) -> String {
 fn offer(heads: &[Head]) -> String {
     match heads {
         [] => String::new(),
-        heads => {
-            let names: Vec<&str> = heads.iter().map(|it| it.name()).collect();
-            format!("; this checkpoint can give {}", names.join(", "))
-        }
+        heads => format!("; this checkpoint can give {}", names(heads)),
     }
+}
+
+fn names(heads: &[Head]) -> String {
+    let names: Vec<&str> = heads.iter().map(|it| it.name()).collect();
+    names.join(", ")
 }

@@ -79,7 +79,8 @@ impl Default for ExportOptions {
 /// Which heads to export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Heads {
-    /// The one that the config's `architectures` names first.
+    /// The one that the config's `architectures` names first; where it names none, the only one
+    /// that the tensors allow beside the base model.
     #[default]
     Default,
     /// These; each of them has to be there. A single one becomes `model.onnx`, several become

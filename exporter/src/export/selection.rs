@@ -26,7 +26,8 @@ impl Selection {
         };
         let mut heads = Vec::new();
         let mut skipped = Vec::new();
-        for head in named(checkpoint, &options.heads)? {
+        let wanted = wanted(checkpoint, &survey, &options.heads)?;
+        for head in wanted {
             // Every other head stands on the encoder, so that without it there is none at all.
             match survey.check(head) {
                 Err(reason) if !all || head == Head::Base => return Err(refused(head, reason)),
@@ -73,23 +74,42 @@ fn unfit(
     checked.err().map(Unavailable::Option)
 }
 
-/// The heads that `wanted` speaks of, each once.
-fn named(checkpoint: &Checkpoint, wanted: &Heads) -> Result<Vec<Head>, ExportError> {
-    let config = checkpoint.config();
-    let heads = match wanted {
+/// The heads that are asked for, each once.
+fn wanted(
+    checkpoint: &Checkpoint,
+    survey: &Survey,
+    asked: &Heads,
+) -> Result<Vec<Head>, ExportError> {
+    let heads = match asked {
         Heads::All => Head::ALL.to_vec(),
         Heads::Named(heads) => heads.clone(),
-        Heads::Default => config.heads().into_iter().take(1).collect(),
+        Heads::Default => match checkpoint.config().heads().first() {
+            Some(head) => vec![*head],
+            None => only_trained(survey).into_iter().collect(),
+        },
     };
     if heads.is_empty() {
         return Err(ExportError::NoHead {
             folder: checkpoint.folder().to_owned(),
-            found: config.architectures.clone(),
+            found: checkpoint.config().architectures.clone(),
+            available: survey.available(),
         });
     }
     let first = |(i, head): &(usize, &Head)| !heads[..*i].contains(head);
     let once = heads.iter().enumerate().filter(first);
     Ok(once.map(|(_, head)| *head).collect())
+}
+
+/// The only head that the tensors allow beside the base model, which each checkpoint has; the base
+/// model where there is no other.
+fn only_trained(survey: &Survey) -> Option<Head> {
+    let trained = survey.available().into_iter();
+    let trained: Vec<Head> = trained.filter(|head| *head != Head::Base).collect();
+    match trained.as_slice() {
+        [] => Some(Head::Base),
+        [head] => Some(*head),
+        _ => None,
+    }
 }
 
 fn warnings(
@@ -112,6 +132,11 @@ fn warnings(
     let pooler_wanted = options.graph.pooler && options.graph.pooling.is_none();
     if heads.contains(&Head::Base) && pooler_wanted && !has_pooler(checkpoint) {
         warnings.push(Warning::NoPooler);
+    }
+    if options.heads == Heads::Default && checkpoint.config().heads().is_empty() {
+        let heads = heads.iter().map(|&head| Warning::HeadFromTensors { head });
+        warnings.extend(heads);
+        return warnings;
     }
     for &head in heads.iter().filter(|head| survey.is_unclaimed(**head)) {
         warnings.push(Warning::UnclaimedClassifier { head });

@@ -18,6 +18,11 @@ pub enum Warning {
         /// The head that was asked for.
         head: Head,
     },
+    /// `architectures` names no head that is known, and the tensors allow only this one.
+    HeadFromTensors {
+        /// The head that was taken.
+        head: Head,
+    },
     /// Tensors that no NEZHA head reads.
     UnknownTensors {
         /// Their canonical names.
@@ -89,6 +94,11 @@ impl fmt::Display for Warning {
                 f,
                 "config.json's `architectures` does not say what 'classifier.weight' was trained \
                  for: taken as {head}, as asked"
+            ),
+            Warning::HeadFromTensors { head } => write!(
+                f,
+                "config.json's `architectures` names no NEZHA class: taken as {head}, the only head \
+                 that the tensors allow"
             ),
             Warning::UnknownTensors { names } => write!(
                 f,

@@ -263,15 +263,45 @@ fn unknown_tensors_are_a_warning_and_known_buffers_are_not() {
 }
 
 #[test]
-fn a_config_without_a_known_class_asks_for_the_head() {
-    let checkpoint = edited("reach-4/masked-lm", |config, _| {
-        config["architectures"] = json!(["MyModel"]);
-    });
-    let target = tempfile::tempdir().unwrap();
-    let options = ExportOptions::default();
-    let message = refusal(checkpoint.path(), target.path(), &options);
-    for part in ["architectures", "MyModel", "--head"] {
-        assert!(message.contains(part), "no \"{part}\" in: {message}");
+fn a_config_without_a_known_class_lists_the_heads_that_the_tensors_allow() {
+    for (classes, found) in [(json!(["MyModel"]), "MyModel"), (json!(null), "found []")] {
+        let checkpoint = edited("reach-4/pretraining", |config, _| {
+            config["architectures"] = classes;
+        });
+        let target = tempfile::tempdir().unwrap();
+        let options = ExportOptions::default();
+        let message = refusal(checkpoint.path(), target.path(), &options);
+        let heads = "tensors allow: base, pretraining, masked-lm, next-sentence";
+        for part in ["architectures", found, heads] {
+            assert!(message.contains(part), "no \"{part}\" in: {message}");
+        }
+        assert!(!message.contains("--"), "an option's name in: {message}");
+        assert!(listing(target.path()).is_empty());
+        exported(checkpoint.path(), target.path(), &named(&[Head::MaskedLm]));
     }
-    exported(checkpoint.path(), target.path(), &named(&[Head::MaskedLm]));
+}
+
+#[test]
+fn a_config_without_a_known_class_gives_the_only_head_that_the_tensors_allow() {
+    for head in [
+        Head::Base,
+        Head::MaskedLm,
+        Head::NextSentence,
+        Head::TokenClassification,
+        Head::QuestionAnswering,
+    ] {
+        let checkpoint = edited(&format!("reach-4/{head}"), |config, _| {
+            config["architectures"] = json!(["MyModel"]);
+        });
+        let target = tempfile::tempdir().unwrap();
+        let options = ExportOptions::default();
+        let exported = exported(checkpoint.path(), target.path(), &options);
+        let heads: Vec<Head> = exported.artifacts.iter().map(|it| it.head).collect();
+        assert_eq!(heads, [head]);
+        assert_eq!(
+            exported.warnings,
+            [Warning::HeadFromTensors { head }],
+            "{head}"
+        );
+    }
 }

@@ -2,5 +2,6 @@
 
 mod folder;
 mod heads;
+mod sizes;
 mod support;
 mod weights;

@@ -10,6 +10,9 @@ use crate::{Activation, Head};
 /// the exporter allocate.
 pub const MAX_RELATIVE_POSITION_LIMIT: usize = 32_768;
 
+/// The most labels that a config may claim without naming them.
+pub const UNNAMED_LABEL_LIMIT: usize = 1 << 16;
+
 /// The most elements of a table of relative positions, 64 MB: the exporter computes it from the
 /// config alone, so that nothing else bounds it.
 const TABLE_LIMIT: usize = 1 << 24;
@@ -119,6 +122,17 @@ pub enum ConfigError {
         expected: &'static str,
         /// What it holds.
         found: String,
+    },
+    /// A field without a value that decides what the model computes.
+    #[error(
+        "`{field}` is null, and what the model computes depends on it: write the value that it was \
+         trained with, or remove the field for transformers' default, {default}"
+    )]
+    Null {
+        /// The field.
+        field: &'static str,
+        /// What transformers takes where the field is absent.
+        default: String,
     },
     /// A number outside of what the field can mean.
     #[error("`{field}` is {found}, expected {min} to {max}")]
@@ -242,6 +256,12 @@ impl Config {
     /// Width of one attention head, D.
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.num_attention_heads
+    }
+
+    /// The names of `count` labels that nobody named: `LABEL_0`, `LABEL_1`, …, as transformers
+    /// calls them.
+    pub fn unnamed_labels(count: usize) -> Vec<String> {
+        (0..count).map(|i| format!("LABEL_{i}")).collect()
     }
 
     /// Number of labels of the classification heads.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType};
+use super::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType, UNNAMED_LABEL_LIMIT};
 use crate::Activation;
 
 /// The largest value of any other size in a config.
@@ -14,25 +14,34 @@ const SIZE_LIMIT: usize = 1 << 24;
 /// How many layers a config may claim.
 const LAYER_LIMIT: usize = 1024;
 
-/// How many labels a config may claim without naming them.
-const LABEL_LIMIT: usize = 1 << 16;
-
 impl Config {
     /// Reads and validates the text of a `config.json`.
     ///
     /// # Errors
     /// Any [`ConfigError`]; the text comes from outside and nothing in it is trusted.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let value: Value = serde_json::from_str(text)?;
-        let Value::Object(map) = value else {
-            return Err(ConfigError::NotAnObject {
-                found: kind(&value),
-            });
-        };
-        Self::from_fields(&Fields(map))
+        Self::from_object(&Self::object(text)?)
     }
 
-    fn from_fields(fields: &Fields) -> Result<Self, ConfigError> {
+    /// The JSON object that the text of a `config.json` has to be, its fields not validated.
+    ///
+    /// # Errors
+    /// [`ConfigError::Json`] and [`ConfigError::NotAnObject`].
+    pub fn object(text: &str) -> Result<Map<String, Value>, ConfigError> {
+        match serde_json::from_str(text)? {
+            Value::Object(map) => Ok(map),
+            other => Err(ConfigError::NotAnObject {
+                found: kind(&other),
+            }),
+        }
+    }
+
+    /// Reads and validates the fields of a `config.json`.
+    ///
+    /// # Errors
+    /// Any [`ConfigError`] but those of [`Config::object`].
+    pub fn from_object(fields: &Map<String, Value>) -> Result<Self, ConfigError> {
+        let fields = &Fields(fields);
         if let Some(found) = fields.text("model_type")?
             && found != "nezha"
         {
@@ -57,12 +66,12 @@ impl Config {
             )?,
             type_vocab_size: fields.size("type_vocab_size", 2, 1, SIZE_LIMIT)?,
             layer_norm_eps: fields.epsilon()?,
-            pad_token_id: fields.size("pad_token_id", 0, 0, vocab_size - 1)?,
+            pad_token_id: fields.pad_token_id(vocab_size)?,
             labels: fields.labels()?,
             problem_type: fields.problem_type()?,
             is_decoder: fields.flag("is_decoder", false)?,
             add_cross_attention: fields.flag("add_cross_attention", false)?,
-            tie_word_embeddings: fields.flag("tie_word_embeddings", true)?,
+            tie_word_embeddings: fields.tie_word_embeddings()?,
             architectures: fields.architectures()?,
         };
         fields.refuse_pruned_heads()?;
@@ -70,10 +79,24 @@ impl Config {
     }
 }
 
-/// The JSON object, read field by field; `null` counts as absent, as in transformers.
-struct Fields(Map<String, Value>);
+/// The JSON object, read field by field.
+///
+/// `null` counts as absent where transformers' `None` means the default; where the function that
+/// the model computes depends on the field, it is refused.
+struct Fields<'j>(&'j Map<String, Value>);
 
-impl Fields {
+impl Fields<'_> {
+    /// Refuses a `null` in a field that decides what the model computes.
+    fn refuse_null(&self, field: &'static str, default: impl ToString) -> Result<(), ConfigError> {
+        match self.0.get(field) {
+            Some(Value::Null) => Err(ConfigError::Null {
+                field,
+                default: default.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     fn get(&self, field: &str) -> Option<&Value> {
         self.0.get(field).filter(|value| !value.is_null())
     }
@@ -101,6 +124,7 @@ impl Fields {
         min: usize,
         max: usize,
     ) -> Result<usize, ConfigError> {
+        self.refuse_null(field, default)?;
         let Some(value) = self.get(field) else {
             return Ok(default);
         };
@@ -118,8 +142,25 @@ impl Fields {
             })
     }
 
+    /// transformers' `None` pads with no token in particular.
+    fn pad_token_id(&self, vocab_size: usize) -> Result<usize, ConfigError> {
+        let field = "pad_token_id";
+        match self.get(field) {
+            None => Ok(0),
+            Some(_) => self.size(field, 0, 0, vocab_size - 1),
+        }
+    }
+
+    /// transformers takes `None` as false and an absent field as true.
+    fn tie_word_embeddings(&self) -> Result<bool, ConfigError> {
+        let field = "tie_word_embeddings";
+        self.refuse_null(field, true)?;
+        self.flag(field, true)
+    }
+
     fn epsilon(&self) -> Result<f32, ConfigError> {
         let field = "layer_norm_eps";
+        self.refuse_null(field, "1e-12")?;
         let Some(value) = self.get(field) else {
             return Ok(1e-12);
         };
@@ -131,6 +172,7 @@ impl Fields {
     }
 
     fn activation(&self) -> Result<Activation, ConfigError> {
+        self.refuse_null("hidden_act", Activation::Gelu)?;
         let Some(name) = self.text("hidden_act")? else {
             return Ok(Activation::Gelu);
         };
@@ -163,11 +205,12 @@ impl Fields {
         }
     }
 
-    /// `id2label`, else `num_labels` generated names, else transformers' two.
+    /// `id2label`, else `num_labels` generated names, else transformers' two; `label2id` alone
+    /// names none, as in transformers.
     fn labels(&self) -> Result<Vec<String>, ConfigError> {
         let Some(value) = self.get("id2label") else {
-            let count = self.size("num_labels", 2, 1, LABEL_LIMIT)?;
-            return Ok((0..count).map(|i| format!("LABEL_{i}")).collect());
+            let count = self.size("num_labels", 2, 1, UNNAMED_LABEL_LIMIT)?;
+            return Ok(Config::unnamed_labels(count));
         };
         let Value::Object(map) = value else {
             return Err(wrong_type(
@@ -182,10 +225,16 @@ impl Fields {
                 let key = Value::String(number.clone());
                 wrong_type("id2label", "whole numbers as keys", &key)
             })?;
-            let Value::String(label) = label else {
-                return Err(wrong_type("id2label", "strings as labels", label));
+            let label = match label {
+                Value::String(label) => label.clone(),
+                // Codes of labels; their digits are their names.
+                Value::Number(label) => label.to_string(),
+                other => {
+                    let expected = "strings or numbers as labels";
+                    return Err(wrong_type("id2label", expected, other));
+                }
             };
-            labels.insert(index, label.clone());
+            labels.insert(index, label);
         }
         let count = labels.len();
         match (0..count.max(1)).find(|index| !labels.contains_key(index)) {
@@ -249,8 +298,12 @@ mod tests {
     }
 
     #[test]
-    fn absent_and_null_fields_have_the_defaults_of_transformers() {
-        for json in ["{}", r#"{"hidden_size": null, "id2label": null}"#] {
+    fn absent_fields_have_the_defaults_of_transformers_and_so_have_nulls_that_decide_nothing() {
+        for json in [
+            "{}",
+            r#"{"id2label": null, "pad_token_id": null, "problem_type": null, "architectures": null,
+                "is_decoder": null, "pruned_heads": null}"#,
+        ] {
             let config = Config::from_json(json).unwrap();
             assert_eq!(config.vocab_size, 21_128);
             assert_eq!(config.hidden_size, 768);
@@ -260,6 +313,43 @@ mod tests {
             assert_eq!(config.labels, ["LABEL_0", "LABEL_1"]);
             assert!(config.tie_word_embeddings && !config.is_decoder);
         }
+    }
+
+    #[test]
+    fn null_is_refused_in_every_field_that_decides_the_function() {
+        for (field, default) in [
+            ("vocab_size", "21128"),
+            ("hidden_size", "768"),
+            ("num_hidden_layers", "12"),
+            ("num_attention_heads", "12"),
+            ("intermediate_size", "3072"),
+            ("hidden_act", "gelu"),
+            ("max_relative_position", "64"),
+            ("type_vocab_size", "2"),
+            ("layer_norm_eps", "1e-12"),
+            ("num_labels", "2"),
+            ("tie_word_embeddings", "true"),
+        ] {
+            let message = error(&format!("{{\"{field}\": null}}"));
+            let expected = format!("`{field}` is null");
+            assert!(message.starts_with(&expected), "{field} gave: {message}");
+            let expected = format!("default, {default}");
+            assert!(message.ends_with(&expected), "{field} gave: {message}");
+        }
+    }
+
+    #[test]
+    fn labels_that_are_numbers_are_called_by_their_digits() {
+        let config = Config::from_json(r#"{"id2label": {"1": 101, "0": 100, "2": "x"}}"#).unwrap();
+        assert_eq!(config.labels, ["100", "101", "x"]);
+    }
+
+    #[test]
+    fn label2id_alone_names_no_labels_as_in_transformers() {
+        let config = Config::from_json(r#"{"label2id": {"a": 0, "b": 1, "c": 2}}"#).unwrap();
+        assert_eq!(config.labels, ["LABEL_0", "LABEL_1"]);
+        let config = Config::from_json(r#"{"label2id": {"a": 0}, "num_labels": 3}"#).unwrap();
+        assert_eq!(config.labels, ["LABEL_0", "LABEL_1", "LABEL_2"]);
     }
 
     #[test]
@@ -307,6 +397,10 @@ mod tests {
                 "`problem_type` is \"ranking\"",
             ),
             (r#"{"id2label": {"1": "a"}}"#, "none for 0"),
+            (
+                r#"{"id2label": {"0": true}}"#,
+                "strings or numbers as labels, found true",
+            ),
             (
                 r#"{"id2label": {"x": "a"}}"#,
                 "whole numbers as keys, found \"x\"",
