@@ -1,6 +1,6 @@
 //! How a checkpoint is read: options of every subcommand that opens one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use nezha_exporter::checkpoint::{Note, OpenOptions, read_labels};
@@ -52,6 +52,19 @@ impl CheckpointOptions {
         }
         Ok(options)
     }
+}
+
+/// Where the checkpoint is: the path that is given, or, where nothing is there, the folder of the
+/// model of that name on the hub.
+#[cfg(feature = "hub")]
+pub fn locate(given: &Path) -> Result<PathBuf> {
+    crate::hub::checkpoint(given)
+}
+
+/// Where the checkpoint is: the path that is given.
+#[cfg(not(feature = "hub"))]
+pub fn locate(given: &Path) -> Result<PathBuf> {
+    Ok(given.to_owned())
 }
 
 /// The option that answers a note.

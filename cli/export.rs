@@ -2,7 +2,7 @@
 
 mod agreement;
 mod graph_args;
-mod progress;
+pub mod progress;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,8 @@ use progress::Progress;
 /// Write a checkpoint as ONNX.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A folder with config.json and the weights, or the file of weights itself.
+    /// A folder with config.json and the weights, the file of weights itself, or, where no such path
+    /// is, a model on the Hugging Face hub: owner/name or owner/name@revision.
     checkpoint: PathBuf,
     /// The folder to write to; made where it is missing.
     #[arg(short, long, value_name = "DIR")]
@@ -152,7 +153,8 @@ pub fn run(args: Args) -> Result<()> {
             "--agreement is for other precisions than fp32, which is what they are compared with",
         );
     }
-    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options()?)?;
+    let path = checkpoint_options::locate(&args.checkpoint)?;
+    let checkpoint = Checkpoint::open(&path, &args.open.open_options()?)?;
     let mut progress = Progress::new();
     let exported = export_with_progress(&checkpoint, &args.output, &options, &mut |a, b| {
         progress.show(a, b);

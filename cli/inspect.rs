@@ -9,13 +9,14 @@ use nezha_exporter::inspect::{diagram, inspect, read_model};
 use nezha_exporter::onnx::replace_file;
 use nezha_graphs::listing;
 
-use crate::checkpoint_options::CheckpointOptions;
+use crate::checkpoint_options::{self, CheckpointOptions};
 use crate::output;
 
 /// Say what a checkpoint or an .onnx holds: heads, inputs and outputs, parameters, sizes, operators.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A checkpoint (its folder or its weights), an .onnx file, or a folder with one.
+    /// A checkpoint (its folder, its weights, or its name on the Hugging Face hub), an .onnx file, or
+    /// a folder with one.
     path: PathBuf,
     #[command(flatten)]
     open: CheckpointOptions,
@@ -43,7 +44,10 @@ pub struct Args {
 
 /// Looks and says what is there.
 pub fn run(args: Args) -> Result<()> {
-    let inspected = || -> Result<_> { Ok(inspect(&args.path, &args.open.open_options()?)?) };
+    let inspected = || -> Result<_> {
+        let path = checkpoint_options::locate(&args.path)?;
+        Ok(inspect(&path, &args.open.open_options()?)?)
+    };
     if let Some(file) = &args.svg {
         draw(&args, file)?;
     }

@@ -11,6 +11,8 @@ mod doctor;
 mod engine;
 mod export;
 mod generate;
+#[cfg(feature = "hub")]
+mod hub;
 mod inspect;
 mod output;
 mod profile;

@@ -13,7 +13,7 @@ use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::verify::{self, Verified};
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions};
 
-use crate::checkpoint_options::CheckpointOptions;
+use crate::checkpoint_options::{self, CheckpointOptions};
 use crate::engine::EngineResources;
 use crate::output;
 pub use cases::cases;
@@ -27,7 +27,7 @@ pub use engines::tensors;
 pub struct Args {
     /// The artifact.
     model: PathBuf,
-    /// The checkpoint that it was exported from.
+    /// The checkpoint that it was exported from, or its name on the Hugging Face hub.
     checkpoint: PathBuf,
     #[command(flatten)]
     engines: EngineList,
@@ -62,7 +62,8 @@ impl EngineList {
 
 /// Verifies, and prints a table.
 pub fn run(args: Args) -> Result<()> {
-    let checkpoint = Checkpoint::open(&args.checkpoint, &args.open.open_options()?)?;
+    let path = checkpoint_options::locate(&args.checkpoint)?;
+    let checkpoint = Checkpoint::open(&path, &args.open.open_options()?)?;
     let options = args.resources.options();
     let certificate = certify(&args.model, &checkpoint, &args.engines, &options)?;
     match args.json {

@@ -1,0 +1,201 @@
+//! The cache in the layout of the hub's own tools:
+//!
+//! ```text
+//! models--OWNER--NAME/blobs/CHECKSUM              the content of a file
+//! models--OWNER--NAME/blobs/CHECKSUM.incomplete   what of it has come
+//! models--OWNER--NAME/snapshots/COMMIT/FILE       a link to the content
+//! models--OWNER--NAME/refs/REVISION               the commit that a branch or tag stands for
+//! .locks/models--OWNER--NAME/CHECKSUM.lock        held by whoever downloads it
+//! ```
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use crate::checksum::Checksum;
+use crate::files::{CONFIGS, Needed, Weights, shards};
+use crate::id::is_commit;
+use crate::{HubError, ModelId};
+
+/// A folder for all models.
+pub(crate) struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The place of a commit of `model`.
+    pub fn revision(&self, model: &ModelId, commit: &str) -> Revision {
+        Revision {
+            model: self.folder.join(model.folder()),
+            locks: self.folder.join(".locks").join(model.folder()),
+            commit: commit.to_owned(),
+        }
+    }
+
+    /// What the cache has of `model`, if it is all that a checkpoint needs.
+    pub fn snapshot(&self, model: &ModelId) -> Result<Option<Revision>, HubError> {
+        let commit = match model.is_commit() {
+            true => model.revision().to_owned(),
+            false => {
+                let branch = self.folder.join(model.folder()).join("refs");
+                let branch = branch.join(model.revision());
+                match fs::read_to_string(&branch) {
+                    Ok(commit) => commit.trim().to_owned(),
+                    Err(error) if is_absent(&error) => return Ok(None),
+                    Err(source) => return Err(failed(&branch, source)),
+                }
+            }
+        };
+        if !is_commit(&commit) {
+            return Ok(None);
+        }
+        let revision = self.revision(model, &commit);
+        Ok(revision.is_complete()?.then_some(revision))
+    }
+}
+
+/// A commit of a model in the cache.
+#[derive(Clone)]
+pub(crate) struct Revision {
+    /// The folder of the model.
+    model: PathBuf,
+    locks: PathBuf,
+    pub commit: String,
+}
+
+impl Revision {
+    /// The folder of its files.
+    pub fn folder(&self) -> PathBuf {
+        self.model.join("snapshots").join(&self.commit)
+    }
+
+    /// Where a file of it is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Whether a file of it is there.
+    pub fn has(&self, name: &str) -> bool {
+        self.file(name).is_file()
+    }
+
+    /// Where content is, or will be.
+    pub fn content(&self, checksum: &Checksum) -> PathBuf {
+        self.model.join("blobs").join(checksum.digits())
+    }
+
+    /// Where content is while it arrives.
+    pub fn incomplete(&self, checksum: &Checksum) -> PathBuf {
+        let name = format!("{}.incomplete", checksum.digits());
+        self.model.join("blobs").join(name)
+    }
+
+    /// Makes the folders, and waits until nobody else downloads the same content.
+    pub fn lock(&self, checksum: &Checksum) -> Result<File, HubError> {
+        for folder in [self.model.join("blobs"), self.locks.clone()] {
+            fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
+        }
+        let path = self.locks.join(format!("{}.lock", checksum.digits()));
+        let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
+        lock.map_err(|source| failed(&path, source))
+    }
+
+    /// Gives content the name of a file of this commit.
+    pub fn link(&self, name: &str, checksum: &Checksum) -> Result<(), HubError> {
+        let path = self.file(name);
+        let folder = self.folder();
+        let linked = fs::create_dir_all(&folder).and_then(|()| {
+            match link(&self.content(checksum), &path) {
+                // Whoever was faster made the same link; one that leads nowhere goes.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists && !path.exists() => {
+                    fs::remove_file(&path)?;
+                    link(&self.content(checksum), &path)
+                }
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                linked => linked,
+            }
+        });
+        linked.map_err(|source| failed(&path, source))
+    }
+
+    /// Makes the revision of `model` stand for this commit.
+    pub fn publish(&self, model: &ModelId) -> Result<(), HubError> {
+        if model.is_commit() {
+            return Ok(());
+        }
+        let path = self.model.join("refs").join(model.revision());
+        let Some(folder) = path.parent() else {
+            return Ok(());
+        };
+        let written = fs::create_dir_all(folder).and_then(|()| {
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            file.write_all(self.commit.as_bytes())?;
+            Ok(file.persist(&path)?)
+        });
+        written.map(drop).map_err(|source| failed(&path, source))
+    }
+
+    fn is_complete(&self) -> Result<bool, HubError> {
+        let folder = self.folder();
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if is_absent(&error) => return Ok(false),
+            Err(source) => return Err(failed(&folder, source)),
+        };
+        let mut files = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|source| failed(&folder, source))?.file_name();
+            let name = name.to_string_lossy().into_owned();
+            // A link may lead nowhere.
+            if self.has(&name) {
+                files.push(name);
+            }
+        }
+        let has = |name: &str| files.iter().any(|file| file == name);
+        if !CONFIGS.into_iter().any(has) {
+            return Ok(false);
+        }
+        let Ok(needed) = Needed::of(&files) else {
+            return Ok(false);
+        };
+        Ok(match needed.weights {
+            Weights::Whole => true,
+            Weights::Index(index) => shards(&self.file(&index))?.iter().all(|it| has(it)),
+        })
+    }
+}
+
+/// A link in the same model's folder, relative so that the cache may move.
+#[cfg(unix)]
+fn link(content: &Path, path: &Path) -> io::Result<()> {
+    let name = content.file_name().unwrap_or_default();
+    std::os::unix::fs::symlink(Path::new("../../blobs").join(name), path)
+}
+
+/// A second name of the same content; symbolic links need a right that few users have.
+#[cfg(not(unix))]
+fn link(content: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(content, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => fs::copy(content, path).map(drop),
+        linked => linked,
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn failed(path: &Path, source: io::Error) -> HubError {
+    HubError::Cache {
+        path: path.to_owned(),
+        source,
+    }
+}
