@@ -4,7 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use nezha_graphs::error_chain;
-use nezha_runtime::{AxisRange, EngineChoice, EngineOptions, Session, TensorRtOptions};
+use nezha_runtime::{
+    AxisRange, EngineChoice, EngineKind, EngineOptions, OrtOptions, Session, TensorRtOptions,
+    TractOptions,
+};
 
 use crate::output::note;
 
@@ -12,8 +15,7 @@ use crate::output::note;
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Engine")]
 pub struct EngineArgs {
-    /// auto, ort (= ort:cpu), ort:cuda, ort:tensorrt, tract, or several tried in order: ort,tract.
-    #[arg(long, default_value = "auto")]
+    #[arg(long, default_value = "auto", help = engine_help())]
     pub engine: EngineChoice,
     #[command(flatten)]
     resources: EngineResources,
@@ -73,29 +75,37 @@ impl EngineArgs {
 impl EngineResources {
     /// As the runtime takes them.
     pub fn options(&self) -> EngineOptions {
-        EngineOptions {
-            threads: self.threads,
-            low_memory: self.low_memory,
-            tract_plans: self.tract_plans,
-            tensorrt: TensorRtOptions {
-                engine_cache: self.tensorrt_cache.clone(),
-                fp16: self.tensorrt_fp16,
-                shapes: self.tensorrt_shape.iter().cloned().collect(),
-            },
-            ..self.library.options()
-        }
+        let mut tensorrt = TensorRtOptions::default();
+        tensorrt.engine_cache.clone_from(&self.tensorrt_cache);
+        tensorrt.fp16 = self.tensorrt_fp16;
+        tensorrt.shapes = self.tensorrt_shape.iter().cloned().collect();
+        let ort = self.library.ort().low_memory(self.low_memory);
+        self.library
+            .options()
+            .threads(self.threads)
+            .ort(ort.tensorrt(tensorrt))
+            .tract(TractOptions::default().plans(self.tract_plans))
     }
 }
 
 impl LibraryArgs {
     /// As the runtime takes them.
     pub fn options(&self) -> EngineOptions {
-        EngineOptions {
-            ort_library: self.ort_library.clone(),
-            device: self.device,
-            ..EngineOptions::default()
-        }
+        EngineOptions::default().ort(self.ort())
     }
+
+    fn ort(&self) -> OrtOptions {
+        OrtOptions::default()
+            .library(self.ort_library.clone())
+            .device(self.device)
+    }
+}
+
+fn engine_help() -> String {
+    format!(
+        "auto, {}, or several tried in order: ort,tract",
+        EngineKind::names()
+    )
 }
 
 /// Reads `sequence_length=1:128:512`.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nezha_runtime::{EngineOptions, Profile, Session};
+use nezha_runtime::{Profile, Session};
 
 use crate::engine::{EngineArgs, announce};
 use crate::{output, tensors_file};
@@ -30,10 +30,7 @@ pub struct Args {
 /// Runs once.
 pub fn run(args: Args) -> Result<()> {
     let inputs = tensors_file::read(&args.inputs)?;
-    let options = EngineOptions {
-        profile: args.profile,
-        ..args.engine.options()
-    };
+    let options = args.engine.options().profile(args.profile);
     let session = Session::load(&args.model, &args.engine.engine, &options)?;
     announce(&session);
     let outputs = session.run(inputs)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};
 use nezha_graphs::{Precision, decode_model};
-use nezha_runtime::{EngineChoice, EngineOptions, Session};
+use nezha_runtime::{EngineChoice, EngineOptions, OrtOptions, Session};
 use testkit::repository;
 
 /// The operators of a model.
@@ -36,10 +36,8 @@ fn operators(precision: Precision) -> [Operators; 2] {
     let exported = export(&checkpoint, folder.path(), &options).unwrap();
     let model = &exported.artifacts[0].file.path;
     let optimized = folder.path().join("optimized.onnx");
-    let options = EngineOptions {
-        optimized_graph: Some(optimized.clone()),
-        ..EngineOptions::default()
-    };
+    let options =
+        EngineOptions::default().ort(OrtOptions::default().optimized_graph(optimized.clone()));
     let engine: EngineChoice = "ort".parse().unwrap();
     Session::load(model, &engine, &options).unwrap();
     [model, &optimized].map(|it| Operators::read(it))

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use nezha_exporter::onnx::replace_file;
-use nezha_runtime::{EngineKind, Model};
+use nezha_runtime::{EngineKind, EngineOptions, Model, OrtOptions, TractOptions};
 
 use inputs::Case;
 use measure::Runner;
@@ -50,11 +50,11 @@ pub struct Args {
     /// The .onnx files; the first one in the first engine is what the others are compared with.
     #[arg(required = true)]
     models: Vec<PathBuf>,
-    /// ort (= ort:cpu), ort:cuda, ort:tensorrt, tract.
     #[arg(
         long,
         value_name = "E,E",
         value_delimiter = ',',
+        help = EngineKind::names(),
         default_value = "ort:cpu,tract"
     )]
     engines: Vec<EngineKind>,
@@ -139,6 +139,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(Command::Compare(args)) = args.command {
         return compare::run(args);
     }
+    options(&args).check(&args.engines)?;
     let models: Vec<Model> = args
         .models
         .iter()
@@ -176,6 +177,13 @@ pub fn run(args: Args) -> Result<()> {
         true => Ok(()),
         false => bail!("without numbers:{failed}"),
     }
+}
+
+/// What the engines are started with, beside their threads.
+fn options(args: &Args) -> EngineOptions {
+    EngineOptions::default()
+        .ort(OrtOptions::default().library(args.ort_library.clone()))
+        .tract(TractOptions::default().plans(args.tract_plans))
 }
 
 /// The batches that every contender runs.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nezha_graphs::error_chain;
-use nezha_runtime::{EngineKind, EngineOptions, Session, Tensors};
+use nezha_runtime::{EngineKind, EngineOptions, OrtOptions, Session, Tensors, TractOptions};
 
 use super::protocol::{Reply, Request};
 use super::{matmul, memory, statistics};
@@ -44,12 +44,11 @@ pub struct Args {
 /// Answers requests until there are no more.
 pub fn run(args: Args) -> Result<()> {
     pin(&args.cpus)?;
-    let options = EngineOptions {
-        threads: args.threads,
-        tract_plans: args.tract_plans,
-        ort_library: args.ort_library,
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .threads(args.threads)
+        .ort(OrtOptions::default().library(args.ort_library))
+        .tract(TractOptions::default().plans(args.tract_plans))
+        .of(args.engine);
     let start = Instant::now();
     let session = match Session::load(&args.model, &args.engine.into(), &options) {
         Ok(session) => session,
@@ -169,18 +168,12 @@ impl Worker {
 
     /// Profiling costs time, so a session of its own does it.
     fn nodes(&self) -> Result<BTreeMap<String, usize>> {
-        let Some(batch) = self
-            .batches
-            .first()
-            .filter(|_| self.engine != EngineKind::Tract)
-        else {
+        let has_providers = self.engine.spec().capabilities.has_providers;
+        let Some(batch) = self.batches.first().filter(|_| has_providers) else {
             return Ok(BTreeMap::new());
         };
         let folder = tempfile::tempdir().context("no temporary folder for the profile")?;
-        let options = EngineOptions {
-            profile: Some(folder.path().join("profile")),
-            ..self.options.clone()
-        };
+        let options = self.options.clone().profile(folder.path().join("profile"));
         let session = Session::load(&self.model, &self.engine.into(), &options)?;
         session.run(batch.clone())?;
         let profile = session.end_profiling()?;

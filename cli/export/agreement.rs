@@ -120,7 +120,7 @@ impl Comparison<'_> {
             Some(exported) => exported.file.path.clone(),
             None => self.export_reference(artifact, folder.path())?,
         };
-        let reference = Session::load(&reference, &kind.into(), self.options)?;
+        let reference = Session::load(&reference, &kind.into(), &self.options.of(kind))?;
         let questions = self.questions(&session, metadata)?;
         let mut outputs: Vec<(String, OutputAgreement)> = Vec::new();
         for question in &questions {

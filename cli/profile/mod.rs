@@ -94,7 +94,7 @@ fn profile(args: &Args) -> Result<Document> {
     drop(session);
 
     let folder = tempfile::tempdir().context("no temporary folder for the profile")?;
-    let recorded = record(args, engine, options, &inputs, folder.path())?;
+    let recorded = record(args, engine, options.of(engine), &inputs, folder.path())?;
     let rewritten = optimized(engine, folder.path()).filter(|it| it.exists());
     let rewritten = rewritten.map(|path| read_model(&path)).transpose()?;
     let rewritten = rewritten.as_ref().and_then(|it| it.graph.as_ref());
@@ -141,11 +141,10 @@ fn record(
     inputs: &Tensors,
     folder: &Path,
 ) -> Result<Profile> {
-    let options = EngineOptions {
-        profile: Some(folder.join("profile")),
-        optimized_graph: optimized(engine, folder),
-        ..options
-    };
+    let ort = options.ort.clone();
+    let options = options
+        .profile(folder.join("profile"))
+        .ort(ort.optimized_graph(optimized(engine, folder)));
     let session = Session::load(&args.model, &EngineChoice::Only(engine), &options)?;
     let runs = args.runs.get();
     time(&session, inputs, runs)?;
@@ -163,8 +162,6 @@ fn record(
 
 /// Where an engine writes the graph as it rewrote it, if it does.
 fn optimized(engine: EngineKind, folder: &Path) -> Option<PathBuf> {
-    match engine {
-        EngineKind::OrtCpu | EngineKind::OrtCuda => Some(folder.join("optimized.onnx")),
-        EngineKind::OrtTensorRt | EngineKind::Tract => None,
-    }
+    let writes = engine.spec().capabilities.writes_graph;
+    writes.then(|| folder.join("optimized.onnx"))
 }

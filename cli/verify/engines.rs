@@ -15,7 +15,6 @@ use serde::Serialize;
 
 use super::cases::{Case, cases};
 use super::difference::{Differences, Scales, add_scales, difference, output, worst};
-use super::tolerance::tolerance;
 
 /// What comparing one engine found.
 #[derive(Serialize)]
@@ -85,10 +84,11 @@ pub fn compare(
         [] => &[EngineKind::OrtCpu, EngineKind::Tract],
         named => named,
     };
+    options.check(kinds)?;
     let precision = verified.metadata.precision;
     let (mut asked, mut absent) = (Vec::new(), Vec::new());
     for &kind in kinds {
-        match Session::load(model, &EngineChoice::Only(kind), options) {
+        match Session::load(model, &EngineChoice::Only(kind), &options.of(kind)) {
             Ok(session) => asked.push(Asked {
                 report: report(kind, precision, session.engine().description(), true),
                 session,
@@ -138,7 +138,7 @@ fn report(
         engine: kind.name(),
         description: description.to_owned(),
         available,
-        tolerance: tolerance(kind, precision),
+        tolerance: kind.spec().tolerances.of(precision),
         cases: Vec::new(),
         left_out: Vec::new(),
     }

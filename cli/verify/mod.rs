@@ -4,7 +4,6 @@ mod cases;
 mod certificate;
 mod difference;
 mod engines;
-mod tolerance;
 
 use std::path::{Path, PathBuf};
 

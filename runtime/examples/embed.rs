@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use nezha_runtime::task::{EmbeddingOptions, Pooling};
-use nezha_runtime::{Embedding, EngineChoice, EngineOptions};
+use nezha_runtime::{Embedding, EngineChoice, EngineOptions, OrtOptions};
 
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// Texts that a thread takes at a time.
@@ -19,11 +19,9 @@ const CHUNK: usize = 512;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("which folder?")?;
     // A session of its own for each thread: none waits for another.
-    let engine = EngineOptions {
-        threads: NonZeroUsize::new(1),
-        sessions: THREADS,
-        ..EngineOptions::default()
-    };
+    let engine = EngineOptions::default()
+        .threads(NonZeroUsize::new(1))
+        .ort(OrtOptions::default().sessions(THREADS));
     let options = EmbeddingOptions {
         pooling: Pooling::Mean,
         normalize: true,

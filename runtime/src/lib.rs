@@ -52,9 +52,9 @@ pub use decoder::{
     TextGeneration,
 };
 pub use engine::{
-    AxisRange, Engine, EngineChoice, EngineError, EngineKind, EngineOptions, KeepOutputs,
-    NodeProfile, Optimization, Profile, Resident, Residents, Skipped, TensorRtOptions,
-    UnknownEngine,
+    AxisRange, Capabilities, Engine, EngineChoice, EngineError, EngineKind, EngineOptions,
+    EngineSpec, Family, KeepOutputs, NodeProfile, Optimization, OrtOptions, Profile, Resident,
+    Residents, Skipped, TensorRtOptions, Tolerances, TractOptions, UnknownEngine,
 };
 pub use model::{Model, ModelError};
 #[cfg(feature = "ort")]

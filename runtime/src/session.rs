@@ -65,12 +65,23 @@ impl Session {
         let model = Model::open(path)?;
         let engine::Started { engine, skipped } = engine::start(&model, choice, options)?;
         Ok(Self {
+            skipped,
+            ..Self::with_engine(&model, engine)
+        })
+    }
+
+    /// A model in an engine of the caller's own, which has loaded it.
+    ///
+    /// Inputs are completed and checked before they reach the engine, as for any other.
+    /// `runtime/examples/own_engine.rs` brings one.
+    pub fn with_engine(model: &Model, engine: Box<dyn Engine>) -> Self {
+        Self {
             signature: model.signature().clone(),
             metadata: model.metadata().cloned(),
             config: model.config().cloned(),
             engine,
-            skipped,
-        })
+            skipped: Vec::new(),
+        }
     }
 
     /// Names, dtypes and shapes of inputs and outputs.
@@ -117,8 +128,8 @@ impl Session {
     /// As [`run`](Self::run), but given up at the deadline.
     ///
     /// The deadline is looked at between the nodes of the graph and while waiting for one of the
-    /// [`sessions`](EngineOptions::sessions): the run ends at most one node late. Not interrupted is
-    /// tract while it makes a plan for a new shape, where [`tract_plans`](EngineOptions::tract_plans)
+    /// [`sessions`](crate::OrtOptions::sessions): the run ends at most one node late. Not interrupted is
+    /// tract while it makes a plan for a new shape, where [`plans`](crate::TractOptions::plans)
     /// asks for that.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! command line says what ran.
 
 #[cfg(target_os = "linux")]
+use std::num::NonZeroUsize;
 use std::{collections::HashMap, fs};
 
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 use ndarray::{Array2, ArrayD};
 use nezha_graphs::Head;
 use nezha_runtime::{
-    EngineError, EngineKind, EngineOptions, Optimization, PipelineError, Session, SessionError,
-    Tensors, TextClassification,
+    EngineError, EngineKind, EngineOptions, Optimization, OrtOptions, PipelineError, Session,
+    SessionError, Tensors, TextClassification, TractOptions,
 };
 use testkit::command::stderr;
 use testkit::compare::{Tolerance, assert_near};
@@ -67,10 +68,12 @@ fn no_option_of_onnx_runtime_changes_an_answer() {
     let default = EngineOptions::default;
     let expected = session(EngineKind::OrtCpu, &default());
     let at = |name: &str| Some(folder.path().join(name));
-    let several = |sessions: usize, optimized_models| EngineOptions {
-        sessions: sessions.try_into().unwrap(),
-        optimized_models,
-        ..default()
+    let several = |sessions: usize, optimized_models| {
+        EngineOptions::default().ort(
+            OrtOptions::default()
+                .sessions(sessions.try_into().unwrap())
+                .optimized_models(optimized_models),
+        )
     };
     let exact = [
         ("shared weights", several(3, None)),
@@ -78,18 +81,9 @@ fn no_option_of_onnx_runtime_changes_an_answer() {
         ("the optimised model again", several(2, at("optimized"))),
         (
             "no arena",
-            EngineOptions {
-                memory_arena: false,
-                ..default()
-            },
+            EngineOptions::default().ort(OrtOptions::default().memory_arena(false)),
         ),
-        (
-            "a profile",
-            EngineOptions {
-                profile: at("profile"),
-                ..default()
-            },
-        ),
+        ("a profile", EngineOptions::default().profile(at("profile"))),
     ];
     for (context, options) in exact {
         let found = session(EngineKind::OrtCpu, &options);
@@ -100,11 +94,9 @@ fn no_option_of_onnx_runtime_changes_an_answer() {
         Optimization::Basic,
         Optimization::Extended,
     ] {
-        let options = EngineOptions {
-            optimization,
-            threads: Some(1.try_into().unwrap()),
-            ..default()
-        };
+        let options = EngineOptions::default()
+            .threads(NonZeroUsize::new(1))
+            .ort(OrtOptions::default().optimization(optimization));
         let found = session(EngineKind::OrtCpu, &options);
         assert_same(&expected, &found, NEAR, &format!("{optimization:?}"));
     }
@@ -112,10 +104,7 @@ fn no_option_of_onnx_runtime_changes_an_answer() {
 
 #[test]
 fn plans_of_tract_for_one_shape_answer_like_the_one_for_all() {
-    let options = EngineOptions {
-        tract_plans: 2,
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default().tract(TractOptions::default().plans(2));
     let expected = session(EngineKind::Tract, &EngineOptions::default());
     let found = session(EngineKind::Tract, &options);
     assert_same(&expected, &found, NEAR, "plans of their own");
@@ -123,10 +112,7 @@ fn plans_of_tract_for_one_shape_answer_like_the_one_for_all() {
 
 #[test]
 fn tract_answers_with_the_same_bits_on_any_number_of_threads() {
-    let on = |threads: usize| EngineOptions {
-        threads: Some(threads.try_into().unwrap()),
-        ..EngineOptions::default()
-    };
+    let on = |threads: usize| EngineOptions::default().threads(NonZeroUsize::new(threads));
     let one = session(EngineKind::Tract, &on(1));
     for threads in [2, 3] {
         let several = session(EngineKind::Tract, &on(threads));
@@ -153,10 +139,7 @@ fn computed_on_tracts_threads() -> HashMap<PathBuf, u64> {
 #[test]
 #[cfg(target_os = "linux")]
 fn threads_of_tract_share_a_run() {
-    let options = EngineOptions {
-        threads: Some(2.try_into().unwrap()),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default().threads(NonZeroUsize::new(2));
     let session = session(EngineKind::Tract, &options);
     let before = computed_on_tracts_threads();
     for _ in 0..5 {

@@ -5,13 +5,14 @@ use object::read::elf::FileHeader;
 use object::{Endianness, ReadRef};
 
 use super::MissingLibrary;
-use crate::{EngineKind, native};
+use crate::engine::OrtDevice;
+use crate::native;
 
-/// The libraries that an engine's execution providers need and that the loader doesn't find.
+/// The libraries that a device's execution providers need and that the loader doesn't find.
 ///
 /// They can only be told on Linux, where the GPU build is.
-pub(super) fn missing(engine: EngineKind, onnxruntime: &Path) -> Vec<MissingLibrary> {
-    let needed: Vec<String> = providers(engine)
+pub(super) fn missing(device: OrtDevice, onnxruntime: &Path) -> Vec<MissingLibrary> {
+    let needed: Vec<String> = providers(device)
         .iter()
         .filter_map(|name| needed(&beside(onnxruntime, name)).ok())
         .flatten()
@@ -30,12 +31,12 @@ pub(super) fn missing(engine: EngineKind, onnxruntime: &Path) -> Vec<MissingLibr
 }
 
 /// TensorRT leaves to CUDA what it can't run.
-fn providers(engine: EngineKind) -> &'static [&'static str] {
+fn providers(device: OrtDevice) -> &'static [&'static str] {
     const CUDA: &str = "libonnxruntime_providers_cuda.so";
-    match engine {
-        EngineKind::OrtCpu | EngineKind::Tract => &[],
-        EngineKind::OrtCuda => &[CUDA],
-        EngineKind::OrtTensorRt => &[CUDA, "libonnxruntime_providers_tensorrt.so"],
+    match device {
+        OrtDevice::Cpu => &[],
+        OrtDevice::Cuda => &[CUDA],
+        OrtDevice::TensorRt => &[CUDA, "libonnxruntime_providers_tensorrt.so"],
     }
 }
 

@@ -25,6 +25,8 @@ use serde::Serialize;
 pub use self::cpu::{Cpu, CpuFeature};
 #[cfg(feature = "ort")]
 pub use self::onnx_runtime::OnnxRuntime;
+#[cfg(feature = "ort")]
+use crate::engine::Place;
 use crate::{EngineKind, EngineOptions};
 
 /// What there is on this machine.
@@ -94,7 +96,8 @@ pub struct Problem {
 
 /// Looks for ONNX Runtime and starts every engine.
 ///
-/// Of the options, `ort_library` and `device` count. ONNX Runtime is loaded and stays loaded.
+/// Each engine is started with those of the options that it takes. ONNX Runtime is loaded and stays
+/// loaded.
 pub fn examine(options: &EngineOptions) -> Report {
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
@@ -111,7 +114,9 @@ pub fn examine(options: &EngineOptions) -> Report {
     #[cfg(feature = "ort")]
     if let Some(library) = &report.onnx_runtime.path {
         for engine in report.engines.iter_mut().filter(|it| !it.runs()) {
-            engine.missing_libraries = libraries::missing(engine.engine, library);
+            if let Place::Ort(device) = engine.engine.spec().place {
+                engine.missing_libraries = libraries::missing(device, library);
+            }
         }
     }
     report.problems = problems::problems(&report);

@@ -29,7 +29,7 @@ pub struct OnnxRuntime {
 impl OnnxRuntime {
     /// Looks for the library and loads it.
     pub(super) fn examine(options: &EngineOptions) -> Self {
-        let found = match execution_providers(options.ort_library.as_deref()) {
+        let found = match execution_providers(options.ort.library.as_deref()) {
             Ok((library, execution_providers)) => Self {
                 path: Some(library.path),
                 version: Some(library.version),

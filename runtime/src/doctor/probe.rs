@@ -23,12 +23,7 @@ fn run(
     options: &EngineOptions,
     model: &Path,
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let options = EngineOptions {
-        profile: Some(model.with_extension("profile")),
-        ort_library: options.ort_library.clone(),
-        device: options.device,
-        ..EngineOptions::default()
-    };
+    let options = options.of(engine).profile(model.with_extension("profile"));
     let session = Session::load(model, &engine.into(), &options)?;
     let matrix = || array![[1_f32, 2.0], [3.0, 4.0]].into();
     let outputs = session.run(Tensors::from([("a", matrix()), ("b", matrix())]))?;

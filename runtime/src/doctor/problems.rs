@@ -1,5 +1,4 @@
 use super::{EngineReport, Problem, Report};
-use crate::EngineKind;
 
 /// What is wrong, from what was found.
 pub(super) fn problems(report: &Report) -> Vec<Problem> {
@@ -88,15 +87,8 @@ fn missing_libraries(engine: &EngineReport) -> Vec<Problem> {
 }
 
 fn failure(engine: &EngineReport) -> Problem {
-    let remedy = match engine.engine {
-        EngineKind::OrtCpu => "`nezha setup` installs an ONNX Runtime that is known to run",
-        EngineKind::OrtCuda | EngineKind::OrtTensorRt => {
-            "`nvidia-smi` tells whether the driver sees a GPU"
-        }
-        EngineKind::Tract => "run another engine",
-    };
     let error = engine.error.clone().unwrap_or_default();
-    problem(engine.engine, error, remedy)
+    problem(engine.engine, error, engine.engine.spec().remedy)
 }
 
 #[cfg(feature = "ort")]
@@ -134,6 +126,7 @@ fn cpu_problems(report: &Report) -> Vec<Problem> {
 mod tests {
     use super::super::{Cpu, CpuFeature, MissingLibrary, OnnxRuntime};
     use super::*;
+    use crate::EngineKind;
 
     const X86_64: [&str; 3] = ["AVX2", "FMA", "AVX-512 VNNI"];
 

@@ -1,76 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
-
-/// An engine, and the device it runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EngineKind {
-    /// ONNX Runtime on the CPU.
-    OrtCpu,
-    /// ONNX Runtime with the CUDA execution provider.
-    OrtCuda,
-    /// ONNX Runtime with the TensorRT execution provider, CUDA for what TensorRT can't run.
-    OrtTensorRt,
-    /// tract, on the CPU; pure Rust.
-    Tract,
-}
-
-impl EngineKind {
-    /// All engines.
-    pub const ALL: [EngineKind; 4] = [
-        EngineKind::OrtCpu,
-        EngineKind::OrtCuda,
-        EngineKind::OrtTensorRt,
-        EngineKind::Tract,
-    ];
-
-    /// The name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            EngineKind::OrtCpu => "ort:cpu",
-            EngineKind::OrtCuda => "ort:cuda",
-            EngineKind::OrtTensorRt => "ort:tensorrt",
-            EngineKind::Tract => "tract",
-        }
-    }
-
-    /// ONNX Runtime's name for what computes; tract has no execution providers.
-    pub fn execution_provider(self) -> Option<&'static str> {
-        match self {
-            EngineKind::OrtCpu => Some("CPUExecutionProvider"),
-            EngineKind::OrtCuda => Some("CUDAExecutionProvider"),
-            EngineKind::OrtTensorRt => Some("TensorrtExecutionProvider"),
-            EngineKind::Tract => None,
-        }
-    }
-}
-
-impl Serialize for EngineKind {
-    /// Its name.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
-}
-
-impl fmt::Display for EngineKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for EngineKind {
-    type Err = UnknownEngine;
-
-    /// Reads a name; `ort` is short for `ort:cpu`.
-    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
-        let full = if name == "ort" { "ort:cpu" } else { name };
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == full)
-            .ok_or_else(|| UnknownEngine(name.to_owned()))
-    }
-}
+use super::kind::{EngineKind, UnknownEngine};
 
 /// Which engines may run a model.
 ///
@@ -128,17 +59,6 @@ impl fmt::Display for EngineChoice {
     }
 }
 
-/// A name that is no engine's.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "unknown engine '{0}': expected auto, ort (which is ort:cpu), ort:cuda, ort:tensorrt, tract, \
-     or a comma list of engines, tried in order"
-)]
-pub struct UnknownEngine(
-    /// The name that was given.
-    pub String,
-);
-
 impl FromStr for EngineChoice {
     type Err = UnknownEngine;
 
@@ -158,13 +78,6 @@ impl FromStr for EngineChoice {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_engine_reads_what_it_writes() {
-        for kind in EngineKind::ALL {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-    }
 
     #[test]
     fn a_choice_reads_names_lists_and_auto() {

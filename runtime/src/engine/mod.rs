@@ -2,6 +2,7 @@
 
 mod choice;
 mod error;
+mod kind;
 mod options;
 #[cfg(feature = "ort")]
 mod ort;
@@ -19,12 +20,16 @@ mod tract;
 
 use std::time::Instant;
 
-pub use choice::{EngineChoice, EngineKind, UnknownEngine};
+pub use choice::EngineChoice;
 pub use error::{EngineError, Skipped};
-pub use options::{AxisRange, EngineOptions, Optimization, TensorRtOptions};
+pub use kind::{Capabilities, EngineKind, EngineSpec, Family, Tolerances, UnknownEngine};
+pub use options::{
+    AxisRange, EngineOptions, Optimization, OrtOptions, TensorRtOptions, TractOptions,
+};
 pub use profile::{NodeProfile, Profile};
 pub use resident::{KeepOutputs, Resident, Residents};
 
+pub(crate) use self::kind::{OrtDevice, Place};
 #[cfg(feature = "ort")]
 pub(crate) use self::ort::execution_providers;
 #[cfg(feature = "tract")]
@@ -32,6 +37,9 @@ pub(crate) use self::tract::VERSION as TRACT_VERSION;
 use crate::{Model, Tensors};
 
 /// A model, ready to compute.
+///
+/// Those of this crate are started by [`Session::load`](crate::Session::load); one of your own goes in by
+/// [`Session::with_engine`](crate::Session::with_engine).
 pub trait Engine: Send + Sync {
     /// Which engine it is.
     fn kind(&self) -> EngineKind;
@@ -80,6 +88,7 @@ pub(crate) fn start(
     choice: &EngineChoice,
     options: &EngineOptions,
 ) -> Result<Started, EngineError> {
+    options.check(choice.candidates())?;
     let mut skipped = Vec::new();
     for engine in choice.candidates().iter().copied() {
         match start_one(model, engine, options) {
@@ -93,18 +102,23 @@ pub(crate) fn start(
 
 fn start_one(
     model: &Model,
-    kind: EngineKind,
+    engine: EngineKind,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    match kind {
-        #[cfg(feature = "tract")]
-        EngineKind::Tract => Ok(Box::new(tract::TractEngine::load(model, options)?)),
-        #[cfg(not(feature = "tract"))]
-        EngineKind::Tract => not_built(kind, "tract"),
+    match engine.spec().place {
         #[cfg(feature = "ort")]
-        _ => Ok(Box::new(ort::OrtEngine::load(model, kind, options)?)),
+        Place::Ort(device) => Ok(Box::new(ort::OrtEngine::load(model, device, options)?)),
         #[cfg(not(feature = "ort"))]
-        _ => not_built(kind, "ort"),
+        Place::Ort(_) => not_built(engine, "ort"),
+        #[cfg(feature = "tract")]
+        Place::Tract => Ok(Box::new(tract::TractEngine::load(model, options)?)),
+        #[cfg(not(feature = "tract"))]
+        Place::Tract => not_built(engine, "tract"),
+        Place::Custom => Err(EngineError::Start {
+            engine,
+            reason: "it is none of this crate's: expected one of those, or the engine itself"
+                .to_owned(),
+        }),
     }
 }
 

@@ -2,20 +2,153 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-/// How an engine is started.
-#[derive(Clone, Debug)]
+use super::kind::{OrtDevice, Place};
+use super::{EngineError, EngineKind};
+
+/// Methods that set a field each and give the options back.
+macro_rules! setters {
+    ($($field:ident: $type:ty),* $(,)?) => {
+        $(
+            #[doc = concat!("These options with another [`", stringify!($field), "`](field@Self::", stringify!($field), ").")]
+            #[must_use]
+            pub fn $field(mut self, $field: $type) -> Self {
+                self.$field = $field.into();
+                self
+            }
+        )*
+    };
+}
+
+/// How an engine is started: what every engine takes, and what only those of a family take.
+///
+/// An option that none of the engines to choose from takes is an error.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+///
+/// use nezha_runtime::{EngineOptions, OrtOptions};
+///
+/// let options = EngineOptions::default()
+///     .threads(NonZeroUsize::MIN)
+///     .ort(OrtOptions::default().low_memory(true));
+/// assert!(options.ort.low_memory);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct EngineOptions {
     /// Threads that share one run; `None` for one per physical core in ONNX Runtime, one per logical
     /// core in tract. One in tract is the thread that calls.
     pub threads: Option<NonZeroUsize>,
+    /// Where the engine writes how long every node takes and what computes it: the start of a file
+    /// name, which gets the date and the time behind it, or a few letters in tract.
+    ///
+    /// The file is complete after [`Session::end_profiling`](crate::Session::end_profiling); ONNX
+    /// Runtime's also once the session is gone, while tract keeps what it records in memory until
+    /// then. Each of several [`sessions`](OrtOptions::sessions) writes its own.
+    pub profile: Option<PathBuf>,
+    /// What ONNX Runtime takes.
+    pub ort: OrtOptions,
+    /// What tract takes.
+    pub tract: TractOptions,
+}
+
+impl EngineOptions {
+    setters! {
+        threads: impl Into<Option<NonZeroUsize>>,
+        profile: impl Into<Option<PathBuf>>,
+        ort: OrtOptions,
+        tract: TractOptions,
+    }
+
+    /// Refuses an option that none of these engines takes.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`].
+    pub fn check(&self, engines: &[EngineKind]) -> Result<(), EngineError> {
+        let is_lost = |claim: &&Claim| {
+            let takes = |engine: &EngineKind| (claim.is_taken_by)(engine.spec().place);
+            (claim.is_set)(self) && !engines.iter().any(takes)
+        };
+        match (CLAIMS.iter().find(is_lost), engines.first()) {
+            (Some(claim), Some(&engine)) => Err(EngineError::Option {
+                engine,
+                option: claim.option,
+                reason: format!("only {} takes it", claim.owner),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// These options without those that this engine doesn't take.
+    #[must_use]
+    pub fn of(&self, engine: EngineKind) -> Self {
+        let mut options = self.clone();
+        let place = engine.spec().place;
+        for claim in CLAIMS.iter().filter(|it| !(it.is_taken_by)(place)) {
+            (claim.reset)(&mut options);
+        }
+        options
+    }
+}
+
+/// An option that not every engine takes.
+struct Claim {
+    option: &'static str,
+    /// What takes it, for people.
+    owner: &'static str,
+    is_taken_by: fn(Place) -> bool,
+    is_set: fn(&EngineOptions) -> bool,
+    reset: fn(&mut EngineOptions),
+}
+
+/// The claim of a family to a field of its options.
+macro_rules! claim {
+    ($family:ident.$field:ident, $owner:expr, $places:pat) => {
+        Claim {
+            option: concat!(stringify!($family), ".", stringify!($field)),
+            owner: $owner,
+            is_taken_by: |place| matches!(place, $places),
+            is_set: |it| it.$family.$field != EngineOptions::default().$family.$field,
+            reset: |it| it.$family.$field = EngineOptions::default().$family.$field,
+        }
+    };
+}
+
+const ORT: &str = "ONNX Runtime";
+
+const CLAIMS: [Claim; 10] = [
+    claim!(ort.sessions, ORT, Place::Ort(_)),
+    claim!(ort.optimization, ORT, Place::Ort(_)),
+    claim!(ort.memory_arena, ORT, Place::Ort(_)),
+    claim!(ort.low_memory, ORT, Place::Ort(_)),
+    claim!(ort.optimized_graph, ORT, Place::Ort(_)),
+    claim!(ort.optimized_models, ORT, Place::Ort(_)),
+    claim!(ort.library, ORT, Place::Ort(_)),
+    claim!(
+        ort.device,
+        "ONNX Runtime on a GPU",
+        Place::Ort(OrtDevice::Cuda | OrtDevice::TensorRt)
+    ),
+    claim!(
+        ort.tensorrt,
+        "ONNX Runtime with TensorRT",
+        Place::Ort(OrtDevice::TensorRt)
+    ),
+    claim!(tract.plans, "tract", Place::Tract),
+];
+
+/// What ONNX Runtime takes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct OrtOptions {
     /// Runs that ONNX Runtime may compute at the same time; more callers wait their turn.
     ///
-    /// tract takes any number. Sessions share the weights, embedded or external, as they are stored
+    /// Sessions share the weights, embedded or external, as they are stored
     /// and as the kernels rearrange them: a base-size model takes 559 MB with one session, 1250 with
     /// two and 1570 with four; 770 and 789 where the allocator gives back what is free. Each has a
     /// copy of its own of an [optimised model](Self::optimized_models).
     pub sessions: NonZeroUsize,
-    /// How far ONNX Runtime rewrites the graph; tract always optimises.
+    /// How far ONNX Runtime rewrites the graph.
     pub optimization: Optimization,
     /// Whether ONNX Runtime keeps the CPU memory of a run for the next one (its arena), which is
     /// faster; without it, memory goes back to the system after each run.
@@ -25,16 +158,8 @@ pub struct EngineOptions {
     /// processes, read them where they are mapped: a base-size model takes 18 MB of anonymous memory
     /// against 360, and starts sooner. Runs get slower.
     pub low_memory: bool,
-    /// Where the engine writes how long every node takes and which execution provider computes it:
-    /// the start of a file name, which gets the date and the time behind it, or a few letters in
-    /// tract.
-    ///
-    /// The file is complete after [`Session::end_profiling`](crate::Session::end_profiling); ONNX
-    /// Runtime's also once the session is gone, while tract keeps what it records in memory until
-    /// then. Each of several [`sessions`](Self::sessions) writes its own.
-    pub profile: Option<PathBuf>,
     /// Where ONNX Runtime writes the graph as it rewrote it, weights included: the names of a
-    /// [profile](Self::profile)'s nodes are this graph's. Not with TensorRT, whose parts can't be
+    /// [profile](EngineOptions::profile)'s nodes are this graph's. Not with TensorRT, whose parts can't be
     /// written.
     pub optimized_graph: Option<PathBuf>,
     /// A folder for optimised models: ONNX Runtime saves what it makes of a model, and loads that
@@ -52,6 +177,44 @@ pub struct EngineOptions {
     pub device: u32,
     /// What only TensorRT takes.
     pub tensorrt: TensorRtOptions,
+    /// The ONNX Runtime library to load, or the folder that holds it.
+    pub library: Option<PathBuf>,
+}
+
+impl OrtOptions {
+    setters! {
+        sessions: NonZeroUsize,
+        optimization: Optimization,
+        memory_arena: bool,
+        low_memory: bool,
+        optimized_graph: impl Into<Option<PathBuf>>,
+        optimized_models: impl Into<Option<PathBuf>>,
+        device: u32,
+        tensorrt: TensorRtOptions,
+        library: impl Into<Option<PathBuf>>,
+    }
+}
+
+impl Default for OrtOptions {
+    fn default() -> Self {
+        Self {
+            sessions: NonZeroUsize::MIN,
+            optimization: Optimization::default(),
+            memory_arena: true,
+            low_memory: false,
+            optimized_graph: None,
+            optimized_models: None,
+            device: 0,
+            tensorrt: TensorRtOptions::default(),
+            library: None,
+        }
+    }
+}
+
+/// What tract takes.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct TractOptions {
     /// Input shapes for which tract keeps a plan of its own; the least recently used one goes.
     ///
     /// The first run of a shape makes the plan, which takes as long as a few runs, and each plan has a
@@ -59,27 +222,12 @@ pub struct EngineOptions {
     /// size, 128 tokens and one thread of an AMD EPYC, the runs after it took 1.32 times as long as
     /// those of the one plan for all shapes. Measure before use (`nezha bench --tract-plans 1`). With
     /// 0, one plan serves all.
-    pub tract_plans: usize,
-    /// The ONNX Runtime library to load, or the folder that holds it.
-    pub ort_library: Option<PathBuf>,
+    pub plans: usize,
 }
 
-impl Default for EngineOptions {
-    fn default() -> Self {
-        Self {
-            threads: None,
-            sessions: NonZeroUsize::MIN,
-            optimization: Optimization::default(),
-            memory_arena: true,
-            low_memory: false,
-            profile: None,
-            optimized_graph: None,
-            optimized_models: None,
-            device: 0,
-            tensorrt: TensorRtOptions::default(),
-            tract_plans: 0,
-            ort_library: None,
-        }
+impl TractOptions {
+    setters! {
+        plans: usize,
     }
 }
 
@@ -103,7 +251,7 @@ pub enum Optimization {
 /// an input outside it stalls the run for minutes while a new engine is built: give
 /// [`shapes`](Self::shapes) to build one engine for all of them, and
 /// [`engine_cache`](Self::engine_cache) to build it once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TensorRtOptions {
     /// The folder that keeps the engines from one process to the next; made where it is missing.
     pub engine_cache: Option<PathBuf>,
@@ -123,4 +271,55 @@ pub struct AxisRange {
     pub optimal: usize,
     /// The largest size.
     pub max: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_option_that_no_engine_of_the_choice_takes_is_an_error_that_says_what_takes_it() {
+        use EngineKind::{OrtCpu, OrtCuda, Tract};
+        let low_memory = EngineOptions::default().ort(OrtOptions::default().low_memory(true));
+        let second_gpu = EngineOptions::default().ort(OrtOptions::default().device(1));
+        let plans = EngineOptions::default().tract(TractOptions::default().plans(2));
+        for (options, refused, accepted, expected) in [
+            (
+                &low_memory,
+                vec![Tract],
+                vec![OrtCpu, Tract],
+                "tract can't start: option 'ort.low_memory': only ONNX Runtime takes it",
+            ),
+            (
+                &second_gpu,
+                vec![OrtCpu, Tract],
+                vec![OrtCuda],
+                "ort:cpu can't start: option 'ort.device': only ONNX Runtime on a GPU takes it",
+            ),
+            (
+                &plans,
+                vec![OrtCpu],
+                vec![OrtCpu, Tract],
+                "ort:cpu can't start: option 'tract.plans': only tract takes it",
+            ),
+        ] {
+            let error = options.check(&refused).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert!(options.check(&accepted).is_ok(), "{accepted:?}");
+            assert!(
+                options.of(refused[0]).check(&refused).is_ok(),
+                "{refused:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_default_options_suit_every_engine() {
+        for engine in EngineKind::ALL {
+            assert!(
+                EngineOptions::default().check(&[engine]).is_ok(),
+                "{engine}"
+            );
+        }
+    }
 }

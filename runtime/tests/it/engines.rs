@@ -1,10 +1,17 @@
 //! Starting: which engine runs, what was tried before it, and why a named one doesn't start.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use nezha_graphs::proto::ModelProto;
 use nezha_graphs::{DType, error_chain};
-use nezha_runtime::{EngineError, EngineKind, EngineOptions, Session, SessionError};
+use nezha_runtime::{
+    Engine, EngineError, EngineKind, EngineOptions, Model, OrtOptions, Session, SessionError,
+    Tensors,
+};
 
 use crate::tiny;
 
@@ -33,10 +40,8 @@ fn an_engine_says_what_it_is() {
 #[test]
 fn a_list_goes_on_past_a_library_that_is_not_there_and_tells() {
     let file = tiny::save(&tiny::embeddings());
-    let options = EngineOptions {
-        ort_library: Some(PathBuf::from("/nowhere/libonnxruntime.so")),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .ort(OrtOptions::default().library(PathBuf::from("/nowhere/libonnxruntime.so")));
     for choice in ["auto", "ort,tract"] {
         let session = tiny::open(&file, choice, &options);
         assert_eq!(session.engine().kind(), EngineKind::Tract, "{choice}");
@@ -64,10 +69,8 @@ fn a_list_goes_on_past_a_library_that_is_not_there_and_tells() {
 fn a_process_keeps_the_first_onnx_runtime_it_loaded() {
     let file = tiny::save(&tiny::embeddings());
     tiny::load(&file, EngineKind::OrtCpu);
-    let options = EngineOptions {
-        ort_library: Some(PathBuf::from("/nowhere/libonnxruntime.so")),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .ort(OrtOptions::default().library(PathBuf::from("/nowhere/libonnxruntime.so")));
     let result = Session::load(&file.path, &EngineKind::OrtCpu.into(), &options);
     let error = result.err().map(|it| it.to_string()).unwrap_or_default();
     assert!(error.contains("needs a process of its own"), "{error}");
@@ -115,11 +118,9 @@ fn an_output_that_no_node_makes_is_an_error_and_no_panic() {
 #[test]
 fn several_sessions_answer_like_one() {
     let file = tiny::save(&tiny::embeddings());
-    let options = EngineOptions {
-        sessions: 2.try_into().unwrap(),
-        threads: Some(1.try_into().unwrap()),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .threads(NonZeroUsize::new(1))
+        .ort(OrtOptions::default().sessions(2.try_into().unwrap()));
     let session = tiny::open(&file, "ort", &options);
     std::thread::scope(|scope| {
         for id in 0..4_i64 {
@@ -133,4 +134,54 @@ fn several_sessions_answer_like_one() {
             });
         }
     });
+}
+
+/// Answers with its inputs, and counts.
+struct Echo(Arc<AtomicUsize>);
+
+impl Engine for Echo {
+    fn kind(&self) -> EngineKind {
+        EngineKind::Custom("echo")
+    }
+
+    fn description(&self) -> &str {
+        "echo"
+    }
+
+    fn run(&self, inputs: &Tensors, _: Option<Instant>) -> Result<Tensors, EngineError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        // What a session has completed.
+        Ok(inputs.clone())
+    }
+}
+
+#[test]
+fn an_engine_of_the_callers_own_runs_behind_the_checks_of_a_session() {
+    let file = tiny::save(&tiny::embeddings());
+    let runs = Arc::new(AtomicUsize::new(0));
+    let engine = Box::new(Echo(Arc::clone(&runs)));
+    let session = Session::with_engine(&Model::open(&file.path).unwrap(), engine);
+    assert_eq!(session.engine().kind().name(), "echo");
+    let wrong = session.run([("input_ids", ndarray::array![[1.0_f32]].into())]);
+    assert!(
+        matches!(wrong, Err(SessionError::Signature(_))),
+        "{wrong:?}"
+    );
+    let ids = ndarray::array![[1_i64, 2, 3]];
+    let outputs = session.run([("input_ids", ids.into())]).unwrap();
+    let mask = outputs.array::<i64>("attention_mask").unwrap();
+    assert_eq!(*mask, ndarray::array![[1, 1, 1]].into_dyn());
+    assert_eq!(
+        runs.load(Ordering::Relaxed),
+        1,
+        "runs that reached the engine"
+    );
+}
+
+#[test]
+fn a_custom_engine_is_not_started_by_its_name() {
+    let file = tiny::save(&tiny::embeddings());
+    let kind = EngineKind::Custom("echo");
+    let error = tiny::load_error(&file, kind.into()).to_string();
+    assert!(error.contains("echo can't start"), "{error}");
 }

@@ -7,8 +7,8 @@ use ndarray::Array2;
 use nezha_graphs::DType;
 use nezha_graphs::proto::{ModelProto, StringStringEntryProto};
 use nezha_runtime::{
-    AxisRange, EngineError, EngineKind, EngineOptions, Optimization, Session, SessionError,
-    TensorRtOptions, Tensors,
+    AxisRange, EngineError, EngineKind, EngineOptions, Optimization, OrtOptions, Session,
+    SessionError, Tensors, TractOptions,
 };
 
 use crate::tiny;
@@ -43,10 +43,7 @@ pub fn option_error(file: &tiny::OnnxFile, kind: EngineKind, options: &EngineOpt
 #[test]
 fn without_the_memory_arena_the_answers_are_the_same() {
     let file = tiny::save(&tiny::embeddings());
-    let options = EngineOptions {
-        memory_arena: false,
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default().ort(OrtOptions::default().memory_arena(false));
     check(&tiny::open(&file, "ort", &options), (2, 3), "no arena");
 }
 
@@ -60,11 +57,11 @@ fn weights_beside_the_model_answer_the_same_shared_mapped_or_rearranged() {
     let bytes: Vec<u8> = [0; 64].into_iter().chain(numbers).collect();
     std::fs::write(file.path.with_file_name("weights.onnx_data"), bytes).unwrap();
     for (sessions, low_memory) in [(1, false), (3, false), (1, true), (3, true)] {
-        let options = EngineOptions {
-            sessions: sessions.try_into().unwrap(),
-            low_memory,
-            ..EngineOptions::default()
-        };
+        let options = EngineOptions::default().ort(
+            OrtOptions::default()
+                .sessions(sessions.try_into().unwrap())
+                .low_memory(low_memory),
+        );
         let session = tiny::open(&file, "ort", &options);
         let context = format!("{sessions} sessions, low_memory {low_memory}");
         for turn in 0..sessions {
@@ -76,10 +73,8 @@ fn weights_beside_the_model_answer_the_same_shared_mapped_or_rearranged() {
 #[test]
 fn weights_outside_of_the_models_folder_are_not_read_for_a_pool_either() {
     let file = tiny::save(&tiny::external_product("../weights.onnx_data"));
-    let options = EngineOptions {
-        sessions: 2.try_into().unwrap(),
-        ..EngineOptions::default()
-    };
+    let options =
+        EngineOptions::default().ort(OrtOptions::default().sessions(2.try_into().unwrap()));
     let loaded = Session::load(&file.path, &EngineKind::OrtCpu.into(), &options);
     assert!(loaded.is_err(), "a pool read weights outside of the folder");
 }
@@ -94,11 +89,11 @@ fn an_optimised_model_is_saved_once_for_each_content_and_level_and_answers_alike
     let cache = tempfile::tempdir().unwrap();
     let folder = cache.path().join("optimized");
     let load = |model: &ModelProto, optimization| {
-        let options = EngineOptions {
-            optimized_models: Some(folder.clone()),
-            optimization,
-            ..EngineOptions::default()
-        };
+        let options = EngineOptions::default().ort(
+            OrtOptions::default()
+                .optimized_models(folder.clone())
+                .optimization(optimization),
+        );
         let session = tiny::open(&tiny::save(model), "ort", &options);
         check(&session, (2, 3), "optimised");
         files(&folder).len()
@@ -116,10 +111,8 @@ fn an_optimised_model_is_saved_once_for_each_content_and_level_and_answers_alike
 fn a_saved_model_is_what_is_loaded_the_next_time() {
     let file = tiny::save(&tiny::embeddings());
     let folder = tempfile::tempdir().unwrap();
-    let options = EngineOptions {
-        optimized_models: Some(folder.path().to_owned()),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .ort(OrtOptions::default().optimized_models(folder.path().to_owned()));
     tiny::open(&file, "ort", &options);
     let saved = files(folder.path()).remove(0);
     std::fs::write(&saved, "broken").unwrap();
@@ -137,10 +130,8 @@ fn a_saved_model_is_what_is_loaded_the_next_time() {
 #[test]
 fn optimised_models_are_refused_where_the_copy_would_not_be_sound() {
     let folder = tempfile::tempdir().unwrap();
-    let options = EngineOptions {
-        optimized_models: Some(folder.path().to_owned()),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .ort(OrtOptions::default().optimized_models(folder.path().to_owned()));
     let mut model = tiny::embeddings();
     let words = &mut model.graph.as_mut().unwrap().initializer[0];
     let file = tiny::save(&{
@@ -168,13 +159,8 @@ fn shapes_for_tensorrt_are_checked_against_the_model_before_anything_is_built() 
         optimal: 8,
         max: 32,
     };
-    let options = EngineOptions {
-        tensorrt: TensorRtOptions {
-            shapes: [("batch_size".to_owned(), range)].into(),
-            ..TensorRtOptions::default()
-        },
-        ..EngineOptions::default()
-    };
+    let mut options = EngineOptions::default();
+    options.ort.tensorrt.shapes = [("batch_size".to_owned(), range)].into();
     let error = option_error(&file, EngineKind::OrtTensorRt, &options);
     assert!(
         error.contains("axis 'sequence_length' has no range"),
@@ -188,10 +174,7 @@ fn a_device_computes_or_is_an_error_and_never_the_cpu_in_its_name() {
     let file = tiny::save(&tiny::embeddings());
     for kind in [EngineKind::OrtCuda, EngineKind::OrtTensorRt] {
         let folder = tempfile::tempdir().unwrap();
-        let options = EngineOptions {
-            profile: Some(folder.path().join("profile")),
-            ..EngineOptions::default()
-        };
+        let options = EngineOptions::default().profile(folder.path().join("profile"));
         match Session::load(&file.path, &kind.into(), &options) {
             Ok(session) => {
                 check(&session, (2, 3), kind.name());
@@ -229,10 +212,7 @@ fn a_device_computes_or_is_an_error_and_never_the_cpu_in_its_name() {
 #[test]
 fn plans_of_tract_for_one_shape_answer_like_the_one_for_all() {
     let file = tiny::save(&tiny::embeddings());
-    let options = EngineOptions {
-        tract_plans: 2,
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default().tract(TractOptions::default().plans(2));
     let session = tiny::open(&file, "tract", &options);
     std::thread::scope(|scope| {
         for _ in 0..3 {

@@ -1,9 +1,12 @@
 //! Profiles: what each engine records of its runs.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use nezha_graphs::proto::ModelProto;
-use nezha_runtime::{EngineError, EngineKind, EngineOptions, Optimization, Profile, Session};
+use nezha_runtime::{
+    EngineError, EngineKind, EngineOptions, Optimization, OrtOptions, Profile, Session,
+};
 use prost::Message;
 use tempfile::TempDir;
 
@@ -14,10 +17,7 @@ use crate::tiny;
 fn profiled(engine: &str) -> (Session, Profile, TempDir) {
     let file = tiny::save(&tiny::embeddings());
     let folder = tempfile::tempdir().unwrap();
-    let options = EngineOptions {
-        profile: Some(folder.path().join("profile")),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default().profile(folder.path().join("profile"));
     let session = tiny::open(&file, engine, &options);
     check(&session, (2, 3), "profiled");
     let profile = session.end_profiling().unwrap();
@@ -59,12 +59,13 @@ fn a_profile_tells_what_computed_which_node_in_which_run_and_for_how_long() {
 fn sessions_of_a_pool_write_a_profile_each_and_tell_one() {
     let file = tiny::save(&tiny::embeddings());
     let folder = tempfile::tempdir().unwrap();
-    let options = EngineOptions {
-        profile: Some(folder.path().join("profile")),
-        optimization: Optimization::None,
-        sessions: 2.try_into().unwrap(),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .profile(folder.path().join("profile"))
+        .ort(
+            OrtOptions::default()
+                .optimization(Optimization::None)
+                .sessions(2.try_into().unwrap()),
+        );
     let session = tiny::open(&file, "ort", &options);
     check(&session, (2, 3), "profiled");
     let profile = session.end_profiling().unwrap();
@@ -104,11 +105,9 @@ fn the_graph_that_onnx_runtime_makes_of_a_model_has_the_names_of_its_profile() {
     let file = tiny::save(&tiny::embeddings());
     let folder = tempfile::tempdir().unwrap();
     let graph = folder.path().join("optimized.onnx");
-    let options = EngineOptions {
-        profile: Some(folder.path().join("profile")),
-        optimized_graph: Some(graph.clone()),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default()
+        .profile(folder.path().join("profile"))
+        .ort(OrtOptions::default().optimized_graph(graph.clone()));
     let session = tiny::open(&file, "ort", &options);
     check(&session, (2, 3), "written");
     let bytes = std::fs::read(&graph).unwrap();
@@ -126,10 +125,7 @@ fn the_graph_that_onnx_runtime_makes_of_a_model_has_the_names_of_its_profile() {
 #[test]
 fn a_profile_that_can_not_be_written_is_an_error() {
     let file = tiny::save(&tiny::embeddings());
-    let options = EngineOptions {
-        profile: Some("/nowhere/profile".into()),
-        ..EngineOptions::default()
-    };
+    let options = EngineOptions::default().profile(PathBuf::from("/nowhere/profile"));
     for kind in [EngineKind::OrtCpu, EngineKind::Tract] {
         let error = option_error(&file, kind, &options);
         assert!(error.contains("option 'profile': /nowhere"), "{error}");

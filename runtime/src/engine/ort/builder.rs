@@ -8,7 +8,8 @@ use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::tensorrt;
-use crate::{EngineError, EngineKind, EngineOptions, Optimization};
+use crate::engine::kind::OrtDevice;
+use crate::{EngineError, EngineOptions, Optimization};
 
 /// Optimizers of ONNX Runtime's that make a graph slower on the CPU. Its SkipLayerNormalization takes
 /// 2.5 times as long there as the Add and the LayerNormalization that it stands for, 3 to 5 % of a run;
@@ -18,7 +19,7 @@ const SLOWER_ON_CPU: &str = "SkipLayerNormFusion;BiasGeluFusion";
 /// What sessions of one model have in common.
 pub(super) struct Settings<'a> {
     pub(super) environment: &'a Environment,
-    pub(super) engine: EngineKind,
+    pub(super) device: OrtDevice,
     pub(super) options: &'a EngineOptions,
     pub(super) signature: &'a Signature,
 }
@@ -37,7 +38,7 @@ impl Settings<'_> {
         builder
             .commit_from_file(model)
             .map_err(|error| EngineError::Load {
-                engine: self.engine,
+                engine: self.device.kind(),
                 path: model.to_path_buf(),
                 reason: error.to_string(),
             })
@@ -45,22 +46,26 @@ impl Settings<'_> {
 
     pub(super) fn failed(&self, error: &ort::Error) -> EngineError {
         EngineError::Start {
-            engine: self.engine,
+            engine: self.device.kind(),
             reason: error.to_string(),
         }
     }
 
     fn builder(&self) -> ort::Result<SessionBuilder> {
         let threads = self.options.threads.map_or(0, NonZeroUsize::get);
-        let prepacking_off = if self.options.low_memory { "1" } else { "0" };
-        let without = match self.engine {
-            EngineKind::OrtCpu => SLOWER_ON_CPU,
-            _ => "",
+        let prepacking_off = if self.options.ort.low_memory {
+            "1"
+        } else {
+            "0"
+        };
+        let without = match self.device {
+            OrtDevice::Cpu => SLOWER_ON_CPU,
+            OrtDevice::Cuda | OrtDevice::TensorRt => "",
         };
         Ok(Session::builder(self.environment)?
             .with_config_entry("session.disable_prepacking", prepacking_off)?
             .with_config_entry("optimization.disable_specified_optimizers", without)?
-            .with_optimization_level(level(self.options.optimization))?
+            .with_optimization_level(level(self.options.ort.optimization))?
             .with_intra_threads(threads)?
             .with_config_entry("session.x64quantprecision", quant_precision())?)
     }
@@ -77,16 +82,16 @@ impl Settings<'_> {
 
     /// The execution providers to register, the preferred one first; the CPU is always there.
     fn providers(&self) -> Result<Vec<ExecutionProviderDispatch>, EngineError> {
-        let device = i32::try_from(self.options.device);
-        let device = device.map_err(|_| self.option("device", "there is no such GPU"))?;
+        let device = i32::try_from(self.options.ort.device);
+        let device = device.map_err(|_| self.option("ort.device", "there is no such GPU"))?;
         let cuda = || CUDA::default().with_device_id(device).build();
-        let cpu = CPU::default().with_arena_allocator(self.options.memory_arena);
-        Ok(match self.engine {
-            EngineKind::OrtCpu | EngineKind::Tract => vec![cpu.build()],
-            EngineKind::OrtCuda => vec![cuda(), cpu.build()],
-            EngineKind::OrtTensorRt => {
-                let tensorrt = tensorrt::provider(&self.options.tensorrt, self.signature)
-                    .map_err(|reason| self.option("tensorrt", &reason))?;
+        let cpu = CPU::default().with_arena_allocator(self.options.ort.memory_arena);
+        Ok(match self.device {
+            OrtDevice::Cpu => vec![cpu.build()],
+            OrtDevice::Cuda => vec![cuda(), cpu.build()],
+            OrtDevice::TensorRt => {
+                let tensorrt = tensorrt::provider(&self.options.ort.tensorrt, self.signature)
+                    .map_err(|reason| self.option("ort.tensorrt", &reason))?;
                 vec![tensorrt.with_device_id(device).build(), cuda(), cpu.build()]
             }
         })
@@ -104,7 +109,7 @@ impl Settings<'_> {
 
     pub(super) fn option(&self, option: &'static str, reason: &str) -> EngineError {
         EngineError::Option {
-            engine: self.engine,
+            engine: self.device.kind(),
             option,
             reason: reason.to_owned(),
         }
@@ -116,7 +121,7 @@ impl Settings<'_> {
             false => "`nezha doctor` lists the libraries that are missing",
         };
         EngineError::Provider {
-            engine: self.engine,
+            engine: self.device.kind(),
             provider,
             reason: readable(error).to_owned(),
             remedy,

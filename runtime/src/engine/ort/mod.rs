@@ -26,6 +26,7 @@ use self::builder::Settings;
 use self::environment::environment;
 pub(crate) use self::environment::execution_providers;
 use self::shared::SharedWeights;
+use super::kind::OrtDevice;
 use super::pool::Pool;
 use super::profile::Profile;
 use super::{Engine, EngineError, EngineKind, EngineOptions, KeepOutputs, Residents, trace};
@@ -34,9 +35,9 @@ use crate::{Model, Tensor, Tensors};
 
 /// A model in ONNX Runtime.
 pub(super) struct OrtEngine {
-    kind: EngineKind,
-    /// The GPU.
-    device: u32,
+    device: OrtDevice,
+    /// Which of several GPUs.
+    gpu: u32,
     description: String,
     outputs: Vec<Port>,
     /// `run` of a session is not thread-safe, whatever ONNX Runtime says: see the `ort` crate.
@@ -47,25 +48,25 @@ pub(super) struct OrtEngine {
 impl OrtEngine {
     pub(super) fn load(
         model: &Model,
-        kind: EngineKind,
+        device: OrtDevice,
         options: &EngineOptions,
     ) -> Result<Self, EngineError> {
-        let (environment, library) = environment(kind, options.ort_library.as_deref())?;
+        let (environment, library) = environment(device.kind(), options.ort.library.as_deref())?;
         let settings = Settings {
             environment: &environment,
-            engine: kind,
+            device,
             options,
             signature: model.signature(),
         };
         if let Some(profile) = &options.profile {
             settings.check_profile(profile)?;
         }
-        let optimized = options.optimized_models.as_deref();
+        let optimized = options.ort.optimized_models.as_deref();
         let optimized = optimized
             .map(|folder| optimized::optimized(&settings, model, &library.version, folder))
             .transpose()?;
-        let several = options.sessions.get() > 1;
-        let shared = (several && optimized.is_none() && !options.low_memory)
+        let several = options.ort.sessions.get() > 1;
+        let shared = (several && optimized.is_none() && !options.ort.low_memory)
             .then(|| SharedWeights::of(model))
             .transpose()
             .map_err(|error| settings.failed(&error))?;
@@ -78,7 +79,7 @@ impl OrtEngine {
                 if let Some(shared) = &shared {
                     builder = shared.give_to(builder)?;
                 }
-                if let Some(graph) = options.optimized_graph.as_ref().filter(|_| index == 0) {
+                if let Some(graph) = options.ort.optimized_graph.as_ref().filter(|_| index == 0) {
                     builder = builder.with_optimized_model_path(graph)?;
                 }
                 match &options.profile {
@@ -87,11 +88,15 @@ impl OrtEngine {
                 }
             })
         };
-        let sessions: Result<Vec<_>, _> = (0..options.sessions.get()).map(open).collect();
+        let sessions: Result<Vec<_>, _> = (0..options.ort.sessions.get()).map(open).collect();
         Ok(Self {
-            kind,
-            device: options.device,
-            description: format!("ONNX Runtime {} ({})", library.version, device(kind)),
+            device,
+            gpu: options.ort.device,
+            description: format!(
+                "ONNX Runtime {} ({})",
+                library.version,
+                device.kind().spec().device
+            ),
             outputs: model.signature().outputs.clone(),
             sessions: Pool::new(sessions?),
             profiling: Mutex::new(options.profile.is_some()),
@@ -136,18 +141,20 @@ impl OrtEngine {
 
     fn failed(&self, error: &impl ToString) -> EngineError {
         EngineError::Run {
-            engine: self.kind,
+            engine: self.device.kind(),
             reason: error.to_string(),
         }
     }
 
     fn late(&self) -> EngineError {
-        EngineError::DeadlineExceeded { engine: self.kind }
+        EngineError::DeadlineExceeded {
+            engine: self.device.kind(),
+        }
     }
 
     fn unexpected(&self, port: &Port, found: Option<&DynValue>) -> EngineError {
         EngineError::Output {
-            engine: self.kind,
+            engine: self.device.kind(),
             name: port.name.clone(),
             expected: port.dtype,
             found: found.map_or("nothing".to_owned(), |value| value.dtype().to_string()),
@@ -161,7 +168,7 @@ impl OrtEngine {
         let events =
             text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
         let events = events.map_err(|reason| EngineError::Profile {
-            engine: self.kind,
+            engine: self.device.kind(),
             path: file.clone(),
             reason,
         })?;
@@ -174,7 +181,7 @@ impl OrtEngine {
 
 impl Engine for OrtEngine {
     fn kind(&self) -> EngineKind {
-        self.kind
+        self.device.kind()
     }
 
     fn description(&self) -> &str {
@@ -201,7 +208,9 @@ impl Engine for OrtEngine {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         if !std::mem::take(&mut *profiling) {
-            return Err(EngineError::NotProfiled { engine: self.kind });
+            return Err(EngineError::NotProfiled {
+                engine: self.device.kind(),
+            });
         }
         let finished = self.sessions.with_each(Session::end_profiling);
         let profiles = finished.into_iter().map(|it| self.profile(it));
@@ -250,14 +259,6 @@ fn numbered(profile: &Path, session: usize) -> PathBuf {
         name.push(format!("-{session}"));
     }
     name.into()
-}
-
-fn device(kind: EngineKind) -> &'static str {
-    match kind {
-        EngineKind::OrtCuda => "CUDA",
-        EngineKind::OrtTensorRt => "TensorRT",
-        EngineKind::OrtCpu | EngineKind::Tract => "CPU",
-    }
 }
 
 /// A view of a tensor.

@@ -7,7 +7,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::builder::Settings;
 use crate::doctor::Cpu;
-use crate::{EngineError, EngineKind, Model, native};
+use crate::engine::kind::OrtDevice;
+use crate::{EngineError, Model, native};
 
 /// The optimised form of a model in the cache; ONNX Runtime makes it where it is missing.
 pub(super) fn optimized(
@@ -16,10 +17,10 @@ pub(super) fn optimized(
     version: &str,
     folder: &Path,
 ) -> Result<PathBuf, EngineError> {
-    let refused = |reason: &str| settings.option("optimized_models", reason);
-    if settings.engine == EngineKind::OrtTensorRt {
+    let refused = |reason: &str| settings.option("ort.optimized_models", reason);
+    if settings.device == OrtDevice::TensorRt {
         return Err(refused(
-            "TensorRT keeps engines instead: expected tensorrt.engine_cache",
+            "TensorRT keeps engines instead: expected ort.tensorrt.engine_cache",
         ));
     }
     let graph = model.proto().graph.iter();
@@ -57,8 +58,8 @@ pub(super) fn optimized(
 fn conditions(settings: &Settings, version: &str) -> String {
     format!(
         "{version} {} {:?} {:?}",
-        settings.engine,
-        settings.options.optimization,
+        settings.device.kind(),
+        settings.options.ort.optimization,
         Cpu::examine()
     )
 }

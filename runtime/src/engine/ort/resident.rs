@@ -9,7 +9,8 @@ use ort::session::Session;
 use ort::value::{DynValue, Tensor as OrtTensor, TensorValueType};
 
 use super::{OrtEngine, tensor};
-use crate::engine::{EngineError, EngineKind, Resident, Residents};
+use crate::engine::kind::OrtDevice;
+use crate::engine::{EngineError, Resident, Residents};
 use crate::tensor::with_array;
 use crate::{Tensor, Tensors};
 
@@ -18,7 +19,7 @@ struct OnDevice {
     value: DynValue,
     port: Port,
     shape: Vec<usize>,
-    engine: EngineKind,
+    device: OrtDevice,
 }
 
 impl Resident for OnDevice {
@@ -31,20 +32,20 @@ impl Resident for OnDevice {
     }
 
     fn to_host(&self) -> Result<Tensor, EngineError> {
-        let found = match self.engine {
-            EngineKind::OrtCpu => tensor(&self.value, &self.port),
-            _ => {
+        let found = match self.device {
+            OrtDevice::Cpu => tensor(&self.value, &self.port),
+            OrtDevice::Cuda | OrtDevice::TensorRt => {
                 let on_device = self.value.view().downcast::<TensorValueType<f32>>();
                 let copied = on_device.and_then(|it| it.to(AllocationDevice::CPU, 0));
                 let copied = copied.map_err(|error| EngineError::Run {
-                    engine: self.engine,
+                    engine: self.device.kind(),
                     reason: error.to_string(),
                 })?;
                 tensor(&copied.into_dyn(), &self.port)
             }
         };
         found.ok_or_else(|| EngineError::Output {
-            engine: self.engine,
+            engine: self.device.kind(),
             name: self.port.name.clone(),
             expected: self.port.dtype,
             found: self.value.dtype().to_string(),
@@ -104,8 +105,8 @@ impl OrtEngine {
                 binding.bind_input(name, &it.value)?;
             }
         }
-        let host = memory(EngineKind::OrtCpu, 0)?;
-        let device = memory(self.kind, self.device)?;
+        let host = memory(OrtDevice::Cpu, 0)?;
+        let device = memory(self.device, self.gpu)?;
         for port in &self.outputs {
             let place = if keep(&port.name).is_some() {
                 &device
@@ -127,17 +128,17 @@ impl OrtEngine {
             value,
             port: port.clone(),
             shape,
-            engine: self.kind,
+            device: self.device,
         })
     }
 }
 
-/// The memory that an engine computes in.
-fn memory(engine: EngineKind, device: u32) -> ort::Result<MemoryInfo<'static>> {
-    let (place, device) = match engine {
-        EngineKind::OrtCuda | EngineKind::OrtTensorRt => (AllocationDevice::CUDA, device),
-        EngineKind::OrtCpu | EngineKind::Tract => (AllocationDevice::CPU, 0),
+/// The memory that a device computes in.
+fn memory(device: OrtDevice, gpu: u32) -> ort::Result<MemoryInfo<'static>> {
+    let (place, index) = match device {
+        OrtDevice::Cuda | OrtDevice::TensorRt => (AllocationDevice::CUDA, gpu),
+        OrtDevice::Cpu => (AllocationDevice::CPU, 0),
     };
-    let device = i32::try_from(device).unwrap_or(i32::MAX);
-    MemoryInfo::new(place, device, AllocatorType::Device, MemoryType::Default)
+    let index = i32::try_from(index).unwrap_or(i32::MAX);
+    MemoryInfo::new(place, index, AllocatorType::Device, MemoryType::Default)
 }

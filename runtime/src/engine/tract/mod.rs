@@ -63,9 +63,9 @@ impl TractEngine {
         })?;
         let loaded = caught(|| {
             let (graph, inputs) = graph(model)?;
-            let shaped = (options.tract_plans > 0).then(|| Shaped {
+            let shaped = (options.tract.plans > 0).then(|| Shaped {
                 graph: graph.clone(),
-                plans: Recent::new(options.tract_plans),
+                plans: Recent::new(options.tract.plans),
             });
             Ok((optimized(graph)?, shaped, inputs))
         });
@@ -79,7 +79,7 @@ impl TractEngine {
             shaped,
             executor,
             recorder,
-            description: match options.tract_plans {
+            description: match options.tract.plans {
                 0 => format!("tract {VERSION} (CPU)"),
                 plans => format!("tract {VERSION} (CPU, plans for {plans} shapes)"),
             },

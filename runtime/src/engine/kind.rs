@@ -1,0 +1,349 @@
+//! What an engine is: one row of [`TABLE`] each. Everything that depends on the engine is asked of its
+//! row; only the engines' own code knows more.
+
+use std::fmt;
+use std::str::FromStr;
+
+use nezha_graphs::Precision;
+use serde::{Serialize, Serializer};
+
+/// An engine, and the device it runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineKind {
+    /// ONNX Runtime on the CPU.
+    OrtCpu,
+    /// ONNX Runtime with the CUDA execution provider.
+    OrtCuda,
+    /// ONNX Runtime with the TensorRT execution provider, CUDA for what TensorRT can't run.
+    OrtTensorRt,
+    /// tract, on the CPU; pure Rust.
+    Tract,
+    /// A caller's own engine, by its name: see [`Session::with_engine`](crate::Session::with_engine).
+    Custom(&'static str),
+}
+
+/// What an engine is.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EngineSpec {
+    /// The engine.
+    pub kind: EngineKind,
+    /// Its name on the command line, such as `ort:cpu`.
+    pub name: &'static str,
+    /// A shorter name that stands for it.
+    pub short_name: Option<&'static str>,
+    /// Whose code computes.
+    pub family: Family,
+    /// What its profiles say computes a node.
+    pub provider: &'static str,
+    /// The device, for people.
+    pub device: &'static str,
+    /// How far its answers may be off.
+    pub tolerances: Tolerances,
+    /// What to do where it doesn't start and no error knows better.
+    pub remedy: &'static str,
+    /// What not every engine can do.
+    pub capabilities: Capabilities,
+    pub(crate) place: Place,
+}
+
+/// Whose code an engine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Family {
+    /// ONNX Runtime.
+    OnnxRuntime,
+    /// tract.
+    Tract,
+    /// A caller's.
+    Custom,
+}
+
+/// How far an engine's answers may be off, as a share of the largest magnitude of an output.
+///
+/// In float32 these are some times the worst that was measured on the CPU; GPUs multiply in TF32 where
+/// nobody forbids it: 10 bits of mantissa. The reference has the checkpoint's weights, so in fewer bits
+/// the answers are off by what rounding the weights costs, on small random models up to 1.1e-2 in half
+/// precision, 0.24 in int8, 0.12 in q8 and 0.9 in q4. There the comparison of the weights is what is
+/// exact, and that of the answers finds gross faults.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Tolerances {
+    /// Of models in float32.
+    pub fp32: f64,
+    /// Of models whose weights have 16 bits.
+    pub half: f64,
+    /// Of models whose weights have 8 bits.
+    pub eight_bits: f64,
+    /// Of models whose weights have 4 bits.
+    pub four_bits: f64,
+}
+
+impl Tolerances {
+    /// That of models of this precision.
+    pub fn of(self, precision: Precision) -> f64 {
+        match precision {
+            Precision::Fp32 => self.fp32,
+            Precision::Fp16Storage | Precision::Fp16 => self.half,
+            Precision::Int8 | Precision::Q8 => self.eight_bits,
+            Precision::Q4 => self.four_bits,
+        }
+    }
+
+    /// Those of an engine that computes models in float32 this exactly.
+    const fn of_fp32(fp32: f64) -> Self {
+        Self {
+            fp32,
+            half: 2e-2,
+            eight_bits: 0.3,
+            four_bits: 1.0,
+        }
+    }
+}
+
+/// What not every engine can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// Whether it can write the graph as it rewrote it:
+    /// [`OrtOptions::optimized_graph`](super::OrtOptions::optimized_graph).
+    pub writes_graph: bool,
+    /// Whether several execution providers may share a model's nodes.
+    pub has_providers: bool,
+}
+
+/// Where a family computes: what only its own code tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Ort(OrtDevice),
+    Tract,
+    Custom,
+}
+
+/// The devices of ONNX Runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrtDevice {
+    Cpu,
+    Cuda,
+    TensorRt,
+}
+
+#[cfg(feature = "ort")]
+impl OrtDevice {
+    pub(crate) fn kind(self) -> EngineKind {
+        match self {
+            OrtDevice::Cpu => EngineKind::OrtCpu,
+            OrtDevice::Cuda => EngineKind::OrtCuda,
+            OrtDevice::TensorRt => EngineKind::OrtTensorRt,
+        }
+    }
+}
+
+const NVIDIA: &str = "`nvidia-smi` tells whether the driver sees a GPU";
+
+/// All engines.
+const TABLE: [EngineSpec; 4] = [
+    EngineSpec {
+        kind: EngineKind::OrtCpu,
+        name: "ort:cpu",
+        short_name: Some("ort"),
+        family: Family::OnnxRuntime,
+        provider: "CPUExecutionProvider",
+        device: "CPU",
+        tolerances: Tolerances::of_fp32(1e-5),
+        remedy: "`nezha setup` installs an ONNX Runtime that is known to run",
+        capabilities: Capabilities {
+            writes_graph: true,
+            has_providers: true,
+        },
+        place: Place::Ort(OrtDevice::Cpu),
+    },
+    EngineSpec {
+        kind: EngineKind::OrtCuda,
+        name: "ort:cuda",
+        short_name: None,
+        family: Family::OnnxRuntime,
+        provider: "CUDAExecutionProvider",
+        device: "CUDA",
+        tolerances: Tolerances::of_fp32(5e-3),
+        remedy: NVIDIA,
+        capabilities: Capabilities {
+            writes_graph: true,
+            has_providers: true,
+        },
+        place: Place::Ort(OrtDevice::Cuda),
+    },
+    EngineSpec {
+        kind: EngineKind::OrtTensorRt,
+        name: "ort:tensorrt",
+        short_name: None,
+        family: Family::OnnxRuntime,
+        provider: "TensorrtExecutionProvider",
+        device: "TensorRT",
+        tolerances: Tolerances::of_fp32(5e-3),
+        remedy: NVIDIA,
+        // The parts that TensorRT computes can't be written.
+        capabilities: Capabilities {
+            writes_graph: false,
+            has_providers: true,
+        },
+        place: Place::Ort(OrtDevice::TensorRt),
+    },
+    EngineSpec {
+        kind: EngineKind::Tract,
+        name: "tract",
+        short_name: None,
+        family: Family::Tract,
+        provider: "tract",
+        device: "CPU",
+        tolerances: Tolerances::of_fp32(1e-4),
+        remedy: "run another engine",
+        capabilities: Capabilities {
+            writes_graph: false,
+            has_providers: false,
+        },
+        place: Place::Tract,
+    },
+];
+
+/// Any engine that a caller brings.
+static CUSTOM: EngineSpec = EngineSpec {
+    kind: EngineKind::Custom(""),
+    name: "",
+    short_name: None,
+    family: Family::Custom,
+    provider: "",
+    device: "",
+    tolerances: Tolerances::of_fp32(1e-4),
+    remedy: "start it by `Session::with_engine`",
+    capabilities: Capabilities {
+        writes_graph: false,
+        has_providers: false,
+    },
+    place: Place::Custom,
+};
+
+impl EngineKind {
+    /// All engines of this crate.
+    pub const ALL: [EngineKind; TABLE.len()] = {
+        let mut kinds = [EngineKind::Tract; TABLE.len()];
+        let mut index = 0;
+        while index < kinds.len() {
+            kinds[index] = TABLE[index].kind;
+            index += 1;
+        }
+        kinds
+    };
+
+    /// What it is; one row for all [custom](EngineKind::Custom) ones.
+    pub fn spec(self) -> &'static EngineSpec {
+        static ROWS: [EngineSpec; TABLE.len()] = TABLE;
+        ROWS.iter().find(|it| it.kind == self).unwrap_or(&CUSTOM)
+    }
+
+    /// The name on the command line, or the one that a caller gave.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Custom(name) => name,
+            _ => self.spec().name,
+        }
+    }
+
+    /// ONNX Runtime's name for what computes; other engines have no execution providers.
+    pub fn execution_provider(self) -> Option<&'static str> {
+        let spec = self.spec();
+        spec.capabilities.has_providers.then_some(spec.provider)
+    }
+
+    /// The names of all engines of this crate, with what the short ones stand for.
+    ///
+    /// ```
+    /// use nezha_runtime::EngineKind;
+    ///
+    /// assert!(EngineKind::names().starts_with("ort (= ort:cpu), ort:cuda, "));
+    /// ```
+    pub fn names() -> String {
+        let name = |kind: EngineKind| {
+            let spec = kind.spec();
+            match spec.short_name {
+                Some(short) => format!("{short} (= {})", spec.name),
+                None => spec.name.to_owned(),
+            }
+        };
+        Self::ALL.map(name).join(", ")
+    }
+}
+
+impl Serialize for EngineKind {
+    /// Its name.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl fmt::Display for EngineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no engine's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "unknown engine '{0}': expected auto, {known}, or a comma list of engines, tried in order",
+    known = EngineKind::names()
+)]
+pub struct UnknownEngine(
+    /// The name that was given.
+    pub String,
+);
+
+impl FromStr for EngineKind {
+    type Err = UnknownEngine;
+
+    /// Reads a name, or a short one: `ort` stands for `ort:cpu`.
+    fn from_str(name: &str) -> Result<Self, UnknownEngine> {
+        let is = |kind: &EngineKind| {
+            let spec = kind.spec();
+            spec.name == name || spec.short_name == Some(name)
+        };
+        let known = Self::ALL.into_iter().find(is);
+        known.ok_or_else(|| UnknownEngine(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_engine_has_a_row_of_its_own_and_reads_what_it_writes() {
+        for kind in EngineKind::ALL {
+            assert_eq!(kind.spec().kind, kind);
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+            if let Some(short) = kind.spec().short_name {
+                assert_eq!(short.parse(), Ok(kind));
+            }
+        }
+    }
+
+    #[test]
+    fn a_custom_engine_has_its_callers_name_and_is_never_read_from_one() {
+        let custom = EngineKind::Custom("mine");
+        assert_eq!(custom.to_string(), "mine");
+        assert_eq!(custom.spec().family, Family::Custom);
+        assert_eq!(
+            "mine".parse::<EngineKind>(),
+            Err(UnknownEngine("mine".into()))
+        );
+    }
+
+    #[test]
+    fn an_unknown_engine_is_told_all_names_of_the_table() {
+        let text = UnknownEngine("onnx".to_owned()).to_string();
+        for kind in EngineKind::ALL {
+            assert!(text.contains(kind.name()), "no {kind} in '{text}'");
+        }
+    }
+}
