@@ -6,6 +6,7 @@ use anyhow::Result;
 use nezha_hub::{Hub, ModelId};
 
 use crate::export::progress::Progress;
+use crate::output;
 
 /// Endings of names that are meant as files, whether they are there or not.
 const FILES: [&str; 9] = [
@@ -26,13 +27,17 @@ pub fn checkpoint(given: &Path) -> Result<PathBuf> {
     let Some(model) = model(given) else {
         return Ok(given.to_owned());
     };
-    eprintln!("note: no file or folder '{model}' is here: it is looked for on the hub");
+    output::note(format_args!(
+        "note: no file or folder '{model}' is here: it is looked for on the hub"
+    ));
     let mut bar = Progress::new();
     let fetched = Hub::from_env()?.fetch(&model, &mut |it| bar.show(it.done, it.total));
     bar.clear();
     let snapshot = fetched?;
     if let Some(reason) = &snapshot.unreachable {
-        eprintln!("note: {reason}; taken from the cache, as it was when it was downloaded");
+        output::note(format_args!(
+            "note: {reason}; taken from the cache, as it was when it was downloaded"
+        ));
     }
     Ok(snapshot.folder)
 }

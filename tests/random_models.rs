@@ -7,6 +7,10 @@
 //! Now and then a LayerNorm of few numbers makes much of the last bits of numbers that are nearly
 //! equal. What that does to an answer is measured in the reference, and allowed to the engines up to
 //! [`MOST`]; models that make more of them say nothing about an engine and are passed over.
+#![allow(
+    clippy::print_stdout,
+    reason = "--nocapture shows how many models were passed over"
+)]
 
 use std::cell::Cell;
 use std::collections::HashMap;

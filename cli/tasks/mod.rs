@@ -22,7 +22,7 @@ use nezha_runtime::task::Task;
 use serde_json::Value;
 
 use crate::engine::{EngineArgs, announce};
-use crate::output::is_unread;
+use crate::output::{is_unread, note as note_line};
 use input::Item;
 use output::Output;
 
@@ -99,7 +99,7 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> 
     let pipeline = pipeline.with_options(options)?;
     announce(pipeline.session());
     for note in pipeline.notes() {
-        eprintln!("note: {note}");
+        note_line(format_args!("note: {note}"));
     }
 
     let items = input::items(&args.text, args.file.as_deref(), manner.arguments)?;

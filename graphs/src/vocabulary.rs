@@ -127,7 +127,9 @@ mod tests {
         for text in ["[PAD]\na\nb\n", "[PAD]\r\na\r\nb", "[PAD]\ra\rb\r"] {
             assert_eq!(tokens(text), expected, "{text:?}");
         }
-        for separator in "\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{1f}\u{85}\u{a0}\u{2028}\u{2029}\u{3000} \t".chars() {
+        for separator in
+            "\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{1f}\u{85}\u{a0}\u{2028}\u{2029}\u{3000} \t".chars()
+        {
             let (alone, piece) = (separator.to_string(), format!("##{separator}"));
             let text = format!("[PAD]\n{alone}\n{piece}\nz{separator}\n");
             let expected = numbered(&["[PAD]", &alone, &piece, &format!("z{separator}")]);

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run --release --example own_engine -p nezha-runtime -- model.onnx
 //! ```
+#![allow(clippy::print_stdout, reason = "an example prints its answers")]
 
 use std::collections::HashMap;
 use std::error::Error;

@@ -9,6 +9,7 @@ use nezha_exporter::{ExportOptions, Heads, export};
 use nezha_graphs::{Head, Precision};
 use nezha_runtime::task::Task;
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Pipeline};
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use testkit::{fixture_folder, repository};
 
@@ -17,13 +18,17 @@ pub fn fixture(name: &str) -> PathBuf {
     fixture_folder("text").join(name)
 }
 
-/// The content of a JSON file of `tests/fixtures/text`, a list.
-pub fn json(name: &str) -> Vec<serde_json::Value> {
+/// The content of a JSON file of `tests/fixtures/text`.
+pub fn document<T: DeserializeOwned>(name: &str) -> T {
     let path = fixture(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    let list: Vec<_> =
-        serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-    assert!(!list.is_empty(), "{}: nothing in it", path.display());
+    serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The content of a JSON file of `tests/fixtures/text`, a list.
+pub fn json(name: &str) -> Vec<serde_json::Value> {
+    let list: Vec<_> = document(name);
+    assert!(!list.is_empty(), "{name}: nothing in it");
     list
 }
 

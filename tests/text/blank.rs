@@ -11,12 +11,13 @@ use nezha_runtime::task::{
 };
 use nezha_runtime::{EngineKind, Pipeline, Tensors};
 use serde_json::{Value, json};
+use testkit::engines::{ENGINES, Engine};
 
-use crate::artifacts::{ENGINES, json as fixture_json, pipeline};
+use crate::artifacts::{document, pipeline};
 
 /// Blanks, combining marks, what no one sees, and nothing at all; with the ids of transformers.
 fn texts() -> Vec<(String, Vec<u32>)> {
-    let all = fixture_json("vocabularies.json")["blank"]["texts"].clone();
+    let all = document::<Value>("vocabularies.json")["blank"]["texts"].clone();
     let text = |it: &Value| {
         let ids = serde_json::from_value(it["ids"].clone()).unwrap();
         (it["text"].as_str().unwrap().to_owned(), ids)
@@ -34,7 +35,10 @@ fn run<T: Task>(pipeline: &Pipeline<T>, ids: &[u32], types: &[u32]) -> Tensors {
         let values = values.iter().map(|it| i64::from(*it)).collect();
         Array2::from_shape_vec((1, ids.len()), values).unwrap()
     };
-    let inputs = [("input_ids", row(ids).into()), ("token_type_ids", row(types).into())];
+    let inputs = [
+        ("input_ids", row(ids).into()),
+        ("token_type_ids", row(types).into()),
+    ];
     pipeline.session().run(Tensors::from(inputs)).unwrap()
 }
 
@@ -53,7 +57,7 @@ fn assert_close(found: &[f32], expected: &[f32], context: &str) {
 
 #[test]
 fn token_classification_finds_nothing() {
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         for (aggregation, stride) in [
             (Aggregation::None, None),
             (Aggregation::Simple, Some(2)),
@@ -77,7 +81,7 @@ fn token_classification_finds_nothing() {
 
 #[test]
 fn text_classification_answers_from_the_special_tokens() {
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let options = TextClassificationOptions {
             top_k: None,
             ..TextClassificationOptions::default()
@@ -100,15 +104,19 @@ fn text_classification_answers_from_the_special_tokens() {
 
 #[test]
 fn feature_extraction_gives_the_vectors_of_the_special_tokens() {
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let features: Pipeline<FeatureExtraction> = pipeline(
             "nezha-tiny-zh",
             Head::Base,
             engine,
             FeatureExtractionOptions::default(),
         );
-        let mean: Pipeline<Embedding> =
-            pipeline("nezha-tiny-zh", Head::Base, engine, EmbeddingOptions::default());
+        let mean: Pipeline<Embedding> = pipeline(
+            "nezha-tiny-zh",
+            Head::Base,
+            engine,
+            EmbeddingOptions::default(),
+        );
         for (text, ids) in texts() {
             let context = format!("{text:?} on {engine}");
             let outputs = run(&features, &ids, &vec![0; ids.len()]);
@@ -131,10 +139,14 @@ fn pairs_have_the_tokens_of_transformers_and_an_empty_second_text_is_none() {
     let options = NextSentenceOptions::default();
     let pipeline: Pipeline<NextSentence> =
         pipeline("nezha-tiny-zh", Head::NextSentence, engine, options);
-    let blank = fixture_json("vocabularies.json")["blank"].clone();
+    let blank = document::<Value>("vocabularies.json")["blank"].clone();
     for case in blank["pairs"].as_array().unwrap() {
-        let list = |field: &str| -> Vec<u32> { serde_json::from_value(case[field].clone()).unwrap() };
-        let pair = (case["text"].as_str().unwrap(), case["pair"].as_str().unwrap());
+        let list =
+            |field: &str| -> Vec<u32> { serde_json::from_value(case[field].clone()).unwrap() };
+        let pair = (
+            case["text"].as_str().unwrap(),
+            case["pair"].as_str().unwrap(),
+        );
         let outputs = run(&pipeline, &list("ids"), &list("type_ids"));
         let logits = outputs.array::<f32>("logits").unwrap();
         let expected = softmax(logits.as_slice().unwrap())[0];
@@ -145,31 +157,45 @@ fn pairs_have_the_tokens_of_transformers_and_an_empty_second_text_is_none() {
 
 #[test]
 fn a_choice_without_tokens_is_weighed_like_any_other() {
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let options = MultipleChoiceOptions::default();
         let head = Head::MultipleChoice;
-        let pipeline: Pipeline<MultipleChoice> =
-            pipeline("multiple-choice", head, engine, options);
+        let pipeline: Pipeline<MultipleChoice> = pipeline("multiple-choice", head, engine, options);
         let answers = pipeline.run([("the hotel", ["great", "", " "]), ("", ["a", "b", ""])]);
         for answer in answers.unwrap() {
             let sum: f32 = answer.scores.iter().sum();
-            assert_close(&[answer.scores.len() as f32, sum], &[3.0, 1.0], "choices and sum");
+            assert_close(
+                &[answer.scores.len() as f32, sum],
+                &[3.0, 1.0],
+                "choices and sum",
+            );
         }
     }
 }
 
 #[test]
 fn a_context_without_tokens_holds_no_answer_and_an_empty_one_is_refused() {
-    let expected = fixture_json("vocabularies.json")["blank"].clone();
-    for engine in ENGINES {
+    let expected = document::<Value>("vocabularies.json")["blank"].clone();
+    for Engine { kind: engine, .. } in ENGINES {
         let ask = |options: QuestionAnsweringOptions| -> Pipeline<QuestionAnswering> {
-            pipeline("question-answering", Head::QuestionAnswering, engine, options)
+            pipeline(
+                "question-answering",
+                Head::QuestionAnswering,
+                engine,
+                options,
+            )
         };
         let pipeline = ask(QuestionAnsweringOptions::default());
         for context in strings().iter().filter(|it| !it.is_empty()) {
             let answers = pipeline.run([("the hotel", context.as_str())]).unwrap();
-            assert_eq!(json!(answers), json!([[expected["answer"]]]), "{context:?} on {engine}");
-            let answers = pipeline.run([(context.as_str(), "the hotel was great")]).unwrap();
+            assert_eq!(
+                json!(answers),
+                json!([[expected["answer"]]]),
+                "{context:?} on {engine}"
+            );
+            let answers = pipeline
+                .run([(context.as_str(), "the hotel was great")])
+                .unwrap();
             assert!(!answers[0][0].answer.is_empty(), "{answers:?}");
         }
         let impossible = ask(QuestionAnsweringOptions {
@@ -178,7 +204,11 @@ fn a_context_without_tokens_holds_no_answer_and_an_empty_one_is_refused() {
         });
         let answers = impossible.run([("the hotel", " ")]).unwrap();
         let score = json!(answers[0][0].score);
-        assert_eq!(score.as_f64(), expected["no_answer"].as_f64(), "{answers:?}");
+        assert_eq!(
+            score.as_f64(),
+            expected["no_answer"].as_f64(),
+            "{answers:?}"
+        );
         for (question, expected) in [
             (("", "the hotel"), "the question is empty"),
             (("the hotel", ""), "the context is empty"),

@@ -59,10 +59,7 @@ fn a_bad_line_is_named_and_the_others_are_answered() {
     );
     assert!(lines[3]["answer"][0]["score"].is_number(), "{document}");
     let err = stderr(&output);
-    for expected in [
-        "line 3: not UTF-8 at byte 1",
-        "error: 1 of 4 inputs failed",
-    ] {
+    for expected in ["line 3: not UTF-8 at byte 1", "error: 1 of 4 inputs failed"] {
         assert!(err.contains(expected), "expected {expected:?} in {err}");
     }
 }

@@ -10,11 +10,14 @@ use nezha_runtime::task::{
     MultipleChoiceOptions, NextSentence, QuestionAnswering, QuestionAnsweringOptions, Task,
     TextClassification, TextClassificationOptions, TokenClassification, TokenClassificationOptions,
 };
-use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Pipeline, PipelineError, PipelineNote};
+use nezha_runtime::{
+    EngineChoice, EngineKind, EngineOptions, Pipeline, PipelineError, PipelineNote,
+};
 use prost::Message;
 use tempfile::TempDir;
+use testkit::engines::{ENGINES, Engine};
 
-use crate::artifacts::{ENGINES, exported, pipeline};
+use crate::artifacts::{exported, pipeline};
 
 /// A copy of an exported folder whose model is edited.
 fn edited(folder: &Path, edit: impl FnOnce(&mut ModelProto)) -> TempDir {
@@ -35,7 +38,10 @@ fn edited(folder: &Path, edit: impl FnOnce(&mut ModelProto)) -> TempDir {
 fn fix(model: &mut ModelProto, sizes: &[(&str, i64)]) {
     let graph = model.graph.as_mut().unwrap();
     let values = [&mut graph.input, &mut graph.output, &mut graph.value_info];
-    let types = values.into_iter().flatten().filter_map(|it| it.r#type.as_mut());
+    let types = values
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it.r#type.as_mut());
     let shapes = types.filter_map(|it| it.tensor_type.as_mut()?.shape.as_mut());
     for dim in shapes.flat_map(|it| &mut it.dim) {
         let DimensionProto { value } = dim;
@@ -82,7 +88,7 @@ fn a_classifier_with_fixed_axes_pads_rows_and_batches_and_answers_the_same() {
     // The batch alone, the sequence alone, both.
     for sizes in [&axes[..1], &axes[1..], &axes[..]] {
         let folder = fixed(model, head, sizes);
-        for engine in ENGINES {
+        for Engine { kind: engine, .. } in ENGINES {
             let context = format!("{sizes:?} on {engine}");
             let options = TextClassificationOptions::default();
             let dynamic: Pipeline<TextClassification> =
@@ -104,14 +110,16 @@ fn a_classifier_with_fixed_axes_pads_rows_and_batches_and_answers_the_same() {
 fn a_text_beyond_the_fixed_axis_is_cut_there_and_that_is_told() {
     let (model, head) = ("nezha-tiny-zh-sentiment", Head::SequenceClassification);
     let folder = fixed(model, head, &[(axes::SEQUENCE, 12)]);
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let options = |max_length| TextClassificationOptions {
             max_length,
             ..TextClassificationOptions::default()
         };
-        let dynamic: Pipeline<TextClassification> = pipeline(model, head, engine, options(Some(12)));
+        let dynamic: Pipeline<TextClassification> =
+            pipeline(model, head, engine, options(Some(12)));
         // A longest sequence beyond the axis is no way around it.
-        let pipeline: Pipeline<TextClassification> = load(folder.path(), engine, options(Some(100)));
+        let pipeline: Pipeline<TextClassification> =
+            load(folder.path(), engine, options(Some(100)));
         assert_eq!(pipeline.max_length(None), 12);
         let mut answers = pipeline.stream([REVIEWS[4]]);
         let found = answers.next().unwrap().unwrap();
@@ -124,9 +132,10 @@ fn a_text_beyond_the_fixed_axis_is_cut_there_and_that_is_told() {
 #[test]
 fn windows_of_a_long_text_have_the_fixed_length() {
     let (model, head) = ("nezha-tiny-zh-ner", Head::TokenClassification);
-    let text = "国务院总理李鹏今天在人民大会堂会见了日本首相桥本龙太郎。新华社记者李明报道。".repeat(3);
+    let text =
+        "国务院总理李鹏今天在人民大会堂会见了日本首相桥本龙太郎。新华社记者李明报道。".repeat(3);
     let folder = fixed(model, head, &[(axes::BATCH, 2), (axes::SEQUENCE, 24)]);
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let options = |max_length| TokenClassificationOptions {
             aggregation: Aggregation::Simple,
             stride: Some(8),
@@ -142,7 +151,10 @@ fn windows_of_a_long_text_have_the_fixed_length() {
             let spans = it.iter().map(|it| (it.label.clone(), it.start, it.end));
             spans.collect()
         };
-        assert!(expected.last().is_some_and(|it| it.end > 80), "{expected:?}");
+        assert!(
+            expected.last().is_some_and(|it| it.end > 80),
+            "{expected:?}"
+        );
         assert_eq!(spans(&found), spans(&expected), "{engine}");
     }
 }
@@ -152,7 +164,7 @@ fn a_question_is_asked_in_windows_of_the_fixed_length() {
     let (model, head) = ("question-answering", Head::QuestionAnswering);
     let context = "The hotel rooms was unbelievable，这家酒店在北京，房间很大。".repeat(3);
     let folder = fixed(model, head, &[(axes::SEQUENCE, 30)]);
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let options = |max_length| QuestionAnsweringOptions {
             top_k: 3,
             max_length,
@@ -165,7 +177,11 @@ fn a_question_is_asked_in_windows_of_the_fixed_length() {
         let found = pipeline.run([question]).unwrap().remove(0);
         assert_eq!(found.len(), expected.len(), "{engine}");
         for (found, expected) in found.iter().zip(&expected) {
-            assert_eq!((found.start, found.end), (expected.start, expected.end), "{engine}");
+            assert_eq!(
+                (found.start, found.end),
+                (expected.start, expected.end),
+                "{engine}"
+            );
             assert_close(&[found.score], &[expected.score], &engine.to_string());
         }
     }
@@ -176,19 +192,30 @@ fn choices_are_filled_up_to_the_fixed_axis_and_more_are_refused() {
     let (model, head) = ("multiple-choice", Head::MultipleChoice);
     let sizes = [(axes::BATCH, 2), (axes::CHOICES, 3), (axes::SEQUENCE, 20)];
     let folder = fixed(model, head, &sizes);
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let options = MultipleChoiceOptions::default();
         let dynamic: Pipeline<MultipleChoice> = pipeline(model, head, engine, options.clone());
         let pipeline: Pipeline<MultipleChoice> = load(folder.path(), engine, options);
-        for choices in [vec!["great"], vec!["great", "a win"], vec!["a", "b", "great"]] {
+        for choices in [
+            vec!["great"],
+            vec!["great", "a win"],
+            vec!["a", "b", "great"],
+        ] {
             let question = ("the hotel was", choices);
             let expected = dynamic.run([question.clone()]).unwrap().remove(0);
             let found = pipeline.run([question]).unwrap().remove(0);
             assert_eq!(found.choice, expected.choice, "{engine}");
             assert_close(&found.scores, &expected.scores, &engine.to_string());
         }
-        let error = pipeline.run([("the hotel", ["a", "b", "c", "d"])]).unwrap_err();
-        assert!(error.to_string().contains("4 choices, and the graph takes 3"), "{error}");
+        let error = pipeline
+            .run([("the hotel", ["a", "b", "c", "d"])])
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("4 choices, and the graph takes 3"),
+            "{error}"
+        );
     }
 }
 
@@ -197,9 +224,12 @@ fn gaps_and_means_do_not_see_the_padding_of_a_fixed_axis() {
     let sizes = [(axes::BATCH, 2), (axes::SEQUENCE, 40)];
     let words = fixed("nezha-tiny-zh", Head::MaskedLm, &sizes);
     let vectors = fixed("nezha-tiny-zh", Head::Base, &sizes);
-    for engine in ENGINES {
+    for Engine { kind: engine, .. } in ENGINES {
         let fill: Pipeline<FillMask> = load(words.path(), engine, FillMaskOptions::default());
-        let fills = fill.run(["这家[MASK]店的服务态度很好。"]).unwrap().remove(0);
+        let fills = fill
+            .run(["这家[MASK]店的服务态度很好。"])
+            .unwrap()
+            .remove(0);
         assert_eq!(fills[0][0].token_str, "酒", "{engine}");
         let options = EmbeddingOptions::default();
         let dynamic: Pipeline<Embedding> =
@@ -208,7 +238,11 @@ fn gaps_and_means_do_not_see_the_padding_of_a_fixed_axis() {
         let expected = dynamic.run([REVIEWS[0]]).unwrap().remove(0);
         let found = mean.run([REVIEWS[0]]).unwrap().remove(0);
         let context = format!("mean on {engine}");
-        assert_close(found.as_slice().unwrap(), expected.as_slice().unwrap(), &context);
+        assert_close(
+            found.as_slice().unwrap(),
+            expected.as_slice().unwrap(),
+            &context,
+        );
     }
 }
 
@@ -235,7 +269,11 @@ fn a_model_without_metadata_answers_with_the_config_beside_it() {
     let answer = classifier.run([REVIEWS[0]]).unwrap().remove(0);
     assert_eq!(answer[0].label, "positive");
     let note = classifier.notes()[0].to_string();
-    for expected in ["metadata of nezha-onnx is missing", "sequence-classification", "config.json"] {
+    for expected in [
+        "metadata of nezha-onnx is missing",
+        "sequence-classification",
+        "config.json",
+    ] {
         assert!(note.contains(expected), "expected {expected:?} in {note}");
     }
 
@@ -279,7 +317,10 @@ fn a_model_without_metadata_and_without_a_sound_config_is_refused() {
     fs::remove_file(&config).unwrap();
     let error = refused();
     assert!(matches!(error, PipelineError::NoMetadata { .. }), "{error}");
-    assert!(error.to_string().contains("no config.json beside it"), "{error}");
+    assert!(
+        error.to_string().contains("no config.json beside it"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -289,5 +330,8 @@ fn a_model_without_metadata_of_another_head_is_refused_by_name() {
     let found =
         Pipeline::<TextClassification>::load(folder.path(), &choice, &EngineOptions::default());
     let error = found.map(drop).unwrap_err().to_string();
-    assert!(error.contains("the head is token-classification"), "{error}");
+    assert!(
+        error.contains("the head is token-classification"),
+        "{error}"
+    );
 }

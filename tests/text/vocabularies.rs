@@ -12,12 +12,12 @@ use nezha_runtime::{EngineKind, PipelineNote, TextClassification, Tokenizer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::artifacts::{checkpoint, exported, fixture, json as fixture_json};
+use crate::artifacts::{checkpoint, document, exported, fixture};
 
 const ANY_LENGTH: usize = 1 << 20;
 
 fn cases(part: &str) -> Vec<Value> {
-    let all = fixture_json("vocabularies.json");
+    let all = document::<Value>("vocabularies.json");
     let cases = all[part].as_array().unwrap().clone();
     assert!(!cases.is_empty(), "no {part}");
     cases
@@ -82,7 +82,7 @@ fn every_line_of_the_official_vocabulary_is_a_token_in_both_files() {
     let text = fs::read_to_string(checkpoint("nezha-tiny-zh").join("vocab.txt")).unwrap();
     // The fixture's script has checked that transformers reads it so: a token ends at a line feed.
     let lines: Vec<&str> = text.split_terminator('\n').collect();
-    let expected = &fixture_json("vocabularies.json")["official"];
+    let expected = &document::<Value>("vocabularies.json")["official"];
     assert_eq!(json!(lines.len()), expected["tokens"]);
     for (name, tokenizer) in official() {
         for (id, token) in (0..).zip(&lines) {
@@ -159,7 +159,10 @@ fn a_byte_order_mark_is_no_part_of_a_token_and_is_warned_of() {
     let [warning @ Warning::ByteOrderMark { .. }] = warnings.as_slice() else {
         panic!("{warnings:?}");
     };
-    assert!(warning.to_string().contains("vocab.txt starts with"), "{warning}");
+    assert!(
+        warning.to_string().contains("vocab.txt starts with"),
+        "{warning}"
+    );
 }
 
 #[test]
@@ -180,8 +183,14 @@ fn the_settings_beside_a_tokenizer_json_overrule_it_as_in_transformers() {
             assert_encodes(&tokenizer, line, name);
         }
         let (_, warnings) = exported_with(&case["files"]);
-        let told = warnings.iter().any(|it| matches!(it, Warning::OverruledTokenizerJson { .. }));
-        assert_eq!(told, !name.contains("another class"), "{name}: {warnings:?}");
+        let told = warnings
+            .iter()
+            .any(|it| matches!(it, Warning::OverruledTokenizerJson { .. }));
+        assert_eq!(
+            told,
+            !name.contains("another class"),
+            "{name}: {warnings:?}"
+        );
     }
 }
 
@@ -230,7 +239,12 @@ fn an_export_keeps_the_way_in_which_ids_become_text() {
 fn with_added_token() -> (TempDir, Vec<Warning>) {
     let (source, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let model = checkpoint("nezha-tiny-zh-sentiment");
-    for name in ["config.json", "model.safetensors", "vocab.txt", "tokenizer_config.json"] {
+    for name in [
+        "config.json",
+        "model.safetensors",
+        "vocab.txt",
+        "tokenizer_config.json",
+    ] {
         fs::copy(model.join(name), source.path().join(name)).unwrap();
     }
     let added = json!({"[T]": 21128, "[U]": 21129});
@@ -250,7 +264,13 @@ fn a_token_beyond_the_embeddings_is_told_at_export_at_load_and_where_it_comes() 
         rows: 21128,
     };
     assert_eq!(warnings, [expected]);
-    assert!(warnings[0].to_string().contains("'[T]' the id 21128 (2 tokens"), "{}", warnings[0]);
+    assert!(
+        warnings[0]
+            .to_string()
+            .contains("'[T]' the id 21128 (2 tokens"),
+        "{}",
+        warnings[0]
+    );
     for vocabulary_alone in [false, true] {
         if vocabulary_alone {
             fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
@@ -266,7 +286,9 @@ fn a_token_beyond_the_embeddings_is_told_at_export_at_load_and_where_it_comes() 
             rows: 21128,
         };
         assert_eq!(pipeline.notes(), [note]);
-        let answers: Vec<_> = pipeline.stream(["房间很干净", "房间[T]很干净", "后悔"]).collect();
+        let answers: Vec<_> = pipeline
+            .stream(["房间很干净", "房间[T]很干净", "后悔"])
+            .collect();
         assert_eq!(answers[0].as_ref().unwrap()[0].label, "positive");
         let error = answers[1].as_ref().unwrap_err().to_string();
         for expected in ["'[T]'", "the id 21128", "embeddings for 21128 tokens"] {
@@ -285,5 +307,8 @@ fn a_vocabulary_with_more_lines_than_there_are_embeddings_is_told() {
     let rows = rows.lines().count();
     let found: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     let expected = format!("the id {rows} ({} tokens", 210 - rows);
-    assert!(found.len() == 1 && found[0].contains(&expected), "{expected}: {found:?}");
+    assert!(
+        found.len() == 1 && found[0].contains(&expected),
+        "{expected}: {found:?}"
+    );
 }

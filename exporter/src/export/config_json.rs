@@ -12,7 +12,10 @@ const MAX_POSITION_EMBEDDINGS: usize = 512;
 /// BERT: inputs and outputs have the same names. No stack has NEZHA's defaults: labels and sizes
 /// stand there, whether the checkpoint's config says them or not.
 pub(super) fn config_json(layout: Layout, text: &str, known: &Config, head: Head) -> String {
-    if !matches!(layout, Layout::TransformersJs | Layout::Optimum | Layout::Tei) {
+    if !matches!(
+        layout,
+        Layout::TransformersJs | Layout::Optimum | Layout::Tei
+    ) {
         return text.to_owned();
     }
     let Ok(Value::Object(mut config)) = serde_json::from_str(text) else {

@@ -123,14 +123,11 @@ impl TokenizerFolder {
         settings.map_err(|error| error_chain(&error))
     }
 
-    fn tokenizer_json(
-        &self,
-        folder: &Path,
-        warnings: &mut Vec<Warning>,
-    ) -> Result<String, String> {
+    fn tokenizer_json(&self, folder: &Path, warnings: &mut Vec<Warning>) -> Result<String, String> {
         let settings = self.settings()?;
         let bytes = self.get(VOCABULARY).unwrap_or_default();
-        let vocabulary = Vocabulary::read(bytes).map_err(|error| format!("{VOCABULARY} {error}"))?;
+        let vocabulary =
+            Vocabulary::read(bytes).map_err(|error| format!("{VOCABULARY} {error}"))?;
         let path = folder.join(VOCABULARY);
         if vocabulary.byte_order_mark {
             warnings.push(Warning::ByteOrderMark { path: path.clone() });
@@ -186,7 +183,11 @@ impl TokenizerFolder {
         let ideographs = settings.tokenize_chinese_chars.unwrap_or(true);
         let fields = [
             ("lowercase", found.lowercase, Some(lowercase)),
-            ("handle_chinese_chars", found.handle_chinese_chars, Some(ideographs)),
+            (
+                "handle_chinese_chars",
+                found.handle_chinese_chars,
+                Some(ideographs),
+            ),
             ("strip_accents", found.strip_accents, settings.strip_accents),
         ];
         let mut fields = fields.into_iter();

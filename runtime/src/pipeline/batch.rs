@@ -48,9 +48,7 @@ impl Batching {
         };
         let has_room = |size: usize, sequences: usize, length: usize| match fixed.batch {
             Some(batch) => size < batch,
-            None => {
-                size < self.rows.get() && (size + 1) * sequences * length <= self.tokens.get()
-            }
+            None => size < self.rows.get() && (size + 1) * sequences * length <= self.tokens.get(),
         };
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by_key(|index| Reverse(shape(index)));
@@ -116,5 +114,8 @@ impl Batching {
 
 /// `size` items: these, and the last one again and again.
 fn filled<T>(items: &[T], size: usize) -> impl Iterator<Item = &T> {
-    items.iter().chain(items.last().into_iter().cycle()).take(size)
+    items
+        .iter()
+        .chain(items.last().into_iter().cycle())
+        .take(size)
 }

@@ -271,7 +271,10 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Failed`].
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TokenizerError> {
-        let text = self.inner.decode(ids, skip_special_tokens).map_err(failed)?;
+        let text = self
+            .inner
+            .decode(ids, skip_special_tokens)
+            .map_err(failed)?;
         Ok(match self.clean_up {
             true => clean_up::without_stray_blanks(text),
             false => text,
@@ -352,8 +355,7 @@ fn from_vocabulary(
         reason,
     };
     let failed = |error: tokenizers::Error| invalid(error.to_string());
-    let vocabulary =
-        Vocabulary::read(&read(path)?).map_err(|error| invalid(error.to_string()))?;
+    let vocabulary = Vocabulary::read(&read(path)?).map_err(|error| invalid(error.to_string()))?;
     // Of nothing, it is the one public way to an empty map of the type that the builder takes.
     let mut ids = WordPiece::read_bytes(&[]).map_err(failed)?;
     ids.extend(vocabulary.into_ids());

@@ -1,5 +1,9 @@
 //! Random cases that can be run again: the same ones each time, others when asked for, and those
 //! that failed once for ever.
+#![allow(
+    clippy::print_stdout,
+    reason = "a test shows the seed of its cases where it fails"
+)]
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};
