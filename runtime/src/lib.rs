@@ -26,7 +26,6 @@
 //! The features `ort` and `tract` bring the engines; each works alone. tract is pure Rust and always
 //! there, ONNX Runtime is the faster one and has the accelerators.
 #![deny(missing_docs)]
-#![deny(unsafe_code)]
 
 #[cfg(not(any(feature = "ort", feature = "tract")))]
 compile_error!("nezha-runtime needs an engine: enable the feature 'ort', 'tract' or both");

@@ -1,6 +1,9 @@
 //! The crate's only unsafe code: mapping a file, and asking libraries and the CPU what they are.
 
-#![allow(unsafe_code)]
+#![allow(
+    unsafe_code,
+    reason = "maps, loaded libraries and CPUID have no safe interface"
+)]
 
 use std::fs::File;
 use std::io;

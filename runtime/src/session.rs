@@ -267,6 +267,12 @@ fn repeat_for_layers(inputs: &mut Tensors, port: &Port) {
     }
 }
 
+/// Threads share sessions.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Session>();
+};
+
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")

@@ -1,6 +1,6 @@
 //! A file as one slice of bytes; the crate's only `unsafe`.
 
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "a map has no safe interface")]
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};

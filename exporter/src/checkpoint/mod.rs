@@ -29,6 +29,7 @@ mod unique_map;
 mod weights;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -91,6 +92,22 @@ pub struct Checkpoint {
     /// The bytes of `infos`, in the same order.
     sources: Vec<Source>,
     notes: Vec<Note>,
+}
+
+/// Threads share checkpoints.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Checkpoint>();
+};
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint")
+            .field("folder", &self.folder)
+            .field("config", &self.config)
+            .field("weights", &self.infos.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Checkpoint {

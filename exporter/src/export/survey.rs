@@ -119,12 +119,14 @@ impl fmt::Display for List<'_> {
 }
 
 /// What the eight heads need, and what of it a checkpoint has.
+#[derive(Debug)]
 pub struct Survey<'c> {
     checkpoint: &'c Checkpoint,
     needs: BTreeMap<Head, Needs>,
 }
 
 /// What one head needs.
+#[derive(Debug)]
 struct Needs {
     weights: BTreeSet<String>,
     faults: Vec<WeightError>,

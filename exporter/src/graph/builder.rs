@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use nezha_graphs::{DType, Dim, Port, Precision};
 
@@ -15,6 +16,15 @@ pub struct Builder<'w> {
     pub(super) opset: u32,
     pub(super) precision: Precision,
     state: RefCell<State>,
+}
+
+impl fmt::Debug for Builder<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("opset", &self.opset)
+            .field("precision", &self.precision)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a [precision](lowering) makes of a value.

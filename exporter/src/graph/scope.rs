@@ -5,7 +5,7 @@ use super::lowering;
 use super::{Blocks, Builder, Encoding, Layout, Op, Value, ValueType, WeightError};
 
 /// A place in the graph: the prefix of the weights read and of the nodes made there.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Scope<'g> {
     pub(super) builder: &'g Builder<'g>,
     pub(super) path: String,

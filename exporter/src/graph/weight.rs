@@ -109,6 +109,7 @@ pub trait Weights {
 }
 
 /// No weights at all, for graphs without parameters.
+#[derive(Clone, Copy, Debug)]
 pub struct NoWeights;
 
 impl Weights for NoWeights {

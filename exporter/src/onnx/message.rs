@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::io::Write;
 
 use nezha_graphs::ExternalData;
@@ -45,6 +46,15 @@ pub struct Message<'g> {
     /// Everything of the graph but the initializers.
     graph: Vec<u8>,
     tensors: Vec<Tensor<'g>>,
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("size", &self.size())
+            .field("initializers", &self.tensors.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'g> Message<'g> {

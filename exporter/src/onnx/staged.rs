@@ -16,6 +16,7 @@ const EARLY: usize = 32 << 20;
 
 /// A file that is complete and on disk, but not yet under its name; it deletes itself unless
 /// [persisted](Self::persist).
+#[derive(Debug)]
 pub struct Staged(NamedTempFile);
 
 impl Staged {

@@ -20,11 +20,13 @@ const LINE: u64 = 64;
 ///
 /// A weight that several graphs have in the same form is there once. Small constants stay in the
 /// messages.
+#[derive(Debug)]
 pub struct WeightsFile<'g> {
     ranges: Vec<Range<'g>>,
     size: u64,
 }
 
+#[derive(Debug)]
 struct Range<'g> {
     content: &'g Content,
     offset: u64,

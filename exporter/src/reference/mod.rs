@@ -15,6 +15,7 @@
 //! lengths.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, Ix2, arr0};
 use nezha_graphs::{Config, Head, ProblemType};
@@ -55,6 +56,14 @@ pub struct Reference {
     weights: Weights,
     /// T, `[2M + 1, D]`.
     relative_positions: Array2<f64>,
+}
+
+impl fmt::Debug for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reference")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Reference {

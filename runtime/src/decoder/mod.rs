@@ -40,7 +40,7 @@ const PRESENT: &str = "present.";
 /// let logits = decoder.step(array![[3614]])?; // of the token after 3614
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Decoder<'s> {
     session: &'s Session,
     encoder: Option<[Tensor; 2]>,

@@ -21,6 +21,7 @@ use crate::{EngineChoice, EngineOptions, Session, Tokenizer, TokenizerError};
 /// }
 /// # Ok::<(), nezha_runtime::DecoderError>(())
 /// ```
+#[derive(Debug)]
 pub struct TextGeneration {
     session: Session,
     tokenizer: Option<Tokenizer>,

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::fmt;
 use std::sync::Arc;
 
 use nezha_graphs::DType;
@@ -24,6 +25,15 @@ pub trait Resident: Any + Send + Sync {
 /// Inputs that lie where the engine computes that made them; a copy shares them.
 #[derive(Clone, Default)]
 pub struct Residents(Vec<(String, Arc<dyn Resident>)>);
+
+impl fmt::Debug for Residents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let types = self
+            .iter()
+            .map(|(name, it)| (name, (it.dtype(), it.shape())));
+        f.debug_map().entries(types).finish()
+    }
+}
 
 impl Residents {
     /// Adds a tensor under the name of an input.

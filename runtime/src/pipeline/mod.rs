@@ -7,6 +7,7 @@ mod note;
 mod tasks;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,6 +36,30 @@ pub struct Pipeline<T: Task> {
     batching: Batching,
     notes: Vec<PipelineNote>,
 }
+
+impl<T: Task> fmt::Debug for Pipeline<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pipeline")
+            .field("task", &T::NAME)
+            .field("session", &self.session)
+            .field("batching", &self.batching)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Threads share pipelines.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Embedding>();
+    shared::<FeatureExtraction>();
+    shared::<FillMask>();
+    shared::<MultipleChoice>();
+    shared::<NextSentence>();
+    shared::<Pretraining>();
+    shared::<QuestionAnswering>();
+    shared::<TextClassification>();
+    shared::<TokenClassification>();
+};
 
 impl<T: Task> Pipeline<T> {
     /// Opens a model with the tokenizer beside it, on the first engine of `choice` that starts.
@@ -245,6 +270,16 @@ pub struct Answers<'p, T: Task, S> {
     deadline: Option<Instant>,
     ready: VecDeque<Answered<T>>,
     truncated: bool,
+}
+
+impl<T: Task, S> fmt::Debug for Answers<'_, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers")
+            .field("pipeline", self.pipeline)
+            .field("deadline", &self.deadline)
+            .field("ready", &self.ready.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer, and whether it is to only a part of its input.

@@ -6,6 +6,7 @@ use nezha_graphs::Head;
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
 /// The model's vectors for the tokens of a text: transformers' `feature-extraction`.
+#[derive(Debug)]
 pub struct FeatureExtraction {
     model: Arc<TaskModel>,
     options: FeatureExtractionOptions,
@@ -53,6 +54,7 @@ impl Task for FeatureExtraction {
 /// One vector for a text: the token vectors, pooled.
 ///
 /// A graph that pools itself (`nezha export --pooling`) decides how, whatever the option says.
+#[derive(Debug)]
 pub struct Embedding {
     model: Arc<TaskModel>,
     options: EmbeddingOptions,

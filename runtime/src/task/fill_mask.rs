@@ -9,6 +9,7 @@ use super::scores::{best, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
 /// The words that fit the gaps of a text: transformers' `fill-mask`.
+#[derive(Debug)]
 pub struct FillMask {
     model: Arc<TaskModel>,
     options: FillMaskOptions,

@@ -89,6 +89,7 @@ pub trait Task: Sized + Send + Sync {
 }
 
 /// What a task knows of a model.
+#[derive(Debug)]
 pub struct TaskModel {
     /// Text to tokens.
     pub tokenizer: Tokenizer,
@@ -200,6 +201,7 @@ impl From<Encoding> for Row {
 }
 
 /// The outputs of one row of a batch.
+#[derive(Clone, Copy, Debug)]
 pub struct RowOutputs<'b> {
     batch: &'b Tensors,
     row: usize,

@@ -8,6 +8,7 @@ use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel};
 
 /// The choice that goes with a text best: the `multiple-choice` head.
+#[derive(Debug)]
 pub struct MultipleChoice {
     model: Arc<TaskModel>,
     options: MultipleChoiceOptions,

@@ -8,6 +8,7 @@ use super::scores::softmax;
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
 /// Whether a text follows another: the `next-sentence` head.
+#[derive(Debug)]
 pub struct NextSentence {
     model: Arc<TaskModel>,
     options: NextSentenceOptions,

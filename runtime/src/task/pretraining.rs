@@ -8,6 +8,7 @@ use super::{Fill, FillMask, FillMaskOptions, Row, RowOutputs, Task, TaskError, T
 
 /// Both of a pretrained model's answers in one run: fills for the gaps, and whether the second text
 /// follows the first.
+#[derive(Debug)]
 pub struct Pretraining {
     model: Arc<TaskModel>,
     options: FillMaskOptions,

@@ -15,6 +15,7 @@ const DEFAULT_MAX_LENGTH: usize = 384;
 const DEFAULT_STRIDE: usize = 128;
 
 /// The stretch of a text that answers a question: transformers' `question-answering`.
+#[derive(Debug)]
 pub struct QuestionAnswering {
     model: Arc<TaskModel>,
     options: QuestionAnsweringOptions,
@@ -85,6 +86,7 @@ pub struct Answer {
 }
 
 /// What one sequence says.
+#[derive(Debug)]
 pub struct SequenceAnswers {
     /// First and last token, and score.
     spans: Vec<(usize, usize, f32)>,

@@ -8,6 +8,7 @@ use super::scores::{best, sigmoid, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
 /// A label for a text: transformers' `text-classification`.
+#[derive(Debug)]
 pub struct TextClassification {
     model: Arc<TaskModel>,
     options: TextClassificationOptions,

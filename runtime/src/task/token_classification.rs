@@ -8,6 +8,7 @@ use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
 /// Labels for the words of a text, such as the names in it: transformers' `token-classification`.
+#[derive(Debug)]
 pub struct TokenClassification {
     model: Arc<TaskModel>,
     options: TokenClassificationOptions,

@@ -9,6 +9,7 @@ mod encoding;
 mod error;
 mod settings;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,16 @@ pub struct Tokenizer {
     class: u32,
     separator: u32,
     mask: Option<u32>,
+}
+
+/// Without the vocabulary, which would be pages long.
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokenizer")
+            .field("vocabulary", &self.inner.get_vocab_size(true))
+            .field("max_length", &self.max_length)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Tokenizer {
