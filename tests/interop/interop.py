@@ -71,7 +71,7 @@ def run(stack, work, cases):
     try:
         command = runner(stack, folder)
         print(f"{stack['stack']} …", file=sys.stderr)
-        done = subprocess.run([*command, cases], capture_output=True, text=True, timeout=TIMEOUT)
+        done = subprocess.run([*command, cases, *stack.get("arguments", [])], capture_output=True, text=True, timeout=TIMEOUT)
     except (subprocess.SubprocessError, OSError) as error:
         said = getattr(error, "stderr", None) or ""
         # Of rustc's, each once: generated code has the same errors for every head.

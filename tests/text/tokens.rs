@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
-use nezha_exporter::{ExportOptions, export};
+use nezha_exporter::{ExportOptions, Warning, export};
 use nezha_graphs::error_chain;
 use nezha_runtime::{Tokenizer, TokenizerError};
 use safetensors::SafeTensors;
@@ -171,7 +171,10 @@ fn exported_with(vocabulary: &Path, settings: &Value) -> TempDir {
     }
     let checkpoint = Checkpoint::open(source.path(), &OpenOptions::default()).unwrap();
     let exported = export(&checkpoint, target.path(), &ExportOptions::default()).unwrap();
-    assert_eq!(exported.warnings, []);
+    // The larger vocabulary has more tokens than the tiny checkpoint.
+    let larger = |it: &Warning| matches!(it, Warning::TokensBeyondTable { .. });
+    let others: Vec<_> = exported.warnings.iter().filter(|it| !larger(it)).collect();
+    assert!(others.is_empty(), "{others:?}");
     target
 }
 

@@ -124,6 +124,9 @@ fn vocabularies_of_every_kind_are_read_as_transformers_reads_them() {
             }
             for line in case["lines"].as_array().unwrap() {
                 assert_encodes(&tokenizer, line, &context);
+                let ids: Vec<u32> = serde_json::from_value(line["ids"].clone()).unwrap();
+                let decoded = tokenizer.decode(&ids, false).unwrap();
+                assert_eq!(json!(decoded), line["decoded"], "{ids:?}, {context}");
             }
         }
     }

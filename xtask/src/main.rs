@@ -210,9 +210,15 @@ const NOT_OPTIMUM: [&str; 2] = ["next-sentence", "pretraining"];
 
 fn interop(only: Option<String>, python: &Path) -> Result<()> {
     let (fixtures, work) = (Path::new("tests/fixtures/reach-4"), "target/interop");
-    let [artifacts, burn, triton, optimum, transformers_js] =
-        ["artifacts", "burn", "triton", "optimum", "transformersjs"]
-            .map(|it| Path::new(work).join(it));
+    let [artifacts, burn, tools, triton, optimum, transformers_js] = [
+        "artifacts",
+        "burn",
+        "tools",
+        "triton",
+        "optimum",
+        "transformersjs",
+    ]
+    .map(|it| Path::new(work).join(it));
     let export = |checkpoint: &Path, head: &OsStr, target: &Path, options: &[&str]| {
         let mut export = nezha();
         export.arg("export").arg(checkpoint).arg("--head").arg(head);
@@ -231,6 +237,7 @@ fn interop(only: Option<String>, python: &Path) -> Result<()> {
             &burn.join(head),
             &["--outputs", "attentions"],
         )?;
+        export(&checkpoint, head, &tools.join(head), &[])?;
         let options = [&served[..], &outputs].concat();
         export(&checkpoint, head, &triton, &options)?;
         if !NOT_OPTIMUM.iter().any(|it| head == *it) {

@@ -142,7 +142,12 @@ impl Tokenizer {
 
     /// The token of a number; none where the vocabulary has no such number.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
-        self.inner.id_to_token(id)
+        // An added token as it was added: the crate has the one that the normalizer makes of it.
+        let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
+        match added.get(&id) {
+            Some(token) => Some(token.content.clone()),
+            None => self.inner.id_to_token(id),
+        }
     }
 
     /// The tokens whose number is `rows` or more, by number: a model with embeddings for `rows`
@@ -282,10 +287,10 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Failed`].
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<String, TokenizerError> {
-        let text = self
-            .inner
-            .decode(ids, skip_special_tokens)
-            .map_err(failed)?;
+        let added = self.inner.get_added_vocabulary();
+        let tokens = ids.iter().filter_map(|id| self.id_to_token(*id));
+        let kept = tokens.filter(|token| !(skip_special_tokens && added.is_special_token(token)));
+        let text = self.join(kept.collect())?;
         Ok(match self.clean_up {
             true => clean_up::without_stray_blanks(text),
             false => text,
