@@ -30,6 +30,7 @@
 #[cfg(not(any(feature = "ort", feature = "tract")))]
 compile_error!("nezha-runtime needs an engine: enable the feature 'ort', 'tract' or both");
 
+mod cpu;
 pub mod decoder;
 pub mod doctor;
 mod engine;

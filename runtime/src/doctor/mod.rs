@@ -12,7 +12,6 @@
 //! }
 //! ```
 
-mod cpu;
 #[cfg(feature = "ort")]
 mod libraries;
 #[cfg(feature = "ort")]
@@ -22,9 +21,9 @@ mod problems;
 
 use serde::Serialize;
 
-pub use self::cpu::{Cpu, CpuFeature};
 #[cfg(feature = "ort")]
 pub use self::onnx_runtime::OnnxRuntime;
+pub use crate::cpu::{Cpu, CpuFeature};
 #[cfg(feature = "ort")]
 use crate::engine::Place;
 use crate::{EngineKind, EngineOptions};

@@ -169,7 +169,8 @@ pub struct OrtOptions {
     /// the weights, not into the graph.
     ///
     /// Saved models are told apart by the content of the file, the version of ONNX Runtime, the
-    /// engine, the optimisation level and the CPU's features. Each is as large as its model, and
+    /// engine, the optimisation level, the optimizers that are off, the operating system, the
+    /// processor's architecture and its instruction sets. Each is as large as its model, and
     /// nothing removes old ones. Refused for models with external weights, which would be copied,
     /// and for TensorRT, which has [an engine cache](TensorRtOptions::engine_cache) of its own.
     pub optimized_models: Option<PathBuf>,

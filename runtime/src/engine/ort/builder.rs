@@ -58,13 +58,12 @@ impl Settings<'_> {
         } else {
             "0"
         };
-        let without = match self.device {
-            OrtDevice::Cpu => SLOWER_ON_CPU,
-            OrtDevice::Cuda | OrtDevice::TensorRt => "",
-        };
         Ok(Session::builder(self.environment)?
             .with_config_entry("session.disable_prepacking", prepacking_off)?
-            .with_config_entry("optimization.disable_specified_optimizers", without)?
+            .with_config_entry(
+                "optimization.disable_specified_optimizers",
+                without(self.device),
+            )?
             .with_optimization_level(level(self.options.ort.optimization))?
             .with_intra_threads(threads)?
             .with_config_entry("session.x64quantprecision", quant_precision())?)
@@ -129,6 +128,14 @@ impl Settings<'_> {
     }
 }
 
+/// The optimizers that are off.
+pub(super) fn without(device: OrtDevice) -> &'static str {
+    match device {
+        OrtDevice::Cpu => SLOWER_ON_CPU,
+        OrtDevice::Cuda | OrtDevice::TensorRt => "",
+    }
+}
+
 /// An error of ONNX Runtime without its own source line and status code before it.
 fn readable(error: &str) -> &str {
     let status = error.split_once("[ONNXRuntimeError] : ");
@@ -147,7 +154,7 @@ pub(super) fn level(optimization: Optimization) -> GraphOptimizationLevel {
 
 /// Without VNNI, products of unsigned and signed bytes saturate unless ONNX Runtime is told to be
 /// precise; with it they don't, and being precise costs 1.6 times the time for nothing.
-fn quant_precision() -> &'static str {
+pub(super) fn quant_precision() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     if !is_x86_feature_detected!("avx512vnni") && !is_x86_feature_detected!("avxvnni") {
         return "1";

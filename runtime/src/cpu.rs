@@ -1,3 +1,5 @@
+//! The processor, as far as it matters to the engines.
+
 use std::env::consts;
 use std::num::NonZeroUsize;
 use std::thread;
