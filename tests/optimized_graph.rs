@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};
-use nezha_graphs::{Precision, decode_model};
+use nezha_graphs::{Precision, read_model};
 use nezha_runtime::{EngineChoice, EngineOptions, OrtOptions, Session};
 use testkit::repository;
 
@@ -14,7 +14,7 @@ struct Operators(Vec<String>);
 
 impl Operators {
     fn read(path: &Path) -> Self {
-        let model = decode_model(std::fs::read(path).unwrap().into()).unwrap();
+        let model = read_model(path).unwrap();
         let nodes = model.graph.unwrap().node;
         Self(nodes.into_iter().map(|it| it.op_type).collect())
     }

@@ -1,10 +1,9 @@
 //! `--static`: graphs whose axes are numbers, end to end.
 
 use ndarray::{Array, ArrayD, IxDyn};
-use nezha_graphs::proto::{DimensionValue, GraphProto, ModelProto, ValueInfoProto};
-use nezha_graphs::{Bindings, DType, GraphOptions, Head, OptionError, Signature, axes};
+use nezha_graphs::proto::{DimensionValue, GraphProto, ValueInfoProto};
+use nezha_graphs::{Bindings, DType, GraphOptions, Head, OptionError, Signature, axes, read_model};
 use nezha_runtime::{Session, Tensor, Tensors};
-use prost::Message;
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, artifact, session};
 use testkit::fixtures::{fixture, fixtures};
@@ -51,8 +50,7 @@ fn inputs(signature: &Signature) -> Tensors {
 }
 
 fn graph(session_of: &std::path::Path) -> GraphProto {
-    let bytes = std::fs::read(session_of).unwrap();
-    ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap()
+    read_model(session_of).unwrap().graph.unwrap()
 }
 
 /// Names of values that have an axis without a number, or no shape at all.

@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use nezha_exporter::inspect::read_model;
 use nezha_exporter::onnx::replace_file;
 use nezha_runtime::{
     EngineChoice, EngineKind, EngineOptions, Model, Profile, Session, SessionError, Tensors,
@@ -96,8 +95,8 @@ fn profile(args: &Args) -> Result<Document> {
     let folder = tempfile::tempdir().context("no temporary folder for the profile")?;
     let recorded = record(args, engine, options.of(engine), &inputs, folder.path())?;
     let rewritten = optimized(engine, folder.path()).filter(|it| it.exists());
-    let rewritten = rewritten.map(|path| read_model(&path)).transpose()?;
-    let rewritten = rewritten.as_ref().and_then(|it| it.graph.as_ref());
+    let rewritten = rewritten.map(Model::open).transpose()?;
+    let rewritten = rewritten.as_ref().and_then(|it| it.proto().graph.as_ref());
     let times = Times::of(&recorded, &Groups::new(graph, rewritten), WARM_UP);
     Ok(Document {
         schema: record::SCHEMA,

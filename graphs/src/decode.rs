@@ -1,24 +1,21 @@
-use std::mem::size_of;
-
 use bytes::Bytes;
-use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use prost::{DecodeError, Message as _};
 
-use crate::proto::{
-    AttributeProto, DimensionProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
-    StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
-    ValueInfoProto,
-};
+use crate::proto::ModelProto;
+use crate::room::{Kind, Room};
 
-/// Bytes that messages may take beyond those of the file: many times what the largest of graphs
-/// needs that has its weights in another file.
-const ALLOWANCE: usize = 64 << 20;
+/// What the small text starts with that Git leaves in the place of a large file.
+pub const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
-/// Depth at which prost gives up, too.
-const DEEPEST: usize = 100;
+/// Bytes that the messages of any file may take, however short its names are: those of 30,000 nodes.
+const ENOUGH: usize = 48 << 20;
 
-/// A vector that grows has room for twice what is in it.
-const GROWTH: usize = 2;
+/// Bytes in memory for a byte of a file that is nothing but messages: 4 where NEZHA has a thousand
+/// layers.
+const FACTOR: usize = 6;
+
+/// Bytes that messages may take beyond those of a file that is mostly weights.
+const BEYOND: usize = 256 << 20;
 
 /// Why bytes are not read as a model.
 #[derive(Debug, thiserror::Error)]
@@ -35,140 +32,62 @@ pub enum DecodeModelError {
         /// What the messages may take.
         limit: usize,
     },
+    /// They stand for a file that was not downloaded.
+    #[error("a Git LFS pointer, not the file itself; run `git lfs pull` in its repository")]
+    LfsPointer,
+    /// They hold nothing to compute.
+    #[error("it holds no graph")]
+    NoGraph,
+    /// They hold nothing to compute it for.
+    #[error("its graph has no outputs")]
+    NoOutputs,
 }
 
 /// Decodes a model from bytes that nobody vouches for; weights are views of them.
 ///
 /// An empty message is two bytes in a file and a few hundred in memory, so the messages are counted
-/// first: decoding never takes more memory than the file's size and 64 MiB.
+/// before any is made. With what a reader makes of them they never take more than 48 MiB, or than
+/// six times the bytes where that is more, up to 256 MiB beyond the bytes.
+///
+/// The model has a graph, and the graph has outputs.
 ///
 /// # Errors
 /// [`DecodeModelError`].
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the one place where a model is decoded: its messages are counted before"
+)]
 pub fn decode_model(bytes: Bytes) -> Result<ModelProto, DecodeModelError> {
-    let limit = bytes.len().saturating_add(ALLOWANCE);
-    let mut room = Room(limit);
+    if bytes.starts_with(LFS_POINTER) {
+        return Err(DecodeModelError::LfsPointer);
+    }
+    let found = bytes.len();
+    let limit = limit(found);
+    let mut room = Room::new(limit);
     if !room.holds(Kind::Model, &bytes, 0)? {
-        return Err(DecodeModelError::Unfolds {
-            found: bytes.len(),
-            limit,
-        });
+        return Err(DecodeModelError::Unfolds { found, limit });
     }
-    Ok(ModelProto::decode(bytes)?)
-}
-
-/// The messages of [`proto`](crate::proto).
-#[derive(Clone, Copy)]
-enum Kind {
-    Model,
-    OperatorSet,
-    Entry,
-    Graph,
-    Node,
-    Attribute,
-    Tensor,
-    ValueInfo,
-    Type,
-    TensorType,
-    Shape,
-    Dimension,
-}
-
-/// What a field with room of its own holds.
-enum Field {
-    Message(Kind),
-    Text,
-    Integers,
-}
-
-impl Kind {
-    fn size(self) -> usize {
-        match self {
-            Kind::Model => size_of::<ModelProto>(),
-            Kind::OperatorSet => size_of::<OperatorSetIdProto>(),
-            Kind::Entry => size_of::<StringStringEntryProto>(),
-            Kind::Graph => size_of::<GraphProto>(),
-            Kind::Node => size_of::<NodeProto>(),
-            Kind::Attribute => size_of::<AttributeProto>(),
-            Kind::Tensor => size_of::<TensorProto>(),
-            Kind::ValueInfo => size_of::<ValueInfoProto>(),
-            Kind::Type => size_of::<TypeProto>(),
-            Kind::TensorType => size_of::<TensorTypeProto>(),
-            Kind::Shape => size_of::<TensorShapeProto>(),
-            Kind::Dimension => size_of::<DimensionProto>(),
-        }
-    }
-
-    /// Fields that may unfold; all others take no more room than their bytes.
-    fn field(self, tag: u32) -> Option<Field> {
-        let message = |kind| Some(Field::Message(kind));
-        match (self, tag) {
-            (Kind::Model, 7) | (Kind::Attribute, 6) => message(Kind::Graph),
-            (Kind::Model, 8) => message(Kind::OperatorSet),
-            (Kind::Model, 14) | (Kind::Tensor, 13) => message(Kind::Entry),
-            (Kind::Graph, 1) => message(Kind::Node),
-            (Kind::Graph, 5) | (Kind::Attribute, 5) => message(Kind::Tensor),
-            (Kind::Graph, 11..=13) => message(Kind::ValueInfo),
-            (Kind::Node, 1 | 2) => Some(Field::Text),
-            (Kind::Node, 5) => message(Kind::Attribute),
-            (Kind::Attribute, 8) | (Kind::Tensor, 1) => Some(Field::Integers),
-            (Kind::ValueInfo, 2) => message(Kind::Type),
-            (Kind::Type, 1) => message(Kind::TensorType),
-            (Kind::TensorType, 2) => message(Kind::Shape),
-            (Kind::Shape, 1) => message(Kind::Dimension),
-            _ => None,
-        }
+    let model = ModelProto::decode(bytes)?;
+    match &model.graph {
+        None => Err(DecodeModelError::NoGraph),
+        Some(graph) if graph.output.is_empty() => Err(DecodeModelError::NoOutputs),
+        Some(_) => Ok(model),
     }
 }
 
-/// Bytes that are left for messages.
-struct Room(usize);
-
-impl Room {
-    /// Whether there is room for all in a message of this kind.
-    fn holds(&mut self, kind: Kind, mut bytes: &[u8], depth: usize) -> Result<bool, DecodeError> {
-        while !bytes.is_empty() {
-            let (tag, wire_type) = decode_key(&mut bytes)?;
-            let field = kind.field(tag);
-            if wire_type != WireType::LengthDelimited {
-                let single = field.map_or(0, |_| size_of::<u64>());
-                if !self.take(single) {
-                    return Ok(false);
-                }
-                skip_field(wire_type, tag, &mut bytes, DecodeContext::default())?;
-                continue;
-            }
-            let length = usize::try_from(decode_varint(&mut bytes)?).unwrap_or(usize::MAX);
-            let Some((content, rest)) = bytes.split_at_checked(length) else {
-                // Cut short, as prost will say.
-                return Ok(true);
-            };
-            bytes = rest;
-            let fits = match field {
-                Some(Field::Message(kind)) => {
-                    self.take(kind.size())
-                        && (depth >= DEEPEST || self.holds(kind, content, depth + 1)?)
-                }
-                Some(Field::Text) => self.take(size_of::<String>() + length),
-                Some(Field::Integers) => self.take(length.saturating_mul(size_of::<i64>())),
-                None => true,
-            };
-            if !fits {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn take(&mut self, bytes: usize) -> bool {
-        let left = self.0.checked_sub(bytes.saturating_mul(GROWTH));
-        self.0 = left.unwrap_or(0);
-        left.is_some()
-    }
+/// The bytes that messages may take which are read from so many.
+fn limit(bytes: usize) -> usize {
+    let multiple = bytes.saturating_mul(FACTOR);
+    multiple.min(bytes.saturating_add(BEYOND)).max(ENOUGH)
 }
 
 #[cfg(test)]
 mod tests {
+    use prost::encoding::WireType;
+
     use super::*;
+    use crate::proto::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto};
+    use crate::room::{DESCRIBED, OVERHEAD};
 
     /// A field of a message in bytes: its number, its length, its content.
     fn field(tag: u32, content: &[u8]) -> Vec<u8> {
@@ -193,11 +112,119 @@ mod tests {
             ("initializers", field(7, &million(5))),
             ("outputs", field(7, &million(12))),
             ("metadata", million(14).repeat(2)),
-            ("names of inputs", nodes(&million(1).repeat(2))),
+            ("names of inputs", nodes(&million(1).repeat(3))),
             ("attributes", nodes(&million(5))),
-            ("dimensions", nodes(&field(5, &field(8, &[0; 5_000_000])))),
+            (
+                "nodes of one attribute",
+                field(7, &nodes_of_one_attribute()),
+            ),
+            (
+                "operators of one letter",
+                field(7, &field(1, &field(4, b"A")).repeat(500_000)),
+            ),
+            (
+                "whole numbers",
+                nodes(&field(5, &field(8, &[0; 10_000_000]))),
+            ),
         ] {
             assert!(refused(model), "{what}");
+        }
+    }
+
+    /// An attribute is rarely alone in its vector, which has room for four from the first one on.
+    fn nodes_of_one_attribute() -> Vec<u8> {
+        field(1, &field(5, &[])).repeat(100_000)
+    }
+
+    /// The least that is a model.
+    fn graph() -> GraphProto {
+        GraphProto {
+            output: vec![ValueInfoProto::default()],
+            ..GraphProto::default()
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_what_the_vectors_of_a_decoded_model_have_room_for() {
+        let texts = vec![String::from("a text that is long"); 37];
+        let node = NodeProto {
+            input: texts.clone(),
+            output: texts,
+            ..NodeProto::default()
+        };
+        let model = ModelProto {
+            graph: Some(GraphProto {
+                node: vec![node; 1000],
+                ..graph()
+            }),
+            ..ModelProto::default()
+        };
+        let bytes = Bytes::from(model.encode_to_vec());
+        let mut room = Room::new(usize::MAX);
+        assert!(room.holds(Kind::Model, &bytes, 0).unwrap());
+        let counted = usize::MAX - room.left();
+        let graph = decode_model(bytes).unwrap().graph.unwrap();
+        let vectors = graph.node.iter().flat_map(|it| [&it.input, &it.output]);
+        let texts = |vector: &Vec<String>| {
+            let contents: usize = vector.iter().map(String::capacity).sum();
+            vector.capacity() * size_of::<String>() + contents
+        };
+        let taken = graph.node.capacity() * size_of::<NodeProto>()
+            + DESCRIBED * graph.output.capacity() * size_of::<ValueInfoProto>()
+            + vectors.map(texts).sum::<usize>();
+        let allocations = graph.node.len() * 2 * (1 + 37);
+        assert!(counted >= taken, "{counted} counted, {taken} taken");
+        let most = taken + (allocations + 2) * OVERHEAD;
+        assert!(counted <= most, "{counted} counted, at most {most} taken");
+    }
+
+    #[test]
+    fn a_thousand_layers_of_nodes_with_long_names_are_read() {
+        let name = |at: usize| format!("nezha.encoder.layer.{at}.attention.self/MatMul");
+        let node = |at: usize| NodeProto {
+            input: vec![name(at), name(at + 1)],
+            output: vec![name(at + 2)],
+            name: name(at + 2),
+            op_type: "MatMul".to_owned(),
+            attribute: vec![AttributeProto::default(); at % 2],
+            ..NodeProto::default()
+        };
+        let model = ModelProto {
+            graph: Some(GraphProto {
+                node: (0..100_000).map(node).collect(),
+                ..graph()
+            }),
+            ..ModelProto::default()
+        };
+        let read = decode_model(model.encode_to_vec().into()).unwrap();
+        assert_eq!(read.graph.map(|it| it.node.len()), Some(100_000));
+    }
+
+    #[test]
+    fn the_limit_grows_with_the_file_and_never_far_beyond_it() {
+        let mib = |count: usize| count << 20;
+        for (bytes, expected) in [(0, 48), (8, 48), (10, 60), (30, 180), (1024, 1280)] {
+            assert_eq!(limit(mib(bytes)), mib(expected), "{bytes} MiB");
+        }
+    }
+
+    #[test]
+    fn what_is_no_model_says_why() {
+        let graph = |graph| ModelProto {
+            graph,
+            ..ModelProto::default()
+        };
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+        for (bytes, expected) in [
+            (graph(None).encode_to_vec(), "no graph"),
+            (
+                graph(Some(GraphProto::default())).encode_to_vec(),
+                "no outputs",
+            ),
+            (pointer.to_vec(), "git lfs pull"),
+        ] {
+            let error = decode_model(bytes.into()).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
         }
     }
 
@@ -211,7 +238,7 @@ mod tests {
             graph: Some(GraphProto {
                 initializer: vec![weight],
                 node: vec![NodeProto::default(); 10_000],
-                ..GraphProto::default()
+                ..graph()
             }),
             ..ModelProto::default()
         };
@@ -226,10 +253,13 @@ mod tests {
     fn what_is_cut_short_is_malformed() {
         let model = ModelProto {
             producer_name: "x".repeat(100),
+            graph: Some(graph()),
             ..ModelProto::default()
         };
         let bytes = Bytes::from(model.encode_to_vec());
-        for length in 1..bytes.len() {
+        // A model that ends behind the name is whole, and has no graph.
+        let name = 2 + 100;
+        for length in (1..bytes.len()).filter(|it| *it != name) {
             let found = decode_model(bytes.slice(..length));
             assert!(
                 matches!(found, Err(DecodeModelError::Malformed(_))),

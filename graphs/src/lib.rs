@@ -11,8 +11,8 @@
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
 //! - [`Vocabulary`] and [`TokenizerSettings`]: `vocab.txt`, and what the files beside it say;
 //! - [`error_chain`]: an error with its causes, as one line;
-//! - [`proto`]: the few ONNX messages that a NEZHA graph needs, [`decode_model`] to read them, and
-//!   [`ExternalData`], where weights outside of them are.
+//! - [`proto`]: the few ONNX messages that a NEZHA graph needs; [`read_model`], the one way to read
+//!   them from a file; and [`ExternalData`], where weights outside of them are.
 //!
 //! ```
 //! use nezha_graphs::{Config, GraphOptions, Head, Signature};
@@ -26,7 +26,7 @@
 //! # Ok::<(), nezha_graphs::ConfigError>(())
 //! ```
 #![deny(missing_docs)]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod activation;
 mod config;
@@ -42,6 +42,8 @@ mod options;
 mod ports;
 mod precision;
 pub mod proto;
+mod read;
+mod room;
 mod signature;
 mod summary;
 mod tensor_type;
@@ -52,7 +54,7 @@ pub use activation::Activation;
 pub use config::{
     Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType, UNNAMED_LABEL_LIMIT,
 };
-pub use decode::{DecodeModelError, decode_model};
+pub use decode::{DecodeModelError, LFS_POINTER, decode_model};
 pub use dim::{Bindings, Dim};
 pub use dtype::DType;
 pub use error_chain::error_chain;
@@ -63,6 +65,7 @@ pub use metadata::{Metadata, MetadataError, SIGNATURE_VERSION};
 pub use options::{GraphOptions, OptionError, Pooling, UnknownPooling};
 pub use ports::axes;
 pub use precision::{Precision, UnknownPrecision};
+pub use read::{ReadModelError, map_file, read_model};
 pub use signature::{Port, Signature, SignatureError};
 pub use summary::{ExternalFile, ModelSummary, OperatorSet, PortSummary, WeightSummary};
 pub use tensor_type::{TensorType, graph_types};

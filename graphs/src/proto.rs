@@ -117,12 +117,12 @@ pub struct AttributeProto {
     /// A text.
     #[prost(bytes = "bytes", tag = "4")]
     pub s: Bytes,
-    /// A tensor.
-    #[prost(message, optional, tag = "5")]
-    pub t: Option<TensorProto>,
+    /// A tensor; few attributes have one, so it takes no room in the others.
+    #[prost(message, optional, boxed, tag = "5")]
+    pub t: Option<Box<TensorProto>>,
     /// A branch or the body of a loop.
-    #[prost(message, optional, tag = "6")]
-    pub g: Option<GraphProto>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub g: Option<Box<GraphProto>>,
     /// Numbers.
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,

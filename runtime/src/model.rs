@@ -1,13 +1,10 @@
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::proto::{GraphProto, ModelProto, ValueInfoProto};
+use nezha_graphs::proto::{ModelProto, ValueInfoProto};
 use nezha_graphs::{
-    Config, Metadata, MetadataError, Port, Signature, SignatureError, decode_model, error_chain,
+    Config, Metadata, MetadataError, Port, ReadModelError, Signature, SignatureError, read_model,
 };
-
-use crate::native;
 
 /// An `.onnx` file: its messages decoded, its weights left in the mapped file.
 ///
@@ -26,22 +23,9 @@ pub struct Model {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The file can't be read.
-    #[error("{}: can't be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The bytes are no ONNX model, or one that was cut short.
-    #[error("{}: not a complete ONNX model: {reason}", path.display())]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    /// The file can't be read, or is no ONNX model.
+    #[error(transparent)]
+    Read(#[from] ReadModelError),
     /// An input or output can't be described.
     #[error("{}: not a graph of NEZHA's", path.display())]
     Signature {
@@ -70,20 +54,8 @@ impl Model {
     /// Any [`ModelError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_path_buf();
-        let format = |reason: &str| ModelError::Format {
-            path: path.clone(),
-            reason: reason.to_owned(),
-        };
-        let bytes = native::map(&path).map_err(|source| ModelError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let proto = decode_model(bytes).map_err(|error| format(&error_chain(&error)))?;
-        let graph = proto.graph.as_ref().ok_or_else(|| format("no graph"))?;
-        if graph.output.is_empty() {
-            return Err(format("a graph without outputs"));
-        }
-        let signature = signature(graph).map_err(|source| ModelError::Signature {
+        let proto = read_model(&path)?;
+        let signature = signature(&proto).map_err(|source| ModelError::Signature {
             path: path.clone(),
             source,
         })?;
@@ -136,23 +108,21 @@ impl Model {
 }
 
 /// Older exporters list initializers among the inputs; those need not be given.
-fn signature(graph: &GraphProto) -> Result<Signature, SignatureError> {
-    let initializers: BTreeSet<&str> = graph
-        .initializer
-        .iter()
+fn signature(proto: &ModelProto) -> Result<Signature, SignatureError> {
+    let graph = || proto.graph.iter();
+    let initializers: BTreeSet<&str> = graph()
+        .flat_map(|it| &it.initializer)
         .map(|tensor| tensor.name.as_str())
         .collect();
     let given = |input: &&ValueInfoProto| !initializers.contains(input.name.as_str());
     Ok(Signature {
-        inputs: graph
-            .input
-            .iter()
+        inputs: graph()
+            .flat_map(|it| &it.input)
             .filter(given)
             .map(Port::from_proto)
             .collect::<Result<_, _>>()?,
-        outputs: graph
-            .output
-            .iter()
+        outputs: graph()
+            .flat_map(|it| &it.output)
             .map(Port::from_proto)
             .collect::<Result<_, _>>()?,
     })

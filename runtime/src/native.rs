@@ -1,25 +1,12 @@
-//! The crate's only unsafe code: mapping a file, and asking libraries and the CPU what they are.
+//! The crate's only unsafe code: asking libraries and the CPU what they are.
 
 #![allow(
     unsafe_code,
     reason = "maps, loaded libraries and CPUID have no safe interface"
 )]
 
-use std::fs::File;
-use std::io;
+#[cfg(feature = "ort")]
 use std::path::Path;
-
-use bytes::Bytes;
-use memmap2::Mmap;
-
-/// A file's content, mapped.
-pub(crate) fn map(path: &Path) -> io::Result<Bytes> {
-    let file = File::open(path)?;
-    // SAFETY: the map is read-only and private. Nobody may shorten the file while it is mapped;
-    // that is part of the contract of `Model::open`.
-    let map = unsafe { Mmap::map(&file) }?;
-    Ok(Bytes::from_owner(map))
-}
 
 /// The version that an ONNX Runtime library gives itself, such as `1.31.1`.
 ///

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use nezha_graphs::decode_model;
 use nezha_graphs::proto::ModelProto;
 use prost::Message;
 use serde_json::Value;
@@ -60,7 +61,8 @@ impl Artifact {
     }
 
     fn proto(&self) -> ModelProto {
-        ModelProto::decode(fs::read(self.model()).unwrap().as_slice()).unwrap()
+        // From memory: the file may be written to while the model lives.
+        decode_model(fs::read(self.model()).unwrap().into()).unwrap()
     }
 
     fn edit(&self, edit: impl FnOnce(&mut ModelProto)) {

@@ -1,31 +1,24 @@
-//! A file as one slice of bytes; the crate's only `unsafe`.
-
-#![allow(unsafe_code, reason = "a map has no safe interface")]
+//! A file as one slice of bytes.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use bytes::Bytes;
-use memmap2::Mmap;
+use nezha_graphs::{LFS_POINTER, map_file};
 
 use super::CheckpointError;
 
 /// The bytes of the file at `path`: mapped, or read to memory where `mmap` is false.
 pub(crate) fn load(path: &Path, mmap: bool) -> Result<Bytes, CheckpointError> {
     require_file(path)?;
-    if !mmap {
-        return fs::read(path)
-            .map(Bytes::from)
-            .map_err(|source| unreadable(path, source));
-    }
-    let file = File::open(path).map_err(|source| unreadable(path, source))?;
-    // SAFETY: the map is only ever read, as bytes, for which every bit pattern is valid. Another
-    // process that writes to the file meanwhile changes what is read, and one that truncates it
-    // makes the next read beyond its end a SIGBUS, which ends this process. Neither can be ruled
-    // out from here; `OpenOptions::mmap(false)` is the way around.
-    let map = unsafe { Mmap::map(&file) }.map_err(|source| unreadable(path, source))?;
-    Ok(Bytes::from_owner(map))
+    // A process that shortens the file while it is mapped ends this one at its next read beyond the
+    // end. That can't be ruled out from here; `OpenOptions::mmap = false` is the way around.
+    let bytes = match mmap {
+        true => map_file(path),
+        false => fs::read(path).map(Bytes::from),
+    };
+    bytes.map_err(|source| unreadable(path, source))
 }
 
 /// The text of the file at `path`.
@@ -48,13 +41,12 @@ pub(super) fn require_file(path: &Path) -> Result<(), CheckpointError> {
 
 /// Refuses the small text that Git leaves in the place of a large file.
 pub(crate) fn refuse_lfs_pointer(path: &Path) -> Result<(), CheckpointError> {
-    const POINTER: &[u8] = b"version https://git-lfs";
     require_file(path)?;
     let mut start = Vec::new();
     File::open(path)
-        .and_then(|file| file.take(POINTER.len() as u64).read_to_end(&mut start))
+        .and_then(|file| file.take(LFS_POINTER.len() as u64).read_to_end(&mut start))
         .map_err(|source| unreadable(path, source))?;
-    if start == POINTER {
+    if start == LFS_POINTER {
         return Err(CheckpointError::LfsPointer {
             path: path.to_owned(),
         });

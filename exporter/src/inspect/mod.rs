@@ -11,12 +11,11 @@ mod svg;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::ModelSummary;
 use nezha_graphs::proto::ModelProto;
-use prost::Message;
+use nezha_graphs::{ModelSummary, ReadModelError};
 use serde::Serialize;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, OpenOptions, file};
+use crate::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
 use crate::nezha::BuildError;
 
 pub use checkpoint::{CheckpointSummary, FileSummary, HeadSummary, PartSummary, StorageSummary};
@@ -53,14 +52,9 @@ pub enum InspectError {
     /// It can't be read, or is no sound checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// It is called `.onnx`, and is not.
-    #[error("{}: not a complete ONNX model: {reason}", path.display())]
-    NotOnnx {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    /// It is called `.onnx`, and is not, or can't be read.
+    #[error(transparent)]
+    Model(#[from] ReadModelError),
     /// A folder without a checkpoint's weights and with more than one `.onnx`.
     #[error("{}: {} .onnx files; name one of them: {}", folder.display(), names.len(), names.join(", "))]
     SeveralModels {
@@ -112,10 +106,9 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Inspected, InspectE
 /// # Errors
 /// Any [`InspectError`].
 pub fn read_model(path: &Path) -> Result<ModelProto, InspectError> {
-    match model_in(path)? {
-        Some(model) => decode(&model),
-        None => decode(path),
-    }
+    let model = model_in(path)?;
+    let path = model.as_deref().unwrap_or(path);
+    Ok(nezha_graphs::read_model(path)?)
 }
 
 fn is_onnx(path: &Path) -> bool {
@@ -143,23 +136,8 @@ fn model_in(path: &Path) -> Result<Option<PathBuf>, InspectError> {
     }
 }
 
-fn decode(path: &Path) -> Result<ModelProto, InspectError> {
-    let reason = |reason: &str| InspectError::NotOnnx {
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-    };
-    file::refuse_lfs_pointer(path)?;
-    let bytes = file::load(path, true)?;
-    let model = ModelProto::decode(bytes).map_err(|error| reason(&error.to_string()))?;
-    match &model.graph {
-        None => Err(reason("it holds no graph")),
-        Some(graph) if graph.output.is_empty() => Err(reason("its graph has no outputs")),
-        Some(_) => Ok(model),
-    }
-}
-
 fn inspect_model(path: &Path) -> Result<InspectedModel, InspectError> {
-    let summary = ModelSummary::new(&decode(path)?);
+    let summary = ModelSummary::new(&nezha_graphs::read_model(path)?);
     let folder = path.parent().unwrap_or(Path::new("."));
     let there = |location: &str| fs::metadata(folder.join(location)).map_or(0, |it| it.len());
     let missing_files = summary

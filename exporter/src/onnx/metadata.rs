@@ -1,14 +1,16 @@
 use std::borrow::Cow;
 use std::io::{self, ErrorKind};
 
-use nezha_graphs::proto::StringStringEntryProto;
-use prost::Message as _;
+use prost::DecodeError;
 use prost::encoding::{WireType, decode_key, decode_varint, skip_field};
 
 use super::{WriteError, encode_metadata};
 
 /// Number of the field `ModelProto.metadata_props`.
 const METADATA_PROPS: u32 = 14;
+
+/// Number of the field `StringStringEntryProto.key`.
+const KEY: u32 = 1;
 
 /// The bytes of a model with `key` set to `value` in its metadata: all other fields as they are, in
 /// the pieces to write one after the other.
@@ -23,7 +25,6 @@ pub(crate) fn with_metadata<'b>(
     key: &str,
     value: &str,
 ) -> Result<Vec<Cow<'b, [u8]>>, WriteError> {
-    let invalid = |error| io::Error::new(ErrorKind::InvalidData, error);
     let mut parts: Vec<Cow<[u8]>> = Vec::new();
     let (mut rest, mut kept) = (model, model);
     while !rest.is_empty() {
@@ -31,14 +32,7 @@ pub(crate) fn with_metadata<'b>(
         let (field, wire_type) = decode_key(&mut rest).map_err(invalid)?;
         let is_key = match (field, wire_type) {
             (METADATA_PROPS, WireType::LengthDelimited) => {
-                let length = decode_varint(&mut rest).map_err(invalid)?;
-                let (entry, after) = usize::try_from(length)
-                    .ok()
-                    .and_then(|length| rest.split_at_checked(length))
-                    .ok_or(ErrorKind::UnexpectedEof)
-                    .map_err(io::Error::from)?;
-                rest = after;
-                StringStringEntryProto::decode(entry).map_err(invalid)?.key == key
+                key_of(content(&mut rest)?)? == key.as_bytes()
             }
             _ => {
                 skip_field(wire_type, field, &mut rest, Default::default()).map_err(invalid)?;
@@ -57,9 +51,37 @@ pub(crate) fn with_metadata<'b>(
     Ok(parts)
 }
 
+/// The key of an entry; empty where it has none.
+fn key_of(mut entry: &[u8]) -> io::Result<&[u8]> {
+    let mut key: &[u8] = &[];
+    while !entry.is_empty() {
+        let (field, wire_type) = decode_key(&mut entry).map_err(invalid)?;
+        match (field, wire_type) {
+            (KEY, WireType::LengthDelimited) => key = content(&mut entry)?,
+            _ => skip_field(wire_type, field, &mut entry, Default::default()).map_err(invalid)?,
+        }
+    }
+    Ok(key)
+}
+
+/// Takes the content of a field off the front, its length first.
+fn content<'b>(rest: &mut &'b [u8]) -> io::Result<&'b [u8]> {
+    let length = usize::try_from(decode_varint(rest).map_err(invalid)?);
+    let split = length.ok().and_then(|length| rest.split_at_checked(length));
+    let (content, after) = split.ok_or(ErrorKind::UnexpectedEof)?;
+    *rest = after;
+    Ok(content)
+}
+
+fn invalid(error: DecodeError) -> io::Error {
+    io::Error::new(ErrorKind::InvalidData, error)
+}
+
 #[cfg(test)]
 mod tests {
-    use nezha_graphs::proto::ModelProto;
+    use nezha_graphs::decode_model;
+    use nezha_graphs::proto::{GraphProto, ModelProto, ValueInfoProto};
+    use prost::Message as _;
 
     use super::*;
 
@@ -73,13 +95,17 @@ mod tests {
         let mut model = ModelProto {
             ir_version: 8,
             producer_name: "x".repeat(300),
+            graph: Some(GraphProto {
+                output: vec![ValueInfoProto::default()],
+                ..GraphProto::default()
+            }),
             ..ModelProto::default()
         }
         .encode_to_vec();
         for (key, value) in props {
             model.extend(encode_metadata(vec![(key.to_owned(), value.to_owned())]));
         }
-        let changed = ModelProto::decode(set(&model, "b", "new").as_slice()).unwrap();
+        let changed = decode_model(set(&model, "b", "new").into()).unwrap();
         let found: Vec<(&str, &str)> = changed
             .metadata_props
             .iter()

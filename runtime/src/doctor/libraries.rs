@@ -46,7 +46,7 @@ fn beside(onnxruntime: &Path, name: &str) -> PathBuf {
 
 /// The names in the dynamic section of a library; an error where it can't be read.
 fn needed(library: &Path) -> Result<Vec<String>, String> {
-    let content = native::map(library).map_err(|error| error.to_string())?;
+    let content = nezha_graphs::map_file(library).map_err(|error| error.to_string())?;
     needed_in(&content[..]).map_err(|error| error.to_string())
 }
 

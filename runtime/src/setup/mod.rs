@@ -11,11 +11,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nezha_graphs::map_file;
 use sha2::{Digest, Sha256};
 use wheel::{Wheel, wheel};
 use zip::ZipArchive;
-
-use crate::native;
 
 /// The version that is installed.
 pub const VERSION: &str = "1.31.1";
@@ -249,7 +248,7 @@ fn verify(wheel: &Wheel, folder: &Path) -> Result<(), SetupError> {
 }
 
 fn check(path: &Path, expected: &'static str) -> Result<(), SetupError> {
-    let content = native::map(path).map_err(at(path))?;
+    let content = map_file(path).map_err(at(path))?;
     let digest = Sha256::digest(&content);
     let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     match found == expected {

@@ -1,7 +1,7 @@
 //! Opening files: whole, foreign, cut short, broken.
 
 use nezha_graphs::proto::StringStringEntryProto;
-use nezha_graphs::{DType, error_chain};
+use nezha_graphs::{DType, ReadModelError, error_chain};
 use nezha_runtime::{Model, ModelError};
 use prost::Message;
 
@@ -73,11 +73,13 @@ fn a_file_that_is_no_model_is_refused_by_name() {
     for bytes in [b"".as_slice(), b"{\"not\": \"a model\"}", &[0xff; 64]] {
         let file = tiny::write(bytes);
         let error = Model::open(&file.path).unwrap_err();
-        assert!(matches!(error, ModelError::Format { .. }), "{error}");
+        let is_format = matches!(error, ModelError::Read(ReadModelError::NotAModel { .. }));
+        assert!(is_format, "{error}");
         assert!(error.to_string().contains("model.onnx"), "{error}");
     }
     let missing = Model::open("no such file.onnx").unwrap_err();
-    assert!(matches!(missing, ModelError::Read { .. }), "{missing}");
+    let not_found = matches!(missing, ModelError::Read(ReadModelError::NotFound { .. }));
+    assert!(not_found, "{missing}");
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use nezha_graphs::proto::ModelProto;
+use nezha_graphs::read_model;
 use nezha_runtime::{
     EngineError, EngineKind, EngineOptions, Optimization, OrtOptions, Profile, Session,
 };
-use prost::Message;
 use tempfile::TempDir;
 
 use crate::options::{check, option_error};
@@ -110,8 +109,7 @@ fn the_graph_that_onnx_runtime_makes_of_a_model_has_the_names_of_its_profile() {
         .ort(OrtOptions::default().optimized_graph(graph.clone()));
     let session = tiny::open(&file, "ort", &options);
     check(&session, (2, 3), "written");
-    let bytes = std::fs::read(&graph).unwrap();
-    let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();
+    let graph = read_model(&graph).unwrap().graph.unwrap();
     for node in session.end_profiling().unwrap().nodes {
         assert!(
             graph.node.iter().any(|it| it.name == node.node),

@@ -2,14 +2,14 @@ use std::env::consts;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::ExternalData;
+use nezha_graphs::{ExternalData, map_file};
 use ort::session::builder::GraphOptimizationLevel;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::builder::{Settings, quant_precision, without};
 use crate::cpu::Cpu;
 use crate::engine::kind::OrtDevice;
-use crate::{EngineError, Model, Optimization, native};
+use crate::{EngineError, Model, Optimization};
 
 /// The optimised form of a model in the cache; ONNX Runtime makes it where it is missing.
 pub(super) fn optimized(
@@ -37,7 +37,7 @@ pub(super) fn optimized(
         let path = path.display().to_string();
         move |error: std::io::Error| refused(&format!("{path}: {error}"))
     };
-    let content = native::map(model.path()).map_err(at(model.path()))?;
+    let content = map_file(model.path()).map_err(at(model.path()))?;
     let conditions = Conditions {
         version,
         device: settings.device,

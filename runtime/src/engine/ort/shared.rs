@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use nezha_graphs::proto::TensorProto;
-use nezha_graphs::{DType, ExternalData};
+use nezha_graphs::{DType, ExternalData, map_file};
 use ort::session::builder::{PrepackedWeights, SessionBuilder};
 use ort::value::{DynValue, Tensor as OrtTensor};
 
 use crate::tensor::with_array;
-use crate::{Model, Tensor, native};
+use crate::{Model, Tensor};
 
 /// Weights that the sessions of one model have together: as they are stored, and as the kernels
 /// rearrange them. ONNX Runtime shares the latter only for initializers that it is handed.
@@ -82,7 +82,7 @@ impl WeightFiles {
         if !place.is_beside_model() {
             return None;
         }
-        let map = || native::map(&self.folder.join(place.location)).ok();
+        let map = || map_file(&self.folder.join(place.location)).ok();
         let mapped = self.mapped.entry(place.location.to_owned());
         mapped.or_insert_with(map).clone()
     }

@@ -1,0 +1,89 @@
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use memmap2::Mmap;
+
+use crate::proto::ModelProto;
+use crate::{DecodeModelError, decode_model};
+
+/// Why a file is not read as a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadModelError {
+    /// Nothing is there.
+    #[error("{}: no such file or folder", path.display())]
+    NotFound {
+        /// The path that was asked for.
+        path: PathBuf,
+    },
+    /// A folder, a pipe or a device where a file belongs.
+    #[error("{}: expected an .onnx file, found something else of that name", path.display())]
+    NotAFile {
+        /// The path that is no file.
+        path: PathBuf,
+    },
+    /// The operating system refuses to read it.
+    #[error("{}: can't be read", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Its bytes are no model.
+    #[error("{}: not a complete ONNX model", path.display())]
+    NotAModel {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: DecodeModelError,
+    },
+}
+
+/// The messages of the `.onnx` file at `path`, as [`decode_model`] reads them; weights stay in the
+/// mapped file.
+///
+/// The file must not be shortened while the model lives: reading a page that is gone ends the
+/// process.
+///
+/// # Errors
+/// [`ReadModelError`].
+pub fn read_model(path: impl AsRef<Path>) -> Result<ModelProto, ReadModelError> {
+    let path = path.as_ref();
+    let unreadable = |source: io::Error| {
+        let path = path.to_owned();
+        match source.kind() {
+            ErrorKind::NotFound => ReadModelError::NotFound { path },
+            _ => ReadModelError::Unreadable { path, source },
+        }
+    };
+    // Before it is opened: a pipe would block.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(ReadModelError::NotAFile {
+            path: path.to_owned(),
+        });
+    }
+    let bytes = map_file(path).map_err(unreadable)?;
+    decode_model(bytes).map_err(|source| ReadModelError::NotAModel {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The bytes of the file at `path`, mapped.
+///
+/// Nobody may shorten the file while they are in use: reading a page that is gone ends the process.
+/// What another process writes to the file meanwhile may be read.
+///
+/// # Errors
+/// What the operating system says.
+#[allow(unsafe_code, reason = "the crate's only unsafe code: mapping a file")]
+pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
+    let file = File::open(path)?;
+    // SAFETY: the map is private and only ever read, as bytes, for which every bit pattern is valid.
+    // That nobody shortens the file is part of the contract.
+    let map = unsafe { Mmap::map(&file) }?;
+    Ok(Bytes::from_owner(map))
+}
