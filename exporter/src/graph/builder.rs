@@ -44,8 +44,22 @@ pub(super) enum Conversion {
     Encoded(Encoding),
 }
 
+/// Where a value comes from.
+#[derive(Clone, Copy)]
+enum Origin {
+    /// Whoever runs the graph gives it.
+    Input,
+    /// It is the initializer of this number.
+    Initializer(usize),
+    /// A node makes it, from constants alone or not.
+    Node { constant: bool },
+}
+
 struct State {
     graph: Graph,
+    /// Where each value comes from, so that nobody has to search for it: a question asked at each
+    /// node must not take longer the more nodes there are.
+    origins: Vec<Origin>,
     /// How many nodes of a name there are, to number the second and later ones.
     node_names: BTreeMap<String, usize>,
     /// Constants by dtype, shape and content.
@@ -76,6 +90,7 @@ impl<'w> Builder<'w> {
             precision: Precision::default(),
             state: RefCell::new(State {
                 graph,
+                origins: Vec::new(),
                 node_names: BTreeMap::new(),
                 constants: BTreeMap::new(),
                 conversions: BTreeMap::new(),
@@ -99,7 +114,7 @@ impl<'w> Builder<'w> {
     pub fn input(&self, port: &Port) -> Value {
         let state = &mut *self.state.borrow_mut();
         let value_type = ValueType::new(port.dtype, port.shape.clone());
-        let value = state.value(port.name.clone(), value_type);
+        let value = state.value(port.name.clone(), value_type, Origin::Input);
         state.graph.inputs.push((port.clone(), value));
         value
     }
@@ -169,6 +184,10 @@ impl<'w> Builder<'w> {
         self.state.borrow().graph.types[value.0].clone()
     }
 
+    pub(super) fn dtype(&self, value: Value) -> DType {
+        self.state.borrow().graph.types[value.0].dtype
+    }
+
     /// Computes an operation in the builder's precision and gives its result.
     pub(super) fn node(&self, path: &str, op: Op, inputs: &[Value]) -> Value {
         let lowered = lowering::lower(&self.scope(path), &op, inputs);
@@ -193,7 +212,8 @@ impl<'w> Builder<'w> {
             });
             types[0].clone()
         });
-        let output = state.value(name.clone(), output_type);
+        let constant = inputs.iter().all(|it| state.is_constant(*it));
+        let output = state.value(name.clone(), output_type, Origin::Node { constant });
         state.graph.nodes.push(Node {
             name,
             op,
@@ -223,7 +243,7 @@ impl<'w> Builder<'w> {
     pub(super) fn second_output(&self, first: Value, name: &str, value_type: ValueType) -> Value {
         let state = &mut *self.state.borrow_mut();
         let name = format!("{}/{name}", state.graph.names[first.0]);
-        let second = state.value(name, value_type);
+        let second = state.value(name, value_type, state.origins[first.0]);
         if let Some(node) = state.graph.nodes.last_mut() {
             node.outputs.push(second);
         }
@@ -249,12 +269,7 @@ impl<'w> Builder<'w> {
             shape: shape.iter().copied().map(Dim::from).collect(),
             elements,
         };
-        let value = state.value(name, value_type);
-        let content = Content::Inline(key.2.clone());
-        state
-            .graph
-            .initializers
-            .push(Initializer { value, content });
+        let value = state.initializer(name, value_type, Content::Inline(key.2.clone()));
         state.constants.insert(key, value);
         value
     }
@@ -271,25 +286,19 @@ impl<'w> Builder<'w> {
         let state = &mut *self.state.borrow_mut();
         let dims = shape.iter().copied().map(Dim::from).collect();
         let label = weight::label(name, layout, encoding);
-        let value = state.value(label, ValueType::new(encoding.dtype(), dims));
         let content = Content::Weight {
             name: name.to_owned(),
             layout,
             encoding,
         };
-        state
-            .graph
-            .initializers
-            .push(Initializer { value, content });
-        value
+        state.initializer(label, ValueType::new(encoding.dtype(), dims), content)
     }
 
     /// The weight that `value` is, where it is one in single precision.
     pub(super) fn weight_of(&self, value: Value) -> Option<Weight> {
-        let graph = &self.state.borrow().graph;
-        let initializer = graph.initializers.iter().find(|it| it.value == value)?;
-        let shape = &graph.value_type(value).shape;
-        match &initializer.content {
+        let state = self.state.borrow();
+        let shape = &state.graph.value_type(value).shape;
+        match state.content(value)? {
             Content::Weight {
                 name,
                 layout,
@@ -305,8 +314,7 @@ impl<'w> Builder<'w> {
 
     /// Whether `value` follows from weights and constants alone, so that engines compute it once.
     pub(super) fn is_constant(&self, value: Value) -> bool {
-        let graph = &self.state.borrow().graph;
-        graph.is_constant(value)
+        self.state.borrow().is_constant(value)
     }
 
     pub(super) fn note_depth(&self, value: Value, depth: f32) {
@@ -338,10 +346,35 @@ impl<'w> Builder<'w> {
 }
 
 impl State {
-    fn value(&mut self, name: String, value_type: ValueType) -> Value {
+    fn value(&mut self, name: String, value_type: ValueType, origin: Origin) -> Value {
         self.graph.names.push(name);
         self.graph.types.push(value_type);
-        Value(self.graph.names.len() - 1)
+        self.origins.push(origin);
+        Value(self.origins.len() - 1)
+    }
+
+    fn initializer(&mut self, name: String, value_type: ValueType, content: Content) -> Value {
+        let origin = Origin::Initializer(self.graph.initializers.len());
+        let value = self.value(name, value_type, origin);
+        let initializer = Initializer { value, content };
+        self.graph.initializers.push(initializer);
+        value
+    }
+
+    /// What `value` holds, where it is a weight or a constant.
+    fn content(&self, value: Value) -> Option<&Content> {
+        match self.origins[value.0] {
+            Origin::Initializer(number) => Some(&self.graph.initializers[number].content),
+            Origin::Input | Origin::Node { .. } => None,
+        }
+    }
+
+    fn is_constant(&self, value: Value) -> bool {
+        match self.origins[value.0] {
+            Origin::Input => false,
+            Origin::Initializer(_) => true,
+            Origin::Node { constant } => constant,
+        }
     }
 
     fn node_name(&mut self, path: &str, operator: &str) -> String {

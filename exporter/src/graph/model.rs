@@ -103,15 +103,6 @@ impl Graph {
         &self.types[value.0]
     }
 
-    /// Whether `value` follows from initializers alone.
-    pub(super) fn is_constant(&self, value: Value) -> bool {
-        let made = self.nodes.iter().find(|it| it.outputs.contains(&value));
-        match made {
-            Some(node) => node.inputs.iter().all(|it| self.is_constant(*it)),
-            None => self.initializers.iter().any(|it| it.value == value),
-        }
-    }
-
     /// Drops nodes and initializers that no output needs.
     pub(super) fn drop_unused(&mut self) {
         let mut needed: BTreeSet<Value> = self.outputs.iter().map(|(_, value)| *value).collect();

@@ -34,6 +34,11 @@ impl<'g> Scope<'g> {
         self.builder.value_type(value)
     }
 
+    /// The element type of a value.
+    pub fn dtype(&self, value: Value) -> DType {
+        self.builder.dtype(value)
+    }
+
     /// Says that no element of `value` is below −`depth`.
     pub fn note_depth(&self, value: Value, depth: f32) {
         self.builder.note_depth(value, depth);
@@ -208,7 +213,7 @@ impl<'g> Scope<'g> {
 
     /// 0, 1, 2, … below `limit`, which has rank 0.
     pub fn range(&self, limit: Value) -> Value {
-        let (zero, one) = match self.value_type(limit).dtype {
+        let (zero, one) = match self.dtype(limit) {
             DType::I32 => (self.int32(0), self.int32(1)),
             _ => (self.int64(0), self.int64(1)),
         };

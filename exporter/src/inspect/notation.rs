@@ -1,6 +1,6 @@
 //! Shapes short enough to stand beside an edge: `[b, 12, s, 64]`, with a key to the letters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use nezha_graphs::TensorType;
 
@@ -17,13 +17,15 @@ impl Notation {
     /// Gives each axis of `types` the shortest beginning of its name that no other axis has.
     pub fn new<'t>(types: impl IntoIterator<Item = &'t TensorType>) -> Self {
         let mut short = BTreeMap::new();
+        let mut taken = HashSet::new();
         for dim in types.into_iter().flat_map(|it| it.shape.iter().flatten()) {
             for name in words(dim).filter(|it| is_name(it)) {
                 if !short.contains_key(name) {
                     let ends = name.char_indices().map(|(at, c)| at + c.len_utf8());
                     let mut beginnings = ends.filter_map(|end| name.get(..end));
-                    let free = beginnings.find(|it| short.values().all(|taken| taken != it));
-                    short.insert(name.to_owned(), free.unwrap_or(name).to_owned());
+                    let free = beginnings.find(|it| !taken.contains(*it)).unwrap_or(name);
+                    taken.insert(free.to_owned());
+                    short.insert(name.to_owned(), free.to_owned());
                 }
             }
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use bytes::Bytes;
 use nezha_graphs::Port;
@@ -94,10 +94,10 @@ fn node(graph: &Graph, node: &Node) -> NodeProto {
 
 /// Types and shapes of the edges between nodes; inputs and outputs have theirs.
 fn value_info(graph: &Graph) -> Vec<ValueInfoProto> {
-    let is_output = |value: Value| graph.outputs.iter().any(|(_, it)| *it == value);
+    let outputs: HashSet<Value> = graph.outputs.iter().map(|(_, value)| *value).collect();
     let edges = graph.nodes.iter().flat_map(|node| &node.outputs).copied();
     edges
-        .filter(|value| !is_output(*value))
+        .filter(|value| !outputs.contains(value))
         .map(|value| {
             let value_type = graph.value_type(value);
             let name = graph.value_name(value);

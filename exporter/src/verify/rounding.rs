@@ -1,13 +1,15 @@
 //! What quantized initializers stand for, read by their definition and not by what wrote them, against
 //! the checkpoint's weights: none may be off by more than half a step.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use nezha_graphs::proto::TensorProto;
 
 use super::stored::StoredModel;
 use super::{Difference, VerifyError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::graph::{Content, Encoding, Graph, Layout};
+use crate::graph::{Content, Encoding, Graph, Initializer, Layout};
 
 /// Half a step, and what single precision adds to it.
 const ALLOWED: f64 = 0.5001;
@@ -31,12 +33,13 @@ pub(super) fn rounding(
     model: &StoredModel,
 ) -> Result<Rounding, VerifyError> {
     let mut found = Rounding::default();
+    let stored = Stored::new(expected, model);
     for initializer in &expected.initializers {
         let content = &initializer.content;
         let Content::Weight { name, .. } = content else {
             continue;
         };
-        let Some(matrix) = Quantized::read(checkpoint, expected, model, content)? else {
+        let Some(matrix) = Quantized::read(checkpoint, &stored, content)? else {
             continue;
         };
         let label = expected.value_name(initializer.value);
@@ -60,8 +63,7 @@ struct Quantized {
 impl Quantized {
     fn read(
         checkpoint: &Checkpoint,
-        expected: &Graph,
-        model: &StoredModel,
+        stored: &Stored,
         content: &Content,
     ) -> Result<Option<Self>, VerifyError> {
         let Content::Weight {
@@ -83,11 +85,9 @@ impl Quantized {
             encoding: scales,
         };
         let shape = checkpoint.weight(name).map(|it| it.shape.as_slice());
-        let (Some(&[rows, columns]), Some(elements), Some(scales)) = (
-            shape,
-            stored(expected, model, content)?,
-            stored(expected, model, &scales)?,
-        ) else {
+        let (Some(&[rows, columns]), Some(elements), Some(scales)) =
+            (shape, stored.bytes(content)?, stored.bytes(&scales)?)
+        else {
             return Ok(None);
         };
         let (bytes, steps) = match encoding {
@@ -161,18 +161,30 @@ impl Quantized {
     }
 }
 
-/// The bytes in the artifact of the initializer with this content.
-fn stored(
-    expected: &Graph,
-    model: &StoredModel,
-    content: &Content,
-) -> Result<Option<Bytes>, VerifyError> {
-    let initializers = &expected.initializers;
-    let Some(initializer) = initializers.iter().find(|it| it.content == *content) else {
-        return Ok(None);
-    };
-    let name = expected.value_name(initializer.value);
-    let is_named = |tensor: &&TensorProto| tensor.name == name;
-    let tensor = model.graph.initializer.iter().find(is_named);
-    tensor.map(|it| model.elements(it)).transpose()
+/// The initializers of an artifact by what the checkpoint's graph has in them.
+struct Stored<'m> {
+    model: &'m StoredModel,
+    tensors: HashMap<&'m Content, &'m TensorProto>,
+}
+
+impl<'m> Stored<'m> {
+    fn new(expected: &'m Graph, model: &'m StoredModel) -> Self {
+        let tensors = model.graph.initializer.iter();
+        let by_name: HashMap<&str, &TensorProto> =
+            tensors.map(|it| (it.name.as_str(), it)).collect();
+        let pair = |it: &'m Initializer| {
+            let tensor = by_name.get(expected.value_name(it.value))?;
+            Some((&it.content, *tensor))
+        };
+        Self {
+            model,
+            tensors: expected.initializers.iter().filter_map(pair).collect(),
+        }
+    }
+
+    /// The bytes of the initializer with this content.
+    fn bytes(&self, content: &Content) -> Result<Option<Bytes>, VerifyError> {
+        let tensor = self.tensors.get(content);
+        tensor.map(|it| self.model.elements(it)).transpose()
+    }
 }

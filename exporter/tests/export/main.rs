@@ -1,5 +1,6 @@
 //! Exports through the library: which files there are afterwards, and what is in them.
 
+mod depth;
 mod folder;
 mod heads;
 mod sizes;

@@ -14,7 +14,7 @@ pub(super) fn lower(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Value> {
         let columns = s.transpose(half(s, *matrix), &[1, 0]);
         return Some(s.add(s.matmul(*x, columns), *bias));
     }
-    let is_floating = |value: &Value| s.value_type(*value).dtype != DType::I64;
+    let is_floating = |value: &Value| s.dtype(*value) != DType::I64;
     let convert: fn(&Scope, Value) -> Value = match op {
         Op::MatMul | Op::LayerNormalization { .. } => half,
         Op::Softmax
@@ -47,7 +47,7 @@ fn common(s: &Scope, inputs: &[Value]) -> fn(&Scope, Value) -> Value {
         |value: &Value| s.value_type(*value).shape.is_empty() || s.builder.is_constant(*value);
     let has = |dtype| {
         let fixed = inputs.iter().filter(|it| !is_free(it));
-        fixed.into_iter().any(|it| s.value_type(*it).dtype == dtype)
+        fixed.into_iter().any(|it| s.dtype(*it) == dtype)
     };
     match (has(DType::F32), has(DType::F16)) {
         (false, true) => half,

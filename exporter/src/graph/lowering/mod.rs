@@ -41,7 +41,7 @@ pub(super) fn sum_where(s: &Scope, p: Value, mask: Value) -> Value {
 
 /// `value` as an output of element type `dtype`: signatures are the same in all precisions.
 pub(super) fn output(s: &Scope, value: Value, dtype: DType) -> Value {
-    match (s.value_type(value).dtype, dtype) {
+    match (s.dtype(value), dtype) {
         (DType::F16, DType::F32) => single(s, value),
         _ => value,
     }
@@ -101,7 +101,7 @@ fn encoded(s: &Scope, value: Value, weight: &Weight, encoding: Encoding, shape: 
 
 /// `value` in half precision.
 fn half(s: &Scope, value: Value) -> Value {
-    match (s.builder.weight_of(value), s.value_type(value).dtype) {
+    match (s.builder.weight_of(value), s.dtype(value)) {
         (Some(weight), _) => encoded(s, value, &weight, Encoding::F16, &weight.shape),
         (None, DType::F32) => {
             s.converted(value, Conversion::Half, || [s.cast(value, DType::F16)])[0]
@@ -116,7 +116,7 @@ fn single(s: &Scope, value: Value) -> Value {
         Some(_) => half(s, value),
         None => value,
     };
-    match s.value_type(narrow).dtype {
+    match s.dtype(narrow) {
         DType::F16 => s.converted(value, Conversion::Single, || [s.cast(narrow, DType::F32)])[0],
         _ => narrow,
     }
