@@ -197,7 +197,7 @@ impl<'w> Builder<'w> {
     /// Adds a node and gives its result.
     ///
     /// Where the operation is unsound, the first such error is kept for [`Self::finish`] and the
-    /// result takes the type of the first input, so that building goes on.
+    /// result takes the type of the first input, if there is one, so that building goes on.
     pub(super) fn plain_node(&self, path: &str, op: Op, inputs: &[Value]) -> Value {
         if let Some(known) = self.fold(path, &op, inputs) {
             return known;
@@ -210,7 +210,8 @@ impl<'w> Builder<'w> {
                 node: name.clone(),
                 reason,
             });
-            types[0].clone()
+            let anything = ValueType::new(DType::F32, Vec::new());
+            types.first().map_or(anything, |it| (*it).clone())
         });
         let constant = inputs.iter().all(|it| state.is_constant(*it));
         let output = state.value(name.clone(), output_type, Origin::Node { constant });

@@ -39,9 +39,13 @@ pub(super) fn slice(
     ends: &ValueType,
     axes: &ValueType,
 ) -> Inferred {
-    let (starts, ends) = (numbers(starts)?, numbers(ends)?);
+    let (starts, ends, axes) = (numbers(starts)?, numbers(ends)?, numbers(axes)?);
+    if starts.len() != axes.len() || ends.len() != axes.len() {
+        let (starts, ends, axes) = (starts.len(), ends.len(), axes.len());
+        return Err(format!("{starts} starts and {ends} ends of {axes} axes"));
+    }
     let mut shape = x.shape.clone();
-    for ((axis, start), end) in numbers(axes)?.into_iter().zip(starts).zip(ends) {
+    for ((axis, start), end) in axes.into_iter().zip(starts).zip(ends) {
         let dim = at(&mut shape, axis)?;
         let size = dim.as_fixed().ok_or("only fixed axes are sliced")? as i64;
         if !(0 <= start && start <= end && end <= size) {
@@ -54,6 +58,11 @@ pub(super) fn slice(
 
 pub(super) fn squeeze(x: &ValueType, axes: &ValueType) -> Inferred {
     let axes = numbers(axes)?;
+    let rank = x.shape.len();
+    let is_axis = |axis: &i64| usize::try_from(*axis).is_ok_and(|axis| axis < rank);
+    if let Some(axis) = axes.iter().find(|it| !is_axis(it)) {
+        return Err(format!("axis {axis} of {}", show(&x.shape)));
+    }
     let mut shape = Vec::new();
     for (axis, dim) in x.shape.iter().enumerate() {
         match axes.contains(&(axis as i64)) {
@@ -82,6 +91,9 @@ pub(super) fn transpose(perm: &[usize], x: &ValueType) -> Inferred {
 pub(super) fn unsqueeze(x: &ValueType, axes: &ValueType) -> Inferred {
     let mut axes = numbers(axes)?;
     axes.sort_unstable();
+    if let Some(pair) = axes.windows(2).find(|it| it[0] == it[1]) {
+        return Err(format!("axis {} twice", pair[0]));
+    }
     let mut shape = x.shape.clone();
     for axis in axes {
         let place = usize::try_from(axis).ok().filter(|it| *it <= shape.len());

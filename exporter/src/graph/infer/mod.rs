@@ -80,7 +80,8 @@ pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
         ) => matmul_nbits(*blocks, [*rows, *columns], a, b, scales),
         (Op::Range, [start, limit, step]) => range(start, limit, step),
         (Op::QuantizeLinear, [x, scale, zero_point]) => quantize_linear(x, scale, zero_point),
-        (Op::ReduceMax { axis, keep }, [x, ..]) => {
+        (Op::ReduceMax { axis, keep }, [x] | [x, _]) => {
+            expect_float(x)?;
             let mut shape = x.shape.clone();
             *at(&mut shape, *axis as i64)? = Dim::from(1);
             if !keep {
@@ -160,6 +161,17 @@ fn expect_same_dtype(a: &ValueType, b: &ValueType) -> Result<(), String> {
     }
 }
 
+fn expect_same_rank(a: &ValueType, b: &ValueType) -> Result<(), String> {
+    match a.shape.len() == b.shape.len() {
+        true => Ok(()),
+        false => Err(format!(
+            "ranks of {} and {} differ",
+            show(&a.shape),
+            show(&b.shape)
+        )),
+    }
+}
+
 fn expect_index(x: &ValueType) -> Result<(), String> {
     match x.dtype {
         DType::I32 | DType::I64 => Ok(()),
@@ -231,10 +243,14 @@ fn clip(x: &ValueType, least: &ValueType, most: &ValueType) -> Inferred {
 
 fn concat(axis: usize, parts: &[&ValueType]) -> Inferred {
     let first = *parts.first().ok_or("no inputs")?;
+    if axis >= first.shape.len() {
+        return Err(format!("axis {axis} of {}", show(&first.shape)));
+    }
     let mut shape = first.shape.clone();
     let mut all = first.elements.clone();
     for part in &parts[1..] {
         expect_same_dtype(first, part)?;
+        expect_same_rank(first, part)?;
         for (i, (sum, dim)) in shape.iter_mut().zip(&part.shape).enumerate() {
             match i == axis {
                 true => *sum = sum.clone() + dim.clone(),
@@ -271,9 +287,9 @@ fn gather(axis: usize, x: &ValueType, indices: &ValueType) -> Inferred {
 
 fn gather_elements(axis: usize, x: &ValueType, indices: &ValueType) -> Inferred {
     expect_index(indices)?;
-    if x.shape.len() != indices.shape.len() {
-        let (x, indices) = (show(&x.shape), show(&indices.shape));
-        return Err(format!("ranks of {x} and {indices} differ"));
+    expect_same_rank(x, indices)?;
+    if axis >= x.shape.len() {
+        return Err(format!("axis {axis} of {}", show(&x.shape)));
     }
     for (i, (dim, index)) in x.shape.iter().zip(&indices.shape).enumerate() {
         if i != axis && dim != index {
