@@ -172,7 +172,7 @@ fn another_tools_model_is_described_too() {
     };
     let node = NodeProto {
         op_type: "Tokenize".into(),
-        domain: "com.example".into(),
+        domain: Some("com.example".into()),
         input: vec!["text".into(), "w".into()],
         output: vec!["y".into()],
         ..NodeProto::default()
@@ -181,7 +181,7 @@ fn another_tools_model_is_described_too() {
         ir_version: 7,
         producer_name: "somebody".into(),
         opset_import: vec![OperatorSetIdProto {
-            domain: "com.example".into(),
+            domain: Some("com.example".into()),
             version: 3,
         }],
         graph: Some(GraphProto {

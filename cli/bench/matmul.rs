@@ -45,10 +45,7 @@ fn model() -> ModelProto {
     };
     ModelProto {
         ir_version: 8,
-        opset_import: vec![OperatorSetIdProto {
-            version: 17,
-            ..OperatorSetIdProto::default()
-        }],
+        opset_import: vec![OperatorSetIdProto::new("", 17)],
         graph: Some(GraphProto {
             name: "matmul".to_owned(),
             node: vec![NodeProto {

@@ -51,13 +51,10 @@ pub fn listing(model: &ModelProto) -> String {
 type Types<'g> = BTreeMap<&'g str, TensorType>;
 
 fn header(model: &ModelProto) -> String {
-    let opsets = model
-        .opset_import
-        .iter()
-        .map(|it| match it.domain.as_str() {
-            "" => format!("opset {}", it.version),
-            domain => format!("{domain} {}", it.version),
-        });
+    let opsets = model.opset_import.iter().map(|it| match it.domain() {
+        "" => format!("opset {}", it.version),
+        domain => format!("{domain} {}", it.version),
+    });
     let opsets: Vec<String> = opsets.collect();
     let graph = model.graph.as_ref();
     let name = graph.map_or("no graph", |graph| graph.name.as_str());
@@ -151,9 +148,9 @@ fn node(types: &Types, node: &NodeProto) -> String {
 /// `name=value` of an attribute; tensors and graphs in it are described, not written out.
 pub fn attribute_text(attribute: &AttributeProto) -> String {
     let value = match attribute.r#type {
-        1 => format!("{:?}", attribute.f),
-        2 => attribute.i.to_string(),
-        3 => format!("{:?}", String::from_utf8_lossy(&attribute.s)),
+        1 => format!("{:?}", attribute.f()),
+        2 => attribute.i().to_string(),
+        3 => format!("{:?}", String::from_utf8_lossy(attribute.s())),
         4 => attribute.t.as_deref().map_or_else(String::new, initializer),
         5 => attribute.g.as_deref().map_or_else(String::new, subgraph),
         6 => format!("{:?}", attribute.floats),

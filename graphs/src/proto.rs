@@ -3,8 +3,10 @@
 //! Field numbers are those of [`onnx.proto3`](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
 //! Fields that neither a NEZHA graph has nor `inspect` reads from other tools' graphs are left out:
 //! decoding skips them. Repeated numbers are written one by one, as onnx itself does, whose messages
-//! are of proto2: not every reader takes the other form. Tensor contents are [`Bytes`], so that decoding from a memory map copies no
-//! weight.
+//! are of proto2: not every reader takes the other form. For the same reason some fields are there
+//! even where their value is 0 or empty: the one that an attribute's type names, and the domain of an
+//! operator set. [`AttributeProto`] and [`OperatorSetIdProto`] have constructors that see to it.
+//! Tensor contents are [`Bytes`], so that decoding from a memory map copies no weight.
 
 use bytes::Bytes;
 
@@ -35,11 +37,21 @@ pub struct ModelProto {
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct OperatorSetIdProto {
     /// Empty for the standard operators.
-    #[prost(string, tag = "1")]
-    pub domain: String,
+    #[prost(string, optional, tag = "1")]
+    pub domain: Option<String>,
     /// The opset.
     #[prost(int64, tag = "2")]
     pub version: i64,
+}
+
+impl OperatorSetIdProto {
+    /// Version `version` of the operators of `domain`; the standard ones' is empty.
+    pub fn new(domain: &str, version: i64) -> Self {
+        Self {
+            domain: Some(domain.to_owned()),
+            version,
+        }
+    }
 }
 
 /// A key with a value.
@@ -109,14 +121,14 @@ pub struct AttributeProto {
     #[prost(string, tag = "1")]
     pub name: String,
     /// A number.
-    #[prost(float, tag = "2")]
-    pub f: f32,
+    #[prost(float, optional, tag = "2")]
+    pub f: Option<f32>,
     /// A whole number.
-    #[prost(int64, tag = "3")]
-    pub i: i64,
+    #[prost(int64, optional, tag = "3")]
+    pub i: Option<i64>,
     /// A text.
-    #[prost(bytes = "bytes", tag = "4")]
-    pub s: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub s: Option<Bytes>,
     /// A tensor; few attributes have one, so it takes no room in the others.
     #[prost(message, optional, boxed, tag = "5")]
     pub t: Option<Box<TensorProto>>,
@@ -133,6 +145,48 @@ pub struct AttributeProto {
     /// `floats`, 7 for `ints`.
     #[prost(int32, tag = "20")]
     pub r#type: i32,
+}
+
+impl AttributeProto {
+    /// A number.
+    pub fn float(name: &str, f: f32) -> Self {
+        Self {
+            f: Some(f),
+            ..Self::named(name, 1)
+        }
+    }
+
+    /// A whole number.
+    pub fn int(name: &str, i: i64) -> Self {
+        Self {
+            i: Some(i),
+            ..Self::named(name, 2)
+        }
+    }
+
+    /// A text.
+    pub fn text(name: &str, s: &str) -> Self {
+        Self {
+            s: Some(Bytes::copy_from_slice(s.as_bytes())),
+            ..Self::named(name, 3)
+        }
+    }
+
+    /// Whole numbers.
+    pub fn ints(name: &str, ints: Vec<i64>) -> Self {
+        Self {
+            ints,
+            ..Self::named(name, 7)
+        }
+    }
+
+    fn named(name: &str, r#type: i32) -> Self {
+        Self {
+            name: name.to_owned(),
+            r#type,
+            ..Self::default()
+        }
+    }
 }
 
 /// A weight or a constant.
@@ -216,4 +270,67 @@ pub enum DimensionValue {
     /// A name.
     #[prost(string, tag = "2")]
     DimParam(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+
+    use super::*;
+
+    /// A field is there or not whatever its value, as `onnx.helper` 1.23 writes it.
+    #[test]
+    fn bytes_are_those_of_onnxs_own_helper() {
+        let cases: [(&str, Vec<u8>, &[u8]); 7] = [
+            (
+                "make_attribute('i', 0)",
+                AttributeProto::int("i", 0).encode_to_vec(),
+                b"\x0a\x01i\x18\x00\xa0\x01\x02",
+            ),
+            (
+                "make_attribute('f', 0.0)",
+                AttributeProto::float("f", 0.0).encode_to_vec(),
+                b"\x0a\x01f\x15\x00\x00\x00\x00\xa0\x01\x01",
+            ),
+            (
+                "make_attribute('s', '')",
+                AttributeProto::text("s", "").encode_to_vec(),
+                b"\x0a\x01s\x22\x00\xa0\x01\x03",
+            ),
+            (
+                "make_attribute('ints', [0, 1])",
+                AttributeProto::ints("ints", vec![0, 1]).encode_to_vec(),
+                b"\x0a\x04ints\x40\x00\x40\x01\xa0\x01\x07",
+            ),
+            (
+                "make_attribute('ints', [], attr_type=AttributeProto.INTS)",
+                AttributeProto::ints("ints", vec![]).encode_to_vec(),
+                b"\x0a\x04ints\xa0\x01\x07",
+            ),
+            (
+                "make_opsetid('', 17)",
+                OperatorSetIdProto::new("", 17).encode_to_vec(),
+                b"\x0a\x00\x10\x11",
+            ),
+            (
+                "make_tensor_value_info('x', TensorProto.FLOAT, ['b', 0, 3])",
+                crate::Port::new(
+                    "x",
+                    crate::DType::F32,
+                    &[
+                        crate::Dim::symbol("b"),
+                        crate::Dim::from(0),
+                        crate::Dim::from(3),
+                    ],
+                    "",
+                )
+                .to_proto()
+                .encode_to_vec(),
+                b"\x0a\x01x\x12\x13\x0a\x11\x08\x01\x12\x0d\x0a\x03\x12\x01b\x0a\x02\x08\x00\x0a\x02\x08\x03",
+            ),
+        ];
+        for (call, ours, onnx) in cases {
+            assert_eq!(ours, onnx, "{call}");
+        }
+    }
 }

@@ -89,7 +89,7 @@ impl ModelSummary {
         let mut counts = Counts::default();
         counts.add_graph(graph);
         let opsets = model.opset_import.iter().map(|it| OperatorSet {
-            domain: match it.domain.as_str() {
+            domain: match it.domain() {
                 "" => "ai.onnx".to_owned(),
                 domain => domain.to_owned(),
             },

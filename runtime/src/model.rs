@@ -98,7 +98,9 @@ impl Model {
     pub fn opset(&self) -> Option<i64> {
         let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
         let mut imports = self.proto.opset_import.iter();
-        imports.find(|it| standard(&it.domain)).map(|it| it.version)
+        imports
+            .find(|it| standard(it.domain()))
+            .map(|it| it.version)
     }
 
     /// The messages, weights as views of the mapped file.

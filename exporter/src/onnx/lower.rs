@@ -46,10 +46,7 @@ fn opset_import(graph: &Graph) -> Vec<OperatorSetIdProto> {
     let versions = others.map(|domain| (domain, 1));
     std::iter::once(("", i64::from(graph.opset)))
         .chain(versions)
-        .map(|(domain, version)| OperatorSetIdProto {
-            domain: domain.to_owned(),
-            version,
-        })
+        .map(|(domain, version)| OperatorSetIdProto::new(domain, version))
         .collect()
 }
 
@@ -108,34 +105,44 @@ fn value_info(graph: &Graph) -> Vec<ValueInfoProto> {
 
 fn attributes(node: &Node) -> Vec<AttributeProto> {
     match &node.op {
-        Op::Cast { to } => vec![int("to", to.onnx().into())],
+        Op::Cast { to } => vec![AttributeProto::int("to", to.onnx().into())],
         Op::Concat { axis } | Op::Gather { axis } | Op::GatherElements { axis } => {
-            vec![int("axis", *axis as i64)]
+            vec![AttributeProto::int("axis", *axis as i64)]
         }
-        Op::Gelu { tanh: true } => vec![text("approximate", "tanh")],
-        Op::Gemm => vec![int("transB", 1)],
-        Op::LayerNormalization { epsilon } => vec![int("axis", -1), float("epsilon", *epsilon)],
+        Op::Gelu { tanh: true } => vec![AttributeProto::text("approximate", "tanh")],
+        Op::Gemm => vec![AttributeProto::int("transB", 1)],
+        Op::LayerNormalization { epsilon } => vec![
+            AttributeProto::int("axis", -1),
+            AttributeProto::float("epsilon", *epsilon),
+        ],
         Op::MatMulNBits {
             blocks,
             columns,
             rows,
         } => vec![
-            int("K", *columns as i64),
-            int("N", *rows as i64),
-            int("bits", blocks.bits() as i64),
-            int("block_size", blocks.size() as i64),
-            int("accuracy_level", accuracy_level(*blocks)),
+            AttributeProto::int("K", *columns as i64),
+            AttributeProto::int("N", *rows as i64),
+            AttributeProto::int("bits", blocks.bits() as i64),
+            AttributeProto::int("block_size", blocks.size() as i64),
+            AttributeProto::int("accuracy_level", accuracy_level(*blocks)),
         ],
-        Op::MeanAll | Op::SumAll => vec![int("keepdims", 0)],
+        Op::MeanAll | Op::SumAll => vec![AttributeProto::int("keepdims", 0)],
         Op::ReduceMax { axis, keep } => {
-            let axes = (node.inputs.len() == 1).then(|| ints("axes", &[*axis]));
-            let keep = int("keepdims", (*keep).into());
+            let axes =
+                (node.inputs.len() == 1).then(|| AttributeProto::ints("axes", vec![*axis as i64]));
+            let keep = AttributeProto::int("keepdims", (*keep).into());
             [keep].into_iter().chain(axes).collect()
         }
-        Op::ReduceSum => vec![int("keepdims", 1)],
-        Op::Shape { start, end } => vec![int("start", *start as i64), int("end", *end as i64)],
-        Op::LogSoftmax | Op::Softmax | Op::TopK => vec![int("axis", -1)],
-        Op::Transpose { perm } => vec![ints("perm", perm)],
+        Op::ReduceSum => vec![AttributeProto::int("keepdims", 1)],
+        Op::Shape { start, end } => vec![
+            AttributeProto::int("start", *start as i64),
+            AttributeProto::int("end", *end as i64),
+        ],
+        Op::LogSoftmax | Op::Softmax | Op::TopK => vec![AttributeProto::int("axis", -1)],
+        Op::Transpose { perm } => {
+            let perm = perm.iter().map(|it| *it as i64);
+            vec![AttributeProto::ints("perm", perm.collect())]
+        }
         Op::Abs
         | Op::Add
         | Op::Clip
@@ -177,47 +184,5 @@ fn accuracy_level(blocks: Blocks) -> i64 {
     match blocks {
         Blocks::Q8 => 4,
         Blocks::Q4 => 1,
-    }
-}
-
-/// Numbers of `AttributeProto.AttributeType`.
-const FLOAT: i32 = 1;
-const INT: i32 = 2;
-const STRING: i32 = 3;
-const INTS: i32 = 7;
-
-fn int(name: &str, i: i64) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        i,
-        r#type: INT,
-        ..AttributeProto::default()
-    }
-}
-
-fn float(name: &str, f: f32) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        f,
-        r#type: FLOAT,
-        ..AttributeProto::default()
-    }
-}
-
-fn text(name: &str, s: &'static str) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        s: Bytes::from_static(s.as_bytes()),
-        r#type: STRING,
-        ..AttributeProto::default()
-    }
-}
-
-fn ints(name: &str, ints: &[usize]) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        ints: ints.iter().map(|it| *it as i64).collect(),
-        r#type: INTS,
-        ..AttributeProto::default()
     }
 }

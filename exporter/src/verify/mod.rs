@@ -67,7 +67,9 @@ pub fn verify(path: &Path, checkpoint: &Checkpoint) -> Result<Verified, VerifyEr
     let model = read_model(path)?;
     let metadata = metadata(path, &model.metadata_props)?;
     let mut opsets = model.opset_import.iter();
-    let opset = opsets.find(|it| it.domain.is_empty()).map(|it| it.version);
+    let opset = opsets
+        .find(|it| it.domain().is_empty())
+        .map(|it| it.version);
     let opset = opset.and_then(|it| u32::try_from(it).ok()).unwrap_or(0);
     let model = StoredModel::open(path, model)?;
     let expected = graph_of(

@@ -85,11 +85,9 @@ impl Quantized {
             encoding: scales,
         };
         let shape = checkpoint.weight(name).map(|it| it.shape.as_slice());
-        let (Some(&[rows, columns]), Some(elements), Some(scales)) = (
-            shape,
-            stored.bytes(content)?,
-            stored.bytes(&scales)?,
-        ) else {
+        let (Some(&[rows, columns]), Some(elements), Some(scales)) =
+            (shape, stored.bytes(content)?, stored.bytes(&scales)?)
+        else {
             return Ok(None);
         };
         let (bytes, steps) = match encoding {

@@ -60,10 +60,7 @@ fn product() -> ModelProto {
             output: vec![port("product")],
             ..GraphProto::default()
         }),
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: 17,
-        }],
+        opset_import: vec![OperatorSetIdProto::new("", 17)],
         ..ModelProto::default()
     }
 }

@@ -84,12 +84,7 @@ pub fn node(op_type: &str, input: &[&str], output: &str) -> NodeProto {
 }
 
 fn with_int(mut node: NodeProto, name: &str, i: i64) -> NodeProto {
-    node.attribute.push(AttributeProto {
-        name: name.to_owned(),
-        i,
-        r#type: 2,
-        ..AttributeProto::default()
-    });
+    node.attribute.push(AttributeProto::int(name, i));
     node
 }
 
@@ -119,10 +114,7 @@ pub fn model(
             output: outputs.iter().map(Port::to_proto).collect(),
             ..GraphProto::default()
         }),
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: 17,
-        }],
+        opset_import: vec![OperatorSetIdProto::new("", 17)],
         ..ModelProto::default()
     }
 }
