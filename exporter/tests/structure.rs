@@ -182,3 +182,50 @@ fn operators_are_standard_and_attributes_are_typed() {
         }
     });
 }
+
+#[test]
+fn what_a_product_reads_is_a_constant_or_depends_on_an_input() {
+    for_every_graph(|context, _, graph| {
+        let held: BTreeSet<&str> = graph
+            .initializer
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
+        // Results of nodes that read constants alone.
+        let mut computed: BTreeSet<&str> = BTreeSet::new();
+        for node in &graph.node {
+            let mut inputs = node.input.iter().map(String::as_str);
+            if node.op_type == "MatMul" {
+                let read = node.input.iter().find(|it| computed.contains(it.as_str()));
+                assert_eq!(
+                    read, None,
+                    "{context}: '{}' reads what follows from constants",
+                    node.name
+                );
+            }
+            if inputs.all(|it| held.contains(it) || computed.contains(it)) {
+                computed.extend(node.output.iter().map(String::as_str));
+            }
+        }
+    });
+}
+
+#[test]
+fn an_output_is_read_by_no_node_unless_its_copy_would_take_time() {
+    for_every_graph(|context, _, graph| {
+        let read: BTreeSet<&str> = graph
+            .node
+            .iter()
+            .flat_map(|it| it.input.iter().map(String::as_str))
+            .collect();
+        for output in &graph.output {
+            let name = output.name.as_str();
+            // These grow with the square of the sequence.
+            let is_large = name.starts_with("attentions.") || name.starts_with("cross_attentions.");
+            assert!(
+                is_large || !read.contains(name),
+                "{context}: '{name}' is an output, and a node reads it"
+            );
+        }
+    });
+}

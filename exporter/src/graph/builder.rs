@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use half::f16;
 use nezha_graphs::{DType, Dim, Port, Precision};
 
 use super::fold;
@@ -9,6 +10,9 @@ use super::infer::{self, Element};
 use super::lowering;
 use super::weight::{self, Content, Encoding, Initializer, Layout, Weight, Weights};
 use super::{Graph, GraphError, Node, Op, Scope, Value, ValueType};
+
+/// The place of the copies that outputs get.
+const OUTPUTS: &str = "outputs";
 
 /// A graph under construction.
 pub struct Builder<'w> {
@@ -60,6 +64,8 @@ struct State {
     /// Where each value comes from, so that nobody has to search for it: a question asked at each
     /// node must not take longer the more nodes there are.
     origins: Vec<Origin>,
+    /// Values that may be an output and be read by nodes, too.
+    shared: BTreeSet<Value>,
     /// How many nodes of a name there are, to number the second and later ones.
     node_names: BTreeMap<String, usize>,
     /// Constants by dtype, shape and content.
@@ -91,6 +97,7 @@ impl<'w> Builder<'w> {
             state: RefCell::new(State {
                 graph,
                 origins: Vec::new(),
+                shared: BTreeSet::new(),
                 node_names: BTreeMap::new(),
                 constants: BTreeMap::new(),
                 conversions: BTreeMap::new(),
@@ -127,27 +134,24 @@ impl<'w> Builder<'w> {
 
     /// Makes `value` the output of `port`, whose name it takes.
     ///
-    /// A value that is an input or an output already goes through an Identity. `None` is for a port
-    /// that nothing was built for; [`Self::finish`] names it.
+    /// One that nodes read, too, or that is an input, a constant or another output, goes through an
+    /// Identity: a tool that converts an output to another type does not expect that nodes read it.
+    /// `None` is for a port that nothing was built for; [`Self::finish`] names it.
     pub fn output(&self, port: &Port, value: Option<Value>) {
         let Some(value) = value else {
             let missing = GraphError::MissingOutput(port.to_string());
             self.state.borrow_mut().error.get_or_insert(missing);
             return;
         };
-        let value = lowering::output(&self.scope("outputs"), value, port.dtype);
-        let taken = {
-            let graph = &self.state.borrow().graph;
-            let ports = graph.inputs.iter().chain(&graph.outputs);
-            ports.into_iter().any(|(_, it)| *it == value)
-        };
-        let value = match taken {
-            true => self.node("outputs", Op::Identity, &[value]),
-            false => value,
-        };
-        let state = &mut *self.state.borrow_mut();
-        state.graph.names[value.0] = port.name.clone();
-        state.graph.outputs.push((port.clone(), value));
+        let value = lowering::output(&self.scope(OUTPUTS), value, port.dtype);
+        let graph = &mut self.state.borrow_mut().graph;
+        graph.outputs.push((port.clone(), value));
+    }
+
+    /// Lets `value` be an output although nodes read it, for one that is so large that its copy would
+    /// take time.
+    pub fn share(&self, value: Value) {
+        self.state.borrow_mut().shared.insert(value);
     }
 
     /// The graph, checked: every operation sound, every name used once, every output as its port
@@ -156,12 +160,13 @@ impl<'w> Builder<'w> {
     /// # Errors
     /// The first [`GraphError`].
     pub fn finish(self) -> Result<Graph, GraphError> {
-        let State {
-            mut graph, error, ..
-        } = self.state.into_inner();
-        if let Some(error) = error {
+        let mut state = self.state.into_inner();
+        if let Some(error) = state.error {
             return Err(error);
         }
+        state.graph.drop_unused();
+        state.name_outputs();
+        let graph = state.graph;
         let mut seen = BTreeSet::new();
         if let Some(name) = graph.names.iter().find(|name| !seen.insert(name.as_str())) {
             return Err(GraphError::DuplicateName(name.clone()));
@@ -176,7 +181,6 @@ impl<'w> Builder<'w> {
                 });
             }
         }
-        graph.drop_unused();
         Ok(graph)
     }
 
@@ -295,6 +299,31 @@ impl<'w> Builder<'w> {
         state.initializer(label, ValueType::new(encoding.dtype(), dims), content)
     }
 
+    /// The place of the node that makes `value`.
+    pub(super) fn path_of(&self, value: Value) -> Option<String> {
+        let state = self.state.borrow();
+        let is_made = matches!(state.origins[value.0], Origin::Node { .. });
+        let path = state.graph.names[value.0].rsplit_once('/');
+        path.filter(|_| is_made).map(|(path, _)| path.to_owned())
+    }
+
+    /// The constant `value`, of float32, in half precision.
+    pub(super) fn half_of_constant(&self, value: Value) -> Option<Value> {
+        let (name, shape, bytes) = {
+            let state = self.state.borrow();
+            let Content::Inline(bytes) = state.content(value)? else {
+                return None;
+            };
+            let shape = &state.graph.types[value.0].shape;
+            let shape: Vec<usize> = shape.iter().filter_map(Dim::as_fixed).collect();
+            let numbers = bytes.as_chunks().0.iter().copied().map(f32::from_le_bytes);
+            let bytes = numbers.flat_map(|it| f16::from_f32(it).to_le_bytes());
+            let name = format!("{}.float16", state.graph.names[value.0]);
+            (name, shape, bytes.collect())
+        };
+        Some(self.constant(name, DType::F16, &shape, bytes, None))
+    }
+
     /// The weight that `value` is, where it is one in single precision.
     pub(super) fn weight_of(&self, value: Value) -> Option<Weight> {
         let state = self.state.borrow();
@@ -360,6 +389,40 @@ impl State {
         let initializer = Initializer { value, content };
         self.graph.initializers.push(initializer);
         value
+    }
+
+    /// Gives each output the name of its port: to its value, or to a copy where the value is something
+    /// else besides.
+    fn name_outputs(&mut self) {
+        let graph = &self.graph;
+        let given = graph.inputs.iter().map(|(_, value)| *value);
+        let held = graph.initializers.iter().map(|it| it.value);
+        let read = graph.nodes.iter().flat_map(|it| &it.inputs).copied();
+        let read = read.filter(|it| !self.shared.contains(it));
+        let mut taken: BTreeSet<Value> = given.chain(held).chain(read).collect();
+        for (port, value) in std::mem::take(&mut self.graph.outputs) {
+            let own = match taken.insert(value) {
+                true => value,
+                false => self.copy(value),
+            };
+            self.graph.names[own.0].clone_from(&port.name);
+            self.graph.outputs.push((port, own));
+        }
+    }
+
+    /// What an Identity makes of `value`.
+    fn copy(&mut self, value: Value) -> Value {
+        let name = self.node_name(OUTPUTS, Op::Identity.name());
+        let value_type = self.graph.types[value.0].clone();
+        let constant = self.is_constant(value);
+        let copy = self.value(name.clone(), value_type, Origin::Node { constant });
+        self.graph.nodes.push(Node {
+            name,
+            op: Op::Identity,
+            inputs: vec![value],
+            outputs: vec![copy],
+        });
+        copy
     }
 
     /// What `value` holds, where it is a weight or a constant.

@@ -97,9 +97,12 @@ fn compose(
         outputs.insert(format!("hidden_states.{i}"), value);
     }
     for (i, layer) in encoded.layers.into_iter().enumerate() {
+        builder.share(layer.own.probabilities);
         outputs.insert(format!("attentions.{i}"), layer.own.probabilities);
         let mut keep = |name: String, present: Option<[Value; 2]>| {
             if let Some([key, value]) = present {
+                builder.share(key);
+                builder.share(value);
                 outputs.insert(format!("{name}.key"), key);
                 outputs.insert(format!("{name}.value"), value);
             }
@@ -107,6 +110,7 @@ fn compose(
         keep(format!("present.{i}"), layer.own.present);
         if let Some(cross) = layer.cross {
             keep(format!("present.{i}.encoder"), cross.present);
+            builder.share(cross.probabilities);
             outputs.insert(format!("cross_attentions.{i}"), cross.probabilities);
         }
     }

@@ -25,12 +25,17 @@ use nezha_graphs::{Config, DType};
 use super::relative_position_table;
 use crate::graph::{Scope, Value};
 
-/// T, once for all of attention.
+/// T in each form that attention reads, once for all layers and heads, keys and values.
+///
+/// Each is stored as it is read: engines have nothing to compute before they run, and tools that look
+/// for the weights of a product find a constant, for another 33 kB at base size.
 pub struct RelativeTable {
     /// Tᵀ, [D, R].
     transposed: Value,
-    /// T', [R, D].
-    differences: Value,
+    /// T'[0], [1, D].
+    left: Value,
+    /// T'[1..2M], [2M − 1, D].
+    band: Value,
     /// T[2M], [1, D].
     last: Value,
     /// T[2M] once for each head, [H].
@@ -49,8 +54,6 @@ struct Clipped {
     rows: Value,
     /// 1 where r(i, j) = 0, else 0, [queries, keys].
     left: Value,
-    /// T'[0], [1, D].
-    left_row: Value,
     band: Band,
 }
 
@@ -60,8 +63,6 @@ struct Band {
     keys: Value,
     /// 1 where i + t was inside, else 0, [queries, 2M − 1].
     inside: Value,
-    /// T'[1..2M], [2M − 1, D].
-    rows: Value,
 }
 
 /// Where the queries and the keys of attention stand.
@@ -117,15 +118,22 @@ impl RelativeTable {
     /// The table of a model.
     pub fn new(s: &Scope, config: &Config) -> Self {
         let (m, depth) = (config.max_relative_position, config.head_size());
-        let rows = 2 * m + 1;
-        let table = s.floats("table", &[rows, depth], &relative_position_table(m, depth));
-        let last = s.slice(table, 0, rows - 1, rows);
-        let heads = s.vector(&[config.num_attention_heads as i64, depth as i64]);
+        let table = relative_position_table(m, depth);
+        let column = |column| table.iter().skip(column).step_by(depth);
+        let transposed: Vec<f32> = (0..depth).flat_map(column).copied().collect();
+        let (others, last) = table.split_at(2 * m * depth);
+        // T'[0..2M], row after row.
+        let pairs = others.iter().zip(last.iter().cycle());
+        let differences: Vec<f32> = pairs.map(|(x, last)| x - last).collect();
+        let (left, band) = differences.split_at(depth.min(differences.len()));
+        let rows = |numbers: &[f32]| [numbers.len() / depth, depth];
+        let last_of_heads = last.repeat(config.num_attention_heads);
         Self {
-            transposed: s.transpose(table, &[1, 0]),
-            differences: s.sub(table, last),
-            last,
-            last_of_heads: s.reshape(s.expand(last, heads), &[config.hidden_size as i64]),
+            transposed: s.floats("transposed", &[depth, 2 * m + 1], &transposed),
+            left: s.floats("left_row", &rows(left), left),
+            band: s.floats("band_rows", &rows(band), band),
+            last: s.floats("last_row", &rows(last), last),
+            last_of_heads: s.floats("last_of_heads", &[last_of_heads.len()], &last_of_heads),
         }
     }
 }
@@ -136,7 +144,7 @@ impl<'t> RelativePositions<'t> {
         let clips = config.max_relative_position > 0;
         Self {
             table,
-            clipped: clips.then(|| Clipped::new(s, config, table, places)),
+            clipped: clips.then(|| Clipped::new(s, config, places)),
         }
     }
 
@@ -154,18 +162,13 @@ impl<'t> RelativePositions<'t> {
     /// The context of the values, [batch, A, queries, D], with `Σ_j p[i, j]·T[r(i, j)] − T[2M]`;
     /// `p` [batch, A, queries, keys], each row of which sums to 1.
     pub fn add_context(&self, s: &Scope, context: Value, p: Value) -> Value {
-        let Some(Clipped {
-            left,
-            left_row,
-            band,
-            ..
-        }) = &self.clipped
-        else {
+        let Some(Clipped { left, band, .. }) = &self.clipped else {
             return context;
         };
         let near = s.mul(s.gather_elements(p, band.keys, 3), band.inside);
         let left = s.sum_where(p, *left);
-        let relative = s.add(s.matmul(near, band.rows), s.mul(left, *left_row));
+        let table = self.table;
+        let relative = s.add(s.matmul(near, table.band), s.mul(left, table.left));
         s.add(context, relative)
     }
 
@@ -181,7 +184,7 @@ impl<'t> RelativePositions<'t> {
 }
 
 impl Clipped {
-    fn new(s: &Scope, config: &Config, table: &RelativeTable, places: &Places) -> Self {
+    fn new(s: &Scope, config: &Config, places: &Places) -> Self {
         let bound = config.max_relative_position as i32;
         let distance = s.sub(places.key, places.query);
         let distance = s.clip(distance, s.int32(-bound), s.int32(bound));
@@ -189,14 +192,13 @@ impl Clipped {
         Self {
             rows: per_head(s, config, places, rows, places.keys),
             left: s.cast(s.equal(rows, s.int32(0)), DType::F32),
-            left_row: s.slice(table.differences, 0, 0, 1),
-            band: Band::new(s, config, table, places),
+            band: Band::new(s, config, places),
         }
     }
 }
 
 impl Band {
-    fn new(s: &Scope, config: &Config, table: &RelativeTable, places: &Places) -> Self {
+    fn new(s: &Scope, config: &Config, places: &Places) -> Self {
         let m = config.max_relative_position;
         let offsets: Vec<i32> = (1..2 * m as i32).map(|row| row - m as i32).collect();
         let key = s.add(places.query, s.int32s("band", &offsets));
@@ -206,7 +208,6 @@ impl Band {
         Self {
             keys: per_head(s, config, places, kept, width),
             inside: s.cast(s.equal(key, kept), DType::F32),
-            rows: s.slice(table.differences, 0, 1, 2 * m),
         }
     }
 }

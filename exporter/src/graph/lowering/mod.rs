@@ -99,13 +99,21 @@ fn encoded(s: &Scope, value: Value, weight: &Weight, encoding: Encoding, shape: 
     })[0]
 }
 
+/// Where the conversion of `value` stands, which any number of others read: where it was made, or at
+/// its first reader `s`.
+fn place_of<'g>(s: &Scope<'g>, value: Value) -> Scope<'g> {
+    let path = s.builder.path_of(value);
+    path.map_or_else(|| s.clone(), |path| s.builder.scope(&path))
+}
+
 /// `value` in half precision.
 fn half(s: &Scope, value: Value) -> Value {
     match (s.builder.weight_of(value), s.dtype(value)) {
         (Some(weight), _) => encoded(s, value, &weight, Encoding::F16, &weight.shape),
-        (None, DType::F32) => {
-            s.converted(value, Conversion::Half, || [s.cast(value, DType::F16)])[0]
-        }
+        (None, DType::F32) => s.converted(value, Conversion::Half, || {
+            let constant = s.builder.half_of_constant(value);
+            [constant.unwrap_or_else(|| place_of(s, value).cast(value, DType::F16))]
+        })[0],
         _ => value,
     }
 }
@@ -117,7 +125,9 @@ fn single(s: &Scope, value: Value) -> Value {
         None => value,
     };
     match s.dtype(narrow) {
-        DType::F16 => s.converted(value, Conversion::Single, || [s.cast(narrow, DType::F32)])[0],
+        DType::F16 => s.converted(value, Conversion::Single, || {
+            [place_of(s, narrow).cast(narrow, DType::F32)]
+        })[0],
         _ => narrow,
     }
 }
