@@ -13,8 +13,8 @@ use nezha_exporter::reference::ReferenceError;
 use nezha_exporter::verify::VerifyError;
 use nezha_exporter::{ExportError, LinkError};
 use nezha_graphs::{
-    Config, ConfigError, Head, MetadataError, SignatureError, TokenizerFiles, TokenizerSettings,
-    decode_model, error_chain,
+    Config, ConfigError, Head, MetadataError, ReadModelError, SignatureError, TokenizerFiles,
+    TokenizerSettings, decode_model, error_chain,
 };
 use nezha_runtime::ort_library::{LibrarySource, RejectedLibrary};
 use nezha_runtime::setup::SetupError;
@@ -200,10 +200,10 @@ fn of_exporter() -> Vec<Case> {
 fn of_runtime() -> Vec<Case> {
     vec![
         case(
-            SessionError::Model(ModelError::Read {
+            SessionError::Model(ModelError::Read(ReadModelError::Unreadable {
                 path: "model.onnx".into(),
                 source: denied(),
-            }),
+            })),
             &["model.onnx: can't be read", "permission denied"],
         ),
         case(

@@ -172,7 +172,7 @@ fn another_tools_model_is_described_too() {
     };
     let node = NodeProto {
         op_type: "Tokenize".into(),
-        domain: Some("com.example".into()),
+        domain: "com.example".into(),
         input: vec!["text".into(), "w".into()],
         output: vec!["y".into()],
         ..NodeProto::default()

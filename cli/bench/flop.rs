@@ -39,7 +39,9 @@ pub fn per_token(graph: &GraphProto) -> f64 {
 
 fn attribute(node: &NodeProto, name: &str) -> i64 {
     let mut attributes = node.attribute.iter();
-    attributes.find(|it| it.name == name).map_or(0, AttributeProto::i)
+    attributes
+        .find(|it| it.name == name)
+        .map_or(0, AttributeProto::i)
 }
 
 /// The number of elements of a matrix that depends on no input.

@@ -18,6 +18,7 @@ use crate::id::is_commit;
 use crate::{HubError, ModelId};
 
 /// A folder for all models.
+#[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
 }

@@ -43,6 +43,7 @@ use remote::{Listing, Remote};
 use settings::Settings;
 
 /// The hub, or a mirror of it, and the cache beside it.
+#[derive(Debug)]
 pub struct Hub {
     remote: Remote,
     cache: Cache,

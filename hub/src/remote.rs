@@ -1,5 +1,6 @@
 //! What the hub is asked, and what its answers mean.
 
+use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
@@ -38,6 +39,15 @@ pub(crate) struct Remote {
     endpoint: String,
     agent: Agent,
     pub token: Option<String>,
+}
+
+/// Without the token, which is a secret.
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut remote = f.debug_struct("Remote");
+        remote.field("endpoint", &self.endpoint);
+        remote.finish_non_exhaustive()
+    }
 }
 
 /// The files of a commit.

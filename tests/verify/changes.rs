@@ -68,7 +68,8 @@ fn a_changed_attribute_of_a_node_is_found() {
         let mut nodes = model.graph.as_mut().unwrap().node.iter_mut();
         let norm = nodes.find(|it| it.op_type == "LayerNormalization").unwrap();
         let epsilon = norm.attribute.iter_mut().find(|it| it.name == "epsilon");
-        epsilon.unwrap().f *= 2.0;
+        let epsilon = epsilon.unwrap();
+        epsilon.f = Some(epsilon.f() * 2.0);
     });
     failed(&artifact.verify(&[]), "LayerNormalization");
 }

@@ -126,7 +126,8 @@ fn a_flipped_byte_is_refused_by_name_or_seen_in_the_model() {
                 refused += 1;
                 let foreseen = matches!(
                     error,
-                    ModelError::Format { .. } | ModelError::Metadata { .. }
+                    ModelError::Read(ReadModelError::NotAModel { .. })
+                        | ModelError::Metadata { .. }
                 );
                 assert!(foreseen, "byte {position}: {error:?}");
                 assert!(error.to_string().contains("model.onnx"), "{error}");

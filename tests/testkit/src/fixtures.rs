@@ -10,6 +10,7 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use crate::repository;
 
 /// A small checkpoint and what it was asked.
+#[derive(Debug)]
 pub struct Fixture {
     /// `configuration/head`.
     pub name: String,
@@ -22,7 +23,7 @@ pub struct Fixture {
 }
 
 /// One call of a model.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Case {
     /// What is special about it.
     pub name: String,

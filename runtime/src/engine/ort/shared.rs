@@ -82,7 +82,7 @@ impl WeightFiles {
         if !place.is_beside_model() {
             return None;
         }
-        let map = || map_file(&self.folder.join(place.location)).ok();
+        let map = || map_file(self.folder.join(place.location)).ok();
         let mapped = self.mapped.entry(place.location.to_owned());
         mapped.or_insert_with(map).clone()
     }
