@@ -87,6 +87,7 @@ mod tests {
         let pool = Pool::new(vec![(), ()]);
         // Callers that work now, and the most that did at a time.
         let (counts, changed) = (Mutex::new((0, 0)), Condvar::new());
+        let until = Instant::now() + Duration::from_secs(10);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
@@ -97,8 +98,8 @@ mod tests {
                         changed.notify_all();
                         // The first one waits for a second; a pool that lets none in fails below.
                         let alone = |now: &mut (i32, i32)| now.1 < 2;
-                        let patience = Duration::from_secs(10);
-                        let waited = changed.wait_timeout_while(now, patience, alone);
+                        let left = until.saturating_duration_since(Instant::now());
+                        let waited = changed.wait_timeout_while(now, left, alone);
                         waited.unwrap().0.0 -= 1;
                     });
                 });
