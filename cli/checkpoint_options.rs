@@ -24,7 +24,7 @@ pub struct CheckpointOptions {
     #[arg(long, value_name = "N")]
     max_relative_position: Option<usize>,
     /// Takes the place of the config's `hidden_act`, for example gelu_new.
-    #[arg(long, value_name = "NAME", value_parser = activation)]
+    #[arg(long, value_name = "NAME")]
     hidden_act: Option<Activation>,
     /// Read safetensors to memory instead of mapping them: somebody may shorten the files.
     #[arg(long)]
@@ -78,11 +78,4 @@ pub fn hint(note: &Note) -> Option<&'static str> {
         },
         _ => None,
     }
-}
-
-fn activation(name: &str) -> Result<Activation, String> {
-    name.parse().map_err(|()| {
-        let known: Vec<&str> = Activation::SPELLINGS.iter().map(|(it, _)| *it).collect();
-        format!("known activations are {}", known.join(", "))
-    })
 }

@@ -11,6 +11,7 @@ mod doctor;
 mod engine;
 mod export;
 mod generate;
+mod hint;
 #[cfg(feature = "hub")]
 mod hub;
 mod inspect;
@@ -70,6 +71,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::note(format_args!("error: {}", error_chain(error.as_ref())));
+            if let Some(hint) = hint::hint(&error) {
+                output::note(format_args!("hint: {hint}"));
+            }
             ExitCode::FAILURE
         }
     }

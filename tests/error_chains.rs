@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
 use nezha_exporter::graph::{GraphError, WeightError};
@@ -114,7 +114,7 @@ fn of_exporter() -> Vec<Case> {
     let path = || "out/model.onnx".into();
     vec![
         case(
-            opened.err().expect("no config to be accepted"),
+            opened.unwrap_err(),
             &["config.json", "not valid JSON", "EOF"],
         ),
         case(
@@ -295,20 +295,22 @@ fn errors_of_the_runtime_say_their_causes_once() {
     of_runtime().iter().for_each(assert_sound);
 }
 
+/// The source files below a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            found.push(path);
+        }
+    }
+}
+
 /// No message is put together from that of a cause, in no crate: the representatives above can't be
 /// all there are.
 #[test]
 fn no_error_formats_its_source() {
-    fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                sources(&path, found);
-            } else if path.extension().is_some_and(|it| it == "rs") {
-                found.push(path);
-            }
-        }
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in ["graphs/src", "exporter/src", "runtime/src", "cli"] {
@@ -329,4 +331,31 @@ fn no_error_formats_its_source() {
         }
     }
     assert!(messages > 100, "{messages} messages");
+}
+
+/// Callers of a library have options and no arguments: those are the command line's to name.
+#[test]
+fn no_message_of_a_library_names_an_argument() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["graphs/src", "exporter/src", "runtime/src"] {
+        sources(&root.join(folder), &mut files);
+    }
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            let is_comment = line.starts_with("//");
+            // pip has arguments, and `nezha setup` is a command to run.
+            let is_foreign = file.ends_with("setup/mod.rs") || line.contains("`nezha setup --gpu`");
+            let named = line.match_indices("--").any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                let behind = line[at + 2..].chars().next();
+                before.is_none_or(|it| !it.is_alphanumeric() && it != '-')
+                    && behind.is_some_and(|it| it.is_ascii_lowercase())
+            });
+            let place = format!("{}:{}: {line}", file.display(), number + 1);
+            assert!(is_comment || is_foreign || !named, "{place}");
+        }
+    }
 }

@@ -173,5 +173,5 @@ fn axes_that_the_graph_does_not_have_are_refused_by_name() {
         OptionError::EmptyAxis { axis }
     );
     let error = check(axes::BATCH, 1, true).to_string();
-    assert!(error.contains("--kv-cache"), "{error}");
+    assert!(error.contains("'kv_cache'"), "{error}");
 }

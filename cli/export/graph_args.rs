@@ -15,7 +15,7 @@ pub struct GraphArgs {
     loss: bool,
     /// What a sequence classifier was trained for, in place of the config's word: regression,
     /// single_label_classification or multi_label_classification.
-    #[arg(long, value_name = "TYPE", value_parser = problem_type)]
+    #[arg(long, value_name = "TYPE")]
     problem_type: Option<ProblemType>,
     /// Take keys and values of earlier tokens and give them with the new ones; decoders only.
     #[arg(long)]
@@ -55,12 +55,6 @@ enum ExtraInput {
     InputsEmbeds,
     /// A factor for each attention head of each layer.
     HeadMask,
-}
-
-fn problem_type(name: &str) -> Result<ProblemType, &'static str> {
-    name.parse().map_err(
-        |()| "known types are regression, single_label_classification, multi_label_classification",
-    )
 }
 
 /// An axis by its short or its full name, and its size.

@@ -37,7 +37,7 @@ pub mod reference;
 pub mod verify;
 
 pub use export::{
-    Artifact, ExportError, ExportOptions, Exported, Heads, Layout, LayoutError, LinkError, OPSETS,
-    Placement, Survey, TritonOptions, Unavailable, UnknownLayout, Warning, WrittenFile, export,
-    export_with_progress,
+    Artifact, ExportError, ExportOptions, Exported, Heads, Layout, LayoutError, LayoutOption,
+    LinkError, OPSETS, Placement, Survey, TritonOptions, Unavailable, UnknownLayout, Warning,
+    WrittenFile, export, export_with_progress,
 };

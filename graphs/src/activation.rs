@@ -52,15 +52,26 @@ impl Activation {
     }
 }
 
-impl FromStr for Activation {
-    type Err = ();
+/// A name that is no activation's.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "unknown activation '{0}'; supported are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, \
+     quick_gelu, relu, silu, swish, tanh"
+)]
+pub struct UnknownActivation(
+    /// The name that was given.
+    pub String,
+);
 
-    fn from_str(name: &str) -> Result<Self, ()> {
+impl FromStr for Activation {
+    type Err = UnknownActivation;
+
+    fn from_str(name: &str) -> Result<Self, UnknownActivation> {
         Self::SPELLINGS
             .iter()
             .find(|(spelling, _)| *spelling == name)
             .map(|(_, activation)| *activation)
-            .ok_or(())
+            .ok_or_else(|| UnknownActivation(name.to_owned()))
     }
 }
 

@@ -50,9 +50,10 @@ mod tensor_type;
 mod tokenizer;
 mod vocabulary;
 
-pub use activation::Activation;
+pub use activation::{Activation, UnknownActivation};
 pub use config::{
     Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType, UNNAMED_LABEL_LIMIT,
+    UnknownProblemType,
 };
 pub use decode::{DecodeModelError, LFS_POINTER, decode_model};
 pub use dim::{Bindings, Dim};
@@ -62,7 +63,7 @@ pub use external::ExternalData;
 pub use head::{Head, UnknownHead};
 pub use listing::{attribute_text, constant_text, listing};
 pub use metadata::{Metadata, MetadataError, SIGNATURE_VERSION};
-pub use options::{GraphOptions, OptionError, Pooling, UnknownPooling};
+pub use options::{GraphOption, GraphOptions, OptionError, Pooling, UnknownPooling};
 pub use ports::axes;
 pub use precision::{Precision, UnknownPrecision};
 pub use read::{ReadModelError, map_file, read_model};

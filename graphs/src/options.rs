@@ -117,38 +117,107 @@ pub struct UnknownPooling(
     pub String,
 );
 
+/// An option of a graph that changes what it takes or gives, for those who speak of one: a field of
+/// [`GraphOptions`], whose name it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum GraphOption {
+    /// [`GraphOptions::inputs_embeds`].
+    InputsEmbeds,
+    /// [`GraphOptions::head_mask`].
+    HeadMask,
+    /// [`GraphOptions::loss`].
+    Loss,
+    /// [`GraphOptions::problem_type`].
+    ProblemType,
+    /// [`GraphOptions::kv_cache`].
+    KvCache,
+    /// [`GraphOptions::pooling`].
+    Pooling,
+    /// [`GraphOptions::normalize`].
+    Normalize,
+    /// [`GraphOptions::probabilities`].
+    Probabilities,
+    /// [`GraphOptions::mask_positions`].
+    MaskPositions,
+    /// [`GraphOptions::top_k`].
+    TopK,
+    /// [`GraphOptions::fixed_axes`].
+    FixedAxes,
+}
+
+impl GraphOption {
+    /// The name of its field.
+    pub fn name(self) -> &'static str {
+        match self {
+            GraphOption::InputsEmbeds => "inputs_embeds",
+            GraphOption::HeadMask => "head_mask",
+            GraphOption::Loss => "loss",
+            GraphOption::ProblemType => "problem_type",
+            GraphOption::KvCache => "kv_cache",
+            GraphOption::Pooling => "pooling",
+            GraphOption::Normalize => "normalize",
+            GraphOption::Probabilities => "probabilities",
+            GraphOption::MaskPositions => "mask_positions",
+            GraphOption::TopK => "top_k",
+            GraphOption::FixedAxes => "fixed_axes",
+        }
+    }
+}
+
+impl fmt::Display for GraphOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
 /// An option that a head or a checkpoint can't have.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionError {
     /// Another head's option.
-    #[error("{option} does nothing for the {head} head: it goes with {heads}")]
+    #[error("option '{option}' does nothing for the {head} head: it goes with {heads}")]
     Head {
-        /// The option, as the command line has it.
-        option: &'static str,
+        /// The option.
+        option: GraphOption,
         /// The head.
         head: Head,
         /// The heads that have it.
         heads: &'static str,
     },
     /// An option that needs another one.
-    #[error("{option} needs {other}")]
+    #[error("option '{option}' needs '{other}'")]
     Needs {
         /// The option.
-        option: &'static str,
+        option: GraphOption,
         /// What it needs.
-        other: &'static str,
+        other: GraphOption,
     },
+    /// A cache for a model that is no decoder.
+    #[error(
+        "option '{}' needs a config with \"is_decoder\": true",
+        GraphOption::KvCache
+    )]
+    NoDecoder,
     /// Two options that exclude each other.
-    #[error("{option} and {other} exclude each other")]
+    #[error("options '{option}' and '{other}' exclude each other")]
     Conflict {
         /// The option.
-        option: &'static str,
+        option: GraphOption,
         /// The other.
-        other: &'static str,
+        other: GraphOption,
     },
+    /// Probabilities of a classifier that gives numbers.
+    #[error(
+        "option '{}' and a regression exclude each other",
+        GraphOption::Probabilities
+    )]
+    Regression,
     /// A number of tokens outside of the vocabulary.
-    #[error("--top-k is {found}, expected 1 to {vocab_size}, the size of the vocabulary")]
+    #[error(
+        "option '{}' is {found}, expected 1 to {vocab_size}, the size of the vocabulary",
+        GraphOption::TopK
+    )]
     TopK {
         /// The number.
         found: usize,
@@ -156,7 +225,10 @@ pub enum OptionError {
         vocab_size: usize,
     },
     /// A fixed axis that the graph does not have.
-    #[error("--static: the {head} head has no axis '{axis}'; its axes are {known}")]
+    #[error(
+        "option '{}': the {head} head has no axis '{axis}'; its axes are {known}",
+        GraphOption::FixedAxes
+    )]
     Axis {
         /// The axis.
         axis: String,
@@ -166,11 +238,32 @@ pub enum OptionError {
         known: String,
     },
     /// A fixed axis without elements.
-    #[error("--static: axis '{axis}' is 0, expected at least 1")]
+    #[error(
+        "option '{}': axis '{axis}' is 0, expected at least 1",
+        GraphOption::FixedAxes
+    )]
     EmptyAxis {
         /// The axis.
         axis: String,
     },
+}
+
+impl OptionError {
+    /// The options that it is about.
+    pub fn options(&self) -> Vec<GraphOption> {
+        match self {
+            OptionError::Head { option, .. } => vec![*option],
+            OptionError::Needs { option, other } | OptionError::Conflict { option, other } => {
+                vec![*option, *other]
+            }
+            OptionError::NoDecoder => vec![GraphOption::KvCache],
+            OptionError::Regression => vec![GraphOption::Probabilities],
+            OptionError::TopK { .. } => vec![GraphOption::TopK],
+            OptionError::Axis { .. } | OptionError::EmptyAxis { .. } => {
+                vec![GraphOption::FixedAxes]
+            }
+        }
+    }
 }
 
 impl GraphOptions {
@@ -200,38 +293,43 @@ impl GraphOptions {
         );
         let belongs = [
             (
-                "--loss",
+                GraphOption::Loss,
                 self.loss,
                 head != Head::Base,
                 "every head but base",
             ),
             (
-                "--pooling",
+                GraphOption::Pooling,
                 self.pooling.is_some(),
                 head == Head::Base,
                 "base",
             ),
             (
-                "--mask-positions",
+                GraphOption::MaskPositions,
                 self.mask_positions,
                 masked_lm,
                 "masked-lm",
             ),
-            ("--top-k", self.top_k.is_some(), masked_lm, "masked-lm"),
             (
-                "--probabilities",
+                GraphOption::TopK,
+                self.top_k.is_some(),
+                masked_lm,
+                "masked-lm",
+            ),
+            (
+                GraphOption::Probabilities,
                 self.probabilities,
                 scored,
                 "heads that give logits",
             ),
             (
-                "--kv-cache",
+                GraphOption::KvCache,
                 self.kv_cache,
                 matches!(head, Head::Base | Head::MaskedLm),
                 "base and masked-lm",
             ),
             (
-                "--problem-type",
+                GraphOption::ProblemType,
                 self.problem_type.is_some(),
                 head == Head::SequenceClassification,
                 "sequence-classification",
@@ -239,7 +337,7 @@ impl GraphOptions {
         ];
         if let Some((option, _, _, heads)) = belongs.iter().find(|(_, on, fits, _)| *on && !fits) {
             return Err(OptionError::Head {
-                option,
+                option: *option,
                 head,
                 heads,
             });
@@ -249,25 +347,27 @@ impl GraphOptions {
 
     fn check_together(&self, config: &Config, head: Head) -> Result<(), OptionError> {
         let conflict = |option, other| Err(OptionError::Conflict { option, other });
-        let needs = |option, other| Err(OptionError::Needs { option, other });
         if self.kv_cache && !config.is_decoder {
-            return needs("--kv-cache", "a config with \"is_decoder\": true");
+            return Err(OptionError::NoDecoder);
         }
         if self.normalize && self.pooling.is_none() {
-            return needs("--normalize", "--pooling");
+            return Err(OptionError::Needs {
+                option: GraphOption::Normalize,
+                other: GraphOption::Pooling,
+            });
         }
         if self.kv_cache && self.pooling.is_some() {
-            return conflict("--pooling", "--kv-cache");
+            return conflict(GraphOption::Pooling, GraphOption::KvCache);
         }
         if self.mask_positions && self.loss {
-            return conflict("--mask-positions", "--loss");
+            return conflict(GraphOption::MaskPositions, GraphOption::Loss);
         }
         let problem = self.problem_type(config);
         if self.probabilities
             && head == Head::SequenceClassification
             && problem == ProblemType::Regression
         {
-            return conflict("--probabilities", "a regression");
+            return Err(OptionError::Regression);
         }
         self.check_axes(config, head)?;
         match self.top_k {
@@ -286,8 +386,8 @@ impl GraphOptions {
         }
         if self.kv_cache {
             return Err(OptionError::Conflict {
-                option: "--static",
-                other: "--kv-cache",
+                option: GraphOption::FixedAxes,
+                other: GraphOption::KvCache,
             });
         }
         let inputs = ports::inputs(config, head, self);

@@ -2,7 +2,7 @@
 //!
 //! [`find`] looks in this order and takes the first that is new enough:
 //!
-//! 1. the path that is given (`--ort-library`), a file or the folder that holds it;
+//! 1. the path that is given, a file or the folder that holds it;
 //! 2. the environment variable `ORT_DYLIB_PATH`, likewise;
 //! 3. the cache that [`setup`] fills, the GPU build first;
 //! 4. the `onnxruntime` package of the active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`),
@@ -42,7 +42,7 @@ pub struct OrtLibrary {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum LibrarySource {
-    /// Named by the caller: `--ort-library`.
+    /// Named by the caller.
     Option,
     /// Named by `ORT_DYLIB_PATH`.
     Environment,
@@ -57,7 +57,7 @@ pub enum LibrarySource {
 impl fmt::Display for LibrarySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            LibrarySource::Option => "--ort-library",
+            LibrarySource::Option => "named",
             LibrarySource::Environment => "ORT_DYLIB_PATH",
             LibrarySource::Cache => "cache of nezha setup",
             LibrarySource::Python => "Python environment",

@@ -170,7 +170,7 @@ pub enum CheckpointError {
     /// A config that doesn't say how far its relative positions reach.
     #[error(
         "{}: no `max_relative_position`, and the vocabulary is that of the English models, which \
-         have 127 in some and 64 in others; pass --max-relative-position",
+         have 127 in some and 64 in others; give the option 'max_relative_position'",
         path.display()
     )]
     UnknownMaxRelativePosition {

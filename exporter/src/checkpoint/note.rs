@@ -86,11 +86,11 @@ impl fmt::Display for Note {
             Note::AssumedMaxRelativePosition { value } => write!(
                 f,
                 "the config has no max_relative_position: assumed {value}, that of the Chinese \
-                 models; --max-relative-position sets another"
+                 models; the option 'max_relative_position' sets another"
             ),
             Note::AmbiguousGelu => f.write_str(
                 "Huawei's config says gelu: taken as the error function's, as in PyTorch; weights \
-                 trained with TensorFlow need --hidden-act gelu_new, the tanh form",
+                 trained with TensorFlow need the option 'hidden_act' to be gelu_new, the tanh form",
             ),
             Note::OtherModelType { found } => write!(
                 f,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use nezha_graphs::{Config, GraphOptions, Head, Precision, Signature};
+use nezha_graphs::{Config, GraphOption, GraphOptions, Head, Precision, Signature};
 use serde_json::json;
 
 use super::tokenizer::{TOKENIZER_JSON, TokenizerFolder};
@@ -36,7 +36,7 @@ pub enum Layout {
 pub enum LayoutError {
     /// Several heads where the stack finds one model in a folder.
     #[error(
-        "--layout {layout} holds one head, and {found} were asked for: export each to a folder of its own"
+        "layout {layout} holds one head, and {found} were asked for: export each to a folder of its own"
     )]
     SeveralHeads {
         /// The layout.
@@ -46,7 +46,7 @@ pub enum LayoutError {
     },
     /// Several precisions where the stack finds one model in a folder.
     #[error(
-        "--layout {layout} holds one precision, and {found} were asked for: export each to a folder of its own"
+        "layout {layout} holds one precision, and {found} were asked for: export each to a folder of its own"
     )]
     SeveralPrecisions {
         /// The layout.
@@ -55,7 +55,7 @@ pub enum LayoutError {
         found: usize,
     },
     /// Two models of one name.
-    #[error("--layout {layout} would call two of the precisions '{name}': leave one out")]
+    #[error("layout {layout} would call two of the precisions '{name}': leave one out")]
     SameName {
         /// The layout.
         layout: Layout,
@@ -63,7 +63,7 @@ pub enum LayoutError {
         name: String,
     },
     /// A precision that the stack can't load.
-    #[error("--layout {layout} and --dtype {precision} exclude each other: {reason}")]
+    #[error("layout {layout} and precision {precision} exclude each other: {reason}")]
     Precision {
         /// The layout.
         layout: Layout,
@@ -73,7 +73,7 @@ pub enum LayoutError {
         reason: &'static str,
     },
     /// A head that the stack has no class for.
-    #[error("--layout {layout} has no place for the {head} head: it loads {known}")]
+    #[error("layout {layout} has no place for the {head} head: it loads {known}")]
     Head {
         /// The layout.
         layout: Layout,
@@ -83,7 +83,7 @@ pub enum LayoutError {
         known: String,
     },
     /// Weights where the stack does not look.
-    #[error("--layout {layout} wants the weights {expected}")]
+    #[error("layout {layout} wants the weights {expected}")]
     Weights {
         /// The layout.
         layout: Layout,
@@ -92,7 +92,7 @@ pub enum LayoutError {
     },
     /// The checkpoint's own folder, whose `config.json` stays as it is.
     #[error(
-        "--layout {layout} writes a config.json of its own: choose another folder than the checkpoint's"
+        "layout {layout} writes a config.json of its own: choose another folder than the checkpoint's"
     )]
     CheckpointFolder {
         /// The layout.
@@ -108,15 +108,34 @@ pub enum LayoutError {
         layout: Layout,
     },
     /// A graph that the stack can't feed or read.
-    #[error("--layout {layout} and {option} exclude each other: {reason}")]
+    #[error("layout {layout} and option '{option}' exclude each other: {reason}")]
     Option {
         /// The layout.
         layout: Layout,
         /// The option.
-        option: &'static str,
+        option: LayoutOption,
         /// Why.
         reason: &'static str,
     },
+}
+
+/// An option of an export that a layout may have no place for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LayoutOption {
+    /// One of the graph's.
+    Graph(GraphOption),
+    /// [`TritonOptions::tensorrt`].
+    TensorRt,
+}
+
+impl fmt::Display for LayoutOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LayoutOption::Graph(option) => option.fmt(f),
+            LayoutOption::TensorRt => f.write_str("tensorrt"),
+        }
+    }
 }
 
 impl Layout {
@@ -236,7 +255,7 @@ impl Layout {
         if options.triton.tensorrt && options.graph.kv_cache {
             return Err(LayoutError::Option {
                 layout: self,
-                option: "--tensorrt",
+                option: LayoutOption::TensorRt,
                 reason: "the first step's cache is empty, which a shape profile can't be",
             });
         }
@@ -288,10 +307,10 @@ impl Layout {
         use Precision::{Int8, Q4, Q8};
         match (self, precision) {
             (Layout::TransformersJs, Q8) => {
-                Some("what it calls q8 is model_quantized.onnx, which --dtype int8 writes")
+                Some("what it calls q8 is model_quantized.onnx, which int8 is called there")
             }
             (Layout::Triton, Int8 | Q8 | Q4) if triton.tensorrt => {
-                Some("TensorRT has no operators for quantized graphs: leave out --tensorrt")
+                Some("TensorRT has no operators for quantized graphs: leave it out")
             }
             _ => None,
         }
@@ -301,19 +320,26 @@ impl Layout {
         let exclude = |option, reason| {
             Err(LayoutError::Option {
                 layout: self,
-                option,
+                option: LayoutOption::Graph(option),
                 reason,
             })
         };
         let stack_feeds = matches!(self, Layout::TransformersJs | Layout::Tei);
-        if stack_feeds && (options.inputs_embeds || options.head_mask) {
-            return exclude("--inputs", "the stack gives ids, mask and types");
+        let asked = [
+            (GraphOption::InputsEmbeds, options.inputs_embeds),
+            (GraphOption::HeadMask, options.head_mask),
+        ];
+        if stack_feeds && let Some((option, _)) = asked.into_iter().find(|(_, on)| *on) {
+            return exclude(option, "the stack gives ids, mask and types");
         }
         if stack_feeds && options.loss {
-            return exclude("--loss", "the stack gives no labels");
+            return exclude(GraphOption::Loss, "the stack gives no labels");
         }
         if self == Layout::Tei && options.pooling.is_some() {
-            return exclude("--pooling", "the stack pools last_hidden_state itself");
+            return exclude(
+                GraphOption::Pooling,
+                "the stack pools last_hidden_state itself",
+            );
         }
         if self == Layout::TransformersJs && weights == Placement::External {
             return Err(LayoutError::Weights {

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use nezha_graphs::{GraphOptions, Head, Precision, error_chain};
 
 pub use error::ExportError;
-pub use layout::{Layout, LayoutError, UnknownLayout};
+pub use layout::{Layout, LayoutError, LayoutOption, UnknownLayout};
 pub use placement::{LinkError, Placement};
 pub use survey::{Survey, Unavailable};
 pub use triton::TritonOptions;

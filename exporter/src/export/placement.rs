@@ -47,7 +47,7 @@ pub enum LinkError {
     /// Engines look for weights beside the `.onnx` only.
     #[error(
         "{} is not in {}, and linked weights have to be beside the .onnx: make the checkpoint's \
-         folder the target, or use --weights external",
+         folder the target, or write external weights",
         file.display(), folder.display()
     )]
     OtherFolder {
@@ -59,7 +59,7 @@ pub enum LinkError {
     /// Engines and onnx.checker refuse symbolic links.
     #[error(
         "{} is a symbolic link, which engines refuse to follow: copy the file to a folder of its \
-         own, or use --weights external",
+         own, or write external weights",
         file.display()
     )]
     Symlink {
@@ -69,7 +69,7 @@ pub enum LinkError {
     /// onnx.checker refuses hard links.
     #[error(
         "{} has other names too (hard links), which onnx.checker refuses: copy the file to a \
-         folder of its own, or use --weights external",
+         folder of its own, or write external weights",
         file.display()
     )]
     HardLink {
@@ -79,7 +79,7 @@ pub enum LinkError {
     /// A weight that the graph has in another element type than the file.
     #[error(
         "tensor '{name}' is stored as {storage}, and the graph needs {needed}: weights that have to \
-         be converted can't be linked; use --weights external"
+         be converted can't be linked; write external ones"
     )]
     Conversion {
         /// The weight.
@@ -91,8 +91,8 @@ pub enum LinkError {
     },
     /// Quantized weights are in no checkpoint.
     #[error(
-        "{precision} weights are made from the checkpoint's, so that they can't be linked; use \
-         --weights external"
+        "{precision} weights are made from the checkpoint's, so that they can't be linked: \
+         write external ones"
     )]
     Quantized {
         /// What was asked for.
@@ -100,8 +100,8 @@ pub enum LinkError {
     },
     /// A weight that does not lie row by row.
     #[error(
-        "tensor '{name}' does not lie row by row in its file, so that it can't be linked: use \
-         --weights external"
+        "tensor '{name}' does not lie row by row in its file, so that it can't be linked: \
+         write external weights"
     )]
     Scattered {
         /// The weight.

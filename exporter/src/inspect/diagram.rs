@@ -42,7 +42,7 @@ pub enum DiagramError {
     /// Too much to be read.
     #[error(
         "'{scope}' has {nodes} nodes, and a picture of more than {LIMIT} can't be read: name a \
-         smaller part with --scope"
+         smaller part"
     )]
     TooLarge {
         /// The scope that was asked for.

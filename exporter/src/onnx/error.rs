@@ -11,7 +11,7 @@ use crate::checkpoint::CheckpointError;
 #[non_exhaustive]
 pub enum WriteError {
     /// The target is there already.
-    #[error("{} exists already; pass --force to replace it", path.display())]
+    #[error("{} exists already, and the option 'force' is off", path.display())]
     Exists {
         /// The target.
         path: PathBuf,
@@ -45,7 +45,7 @@ pub enum WriteError {
     /// The message would be too large for protobuf.
     #[error(
         "the artifact would take {bytes} bytes, and an .onnx file can't hold more than \
-         {MESSAGE_LIMIT}: write the weights beside it with --weights external"
+         {MESSAGE_LIMIT}: write external weights"
     )]
     TooLarge {
         /// How many bytes it would take.
@@ -53,8 +53,8 @@ pub enum WriteError {
     },
     /// A weight has a number that the precision has not.
     #[error(
-        "tensor '{name}' holds {element}, for which {precision} has no number: export with \
-         --dtype fp32"
+        "tensor '{name}' holds {element}, for which {precision} has no number: export in \
+         fp32"
     )]
     Precision {
         /// The weight.

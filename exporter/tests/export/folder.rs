@@ -50,7 +50,7 @@ fn an_artifact_that_is_there_is_replaced_only_by_force() {
     let before = contents(target.path());
     let message = refusal(&fixture("reach-4/pretraining"), target.path(), &options);
     assert!(message.contains("model.onnx"), "{message}");
-    assert!(message.contains("--force"), "{message}");
+    assert!(message.contains("'force'"), "{message}");
     assert!(before == contents(target.path()), "something was changed");
     let forced = forced(Placement::Auto);
     exported(&fixture("reach-4/pretraining"), target.path(), &forced);
@@ -211,7 +211,7 @@ fn a_symbolic_link_is_replaced_and_what_it_points_to_is_not() {
     std::os::unix::fs::symlink(&precious, target.join("model.onnx")).unwrap();
     let options = ExportOptions::default();
     let message = refusal(&fixture("reach-4/base"), &target, &options);
-    assert!(message.contains("--force"), "{message}");
+    assert!(message.contains("'force'"), "{message}");
     exported(&fixture("reach-4/base"), &target, &forced(Placement::Auto));
     assert_eq!(fs::read(&precious).unwrap(), b"precious");
     assert!(is_file(&target.join("model.onnx")));

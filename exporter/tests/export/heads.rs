@@ -159,12 +159,12 @@ fn an_option_that_is_another_heads_skips_a_head_of_all_and_refuses_one_by_name()
     assert_eq!(heads, [Head::MaskedLm]);
     let reason = &given.skipped[0];
     assert_eq!(reason.0, Head::Base);
-    assert!(reason.1.to_string().contains("--top-k"), "{}", reason.1);
+    assert!(reason.1.to_string().contains("'top_k'"), "{}", reason.1);
 
     options.heads = Heads::Named(vec![Head::Base]);
     let target = tempfile::tempdir().unwrap();
     let message = refusal(&checkpoint, target.path(), &options);
-    assert!(message.contains("--top-k"), "{message}");
+    assert!(message.contains("'top_k'"), "{message}");
 
     options.heads = Heads::All;
     let message = refusal(&fixture("reach-4/base"), target.path(), &options);

@@ -79,10 +79,21 @@ impl ProblemType {
     }
 }
 
-impl FromStr for ProblemType {
-    type Err = ();
+/// A name that is no problem type's.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "unknown problem type '{0}'; known are regression, single_label_classification, \
+     multi_label_classification"
+)]
+pub struct UnknownProblemType(
+    /// The name that was given.
+    pub String,
+);
 
-    fn from_str(name: &str) -> Result<Self, ()> {
+impl FromStr for ProblemType {
+    type Err = UnknownProblemType;
+
+    fn from_str(name: &str) -> Result<Self, UnknownProblemType> {
         [
             ProblemType::Regression,
             ProblemType::SingleLabelClassification,
@@ -90,7 +101,7 @@ impl FromStr for ProblemType {
         ]
         .into_iter()
         .find(|it| it.name() == name)
-        .ok_or(())
+        .ok_or_else(|| UnknownProblemType(name.to_owned()))
     }
 }
 

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType, UNNAMED_LABEL_LIMIT};
-use crate::Activation;
+use super::{
+    Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType, UNNAMED_LABEL_LIMIT,
+    UnknownProblemType,
+};
+use crate::{Activation, UnknownActivation};
 
 /// The largest value of any other size in a config.
 const SIZE_LIMIT: usize = 1 << 24;
@@ -177,17 +180,16 @@ impl Fields<'_> {
             return Ok(Activation::Gelu);
         };
         name.parse()
-            .map_err(|()| ConfigError::UnknownActivation { found: name })
+            .map_err(|UnknownActivation(found)| ConfigError::UnknownActivation { found })
     }
 
     fn problem_type(&self) -> Result<Option<ProblemType>, ConfigError> {
         let Some(name) = self.text("problem_type")? else {
             return Ok(None);
         };
-        match name.parse() {
-            Ok(problem_type) => Ok(Some(problem_type)),
-            Err(()) => Err(ConfigError::UnknownProblemType { found: name }),
-        }
+        name.parse()
+            .map(Some)
+            .map_err(|UnknownProblemType(found)| ConfigError::UnknownProblemType { found })
     }
 
     fn architectures(&self) -> Result<Vec<String>, ConfigError> {

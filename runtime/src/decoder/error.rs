@@ -5,7 +5,7 @@ use crate::{PipelineError, SessionError, TokenizerError};
 #[non_exhaustive]
 pub enum DecoderError {
     /// The graph computes whole sequences.
-    #[error("the graph has no past_key_values: export the decoder with `nezha export --kv-cache`")]
+    #[error("the graph has no past_key_values: export the decoder with the option 'kv_cache'")]
     NoCache,
     /// The graph doesn't score tokens.
     #[error(

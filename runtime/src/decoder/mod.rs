@@ -1,6 +1,6 @@
 //! A decoder in steps, each of which computes only the tokens that are new.
 //!
-//! The graph is one that `nezha export --kv-cache` wrote: it takes the keys and values of all tokens
+//! The graph is one that was exported with the option `kv_cache`: it takes the keys and values of all tokens
 //! before as `past_key_values.…` and gives them with the new ones as `present.…`. [`Decoder`] hands
 //! the one on as the other; [`Decoder::generate`] chooses tokens and steps until a text ends.
 

@@ -44,7 +44,7 @@ impl TextGeneration {
     /// Opens a model, with the tokenizer beside it if there is one, on the first engine of `choice`
     /// that starts.
     ///
-    /// `path` is a folder that `nezha export --kv-cache` wrote (`model.onnx`, or `masked-lm.onnx`
+    /// `path` is a folder with a decoder exported with the option `kv_cache` (`model.onnx`, or `masked-lm.onnx`
     /// where it holds several heads), or the `.onnx` file itself.
     ///
     /// # Errors

@@ -95,7 +95,7 @@ fn failure(engine: &EngineReport) -> Problem {
 fn gpu_build() -> &'static str {
     match cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         true => "`nezha setup --gpu` installs a build that has it",
-        false => "build ONNX Runtime with it, and name the library by --ort-library",
+        false => "build ONNX Runtime with it, and name that library",
     }
 }
 

@@ -63,7 +63,7 @@ pub enum SetupError {
     /// No package was built for this machine.
     #[error(
         "there is no package {package} {VERSION} for {platform}: build ONNX Runtime and name its \
-         library by --ort-library or ORT_DYLIB_PATH, or run with --engine tract"
+         library, by ORT_DYLIB_PATH for one, or run in tract"
     )]
     Platform {
         /// The package.

@@ -53,7 +53,7 @@ impl Task for FeatureExtraction {
 
 /// One vector for a text: the token vectors, pooled.
 ///
-/// A graph that pools itself (`nezha export --pooling`) decides how, whatever the option says.
+/// A graph that pools itself (exported with the option `pooling`) decides how, whatever the option says.
 #[derive(Debug)]
 pub struct Embedding {
     model: Arc<TaskModel>,

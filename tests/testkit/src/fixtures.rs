@@ -148,7 +148,7 @@ fn cases(path: &Path) -> Vec<Case> {
         entry.name = case.to_owned();
         entry.problem_type = metadata.get(&format!("{case}/problem_type")).map(|it| {
             it.parse()
-                .unwrap_or_else(|()| panic!("problem type '{it}'"))
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
         });
     }
     cases.into_values().collect()

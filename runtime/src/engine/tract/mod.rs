@@ -194,7 +194,7 @@ fn check_blocks(model: &Model) -> Result<(), EngineError> {
             path: model.path().to_path_buf(),
             operator: BLOCKS,
             node: node.name.clone(),
-            remedy: "run it in ONNX Runtime, or export it with --dtype int8, which every engine has",
+            remedy: "run it in ONNX Runtime, or export it in int8, which every engine has",
         }),
     }
 }

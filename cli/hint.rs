@@ -1,0 +1,228 @@
+//! What the command line can do about an error of the libraries, which know options and no arguments.
+
+use std::error::Error;
+
+use nezha_exporter::checkpoint::CheckpointError;
+use nezha_exporter::inspect::{DiagramError, InspectError};
+use nezha_exporter::nezha::BuildError;
+use nezha_exporter::onnx::WriteError;
+use nezha_exporter::reference::ReferenceError;
+use nezha_exporter::verify::VerifyError;
+use nezha_exporter::{ExportError, LayoutError, LayoutOption, LinkError, Unavailable};
+use nezha_graphs::{GraphOption, OptionError};
+use nezha_runtime::DecoderError;
+use nezha_runtime::setup::SetupError;
+
+/// The arguments that an error is about; the first error of the chain that has a hint gives it.
+pub fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(of)
+}
+
+fn of(error: &(dyn Error + 'static)) -> Option<String> {
+    fn known<'e, E: Error + Hint + 'static>(
+        error: &'e (dyn Error + 'static),
+    ) -> Option<&'e dyn Hint> {
+        error.downcast_ref::<E>().map(|it| it as &dyn Hint)
+    }
+    let kinds = [
+        known::<ExportError>,
+        known::<BuildError>,
+        known::<WriteError>,
+        known::<CheckpointError>,
+        known::<InspectError>,
+        known::<DiagramError>,
+        known::<VerifyError>,
+        known::<ReferenceError>,
+        known::<SetupError>,
+        known::<DecoderError>,
+    ];
+    kinds.iter().find_map(|kind| kind(error))?.hint()
+}
+
+/// An error that arguments have to do with. An error that passes another one on, and so is not above
+/// it in the chain, has that one's hint.
+trait Hint {
+    fn hint(&self) -> Option<String>;
+}
+
+impl Hint for ExportError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ExportError::NoHead { .. } => Some("--head HEAD says which".to_owned()),
+            ExportError::Head { reason, .. } => match reason.as_ref() {
+                Unavailable::Option(error) => error.hint(),
+                _ => None,
+            },
+            ExportError::Link(error) => error.hint(),
+            ExportError::Layout(error) => error.hint(),
+            ExportError::Write(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for BuildError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            BuildError::Option(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for OptionError {
+    fn hint(&self) -> Option<String> {
+        let options = self.options();
+        let options: Vec<String> = options.iter().map(|it| meaning(*it)).collect();
+        Some(options.join(", "))
+    }
+}
+
+impl Hint for LayoutError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            LayoutError::Option { option, .. } => Some(match option {
+                LayoutOption::Graph(option) => meaning(*option),
+                _ => "'tensorrt' is --tensorrt".to_owned(),
+            }),
+            LayoutError::Weights { .. } => Some("--weights says where they go".to_owned()),
+            LayoutError::Precision { .. } | LayoutError::SameName { .. } => {
+                Some("--dtype names the precisions".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Hint for LinkError {
+    fn hint(&self) -> Option<String> {
+        Some("--weights external writes them to a file of their own".to_owned())
+    }
+}
+
+impl Hint for WriteError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            WriteError::Exists { .. } => Some("--force replaces it".to_owned()),
+            WriteError::TooLarge { .. } => {
+                Some("--weights external writes them to a file of their own".to_owned())
+            }
+            WriteError::Precision { .. } => Some("--dtype fp32 has room for it".to_owned()),
+            WriteError::Checkpoint(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for CheckpointError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            CheckpointError::UnknownMaxRelativePosition { .. } => {
+                Some("--max-relative-position N says how far they reach".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Hint for InspectError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            InspectError::Checkpoint(error) => error.hint(),
+            InspectError::Build(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for DiagramError {
+    fn hint(&self) -> Option<String> {
+        Some("--scope PREFIX names the nodes to draw".to_owned())
+    }
+}
+
+impl Hint for VerifyError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            VerifyError::Model(error) => error.hint(),
+            VerifyError::Checkpoint(error) => error.hint(),
+            VerifyError::Write(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for ReferenceError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ReferenceError::Checkpoint(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for SetupError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            SetupError::Platform { .. } => {
+                Some("--ort-library PATH names the library, --engine tract does without".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Hint for DecoderError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            DecoderError::NoCache => Some("`nezha export --kv-cache` writes one".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// What an option is on the command line.
+fn meaning(option: GraphOption) -> String {
+    let argument = match option {
+        GraphOption::InputsEmbeds => "--inputs inputs-embeds".to_owned(),
+        GraphOption::HeadMask => "--inputs head-mask".to_owned(),
+        GraphOption::FixedAxes => "--static".to_owned(),
+        option => format!("--{}", option.name().replace('_', "-")),
+    };
+    format!("'{option}' is {argument}")
+}
+
+#[cfg(test)]
+mod tests {
+    use nezha_graphs::Head;
+
+    use super::*;
+
+    #[test]
+    fn a_hint_is_found_at_any_depth_and_behind_errors_that_pass_others_on() {
+        let conflict = || OptionError::Conflict {
+            option: GraphOption::FixedAxes,
+            other: GraphOption::KvCache,
+        };
+        let expected = "'fixed_axes' is --static, 'kv_cache' is --kv-cache";
+        let built = ExportError::Build {
+            folder: "checkpoint".into(),
+            source: BuildError::Option(conflict()),
+        };
+        let refused = ExportError::Head {
+            folder: "checkpoint".into(),
+            head: Head::Base,
+            reason: Box::new(Unavailable::Option(conflict())),
+            available: Vec::new(),
+        };
+        for error in [built, refused] {
+            let error = anyhow::Error::from(error).context("the export failed");
+            assert_eq!(hint(&error).as_deref(), Some(expected), "{error:#}");
+        }
+        let exists = VerifyError::Write(WriteError::Exists {
+            path: "model.onnx".into(),
+        });
+        assert_eq!(hint(&exists.into()).as_deref(), Some("--force replaces it"));
+        assert_eq!(hint(&anyhow::anyhow!("another error")), None);
+    }
+}
