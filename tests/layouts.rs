@@ -327,3 +327,74 @@ fn the_checkpoints_own_folder_keeps_its_config() {
     assert!(error.to_string().contains("another folder"), "{error}");
     assert_eq!(fs::read(folder.path().join("config.json")).unwrap(), before);
 }
+
+/// A copy of a bundled checkpoint, some of its files left out and its config edited.
+fn changed(name: &str, without: &[&str], edit: impl FnOnce(&mut Value)) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for file in [
+        "config.json",
+        "model.safetensors",
+        "vocab.txt",
+        "tokenizer_config.json",
+    ] {
+        if !without.contains(&file) {
+            fs::copy(source(name).join(file), copy.path().join(file)).unwrap();
+        }
+    }
+    let path = copy.path().join("config.json");
+    let mut config = json(&path);
+    edit(&mut config);
+    fs::write(&path, config.to_string()).unwrap();
+    copy
+}
+
+#[test]
+fn tei_has_labels_and_sizes_though_the_config_leaves_them_to_the_defaults() {
+    let left_out = [
+        "id2label",
+        "label2id",
+        "max_position_embeddings",
+        "pad_token_id",
+    ];
+    let copy = changed("models/nezha-tiny-zh-sentiment", &[], |config| {
+        let config = config.as_object_mut().unwrap();
+        config.retain(|field, _| !left_out.contains(&field.as_str()));
+    });
+    let checkpoint = Checkpoint::open(copy.path(), &OpenOptions::default()).unwrap();
+    for layout in [Layout::Tei, Layout::Optimum, Layout::TransformersJs] {
+        let target = tempfile::tempdir().unwrap();
+        let options = options(layout, &[Head::SequenceClassification]);
+        export(&checkpoint, target.path(), &options).unwrap();
+        let config = json(&target.path().join("config.json"));
+        // TEI reads maps of strings to strings and of strings to numbers.
+        let names = serde_json::json!({"0": "LABEL_0", "1": "LABEL_1"});
+        assert_eq!(config["id2label"], names, "{layout}");
+        let ids = serde_json::json!({"LABEL_0": 0, "LABEL_1": 1});
+        assert_eq!(config["label2id"], ids, "{layout}");
+        assert_eq!(config["max_position_embeddings"], 512, "{layout}");
+        assert_eq!(config["pad_token_id"], 0, "{layout}");
+    }
+}
+
+#[test]
+fn tei_without_a_tokenizer_is_refused_and_leaves_nothing() {
+    let vocabulary = "models/nezha-tiny-zh";
+    let none = changed(vocabulary, &["vocab.txt", "tokenizer_config.json"], |_| ());
+    let incomplete = changed(vocabulary, &["vocab.txt"], |_| ());
+    fs::write(incomplete.path().join("vocab.txt"), "[PAD]\n[UNK]\n").unwrap();
+    for copy in [none, incomplete] {
+        let checkpoint = Checkpoint::open(copy.path(), &OpenOptions::default()).unwrap();
+        let parent = tempfile::tempdir().unwrap();
+        let target = parent.path().join("out");
+        let options = options(Layout::Tei, &[Head::Base]);
+        let error = export(&checkpoint, &target, &options).unwrap_err();
+        assert!(matches!(error, ExportError::Layout(_)), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("tei layout needs a tokenizer.json"),
+            "{error}"
+        );
+        assert!(!target.exists());
+    }
+}

@@ -127,4 +127,4 @@ def load(path):
 
 TOOL = sys.argv[2]
 # The converter cuts the mask to -1e4, beside which the scores of a row that sees nothing are no longer equal.
-compare.run(load, leave_out=("masked-row",) if TOOL == "float16" else ())
+compare.run(load, lambda name: TOOL != "float16" or name != "masked-row")

@@ -290,7 +290,7 @@ fn a_token_beyond_the_embeddings_is_told_at_export_at_load_and_where_it_comes() 
         };
         assert_eq!(pipeline.notes(), [note]);
         let answers: Vec<_> = pipeline
-            .stream(["房间很干净", "房间[T]很干净", "后悔"])
+            .stream(["房间很干净", "房间[T]很干净", "客服不理人，后悔买了。"])
             .collect();
         assert_eq!(answers[0].as_ref().unwrap()[0].label, "positive");
         let error = answers[1].as_ref().unwrap_err().to_string();

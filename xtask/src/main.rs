@@ -210,10 +210,19 @@ const NOT_OPTIMUM: [&str; 2] = ["next-sentence", "pretraining"];
 
 fn interop(only: Option<String>, python: &Path) -> Result<()> {
     let (fixtures, work) = (Path::new("tests/fixtures/reach-4"), "target/interop");
-    let [artifacts, burn, tools, triton, optimum, transformers_js] = [
+    let [
+        artifacts,
+        burn,
+        tools,
+        fixed,
+        triton,
+        optimum,
+        transformers_js,
+    ] = [
         "artifacts",
         "burn",
         "tools",
+        "static",
         "triton",
         "optimum",
         "transformersjs",
@@ -238,6 +247,12 @@ fn interop(only: Option<String>, python: &Path) -> Result<()> {
             &["--outputs", "attentions"],
         )?;
         export(&checkpoint, head, &tools.join(head), &[])?;
+        // The shape of the padded question.
+        let shape = match head.to_str() {
+            Some("multiple-choice") => "batch=2,choices=3,sequence=5",
+            _ => "batch=3,sequence=9",
+        };
+        export(&checkpoint, head, &fixed.join(head), &["--static", shape])?;
         let options = [&served[..], &outputs].concat();
         export(&checkpoint, head, &triton, &options)?;
         if !NOT_OPTIMUM.iter().any(|it| head == *it) {
