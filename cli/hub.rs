@@ -28,7 +28,7 @@ pub fn checkpoint(given: &Path) -> Result<PathBuf> {
         return Ok(given.to_owned());
     };
     output::note(format_args!(
-        "note: no file or folder '{model}' is here: it is looked for on the hub"
+        "note: no file or folder '{model}' is here: taken for a model on the hub"
     ));
     let mut bar = Progress::new();
     let fetched = Hub::from_env()?.fetch(&model, &mut |it| bar.show(it.done, it.total));

@@ -1,0 +1,8 @@
+//! Fetching from a hub on loopback, with everything that goes wrong on the way.
+
+mod refusals;
+#[path = "../server/mod.rs"]
+mod server;
+mod snapshots;
+mod support;
+mod transfers;
