@@ -1,9 +1,12 @@
-//! What the fuzz targets share: a checkpoint's folder in memory whose files the fuzzer writes.
+//! What the fuzz targets share: a checkpoint's folder in memory whose files the fuzzer writes, and
+//! texts for the tokenizers that it makes.
 
 use std::fs;
 use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
+use nezha_graphs::TokenizerFiles;
+use nezha_runtime::{Tokenizer, VocabularyFile};
 use tempfile::TempDir;
 
 /// A config that every reader accepts.
@@ -60,5 +63,42 @@ impl Folder {
             "{elements} of {expected}"
         );
         Ok(checkpoint)
+    }
+}
+
+/// Texts of ideographs, of words, of what is neither, of special tokens.
+const TEXTS: [&str; 5] = [
+    "",
+    "我喜欢北京。",
+    "Ünïted\u{301} ab-c 12",
+    "\u{2028}\u{0}\u{200d}\u{1f600}",
+    "[CLS]a[MASK] b",
+];
+
+/// Makes a tokenizer and splits texts with it; an error is a good answer, too.
+///
+/// The vocabulary, `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` are
+/// separated by zero bytes; those at the end may be missing.
+pub fn encode<'i>(vocabulary: fn(&'i [u8]) -> VocabularyFile<'i>, input: &'i [u8]) {
+    let mut parts = input.split(|it| *it == 0);
+    let bytes = parts.next().unwrap_or_default();
+    let mut text = || parts.next().and_then(|it| std::str::from_utf8(it).ok());
+    let files = TokenizerFiles {
+        tokenizer_config: text(),
+        special_tokens_map: text(),
+        added_tokens: text(),
+    };
+    let Ok(tokenizer) = Tokenizer::from_bytes(vocabulary(bytes), &files) else {
+        return;
+    };
+    for text in TEXTS {
+        for pair in [None, Some("ab 北京")] {
+            if let Ok(encoding) = tokenizer.encode(text, pair, 16) {
+                assert!(encoding.len() <= 16, "{} tokens", encoding.len());
+                assert_eq!(encoding.offsets.len(), encoding.ids.len());
+                let _ = tokenizer.decode(&encoding.ids, false);
+            }
+            let _ = tokenizer.windows(text, pair, 8, 2);
+        }
     }
 }

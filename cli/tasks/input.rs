@@ -49,8 +49,13 @@ pub fn items(
         }
         None => Box::new(BufReader::new(io::stdin())),
     };
+    Ok(Box::new(read(reader)))
+}
+
+/// The inputs of a file: objects where its first line is one, else texts.
+pub fn read(reader: Box<dyn BufRead>) -> impl Iterator<Item = Item> {
     let mut objects = None;
-    Ok(Box::new(lines(reader).map(move |(line, text)| Item {
+    lines(reader).map(move |(line, text)| Item {
         line: Some(line),
         value: text.and_then(|text| {
             let is_object = || matches!(serde_json::from_str(&text), Ok(Value::Object(_)));
@@ -59,7 +64,7 @@ pub fn items(
                 false => Ok(parts(&text)),
             }
         }),
-    })))
+    })
 }
 
 /// Numbered lines, each a text or what is wrong with it.

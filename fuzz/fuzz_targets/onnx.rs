@@ -1,37 +1,69 @@
-//! An `.onnx` file as the runtime and `inspect` read it.
+//! An `.onnx` file: read once for all, then as the runtime opens it, as `inspect` describes, lists and
+//! draws it, and as `verify` finds what it says of itself.
 #![no_main]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
+use nezha_exporter::inspect::diagram;
 use nezha_graphs::proto::ModelProto;
-use nezha_graphs::{Bindings, Metadata, ModelSummary, Port, decode_model, listing};
+use nezha_graphs::{Bindings, ExternalData, Metadata, ModelSummary, Port, decode_model, listing};
 use prost::Message;
+
+/// Bytes of a file of weights.
+const WEIGHTS: u64 = 1 << 10;
 
 fuzz_target!(|input: &[u8]| {
     let Ok(model) = decode_model(Bytes::copy_from_slice(input)) else {
         return;
     };
+    written_and_read_again(&model);
+    inspected(&model);
+    verified(&model);
+    opened(&model);
+});
+
+/// The same messages come back. NaN is not equal to itself, and attributes may hold it.
+fn written_and_read_again(model: &ModelProto) {
     let encoded = model.encode_to_vec();
-    let again = ModelProto::decode(encoded.as_slice()).expect("what was written");
-    // NaN is not equal to itself, and attributes may hold it.
+    let again = decode_model(Bytes::from(encoded.clone())).expect("what was written");
     assert_eq!(again.encode_to_vec(), encoded);
+}
 
-    let summary = ModelSummary::new(&model);
+fn inspected(model: &ModelProto) {
+    let summary = ModelSummary::new(model);
     assert!(summary.operators.values().sum::<usize>() == summary.nodes);
-    assert!(listing(&model).ends_with('\n'));
+    assert!(listing(model).ends_with('\n'));
+    let graph = model.graph.as_ref().expect("what was read has one");
+    let _ = diagram(graph, "");
+}
 
+/// What `verify` reads before it has a checkpoint to compare with.
+fn verified(model: &ModelProto) {
     let props = model.metadata_props.iter();
     let props = props.map(|it| (it.key.as_str(), it.value.as_str()));
     if let Ok(metadata) = Metadata::from_props(props) {
         let _ = metadata.to_props();
+        let _ = metadata.config();
     }
-    let graph = model.graph.unwrap_or_default();
+    let graph = model.graph.as_ref().expect("what was read has one");
+    for tensor in &graph.initializer {
+        if let Some(place) = ExternalData::of(tensor) {
+            let _ = place.is_beside_model();
+            let _ = place.range(WEIGHTS);
+        }
+    }
+}
+
+/// Inputs and outputs.
+fn opened(model: &ModelProto) {
+    let graph = model.graph.as_ref().expect("what was read has one");
+    assert!(!graph.output.is_empty());
     for value in graph.input.iter().chain(&graph.output) {
         if let Ok(port) = Port::from_proto(value) {
             read_again(&port);
         }
     }
-});
+}
 
 /// A port comes back from its own message, dimensions that are polynomials included.
 fn read_again(port: &Port) {

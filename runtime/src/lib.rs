@@ -66,4 +66,4 @@ pub use pipeline::{
 };
 pub use session::{Session, SessionError};
 pub use tensor::{Element, Tensor, TensorError, Tensors};
-pub use tokenizer::{Encoding, Tokenizer, TokenizerError};
+pub use tokenizer::{Encoding, Tokenizer, TokenizerError, VocabularyFile};

@@ -1,9 +1,12 @@
-//! The project's own chores: `cargo xtask test | gpu-build | bless | fixtures | interop | peers`.
+//! The project's own chores: `cargo xtask test | gpu-build | bless | fixtures | interop | peers |
+//! soak`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a chore says what it does"
 )]
+
+mod soak;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -38,6 +41,9 @@ enum Xtask {
     /// Measure our artifact, the same random weights in other stacks and a plain BERT side by side;
     /// target/peers/peers.md, .csv and .svg tell the results.
     Peers(Peers),
+    /// Ask one process a million short texts and see that its memory stays; minutes to hours, and a
+    /// dated file in benches/results.
+    Soak(soak::Soak),
     /// Load every head in other people's stacks, each installed as pinned, and print the table.
     Interop {
         /// Only the stacks whose name has this in it.
@@ -75,6 +81,7 @@ fn main() -> ExitCode {
         Xtask::Bless => bless(),
         Xtask::Fixtures { python } => fixtures(&python),
         Xtask::Peers(arguments) => peers(&arguments),
+        Xtask::Soak(options) => soak::soak(&options),
         Xtask::Interop { only, python } => interop(only, &python),
     };
     match result {

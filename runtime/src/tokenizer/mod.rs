@@ -13,7 +13,9 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{TokenRole as Role, TokenizerSettings as Settings, Vocabulary};
+use nezha_graphs::{
+    TokenRole as Role, TokenizerFiles, TokenizerSettings as Settings, Vocabulary,
+};
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -62,6 +64,24 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
+/// The content of the file that holds the vocabulary.
+#[derive(Clone, Copy, Debug)]
+pub enum VocabularyFile<'b> {
+    /// `tokenizer.json`: the vocabulary and how text is split.
+    Json(&'b [u8]),
+    /// `vocab.txt`: a token a line, to be split by BERT's Chinese rules.
+    Lines(&'b [u8]),
+}
+
+impl VocabularyFile<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            VocabularyFile::Json(_) => "tokenizer.json",
+            VocabularyFile::Lines(_) => "vocab.txt",
+        }
+    }
+}
+
 impl Tokenizer {
     /// Reads `tokenizer.json` or else `vocab.txt` of a folder, and the settings beside it.
     ///
@@ -72,15 +92,40 @@ impl Tokenizer {
         let settings = settings::read(folder)?;
         let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
         if json.is_file() {
-            Self::new(from_json(&json, &settings)?, json, &settings, false)
+            Self::of(VocabularyFile::Json(&read(&json)?), json, &settings)
         } else if vocabulary.is_file() {
-            let inner = from_vocabulary(&vocabulary, &settings)?;
-            Self::new(inner, vocabulary, &settings, true)
+            let lines = read(&vocabulary)?;
+            Self::of(VocabularyFile::Lines(&lines), vocabulary, &settings)
         } else {
             Err(TokenizerError::Missing {
                 folder: folder.to_owned(),
             })
         }
+    }
+
+    /// As [`load`](Self::load), from what the files hold; errors name the files without a folder.
+    ///
+    /// # Errors
+    /// [`TokenizerError::Format`], [`TokenizerError::SpecialToken`].
+    pub fn from_bytes(
+        vocabulary: VocabularyFile<'_>,
+        files: &TokenizerFiles<'_>,
+    ) -> Result<Self, TokenizerError> {
+        let settings = settings::parse(files, Path::new(""))?;
+        Self::of(vocabulary, vocabulary.name().into(), &settings)
+    }
+
+    /// From the content of the file at `path`.
+    fn of(
+        vocabulary: VocabularyFile<'_>,
+        path: PathBuf,
+        settings: &Settings,
+    ) -> Result<Self, TokenizerError> {
+        let (inner, clean_up) = match vocabulary {
+            VocabularyFile::Json(bytes) => (from_json(bytes, &path, settings)?, false),
+            VocabularyFile::Lines(bytes) => (from_vocabulary(bytes, &path, settings)?, true),
+        };
+        Self::new(inner, path, settings, clean_up)
     }
 
     fn new(
@@ -341,12 +386,15 @@ fn special_id(
         })
 }
 
-fn from_json(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer, TokenizerError> {
+fn from_json(
+    bytes: &[u8],
+    path: &Path,
+    settings: &Settings,
+) -> Result<tokenizers::Tokenizer, TokenizerError> {
     let format = |error: tokenizers::Error| TokenizerError::Format {
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    let bytes = read(path)?;
     let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
     if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer()
         && settings.overrule_tokenizer_json()
@@ -363,6 +411,7 @@ fn from_json(path: &Path, settings: &Settings) -> Result<tokenizers::Tokenizer, 
 }
 
 fn from_vocabulary(
+    bytes: &[u8],
     path: &Path,
     settings: &Settings,
 ) -> Result<tokenizers::Tokenizer, TokenizerError> {
@@ -371,7 +420,7 @@ fn from_vocabulary(
         reason,
     };
     let failed = |error: tokenizers::Error| invalid(error.to_string());
-    let vocabulary = Vocabulary::read(&read(path)?).map_err(|error| invalid(error.to_string()))?;
+    let vocabulary = Vocabulary::read(bytes).map_err(|error| invalid(error.to_string()))?;
     // Of nothing, it is the one public way to an empty map of the type that the builder takes.
     let mut ids = WordPiece::read_bytes(&[]).map_err(failed)?;
     ids.extend(vocabulary.into_ids());

@@ -24,7 +24,15 @@ pub(super) fn read(folder: &Path) -> Result<TokenizerSettings, TokenizerError> {
         special_tokens_map: special.as_deref(),
         added_tokens: added.as_deref(),
     };
-    TokenizerSettings::read(&files).map_err(|error| TokenizerError::Format {
+    parse(&files, folder)
+}
+
+/// What the files of `folder` say.
+pub(super) fn parse(
+    files: &TokenizerFiles<'_>,
+    folder: &Path,
+) -> Result<TokenizerSettings, TokenizerError> {
+    TokenizerSettings::read(files).map_err(|error| TokenizerError::Format {
         path: folder.join(error.file),
         reason: error.source.to_string(),
     })
