@@ -30,6 +30,7 @@ pub mod checkpoint;
 mod export;
 pub mod graph;
 pub mod inspect;
+mod listed;
 pub mod nezha;
 pub mod onnx;
 pub mod quantize;

@@ -9,6 +9,7 @@ use nezha_graphs::{GraphOptions, Head, OptionError, Precision};
 
 use crate::checkpoint::Checkpoint;
 use crate::graph::{WeightError, Weights};
+use crate::listed::Listed;
 use crate::nezha::{self, BuildError};
 
 /// The heads that read `classifier.weight`; nothing in its shape tells them apart for sure.
@@ -17,9 +18,6 @@ const CLASSIFIERS: [Head; 3] = [
     Head::MultipleChoice,
     Head::TokenClassification,
 ];
-
-/// Faults of one head that are collected before giving up.
-const MOST_FAULTS: usize = 64;
 
 /// Why a checkpoint can't give a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,14 +35,12 @@ pub enum Unavailable {
         /// The tensors that are missing, with the shapes they should have.
         missing: Vec<(String, Vec<usize>)>,
     },
-    /// A tensor has another shape than the config gives it.
+    /// Tensors have other shapes than the config gives them.
     Misshapen {
-        /// The tensor.
-        name: String,
-        /// The shape it should have.
-        expected: Vec<usize>,
-        /// The shape it has.
-        found: Vec<usize>,
+        /// Those tensors; each a [`WeightError::Shape`].
+        tensors: Vec<WeightError>,
+        /// The tensors that are missing besides, with the shapes they should have.
+        missing: Vec<(String, Vec<usize>)>,
     },
     /// `classifier.weight` was trained for another head.
     Claimed {
@@ -68,21 +64,20 @@ impl fmt::Display for Unavailable {
                     [] => "a checkpoint that names no class".to_owned(),
                     classes => format!("a checkpoint of {}", classes.join(", ")),
                 };
-                write!(f, "not trained in {classes}: no {}", List(missing))
+                write!(f, "not trained in {classes}: no {}", names(missing))
             }
             Unavailable::Incomplete { missing } => write!(
                 f,
                 "incomplete, or another model's checkpoint: no {}",
-                List(missing)
+                names(missing)
             ),
-            Unavailable::Misshapen {
-                name,
-                expected,
-                found,
-            } => write!(
-                f,
-                "tensor '{name}' has shape {found:?}, but config.json makes it {expected:?}"
-            ),
+            Unavailable::Misshapen { tensors, missing } => {
+                write!(f, "{}", Listed(tensors, "; "))?;
+                match missing.is_empty() {
+                    true => Ok(()),
+                    false => write!(f, "; and there is no {}", names(missing)),
+                }
+            }
             Unavailable::Claimed { by } => write!(
                 f,
                 "'classifier.weight' was trained as {}, says config.json's `architectures`",
@@ -102,20 +97,11 @@ impl fmt::Display for Unavailable {
 }
 
 /// The first few of a list of tensors, and how many more there are.
-struct List<'t>(&'t [(String, Vec<usize>)]);
-
-impl fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 4;
-        for (i, (name, shape)) in self.0.iter().take(SHOWN).enumerate() {
-            write!(f, "{}'{name}' {shape:?}", if i > 0 { ", " } else { "" })?;
-        }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more if self.0.len() == MOST_FAULTS => write!(f, " and {more} or more others"),
-            more => write!(f, " and {more} more"),
-        }
-    }
+fn names(tensors: &[(String, Vec<usize>)]) -> String {
+    let names = tensors
+        .iter()
+        .map(|(name, shape)| format!("'{name}' {shape:?}"));
+    Listed(&names.collect::<Vec<_>>(), ", ").to_string()
 }
 
 /// What the eight heads need, and what of it a checkpoint has.
@@ -133,8 +119,8 @@ struct Needs {
 }
 
 impl<'c> Survey<'c> {
-    /// Builds every head's graph on what the checkpoint has, and on the weights that it lacks as
-    /// if they were there.
+    /// Builds every head's graph once, on what the checkpoint has, and on the weights that it lacks
+    /// as if they were there.
     ///
     /// # Errors
     /// [`BuildError`] where a graph can't be built even so.
@@ -156,23 +142,23 @@ impl<'c> Survey<'c> {
         self.check_claims(head)?;
         let needs = &self.needs[&head];
         let faults = needs.faults.iter().filter(|fault| {
-            let missing = matches!(fault, WeightError::Missing { .. });
-            !(head == Head::Base && missing && is_pooler(name_and_shape(fault).0))
+            let of_pooler = matches!(fault, WeightError::Missing { name, .. } if is_pooler(name));
+            !(head == Head::Base && of_pooler)
         });
-        let mut missing = Vec::new();
+        let (mut missing, mut misshapen) = (Vec::new(), Vec::new());
         for fault in faults {
-            let (name, expected) = name_and_shape(fault);
-            let (name, expected) = (name.to_owned(), expected.to_vec());
             match fault {
-                WeightError::Missing { .. } => missing.push((name, expected)),
-                WeightError::Shape { found, .. } => {
-                    return Err(Unavailable::Misshapen {
-                        name,
-                        expected,
-                        found: found.clone(),
-                    });
+                WeightError::Missing { name, expected } => {
+                    missing.push((name.clone(), expected.clone()));
                 }
+                WeightError::Shape { .. } => misshapen.push(fault.clone()),
             }
+        }
+        if !misshapen.is_empty() {
+            return Err(Unavailable::Misshapen {
+                tensors: misshapen,
+                missing,
+            });
         }
         if missing.is_empty() {
             return Ok(());
@@ -224,67 +210,39 @@ impl<'c> Survey<'c> {
 }
 
 impl Needs {
-    /// Builds the graph again and again, each time with one more weight that is supposed to be
-    /// there, until nothing is missing.
+    /// Builds the head's graph, on the checkpoint's weights as far as they go.
     fn of(checkpoint: &Checkpoint, head: Head) -> Result<Self, BuildError> {
-        let mut supposed = Supposed {
+        let read = Read {
             checkpoint,
-            shapes: BTreeMap::new(),
-            read: RefCell::default(),
+            names: RefCell::default(),
         };
-        let mut faults = Vec::new();
-        loop {
-            let config = checkpoint.config();
-            let options = GraphOptions::default();
-            let opset = *super::OPSETS.start();
-            let precision = Precision::default();
-            match nezha::build(&supposed, config, head, &options, opset, precision) {
-                Ok(_) => {
-                    return Ok(Self {
-                        weights: supposed.read.into_inner(),
-                        faults,
-                    });
-                }
-                Err(BuildError::Weight { source, .. }) if faults.len() < MOST_FAULTS => {
-                    let (name, shape) = name_and_shape(&source);
-                    supposed.shapes.insert(name.to_owned(), shape.to_vec());
-                    faults.push(source);
-                }
-                Err(BuildError::Weight { .. }) => {
-                    return Ok(Self {
-                        weights: BTreeSet::new(),
-                        faults,
-                    });
-                }
-                Err(other) => return Err(other),
-            }
-        }
+        let config = checkpoint.config();
+        let options = GraphOptions::default();
+        let opset = *super::OPSETS.start();
+        let precision = Precision::default();
+        let faults = match nezha::build(&read, config, head, &options, opset, precision) {
+            Ok(_) => Vec::new(),
+            Err(BuildError::Weights { faults, .. }) => faults,
+            Err(other) => return Err(other),
+        };
+        Ok(Self {
+            weights: read.names.into_inner(),
+            faults,
+        })
     }
 }
 
-/// A checkpoint with some weights that it lacks, or has in other shapes.
-struct Supposed<'c> {
+/// A checkpoint that notes what is read.
+struct Read<'c> {
     checkpoint: &'c Checkpoint,
-    shapes: BTreeMap<String, Vec<usize>>,
     /// The weights that the graph was built from, also those that do nothing for its outputs.
-    read: RefCell<BTreeSet<String>>,
+    names: RefCell<BTreeSet<String>>,
 }
 
-impl Weights for Supposed<'_> {
+impl Weights for Read<'_> {
     fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.read.borrow_mut().insert(name.to_owned());
-        match self.shapes.get(name) {
-            Some(shape) => Some(shape),
-            None => self.checkpoint.shape(name),
-        }
-    }
-}
-
-fn name_and_shape(fault: &WeightError) -> (&str, &[usize]) {
-    match fault {
-        WeightError::Missing { name, expected } | WeightError::Shape { name, expected, .. } => {
-            (name, expected)
-        }
+        self.names.borrow_mut().insert(name.to_owned());
+        self.checkpoint.shape(name)
     }
 }
 

@@ -8,7 +8,7 @@ use nezha_graphs::{DType, Dim, Port, Precision};
 use super::fold;
 use super::infer::{self, Element};
 use super::lowering;
-use super::weight::{self, Content, Encoding, Initializer, Layout, Weight, Weights};
+use super::weight::{self, Content, Encoding, Initializer, Layout, Weight, WeightError, Weights};
 use super::{Graph, GraphError, Node, Op, Scope, Value, ValueType};
 
 /// The place of the copies that outputs get.
@@ -74,6 +74,9 @@ struct State {
     conversions: BTreeMap<(Value, Conversion), Vec<Value>>,
     /// How far below 0 the elements of a value may be, where somebody said so.
     depths: BTreeMap<Value, f32>,
+    /// Weights that can't be read, each once by name.
+    faults: Vec<WeightError>,
+    faulty: BTreeSet<String>,
     error: Option<GraphError>,
 }
 
@@ -102,6 +105,8 @@ impl<'w> Builder<'w> {
                 constants: BTreeMap::new(),
                 conversions: BTreeMap::new(),
                 depths: BTreeMap::new(),
+                faults: Vec::new(),
+                faulty: BTreeSet::new(),
                 error: None,
             }),
         }
@@ -158,9 +163,12 @@ impl<'w> Builder<'w> {
     /// says. What no output needs is left out; inputs stay.
     ///
     /// # Errors
-    /// The first [`GraphError`].
+    /// [`GraphError::Weights`] with all of them, else the first other [`GraphError`].
     pub fn finish(self) -> Result<Graph, GraphError> {
         let mut state = self.state.into_inner();
+        if !state.faults.is_empty() {
+            return Err(GraphError::Weights(state.faults));
+        }
         if let Some(error) = state.error {
             return Err(error);
         }
@@ -345,6 +353,14 @@ impl<'w> Builder<'w> {
     /// Whether `value` follows from weights and constants alone, so that engines compute it once.
     pub(super) fn is_constant(&self, value: Value) -> bool {
         self.state.borrow().is_constant(value)
+    }
+
+    /// Keeps a fault for [`Self::finish`], so that building goes on as if the weight were there.
+    pub(super) fn note_fault(&self, name: &str, fault: WeightError) {
+        let state = &mut *self.state.borrow_mut();
+        if state.faulty.insert(name.to_owned()) {
+            state.faults.push(fault);
+        }
     }
 
     pub(super) fn note_depth(&self, value: Value, depth: f32) {

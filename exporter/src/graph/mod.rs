@@ -3,8 +3,8 @@
 //! A [`Builder`] owns the graph; a [`Scope`] is a place in it, such as
 //! `nezha.encoder.layer.0.attention.self`, and is at once the prefix of the weights read there and
 //! of the nodes made there. Operations are methods of the scope, take and return [`Value`]s, and
-//! infer dtype and shape as they go; only reading a weight and finishing the graph can fail, so that
-//! the architecture reads as its equations:
+//! infer dtype and shape as they go; only finishing the graph can fail, and tells then of all weights
+//! that are not there, so that the architecture reads as its equations:
 //!
 //! ```
 //! # use nezha_exporter::graph::{Builder, NoWeights};

@@ -4,7 +4,7 @@ use nezha_graphs::{DType, Dim, Port};
 
 use super::Op;
 use super::infer::Element;
-use super::weight::Initializer;
+use super::weight::{Initializer, WeightError};
 
 /// A value of the graph: an input, a weight, a constant or the result of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,10 +45,15 @@ pub struct Node {
     pub outputs: Vec<Value>,
 }
 
-/// A graph that does not hold together; a fault of the code that built it, not of its input.
+/// A graph that does not hold together: without its weights, or, for all other reasons, by a fault of
+/// the code that built it.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GraphError {
+    /// Weights that are missing or have other shapes, each once, in the order in which they were
+    /// read; never empty.
+    #[error("{} weights can't be read", .0.len())]
+    Weights(Vec<WeightError>),
     /// An operation on values that it can't take.
     #[error("{node}: {reason}")]
     Operation {

@@ -54,43 +54,45 @@ impl<'g> Scope<'g> {
 
     /// The weight `name` of this place, as stored; float32 in the graph.
     ///
-    /// # Errors
-    /// [`WeightError`] where the checkpoint lacks it or has it in another shape.
-    pub fn weight(&self, name: &str, shape: &[usize]) -> Result<Value, WeightError> {
+    /// Where the checkpoint lacks it or has it in another shape, building goes on as if it were
+    /// there, and [`Builder::finish`] tells.
+    pub fn weight(&self, name: &str, shape: &[usize]) -> Value {
         self.weight_as(name, shape, Layout::AsStored)
     }
 
     /// The matrix `name` of this place, stored as `shape`, with its two axes exchanged: in the
     /// artifact, or by a node where weights stay [in place](super::Weights::in_place).
-    ///
-    /// # Errors
-    /// As [`Self::weight`].
-    pub fn transposed_weight(&self, name: &str, shape: [usize; 2]) -> Result<Value, WeightError> {
+    pub fn transposed_weight(&self, name: &str, shape: [usize; 2]) -> Value {
         if self.builder.weights.in_place() {
-            let stored = self.weight(name, &shape)?;
-            return Ok(self.transpose(stored, &[1, 0]));
+            return self.transpose(self.weight(name, &shape), &[1, 0]);
         }
         self.weight_as(name, &shape, Layout::Transposed)
     }
 
-    fn weight_as(&self, name: &str, shape: &[usize], layout: Layout) -> Result<Value, WeightError> {
+    fn weight_as(&self, name: &str, shape: &[usize], layout: Layout) -> Value {
         let name = self.weight_name(name);
+        if let Some(fault) = self.fault_of(&name, shape) {
+            self.builder.note_fault(&name, fault);
+        }
+        let shape: Vec<usize> = match layout {
+            Layout::AsStored => shape.to_vec(),
+            Layout::Transposed => shape.iter().rev().copied().collect(),
+        };
+        self.builder.weight(&name, layout, Encoding::F32, &shape)
+    }
+
+    /// Why the weight `name` can't be read as `shape`.
+    fn fault_of(&self, name: &str, shape: &[usize]) -> Option<WeightError> {
+        let name = name.to_owned();
         let expected = shape.to_vec();
         match self.builder.weights.shape(&name) {
-            None => Err(WeightError::Missing { name, expected }),
-            Some(found) if found != shape => Err(WeightError::Shape {
+            None => Some(WeightError::Missing { name, expected }),
+            Some(found) if found != shape => Some(WeightError::Shape {
                 name,
                 expected,
                 found: found.to_vec(),
             }),
-            Some(_) => {
-                let shape: Vec<usize> = match layout {
-                    Layout::AsStored => expected,
-                    Layout::Transposed => expected.into_iter().rev().collect(),
-                };
-                let weight = self.builder.weight(&name, layout, Encoding::F32, &shape);
-                Ok(weight)
-            }
+            Some(_) => None,
         }
     }
 

@@ -119,7 +119,7 @@ impl Weights for NoWeights {
 }
 
 /// A weight that the graph needs and can't have.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeightError {
     /// It is not there.

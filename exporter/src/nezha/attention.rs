@@ -21,7 +21,7 @@ use nezha_graphs::Config;
 
 use super::ops::{linear, product};
 use super::relative::RelativePositions;
-use crate::graph::{Scope, Value, WeightError};
+use crate::graph::{Scope, Value};
 
 /// What the layers' attentions share.
 pub struct Setting<'r> {
@@ -51,7 +51,7 @@ pub fn attention(
     source: Value,
     past: Option<[Value; 2]>,
     head_mask: Option<Value>,
-) -> Result<Attention, WeightError> {
+) -> Attention {
     let [query, key, value] = ["query", "key", "value"].map(|it| s.at(it));
     let hidden = config.hidden_size;
     let heads = |x: Value| split_heads(s, config, x);
@@ -59,19 +59,19 @@ pub fn attention(
     let relative = &setting.relative;
 
     let scale = s.float(1.0 / (config.head_size() as f32).sqrt());
-    let q = s.mul(heads(linear(&query, x, hidden)?), scale);
+    let q = s.mul(heads(linear(&query, x, hidden)), scale);
     let (k, v, present) = match past {
         None => {
-            let k = product(&key, source, hidden)?;
+            let k = product(&key, source, hidden);
             // A checkpoint without it is not whole, although its elements don't matter.
-            key.weight("bias", &[hidden])?;
-            let v = product(&value, source, hidden)?;
-            let bias = s.add(value.weight("bias", &[hidden])?, relative.last_of_heads());
+            key.weight("bias", &[hidden]);
+            let v = product(&value, source, hidden);
+            let bias = s.add(value.weight("bias", &[hidden]), relative.last_of_heads());
             (heads(k), heads(s.add(v, bias)), None)
         }
         Some([keys, values]) => {
-            let k = s.concat(2, &[keys, heads(linear(&key, source, hidden)?)]);
-            let v = s.concat(2, &[values, heads(linear(&value, source, hidden)?)]);
+            let k = s.concat(2, &[keys, heads(linear(&key, source, hidden))]);
+            let v = s.concat(2, &[values, heads(linear(&value, source, hidden))]);
             (k, v, Some([k, v]))
         }
     };
@@ -85,11 +85,11 @@ pub fn attention(
         Some(_) => s.add(context, relative.last()),
     };
 
-    Ok(Attention {
+    Attention {
         context: merge_heads(s, config, masked(context)),
         probabilities: masked(p),
         present,
-    })
+    }
 }
 
 /// [batch, sequence, H] as [batch, A, sequence, D].

@@ -14,7 +14,7 @@ use super::inputs::Inputs;
 use super::mask;
 use super::ops::{activate, layer_norm, linear};
 use super::relative::{Places, RelativePositions, RelativeTable};
-use crate::graph::{Scope, Value, WeightError};
+use crate::graph::{Scope, Value};
 
 /// What the layers give.
 pub struct Encoded {
@@ -48,13 +48,7 @@ pub enum Tokens {
 }
 
 /// Runs all layers over `x` [batch, sequence, H].
-pub fn encoder(
-    s: &Scope,
-    config: &Config,
-    inputs: &Inputs,
-    x: Value,
-    read: Tokens,
-) -> Result<Encoded, WeightError> {
+pub fn encoder(s: &Scope, config: &Config, inputs: &Inputs, x: Value, read: Tokens) -> Encoded {
     let table = RelativeTable::new(&s.at("relative_positions_encoding"), config);
     let shared = Shared::new(s, config, inputs, &table, Tokens::All);
     let of_first = || Shared::new(s, config, inputs, &table, Tokens::First);
@@ -75,11 +69,11 @@ pub fn encoder(
             _ => (&shared, x),
         };
         let attentions;
-        (x, attentions) = layer(s, config, inputs, shared, i, queries, x)?;
+        (x, attentions) = layer(s, config, inputs, shared, i, queries, x);
         encoded.hidden_states.push(x);
         encoded.layers.push(attentions);
     }
-    Ok(encoded)
+    encoded
 }
 
 impl<'t> Shared<'t> {
@@ -137,7 +131,7 @@ fn layer(
     i: usize,
     x: Value,
     source: Value,
-) -> Result<(Value, LayerAttentions), WeightError> {
+) -> (Value, LayerAttentions) {
     let head_mask = inputs.head_mask_of_layer(s, i);
     let place = &s.at("attention");
     let past = inputs.past_of_layer(i);
@@ -149,8 +143,8 @@ fn layer(
         source,
         past,
         head_mask,
-    )?;
-    let mut x = add_and_norm(&place.at("output"), config, x, own.context)?;
+    );
+    let mut x = add_and_norm(&place.at("output"), config, x, own.context);
 
     let mut cross = None;
     if let Some((setting, states)) = &shared.cross {
@@ -164,20 +158,20 @@ fn layer(
             *states,
             past,
             head_mask,
-        )?;
-        x = add_and_norm(&place.at("output"), config, x, to.context)?;
+        );
+        x = add_and_norm(&place.at("output"), config, x, to.context);
         cross = Some(to);
     }
 
     let intermediate = s.at("intermediate");
-    let wide = linear(&intermediate.at("dense"), x, config.intermediate_size)?;
+    let wide = linear(&intermediate.at("dense"), x, config.intermediate_size);
     let wide = activate(&intermediate, config.hidden_act, wide);
-    let x = add_and_norm(&s.at("output"), config, x, wide)?;
-    Ok((x, LayerAttentions { own, cross }))
+    let x = add_and_norm(&s.at("output"), config, x, wide);
+    (x, LayerAttentions { own, cross })
 }
 
 /// `LayerNorm(x + dense(y))`.
-fn add_and_norm(s: &Scope, config: &Config, x: Value, y: Value) -> Result<Value, WeightError> {
-    let dense = linear(&s.at("dense"), y, config.hidden_size)?;
+fn add_and_norm(s: &Scope, config: &Config, x: Value, y: Value) -> Value {
+    let dense = linear(&s.at("dense"), y, config.hidden_size);
     layer_norm(&s.at("LayerNorm"), s.add(dense, x), config.layer_norm_eps)
 }

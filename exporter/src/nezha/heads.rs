@@ -8,7 +8,7 @@ use super::encoder::Tokens;
 use super::inputs::Inputs;
 use super::ops::{activate, layer_norm, linear};
 use super::{loss, pooling};
-use crate::graph::{Builder, Scope, Value, WeightError};
+use crate::graph::{Builder, Scope, Value};
 
 /// What a head may read.
 pub struct HeadInputs<'i> {
@@ -41,10 +41,10 @@ pub fn outputs(
     head: Head,
     options: &GraphOptions,
     states: &HeadInputs,
-) -> Result<BTreeMap<String, Value>, WeightError> {
+) -> BTreeMap<String, Value> {
     let mut outputs = match head {
-        Head::Base => base(builder, config, options, states)?,
-        _ => scores(builder, config, head, options, states)?,
+        Head::Base => base(builder, config, options, states),
+        _ => scores(builder, config, head, options, states),
     };
     let s = &builder.scope("loss");
     if let Some(loss) = loss::loss(s, config, head, options, states.inputs, &outputs) {
@@ -64,7 +64,7 @@ pub fn outputs(
             outputs.insert("top_ids".to_owned(), ids);
         }
     }
-    Ok(outputs)
+    outputs
 }
 
 fn base(
@@ -72,7 +72,7 @@ fn base(
     config: &Config,
     options: &GraphOptions,
     states: &HeadInputs,
-) -> Result<BTreeMap<String, Value>, WeightError> {
+) -> BTreeMap<String, Value> {
     let x = states.last_hidden_state;
     let mut outputs = BTreeMap::from([("last_hidden_state".to_owned(), x)]);
     if let Some(way) = options.pooling {
@@ -84,9 +84,9 @@ fn base(
         };
         outputs.insert("embeddings".to_owned(), embeddings);
     } else if options.pooler {
-        outputs.insert("pooler_output".to_owned(), pooler(builder, config, x)?);
+        outputs.insert("pooler_output".to_owned(), pooler(builder, config, x));
     }
-    Ok(outputs)
+    outputs
 }
 
 /// The logits of every head but the base model.
@@ -96,58 +96,58 @@ fn scores(
     head: Head,
     options: &GraphOptions,
     states: &HeadInputs,
-) -> Result<BTreeMap<String, Value>, WeightError> {
+) -> BTreeMap<String, Value> {
     let x = states.last_hidden_state;
     let cls = builder.scope("cls");
     let classifier = &builder.scope("classifier");
     let pooled = || pooler(builder, config, x);
     let relationship = |x| linear(&cls.at("seq_relationship"), x, 2);
     let named = |name: &str, value| (name.to_owned(), value);
-    Ok(BTreeMap::from_iter(match head {
+    BTreeMap::from_iter(match head {
         Head::Pretraining => vec![
-            named("prediction_logits", predictions(&cls, config, states, x)?),
-            named("seq_relationship_logits", relationship(pooled()?)?),
+            named("prediction_logits", predictions(&cls, config, states, x)),
+            named("seq_relationship_logits", relationship(pooled())),
         ],
         Head::MaskedLm => {
             let x = match states.inputs.get("mask_positions") {
                 Some(positions) if options.mask_positions => cls.gather_nd(x, positions),
                 _ => x,
             };
-            vec![named("logits", predictions(&cls, config, states, x)?)]
+            vec![named("logits", predictions(&cls, config, states, x))]
         }
-        Head::NextSentence => vec![named("logits", relationship(pooled()?)?)],
+        Head::NextSentence => vec![named("logits", relationship(pooled()))],
         Head::SequenceClassification => {
-            let logits = linear(classifier, pooled()?, config.num_labels())?;
+            let logits = linear(classifier, pooled(), config.num_labels());
             vec![named("logits", logits)]
         }
         Head::MultipleChoice => {
-            let scores = linear(classifier, pooled()?, 1)?;
+            let scores = linear(classifier, pooled(), 1);
             vec![named(
                 "logits",
                 split_choices(classifier, scores, states.inputs),
             )]
         }
         Head::TokenClassification => {
-            vec![named("logits", linear(classifier, x, config.num_labels())?)]
+            vec![named("logits", linear(classifier, x, config.num_labels()))]
         }
         Head::QuestionAnswering => {
             let s = &builder.scope("qa_outputs");
-            let both = linear(s, x, 2)?;
+            let both = linear(s, x, 2);
             vec![
                 named("start_logits", s.gather(both, s.int64(0), 2)),
                 named("end_logits", s.gather(both, s.int64(1), 2)),
             ]
         }
         Head::Base => Vec::new(),
-    }))
+    })
 }
 
 /// `tanh(dense(x[:, 0]))`, [batch, H].
-fn pooler(builder: &Builder, config: &Config, x: Value) -> Result<Value, WeightError> {
+fn pooler(builder: &Builder, config: &Config, x: Value) -> Value {
     let s = &builder.scope("nezha.pooler");
     let first = s.gather(x, s.int64(0), 1);
-    let dense = linear(&s.at("dense"), first, config.hidden_size)?;
-    Ok(s.tanh(dense))
+    let dense = linear(&s.at("dense"), first, config.hidden_size);
+    s.tanh(dense)
 }
 
 /// [batch·choices, 1] as [batch, choices].
@@ -159,30 +159,25 @@ fn split_choices(s: &Scope, scores: Value, inputs: &Inputs) -> Value {
 }
 
 /// Scores of the vocabulary for `x` [batch, sequence, H] or [n, H].
-fn predictions(
-    cls: &Scope,
-    config: &Config,
-    states: &HeadInputs,
-    x: Value,
-) -> Result<Value, WeightError> {
+fn predictions(cls: &Scope, config: &Config, states: &HeadInputs, x: Value) -> Value {
     let s = &cls.at("predictions");
     let transform = s.at("transform");
-    let dense = linear(&transform.at("dense"), x, config.hidden_size)?;
+    let dense = linear(&transform.at("dense"), x, config.hidden_size);
     let active = activate(&transform, config.hidden_act, dense);
-    let normed = layer_norm(&transform.at("LayerNorm"), active, config.layer_norm_eps)?;
+    let normed = layer_norm(&transform.at("LayerNorm"), active, config.layer_norm_eps);
 
     let [vocabulary, hidden] = [config.vocab_size, config.hidden_size];
     let decoder = s.at("decoder");
     let weight = match config.tie_word_embeddings {
         true => states.words,
-        false => decoder.weight("weight", &[vocabulary, hidden])?,
+        false => decoder.weight("weight", &[vocabulary, hidden]),
     };
-    let bias = s.weight("bias", &[vocabulary])?;
+    let bias = s.weight("bias", &[vocabulary]);
     // Gemm reads the matrix as the embeddings lie, so that a tied one is stored once.
     let rows = decoder.reshape(normed, &[-1, hidden as i64]);
     let scores = decoder.gemm(rows, weight, bias);
     let rank = decoder.value_type(x).shape.len();
     let leading = decoder.shape(x, 0, rank - 1);
     let shape = decoder.concat(0, &[leading, decoder.vector(&[vocabulary as i64])]);
-    Ok(decoder.reshape_to(scores, shape))
+    decoder.reshape_to(scores, shape)
 }

@@ -22,18 +22,20 @@ use nezha_graphs::{Config, GraphOptions, Head, OptionError, Precision, Signature
 use inputs::Inputs;
 
 use crate::graph::{Builder, Graph, GraphError, Value, WeightError, Weights};
+use crate::listed::Listed;
 
 /// Why a graph can't be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// The checkpoint lacks what the head needs.
-    #[error("the {head} head can't be built")]
-    Weight {
+    #[error("the {head} head can't be built: {}", Listed(faults, "; "))]
+    Weights {
         /// The head.
         head: Head,
-        /// The weight.
-        source: WeightError,
+        /// Every weight that the checkpoint lacks or has in another shape, in the order in which the
+        /// graph reads them.
+        faults: Vec<WeightError>,
     },
     /// An option that the head or the checkpoint can't have.
     #[error(transparent)]
@@ -51,8 +53,8 @@ pub enum BuildError {
 /// Builds the graph of `head` over the weights of a checkpoint, in canonical names.
 ///
 /// # Errors
-/// [`BuildError::Weight`] where a weight is missing or does not have the shape that the config
-/// gives it; [`BuildError::Option`] where the options don't fit the head.
+/// [`BuildError::Weights`] where weights are missing or do not have the shape that the config
+/// gives them; [`BuildError::Option`] where the options don't fit the head.
 pub fn build(
     weights: &dyn Weights,
     config: &Config,
@@ -63,36 +65,31 @@ pub fn build(
 ) -> Result<Graph, BuildError> {
     options.check(config, head)?;
     let builder = Builder::new(head.name(), opset, weights).with_precision(precision);
-    compose(&builder, config, head, options)
-        .map_err(|source| BuildError::Weight { head, source })?;
-    builder
-        .finish()
-        .map_err(|source| BuildError::Graph { head, source })
+    compose(&builder, config, head, options);
+    builder.finish().map_err(|source| match source {
+        GraphError::Weights(faults) => BuildError::Weights { head, faults },
+        source => BuildError::Graph { head, source },
+    })
 }
 
-fn compose(
-    builder: &Builder,
-    config: &Config,
-    head: Head,
-    options: &GraphOptions,
-) -> Result<(), WeightError> {
+fn compose(builder: &Builder, config: &Config, head: Head, options: &GraphOptions) {
     let signature = Signature::new(config, head, options);
     let Some(inputs) = Inputs::declare(builder, head, &signature) else {
-        return Ok(());
+        return;
     };
     let s = &builder.scope("nezha");
     let place = &s.at("embeddings");
-    let words = embeddings::word_embeddings(place, config)?;
-    let embedded = embeddings::embeddings(place, config, &inputs, words)?;
+    let words = embeddings::word_embeddings(place, config);
+    let embedded = embeddings::embeddings(place, config, &inputs, words);
     let read = heads::tokens_read(head, options);
-    let encoded = encoder::encoder(s, config, &inputs, embedded, read)?;
+    let encoded = encoder::encoder(s, config, &inputs, embedded, read);
 
     let states = heads::HeadInputs {
         inputs: &inputs,
         words,
         last_hidden_state: encoded.hidden_states[config.num_hidden_layers],
     };
-    let mut outputs = heads::outputs(builder, config, head, options, &states)?;
+    let mut outputs = heads::outputs(builder, config, head, options, &states);
     for (i, value) in encoded.hidden_states.into_iter().enumerate() {
         outputs.insert(format!("hidden_states.{i}"), value);
     }
@@ -117,5 +114,4 @@ fn compose(
     for port in &signature.outputs {
         builder.output(port, outputs.get(&port.name).copied());
     }
-    Ok(())
 }

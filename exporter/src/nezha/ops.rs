@@ -2,27 +2,27 @@
 
 use nezha_graphs::Activation;
 
-use crate::graph::{Scope, Value, WeightError};
+use crate::graph::{Scope, Value};
 
 /// `x·Wᵀ + b` with the `weight` [`width`, inputs] and `bias` [`width`] of this place.
-pub fn linear(s: &Scope, x: Value, width: usize) -> Result<Value, WeightError> {
-    let product = product(s, x, width)?;
-    let bias = s.weight("bias", &[width])?;
-    Ok(s.add(product, bias))
+pub fn linear(s: &Scope, x: Value, width: usize) -> Value {
+    let product = product(s, x, width);
+    let bias = s.weight("bias", &[width]);
+    s.add(product, bias)
 }
 
 /// `x·Wᵀ` with the `weight` [`width`, inputs] of this place.
-pub fn product(s: &Scope, x: Value, width: usize) -> Result<Value, WeightError> {
-    let weight = s.transposed_weight("weight", [width, s.width(x)])?;
-    Ok(s.matmul(x, weight))
+pub fn product(s: &Scope, x: Value, width: usize) -> Value {
+    let weight = s.transposed_weight("weight", [width, s.width(x)]);
+    s.matmul(x, weight)
 }
 
 /// LayerNorm over the last axis with the `weight` and `bias` of this place.
-pub fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Result<Value, WeightError> {
+pub fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Value {
     let width = s.width(x);
-    let weight = s.weight("weight", &[width])?;
-    let bias = s.weight("bias", &[width])?;
-    Ok(s.layer_normalization(x, weight, bias, epsilon))
+    let weight = s.weight("weight", &[width]);
+    let bias = s.weight("bias", &[width]);
+    s.layer_normalization(x, weight, bias, epsilon)
 }
 
 /// The activation, element by element; see [`Activation`] for the formulas.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use nezha_exporter::graph::{NoWeights, WeightError};
+use nezha_exporter::nezha::{self, BuildError};
 use nezha_exporter::{ExportOptions, Heads, Survey, Unavailable, Warning};
-use nezha_graphs::Head;
+use nezha_graphs::{GraphOptions, Head, Precision};
 use serde_json::json;
 
 use crate::support::{edited, exported, fixture, listing, open, refusal, zeros};
@@ -220,7 +222,8 @@ fn another_models_tensors_are_told_from_a_head_that_was_not_trained() {
     let target = tempfile::tempdir().unwrap();
     let message = refusal(checkpoint.path(), target.path(), &ExportOptions::default());
     assert!(message.contains("another model's checkpoint"), "{message}");
-    assert!(message.contains(" more"), "{message}");
+    // 36 are missing, and four of them named.
+    assert!(message.contains("and 32 more"), "{message}");
 }
 
 #[test]
@@ -236,6 +239,55 @@ fn a_misshapen_tensor_is_named_with_both_shapes() {
         assert!(message.contains(part), "no \"{part}\" in: {message}");
     }
     assert!(listing(target.path()).is_empty());
+}
+
+#[test]
+fn every_misshapen_tensor_is_named_and_those_that_are_missing_besides() {
+    let checkpoint = edited("reach-4/masked-lm", |_, tensors| {
+        for (layer, columns) in [(0, 12), (1, 20)] {
+            let name = format!("nezha.encoder.layer.{layer}.attention.self.key.weight");
+            tensors.insert(name, zeros(&[16, columns]));
+        }
+        tensors.remove("cls.predictions.bias");
+    });
+    let target = tempfile::tempdir().unwrap();
+    let message = refusal(checkpoint.path(), target.path(), &ExportOptions::default());
+    for part in [
+        "'nezha.encoder.layer.0.attention.self.key.weight' has shape [16, 12]",
+        "'nezha.encoder.layer.1.attention.self.key.weight' has shape [16, 20]",
+        "there is no 'cls.predictions.bias' [47]",
+    ] {
+        assert!(message.contains(part), "no \"{part}\" in: {message}");
+    }
+}
+
+#[test]
+fn a_graph_over_no_weights_at_all_names_each_that_it_needs_once() {
+    for head in Head::ALL {
+        let checkpoint = open(&fixture(&format!("reach-4/{head}")));
+        let config = checkpoint.config();
+        let options = GraphOptions::default();
+        let built = nezha::build(&NoWeights, config, head, &options, 17, Precision::Fp32);
+        let faults = match built {
+            Err(BuildError::Weights { faults, .. }) => faults,
+            other => panic!("{head}: {other:?}"),
+        };
+        let mut missing: Vec<(String, Vec<usize>)> = faults
+            .into_iter()
+            .map(|fault| match fault {
+                WeightError::Missing { name, expected } => (name, expected),
+                other => panic!("{head}: {other}"),
+            })
+            .collect();
+        missing.sort();
+        let weights = checkpoint.weights().iter();
+        // The decoder is the word embeddings.
+        let needed = weights.filter(|it| !it.name.starts_with("cls.predictions.decoder."));
+        let needed: Vec<_> = needed
+            .map(|it| (it.name.clone(), it.shape.clone()))
+            .collect();
+        assert_eq!(missing, needed, "{head}");
+    }
 }
 
 #[test]
