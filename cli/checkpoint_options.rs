@@ -10,6 +10,12 @@ use nezha_graphs::Activation;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Checkpoint")]
 pub struct CheckpointOptions {
+    /// The state dict to read where a file has several, by its key, such as ema.
+    #[arg(long)]
+    key: Option<String>,
+    /// The encoder to read where a state dict has several, by the prefix of its names.
+    #[arg(long)]
+    prefix: Option<String>,
     /// The config, where it is not config.json or bert_config.json beside the weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -26,7 +32,7 @@ pub struct CheckpointOptions {
     /// Takes the place of the config's `hidden_act`, for example gelu_new.
     #[arg(long, value_name = "NAME")]
     hidden_act: Option<Activation>,
-    /// Read safetensors to memory instead of mapping them: somebody may shorten the files.
+    /// Read files to memory instead of mapping them: somebody may shorten the files.
     #[arg(long)]
     no_mmap: bool,
 }
@@ -35,6 +41,12 @@ impl CheckpointOptions {
     /// As the exporter takes them.
     pub fn open_options(&self) -> Result<OpenOptions> {
         let mut options = OpenOptions::default().mmap(!self.no_mmap);
+        if let Some(key) = &self.key {
+            options = options.key(key);
+        }
+        if let Some(prefix) = &self.prefix {
+            options = options.prefix(prefix);
+        }
         if let Some(file) = &self.config {
             options = options.config(file);
         }

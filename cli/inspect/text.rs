@@ -59,6 +59,7 @@ fn checkpoint(it: &CheckpointSummary) -> String {
             row(&name.to_string_lossy(), size(file.bytes))
         }),
     );
+    report.section("weights", origin(it));
     let storage = it.storage.iter();
     report.section(
         "storage",
@@ -97,6 +98,22 @@ fn checkpoint(it: &CheckpointSummary) -> String {
     report.section("tensors that no head needs", unknown.map(|it| row(it, "")));
     report.section("notes", it.notes.iter().map(|it| row(it, "")));
     report.0
+}
+
+/// What the weights are and where they were found.
+fn origin(it: &CheckpointSummary) -> Vec<(String, String)> {
+    let mut rows = vec![row("format", it.format)];
+    if let Some(origin) = &it.origin {
+        if !origin.key.is_empty() {
+            rows.push(row("state dict", format!("under '{}'", origin.key)));
+        }
+        rows.push(row("names", origin.dialect));
+        rows.push(match origin.prefix.as_str() {
+            "" => row("prefix", "none"),
+            prefix => row("prefix", format!("'{prefix}'")),
+        });
+    }
+    rows
 }
 
 fn config(it: &CheckpointSummary) -> Vec<(String, String)> {

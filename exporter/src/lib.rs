@@ -35,6 +35,7 @@ pub mod nezha;
 pub mod onnx;
 pub mod quantize;
 pub mod reference;
+mod transpose;
 pub mod verify;
 
 pub use export::{

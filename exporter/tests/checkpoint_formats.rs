@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::Array1;
-use nezha_exporter::checkpoint::{Checkpoint, Dialect, Note, OpenOptions, Storage};
+use nezha_exporter::checkpoint::{Checkpoint, Format, Note, OpenOptions, Storage};
 use nezha_graphs::{Activation, Head};
 use testkit::compare::{Tolerance, assert_near};
 
@@ -144,12 +144,18 @@ fn huaweis_dialect_is_translated_and_told() {
         huawei.notes(),
         [
             Note::AssumedMaxRelativePosition { value: 64 },
-            Note::AmbiguousGelu,
-            Note::Names(Dialect::Huawei),
-            Note::Names(Dialect::DataParallel),
-            Note::Names(Dialect::GammaBeta),
-            Note::Names(Dialect::DecoderBias),
+            Note::AmbiguousGelu {
+                format: Format::Torch
+            },
+            Note::Prefix {
+                prefix: "module.bert.".to_owned()
+            },
+            Note::GammaBeta,
             skipped,
+            Note::OtherName {
+                found: "module.cls.predictions.decoder.bias".to_owned(),
+                read_as: "cls.predictions.bias",
+            },
         ]
     );
     assert_eq!(huawei.config().max_relative_position, 64);

@@ -65,11 +65,16 @@ impl Head {
 
     /// The head that an entry of `architectures` names.
     ///
-    /// Case is ignored: a published checkpoint says `NeZhaForMaskedLM`.
+    /// Case is ignored: a published checkpoint says `NeZhaForMaskedLM`. Huawei's own code calls its
+    /// classes `BertForMaskedLM` and so on, which say as well which head there is.
     pub fn from_architecture(architecture: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|head| head.transformers_class().eq_ignore_ascii_case(architecture))
+        Self::ALL.into_iter().find(|head| {
+            let class = head.transformers_class();
+            let huaweis = class.replacen("Nezha", "Bert", 1);
+            [class, &huaweis]
+                .iter()
+                .any(|it| it.eq_ignore_ascii_case(architecture))
+        })
     }
 
     /// Whether the head reads the pooler's output, so that it needs `pooler.dense`.
@@ -109,5 +114,27 @@ impl FromStr for Head {
             .into_iter()
             .find(|head| head.name() == name)
             .ok_or_else(|| UnknownHead(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_class_names_its_head_in_transformers_words_and_in_huaweis() {
+        for (class, head) in [
+            ("NezhaForMaskedLM", Some(Head::MaskedLm)),
+            ("NeZhaForPretraining", Some(Head::Pretraining)),
+            (
+                "BertForSequenceClassification",
+                Some(Head::SequenceClassification),
+            ),
+            ("BertModel", Some(Head::Base)),
+            ("NeZhaForSequenceClassificationWithHeadClassMD", None),
+            ("MyNezhaClassifier", None),
+        ] {
+            assert_eq!(Head::from_architecture(class), head, "{class}");
+        }
     }
 }

@@ -5,12 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{Config, ConfigError, Head};
+use nezha_graphs::{Config, ConfigError};
 use serde_json::{Map, Value};
 
 use super::sizes::{self, Shapes};
 use super::weights::Weight;
-use super::{CheckpointError, Note, OpenOptions, file, labels};
+use super::{CheckpointError, Note, OpenOptions, file, labels, other_configs};
 
 /// Vocabularies of the English models (BERT's, uncased and cased), which reach further than the
 /// Chinese ones: their configs must say how far.
@@ -20,10 +20,11 @@ const ENGLISH_VOCABULARIES: [u64; 2] = [30_522, 28_996];
 const CHINESE_MAX_RELATIVE_POSITION: usize = 64;
 
 /// A config and what had to be assumed for it.
+#[derive(Debug)]
 pub(super) struct OpenConfig {
     /// The config.
     pub config: Config,
-    /// Its text: as found where nothing was missing, overridden or fitted, else completed.
+    /// Its text: as found where nothing was missing or overridden, else completed.
     pub json: String,
     /// What was assumed.
     pub notes: Vec<Note>,
@@ -37,6 +38,8 @@ pub(super) struct Draft<'o> {
     original: Map<String, Value>,
     completed: Map<String, Value>,
     notes: Vec<Note>,
+    /// Whether `gelu` may mean the error function's or the tanh form.
+    pub gelu_is_ambiguous: bool,
 }
 
 impl<'o> Draft<'o> {
@@ -45,19 +48,60 @@ impl<'o> Draft<'o> {
     pub fn read(path: &Path, options: &'o OpenOptions) -> Result<Self, CheckpointError> {
         let found = file::load_text(path)?;
         let original = Config::object(&found).map_err(|source| invalid(path, source))?;
-        let (completed, notes) = complete(&original, path, options)?;
-        match Config::from_object(&completed) {
-            Err(source) if !is_mendable(&source, &completed) => return Err(invalid(path, source)),
-            _ => {}
-        }
-        Ok(Self {
+        let mut draft = Self {
             path: path.to_owned(),
             options,
             found,
+            completed: other_configs::translated(original.clone()),
             original,
-            completed,
-            notes,
-        })
+            notes: Vec::new(),
+            gelu_is_ambiguous: false,
+        };
+        draft.complete()?;
+        match Config::from_object(&draft.completed) {
+            Err(source) if !is_mendable(&source, &draft.completed) => Err(invalid(path, source)),
+            _ => Ok(draft),
+        }
+    }
+
+    /// Adds what the dialect implies and what the options override.
+    fn complete(&mut self) -> Result<(), CheckpointError> {
+        let fields = &mut self.completed;
+        if let Some(value) = self.options.max_relative_position {
+            fields.insert("max_relative_position".to_owned(), Value::from(value));
+        }
+        if let Some(activation) = self.options.hidden_act {
+            let name = activation.to_string();
+            fields.insert("hidden_act".to_owned(), Value::from(name));
+        }
+        if !is_of_transformers(fields) {
+            self.gelu_is_ambiguous =
+                complete_huawei(fields, &self.path, self.options, &mut self.notes)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the prediction head uses the word embeddings as its decoder.
+    pub fn ties_word_embeddings(&self) -> bool {
+        present(&self.completed, "tie_word_embeddings") != Some(&Value::Bool(false))
+    }
+
+    /// Has the prediction head use its own decoder.
+    pub fn untie(&mut self) {
+        let field = "tie_word_embeddings".to_owned();
+        self.completed.insert(field, Value::Bool(false));
+    }
+
+    /// Refuses the config of another model, of which only the class or an extra field says NEZHA.
+    pub fn refuse_other_model(&self) -> Result<(), CheckpointError> {
+        let other = self.notes.iter().find_map(|note| match note {
+            Note::OtherModelType { found } => Some(found.clone()),
+            _ => None,
+        });
+        match other {
+            Some(found) => Err(invalid(&self.path, ConfigError::NotNezha { found })),
+            None => Ok(()),
+        }
     }
 
     /// Fits the config to the weights and validates it.
@@ -104,58 +148,40 @@ fn is_mendable(fault: &ConfigError, fields: &Map<String, Value>) -> bool {
     }
 }
 
-/// The fields with what the dialect implies and what the options override.
-fn complete(
-    fields: &Map<String, Value>,
-    path: &Path,
-    options: &OpenOptions,
-) -> Result<(Map<String, Value>, Vec<Note>), CheckpointError> {
-    let mut completed = fields.clone();
-    let mut notes = Vec::new();
-    if let Some(value) = options.max_relative_position {
-        completed.insert("max_relative_position".to_owned(), Value::from(value));
-    }
-    if let Some(activation) = options.hidden_act {
-        let name = activation.to_string();
-        completed.insert("hidden_act".to_owned(), Value::from(name));
-    }
-    if !is_of_transformers(fields) {
-        complete_huawei(&mut completed, path, options, &mut notes)?;
-    }
-    Ok((completed, notes))
-}
-
 /// Whether the config is of transformers' own NEZHA: its `model_type` or its class says so.
 ///
-/// Another model's `model_type` is not, unless `use_relative_position` makes it a derivate of
+/// BERT's `model_type` is not where a class or `use_relative_position` makes it a derivate of
 /// Huawei's code.
 fn is_of_transformers(fields: &Map<String, Value>) -> bool {
     match present(fields, "model_type") {
         Some(Value::String(model_type)) if model_type == "bert" => {
             present(fields, "use_relative_position") != Some(&Value::Bool(true))
+                && !names_nezha(fields)
         }
         Some(_) => true,
-        None => present(fields, "architectures")
-            .and_then(Value::as_array)
-            .is_some_and(|classes| {
-                classes
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .any(|class| Head::from_architecture(class).is_some())
-            }),
+        None => names_nezha(fields),
     }
 }
 
+/// Whether a class of `architectures` is called after NEZHA.
+fn names_nezha(fields: &Map<String, Value>) -> bool {
+    let classes = present(fields, "architectures").and_then(Value::as_array);
+    let mut classes = classes.into_iter().flatten().filter_map(Value::as_str);
+    classes.any(|it| it.to_ascii_lowercase().contains("nezha"))
+}
+
+/// Returns whether `gelu` may mean either of its forms.
 fn complete_huawei(
     fields: &mut Map<String, Value>,
     path: &Path,
     options: &OpenOptions,
     notes: &mut Vec<Note>,
-) -> Result<(), CheckpointError> {
+) -> Result<bool, CheckpointError> {
     match present(fields, "use_relative_position") {
         Some(Value::Bool(true)) => {}
+        None if names_nezha(fields) => {}
         // Not a truth value, of which `Config` says more.
-        Some(other) if !other.is_boolean() => return Ok(()),
+        Some(other) if !other.is_boolean() => return Ok(false),
         found => {
             return Err(CheckpointError::AbsolutePositions {
                 path: path.to_owned(),
@@ -180,11 +206,8 @@ fn complete_huawei(
         fields.insert("max_relative_position".to_owned(), Value::from(value));
         notes.push(Note::AssumedMaxRelativePosition { value });
     }
-    let is_gelu = fields.get("hidden_act").is_some_and(|name| name == "gelu");
-    if is_gelu && options.hidden_act.is_none() {
-        notes.push(Note::AmbiguousGelu);
-    }
-    Ok(())
+    let is_gelu = present(fields, "hidden_act").is_none_or(|name| name == "gelu");
+    Ok(is_gelu && options.hidden_act.is_none())
 }
 
 /// A field's value; `null` counts as absent, as in transformers.

@@ -29,8 +29,8 @@ pub enum CheckpointError {
     },
     /// A file that is neither weights nor a shard index.
     #[error(
-        "{}: expected a checkpoint's folder, or its weights as .safetensors, .bin, .pt, .pth or \
-         .index.json; found another kind of file",
+        "{}: expected a checkpoint's folder, or its weights in the format of safetensors, PyTorch, \
+         TensorFlow, Keras or Paddle; found another kind of file",
         path.display()
     )]
     NotWeights {
@@ -58,8 +58,8 @@ pub enum CheckpointError {
     },
     /// Weights without a config.
     #[error(
-        "{}: neither config.json nor bert_config.json; copy the one that was saved with these \
-         weights into the folder",
+        "{}: neither config.json nor bert_config.json, bert4torch_config.json or \
+         model_config.json; copy the one that was saved with these weights into the folder",
         folder.display()
     )]
     NoConfig {
@@ -68,24 +68,97 @@ pub enum CheckpointError {
     },
     /// A config without weights.
     #[error(
-        "{}: no weights; expected model.safetensors, pytorch_model.bin or the .index.json of \
-         either beside the config",
+        "{}: no weights; expected model.safetensors, pytorch_model.bin, the .index.json of \
+         either, or one file of weights of PyTorch, TensorFlow, Keras or Paddle, whatever it is \
+         called, beside the config",
         folder.display()
     )]
     NoWeights {
         /// The folder that should have them.
         folder: PathBuf,
     },
-    /// TensorFlow's weights.
+    /// Weights in a format that is not read.
+    #[error("{}: {format}, which can't be read here; {remedy}", path.display())]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+        /// The way out.
+        remedy: &'static str,
+    },
+    /// An adapter without the model that it adapts.
     #[error(
-        "{}: a TensorFlow checkpoint, which can't be read here; convert it in Python, with \
-         transformers 4 and TensorFlow: NezhaForPreTraining.from_pretrained('model.ckpt.index', \
-         from_tf=True, config=NezhaConfig.from_json_file('bert_config.json'))\
-         .save_pretrained('converted')",
+        "{}: an adapter (LoRA) of {}, not a model; merge the two in Python and open what that \
+         writes: PeftModel.from_pretrained(model, ADAPTER).merge_and_unload().save_pretrained('merged')",
+        path.display(), base.as_deref().unwrap_or("another model")
+    )]
+    Adapter {
+        /// Its config, or the weights with adapters in them.
+        path: PathBuf,
+        /// The model that it adapts, as it is named there.
+        base: Option<String>,
+    },
+    /// Several files of weights with an equal claim.
+    #[error(
+        "{}: several files hold a NEZHA encoder, and nothing says which one is meant: {}; name \
+         the file to read instead of the folder",
+        folder.display(), candidates.join(", ")
+    )]
+    SeveralCandidates {
+        /// The folder.
+        folder: PathBuf,
+        /// The files' names.
+        candidates: Vec<String>,
+    },
+    /// Several encoders in one checkpoint.
+    #[error(
+        "{}: holds {} encoders, and nothing says which one is meant: {}; the options `key` (of a \
+         nested state dict) and `prefix` (of a module) choose one",
+        path.display(), found.len(), found.join("; ")
+    )]
+    SeveralEncoders {
+        /// The weights.
+        path: PathBuf,
+        /// Where they are, such as `key 'ema', prefix 'bert.'`.
+        found: Vec<String>,
+    },
+    /// No encoder is where the options say that one is.
+    #[error(
+        "{}: no NEZHA encoder with {asked}; found {}",
+        path.display(), if found.is_empty() { "none at all".to_owned() } else { found.join("; ") }
+    )]
+    NoSuchEncoder {
+        /// The weights.
+        path: PathBuf,
+        /// What was asked for.
+        asked: String,
+        /// Where there are some.
+        found: Vec<String>,
+    },
+    /// Relative positions that were trained, which are another function than NEZHA's.
+    #[error(
+        "{}: tensor '{name}' is a table of relative positions that {why}; NEZHA's is a sinusoid, \
+         and exporting this model as one would give wrong answers without a word",
         path.display()
     )]
-    TensorFlow {
-        /// The file.
+    LearnedPositions {
+        /// The weights.
+        path: PathBuf,
+        /// The tensor's name in the file.
+        name: String,
+        /// What is known of the table.
+        why: String,
+    },
+    /// Nothing says whether matrices are [in, out] or [out, in].
+    #[error(
+        "{}: arrays in Paddle's format under PyTorch's names, and no matrix whose shape says \
+         whether linear layers are stored as [in, out] or as [out, in]; save the model under \
+         PaddleNLP's own names, or with PyTorch",
+        path.display()
+    )]
+    UndecidedLayout {
+        /// The weights.
         path: PathBuf,
     },
     /// Two sets of weights with an equal claim.

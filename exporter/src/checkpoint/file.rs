@@ -1,7 +1,8 @@
 //! A file as one slice of bytes.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -19,6 +20,23 @@ pub(crate) fn load(path: &Path, mmap: bool) -> Result<Bytes, CheckpointError> {
         false => fs::read(path).map(Bytes::from),
     };
     bytes.map_err(|source| unreadable(path, source))
+}
+
+/// A range of the file at `path`, read to memory.
+pub(super) fn read_range(path: &Path, range: Range<u64>) -> Result<Bytes, CheckpointError> {
+    let unreadable = |source| unreadable(path, source);
+    let length = range.end.saturating_sub(range.start);
+    let mut file = File::open(path).map_err(unreadable)?;
+    file.seek(SeekFrom::Start(range.start))
+        .map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(length)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    match bytes.len() as u64 == length {
+        true => Ok(bytes.into()),
+        false => Err(unreadable(ErrorKind::UnexpectedEof.into())),
+    }
 }
 
 /// The text of the file at `path`.

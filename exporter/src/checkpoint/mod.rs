@@ -1,53 +1,60 @@
 //! A checkpoint's files as named tensors.
 //!
-//! Read are safetensors (mapped) and what `torch.save` writes, in one file or in shards with an
-//! index. Opening reads headers only; a weight's bytes are touched when it is asked for, so that
-//! the gigabytes of saved position tables in some published checkpoints cost nothing.
+//! Each [`Format`] is known by a file's first bytes, whatever the file is called. Opening reads
+//! headers only; a weight's bytes are touched when it is asked for, so that an optimizer's
+//! gigabytes cost nothing. Of saved tables of relative positions one is read, to see that it is
+//! NEZHA's.
 //!
 //! Names are those of transformers' head models, `nezha.encoder.layer.0.attention.self.query.weight`
-//! or `cls.predictions.bias`, whatever the file calls them: each [`Dialect`] is translated, and [`Note`]s
-//! tell what was translated, skipped or assumed.
+//! or `cls.predictions.bias`, whatever the file calls them: the encoder is found under any key and
+//! any prefix, each [`Dialect`] is translated, matrices are [out, in], and [`Note`]s tell what was
+//! found, translated, skipped or assumed.
 //!
 //! A checkpoint is untrusted input: each broken rule is a [`CheckpointError`], and no tensor is
 //! allocated that claims more than the file's size. A compressed pickle may unfold to 100 MiB.
 
 mod config;
+mod dialects;
+mod encoders;
 mod error;
 pub(crate) mod file;
-mod folder;
+mod files;
+mod formats;
 mod labels;
-mod names;
 mod note;
 mod options;
-mod safetensors;
+mod other_configs;
+mod positions;
 mod shards;
 mod sizes;
 mod storage;
 mod tensor;
-mod torch;
 mod unique_map;
 mod weights;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use nezha_graphs::Config;
 use xxhash_rust::xxh3::Xxh3Default;
 
+pub use dialects::Dialect;
+pub use encoders::Origin;
 pub use error::CheckpointError;
+pub use formats::Format;
 pub use labels::read_labels;
-pub use names::Dialect;
 pub use note::Note;
 pub use options::OpenOptions;
 pub use storage::Storage;
 
 use config::Draft;
-use folder::{Files, Format};
+use files::Files;
 use shards::Shards;
 use tensor::StoredTensor;
-use weights::{Collector, Source, Weight};
+use weights::Source;
 
 /// Elements that are widened at a time: 64 kB of f32, which stay in the cache.
 const CHUNK: usize = 1 << 14;
@@ -61,7 +68,8 @@ pub struct WeightInfo {
     pub shape: Vec<usize>,
     /// How its elements are stored.
     pub storage: Storage,
-    /// Where its bytes lie row-major, or `None` where they have to be read out of a PyTorch file.
+    /// Where its bytes lie row-major, or `None` where they have to be read out of another format
+    /// than safetensors.
     pub location: Option<Location>,
 }
 
@@ -86,6 +94,8 @@ pub struct Location {
 /// An open checkpoint: a config and named weights.
 pub struct Checkpoint {
     folder: PathBuf,
+    format: Format,
+    origin: Option<Origin>,
     config: Config,
     config_json: String,
     infos: Vec<WeightInfo>,
@@ -112,7 +122,8 @@ impl fmt::Debug for Checkpoint {
 
 impl Checkpoint {
     /// Opens the checkpoint at `path`: a folder (also a repository's in Hugging Face's cache), or a
-    /// file of weights or an index of shards with the config beside it or named in the options.
+    /// file of weights, an index of shards or a TensorFlow prefix, with the config beside it or named
+    /// in the options.
     ///
     /// The rows of the embeddings and of the classifier decide over a config that says otherwise,
     /// and sizes that it lacks are read from the weights; [`Checkpoint::notes`] say so.
@@ -120,12 +131,39 @@ impl Checkpoint {
     /// # Errors
     /// Any [`CheckpointError`] but [`CheckpointError::NoSuchWeight`].
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
-        let files = Files::find(path, options.config.as_deref())?;
-        let draft = Draft::read(&files.config, options)?;
-        let (weights, noticed) = collect(&files, options)?;
+        let files = Files::find(path, options)?;
+        let mut draft = Draft::read(&files.config, options)?;
+        let (tensors, format) = read(&files, options)?;
+        let mut found = weights::collect(tensors, &files.weights, format, options)?;
+        if found.untied {
+            draft.untie();
+        }
+        if draft.ties_word_embeddings() {
+            found.take_words_from_decoder();
+        }
+        if found.has_absolute_positions() {
+            draft.refuse_other_model()?;
+        }
+        let tables = mem::take(&mut found.tables);
+        let origin = found.origin.take();
+        let noticed = mem::take(&mut found.notes);
+        let weights = found.into_vec();
+        if weights.is_empty() {
+            return Err(CheckpointError::NoTensors {
+                path: files.weights,
+            });
+        }
+        let gelu = draft.gelu_is_ambiguous;
         let config = draft.fit(&weights)?;
+        // An option may say another reach than the one that the table was saved for.
+        if options.max_relative_position.is_none()
+            && let Some(table) = tables.first()
+        {
+            positions::check(table, &config.config)?;
+        }
         let mut notes = files.notes;
         notes.extend(config.notes);
+        notes.extend(gelu.then_some(Note::AmbiguousGelu { format }));
         notes.extend(noticed);
         let (infos, sources) = weights
             .into_iter()
@@ -133,12 +171,24 @@ impl Checkpoint {
             .unzip();
         Ok(Self {
             folder: files.folder,
+            format,
+            origin,
             config: config.config,
             config_json: config.json,
             infos,
             sources,
             notes,
         })
+    }
+
+    /// The format that the weights were read from.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Where the encoder was found; `None` where not even its first query matrix is there.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// The config, validated.
@@ -160,7 +210,7 @@ impl Checkpoint {
 
     /// The files that the weights are in.
     pub fn files(&self) -> BTreeSet<&Path> {
-        self.sources.iter().map(|it| it.file.as_path()).collect()
+        self.sources.iter().map(|it| &*it.file).collect()
     }
 
     /// The weights, sorted by name.
@@ -175,13 +225,24 @@ impl Checkpoint {
 
     /// The row-major bytes of the weight `name`, little-endian and unaligned.
     ///
-    /// They stay where they are mapped or in memory; those of PyTorch's files are read each time.
+    /// They stay where they are mapped or in memory, if they lie there as they should; otherwise
+    /// they are read or turned round each time.
     ///
     /// # Errors
     /// [`CheckpointError::NoSuchWeight`], or that of reading the file.
     pub fn bytes(&self, name: &str) -> Result<Bytes, CheckpointError> {
+        let (info, source) = self.require(name)?;
+        source.bytes(info.storage)
+    }
+
+    /// The bytes of the matrix `name` column after column, where the file has them so.
+    ///
+    /// # Errors
+    /// Those of [`bytes`](Self::bytes).
+    pub(crate) fn columns(&self, name: &str) -> Result<Option<Bytes>, CheckpointError> {
         let (_, source) = self.require(name)?;
-        source.data.bytes(&source.file)
+        let stored = source.stored_shape.map(|_| source.data.bytes());
+        stored.transpose()
     }
 
     /// The elements of the weight `name` in row-major order, as f32.
@@ -211,7 +272,7 @@ impl Checkpoint {
         mut sink: impl FnMut(&[f32]) -> Result<(), E>,
     ) -> Result<(), E> {
         let (info, source) = self.require(name)?;
-        let bytes = source.data.bytes(&source.file)?;
+        let bytes = source.bytes(info.storage)?;
         let mut widened = Vec::new();
         let bytes_per_chunk = elements_per_chunk
             .max(1)
@@ -250,7 +311,7 @@ impl Checkpoint {
             for &size in &info.shape {
                 hash.update(&(size as u64).to_le_bytes());
             }
-            hash.update(&source.data.bytes(&source.file)?);
+            hash.update(&source.bytes(info.storage)?);
         }
         Ok(format!("{:032x}", hash.digest128()))
     }
@@ -277,50 +338,33 @@ impl Checkpoint {
     }
 }
 
-/// The weights of all files, sorted by name.
-fn collect(
+/// The tensors of all files, and their format.
+fn read(
     files: &Files,
     options: &OpenOptions,
-) -> Result<(Vec<Weight>, Vec<Note>), CheckpointError> {
-    let format = folder::format_of(&files.weights)?;
-    let mut collector = Collector::default();
-    if files.sharded() {
-        let shards = Shards::read(&files.weights)?;
-        for (shard, path) in shards.files() {
-            let tensors = read_file(&path, format, options).map_err(|error| match error {
-                CheckpointError::NotFound { .. } => CheckpointError::MissingShard {
-                    index: files.weights.clone(),
-                    shard: shard.to_owned(),
-                },
-                other => other,
-            })?;
-            shards.verify(shard, &tensors)?;
-            collector.add(&path, tensors)?;
-        }
-    } else {
-        let tensors = read_file(&files.weights, format, options)?;
-        collector.add(&files.weights, tensors)?;
+) -> Result<(Vec<StoredTensor>, Format), CheckpointError> {
+    if !files.sharded() {
+        let format = files::format_of(&files.weights)?;
+        return Ok((formats::tensors(&files.weights, format, options)?, format));
     }
-    let (weights, notes) = collector.finish();
-    if weights.is_empty() {
-        return Err(CheckpointError::NoTensors {
-            path: files.weights.clone(),
-        });
+    let shards = Shards::read(&files.weights)?;
+    let mut all = Vec::new();
+    let mut found = Format::Safetensors;
+    for (shard, path) in shards.files() {
+        let read = || {
+            let format = files::format_of(&path)?;
+            Ok((formats::tensors(&path, format, options)?, format))
+        };
+        let (tensors, format) = read().map_err(|error| match error {
+            CheckpointError::NotFound { .. } => CheckpointError::MissingShard {
+                index: files.weights.clone(),
+                shard: shard.to_owned(),
+            },
+            other => other,
+        })?;
+        shards.verify(shard, &tensors)?;
+        all.extend(tensors);
+        found = format;
     }
-    Ok((weights, notes))
-}
-
-fn read_file(
-    path: &Path,
-    format: Format,
-    options: &OpenOptions,
-) -> Result<Vec<StoredTensor>, CheckpointError> {
-    file::refuse_lfs_pointer(path)?;
-    let mut tensors = match format {
-        Format::Safetensors => safetensors::tensors(path, options.mmap)?,
-        Format::Torch => torch::tensors(path)?,
-    };
-    // The libraries give them in any order, and errors and notes should not depend on chance.
-    tensors.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(tensors)
+    Ok((all, found))
 }

@@ -1,13 +1,61 @@
 use std::fmt;
 
-use super::Dialect;
+use super::{Dialect, Format};
 
 /// Something that a user of a checkpoint should know, though it is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// Names that were translated.
+    /// Names that were translated, and matrices with them that are stored as [in, out].
     Names(Dialect),
+    /// A state dict that is nested in something else.
+    StateDict {
+        /// The keys that lead to it, joined by dots.
+        key: String,
+    },
+    /// An encoder behind another prefix than transformers' `nezha.`, or behind none.
+    Prefix {
+        /// The prefix in the file, behind the state dict's key.
+        prefix: String,
+    },
+    /// LayerNorm parameters under TensorFlow's names.
+    GammaBeta,
+    /// A tensor under its other name.
+    OtherName {
+        /// The name in the file.
+        found: String,
+        /// The name that it was read as.
+        read_as: &'static str,
+    },
+    /// A prediction head's decoder that has parted from the word embeddings.
+    UntiedDecoder {
+        /// The decoder's name in the file.
+        name: String,
+    },
+    /// Matrices whose shapes say that they lie otherwise than their names let expect.
+    OtherLayout {
+        /// Whether they are stored as [in, out].
+        kernels: bool,
+    },
+    /// A classifier that a user's own module has.
+    OwnClassifier {
+        /// Its name in the file.
+        name: String,
+    },
+    /// An optimizer's state, which was not read.
+    OptimizerState {
+        /// How many tensors.
+        count: usize,
+        /// Their size in the files.
+        bytes: u64,
+    },
+    /// Tensors beside the state dict, which were not read.
+    Beside {
+        /// How many.
+        count: usize,
+        /// The name of the first one in its file.
+        first: String,
+    },
     /// Buffers that no graph needs; they were not read.
     SkippedBuffers {
         /// How many.
@@ -25,8 +73,12 @@ pub enum Note {
         value: usize,
     },
     /// A config of Huawei's, whose TensorFlow and PyTorch code disagree on `gelu`.
-    AmbiguousGelu,
-    /// A config that claims to be another model's but asks for relative positions.
+    AmbiguousGelu {
+        /// The format of the weights, which tells who may have trained them.
+        format: Format,
+    },
+    /// A config that claims to be another model's, but asks for relative positions or names a class
+    /// of NEZHA's.
     OtherModelType {
         /// Its `model_type`.
         found: String,
@@ -66,18 +118,66 @@ pub enum Note {
     },
 }
 
+impl Note {
+    /// Whether it says no more than that reading went its usual way: nobody's loss.
+    pub fn is_routine(&self) -> bool {
+        match self {
+            Note::Prefix { prefix } => matches!(prefix.as_str(), "" | "bert."),
+            Note::SkippedBuffers { .. } | Note::OptimizerState { .. } | Note::GammaBeta => true,
+            Note::OtherName { read_as, .. } => *read_as == "cls.predictions.bias",
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Note::Names(dialect) => f.write_str(dialect.explanation()),
+            Note::Names(dialect) => {
+                write!(f, "{dialect}'s names were read as transformers'")?;
+                match dialect.stores_kernels() {
+                    true => f.write_str(", and its [in, out] matrices as [out, in]"),
+                    false => Ok(()),
+                }
+            }
+            Note::StateDict { key } => write!(f, "the state dict was found under '{key}'"),
+            Note::Prefix { prefix } if prefix.is_empty() => {
+                f.write_str("a bare base model: 'nezha.' was put before its names")
+            }
+            Note::Prefix { prefix } => write!(f, "'{prefix}' was read as 'nezha.'"),
+            Note::GammaBeta => {
+                f.write_str("LayerNorm 'gamma' and 'beta' were read as 'weight' and 'bias'")
+            }
+            Note::OtherName { found, read_as } => write!(f, "'{found}' was read as '{read_as}'"),
+            Note::UntiedDecoder { name } => write!(
+                f,
+                "'{name}' differs from the word embeddings: the decoder is not tied to them"
+            ),
+            Note::OtherLayout { kernels } => write!(
+                f,
+                "the shapes say that matrices are stored as {}, and so they were read",
+                if *kernels { "[in, out]" } else { "[out, in]" }
+            ),
+            Note::OwnClassifier { name } => write!(
+                f,
+                "'{name}' was read as a classifier of the pooled output or of each token; where \
+                 it reads anything else, the answers will be wrong"
+            ),
+            Note::OptimizerState { count, bytes } => write!(
+                f,
+                "{count} tensors of an optimizer's state, {bytes} bytes, were not read"
+            ),
+            Note::Beside { count, first } => write!(
+                f,
+                "{count} tensors beside the state dict were left out; the first is '{first}'"
+            ),
             Note::SkippedBuffers {
                 count,
                 bytes,
                 first,
             } => write!(
                 f,
-                "{count} saved buffers of {bytes} bytes are not needed and were not read; the \
-                 first is '{first}'"
+                "{count} saved buffers of {bytes} bytes are not needed; the first is '{first}'"
             ),
             Note::PositionEmbeddings => f.write_str(
                 "the checkpoint has learned position embeddings, which NEZHA doesn't read: if it \
@@ -88,14 +188,28 @@ impl fmt::Display for Note {
                 "the config has no max_relative_position: assumed {value}, that of the Chinese \
                  models; the option 'max_relative_position' sets another"
             ),
-            Note::AmbiguousGelu => f.write_str(
-                "Huawei's config says gelu: taken as the error function's, as in PyTorch; weights \
-                 trained with TensorFlow need the option 'hidden_act' to be gelu_new, the tanh form",
-            ),
+            Note::AmbiguousGelu { format } => f.write_str(match format {
+                Format::TensorFlow => {
+                    "gelu is taken as the error function's, as bert4keras computes it; Huawei's own \
+                     TensorFlow code computes the tanh form, which `hidden_act` calls gelu_new. The \
+                     two differ by about 2e-4 of the hidden states"
+                }
+                Format::Keras => {
+                    "gelu is taken as the error function's, as bert4keras computes it unless \
+                     set_gelu('tanh') was called; `hidden_act` calls that gelu_new. The two differ \
+                     by about 2e-4 of the hidden states"
+                }
+                Format::Safetensors | Format::Torch | Format::Paddle => {
+                    "gelu is taken as the error function's, as PyTorch and Paddle compute it; \
+                     weights that were converted from Huawei's TensorFlow and not trained since \
+                     had the tanh form, which `hidden_act` calls gelu_new. The two differ by about \
+                     2e-4 of the hidden states"
+                }
+            }),
             Note::OtherModelType { found } => write!(
                 f,
-                "the config's model_type is '{found}', but use_relative_position is true: read \
-                 as NEZHA"
+                "the config's model_type is '{found}', but its class or use_relative_position says \
+                 NEZHA: read as NEZHA"
             ),
             Note::PreferredSafetensors { ignored } => {
                 write!(f, "read the safetensors weights and left {ignored} alone")

@@ -13,6 +13,8 @@ use nezha_graphs::Activation;
 #[non_exhaustive]
 pub struct OpenOptions {
     pub(super) mmap: bool,
+    pub(super) key: Option<String>,
+    pub(super) prefix: Option<String>,
     pub(super) max_relative_position: Option<usize>,
     pub(super) hidden_act: Option<Activation>,
     pub(super) config: Option<PathBuf>,
@@ -42,6 +44,8 @@ impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             mmap: true,
+            key: None,
+            prefix: None,
             max_relative_position: None,
             hidden_act: None,
             config: None,
@@ -51,7 +55,21 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// Maps safetensors files, which costs no memory, and is the default; `false` reads them to
+    /// Reads the state dict of this key where a file has several, such as `ema` or `state.model`.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Reads the encoder of this prefix where a state dict has several, such as `roberta.`.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Maps files, which costs no memory, and is the default; `false` reads them to
     /// memory instead, for files that somebody may truncate meanwhile (that would end the process)
     /// or that can't be mapped. PyTorch's files are never mapped.
     #[must_use]

@@ -1,11 +1,11 @@
 //! A tensor as a file holds it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use pytorch_reader::Tensor as TorchTensor;
 
-use super::{CheckpointError, Location, Storage, torch};
+use super::{CheckpointError, Location, Storage};
 
 /// What one element of a stored tensor is.
 pub(super) enum ElementType {
@@ -19,8 +19,12 @@ pub(super) enum ElementType {
 
 /// A tensor that the reader of a format found.
 pub(super) struct StoredTensor {
-    /// Its name in the file.
+    /// Its name in the file; keys of nested mappings are joined by dots.
     pub name: String,
+    /// Where in the name the keys of the mappings end that it is nested in, each behind its dot.
+    pub keys: Vec<usize>,
+    /// The file that its elements are in.
+    pub file: Arc<Path>,
     /// Its dimensions.
     pub shape: Vec<usize>,
     /// Its element type.
@@ -31,6 +35,9 @@ pub(super) struct StoredTensor {
     pub data: Data,
 }
 
+/// Reads a tensor's row-major bytes.
+type Read = dyn Fn() -> Result<Bytes, CheckpointError> + Send + Sync;
+
 /// The bytes of a tensor, or the way to them.
 pub(super) enum Data {
     /// Row-major bytes in a file that is mapped or in memory.
@@ -40,16 +47,23 @@ pub(super) enum Data {
         /// Where they come from.
         location: Location,
     },
-    /// Bytes that PyTorch's format scatters; gathered whenever they are asked for.
-    Torch(TorchTensor),
+    /// Bytes that have to be gathered, checked or unpacked whenever they are asked for.
+    Read(Box<Read>),
 }
 
 impl Data {
-    /// The row-major bytes; `path` is the file that errors name.
-    pub fn bytes(&self, path: &Path) -> Result<Bytes, CheckpointError> {
+    /// Bytes that `read` gives.
+    pub fn reading(
+        read: impl Fn() -> Result<Bytes, CheckpointError> + Send + Sync + 'static,
+    ) -> Self {
+        Data::Read(Box::new(read))
+    }
+
+    /// The row-major bytes.
+    pub fn bytes(&self) -> Result<Bytes, CheckpointError> {
         match self {
             Data::Slice { bytes, .. } => Ok(bytes.clone()),
-            Data::Torch(tensor) => torch::read(tensor, path),
+            Data::Read(read) => read(),
         }
     }
 }

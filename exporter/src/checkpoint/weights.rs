@@ -1,17 +1,44 @@
-//! The tensors of all files under their canonical names.
+//! The tensors of a checkpoint under their canonical names.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
+use bytes::Bytes;
+
+use super::dialects::{self, Dialect, Translation};
+use super::encoders::{self, Encoder, Origin};
+use super::formats::Format;
+use super::positions::{self, Table};
 use super::tensor::{Data, ElementType, StoredTensor};
-use super::{CheckpointError, Dialect, Note, WeightInfo, names};
+use super::{CheckpointError, Note, OpenOptions, Storage, WeightInfo};
+use crate::transpose::transpose;
 
 /// Both names of the prediction head's bias; transformers ties them, and may save either or both.
 const PREDICTION_BIAS: &str = "cls.predictions.bias";
 const DECODER_BIAS: &str = "cls.predictions.decoder.bias";
 
+/// Both names of the matrix that a prediction head shares with the embeddings.
+const WORDS: &str = "nezha.embeddings.word_embeddings.weight";
+const DECODER: &str = "cls.predictions.decoder.weight";
+
+/// A matrix that tells by its shape how linear layers are stored, and one whose size it takes.
+const FEED_FORWARD: &str = "nezha.encoder.layer.0.intermediate.dense.weight";
+const NORM: &str = "nezha.embeddings.LayerNorm.weight";
+
 /// Learned absolute positions, a sign of another model.
-const POSITION_EMBEDDINGS: &str = "nezha.embeddings.position_embeddings.weight";
+pub(super) const POSITION_EMBEDDINGS: &str = "nezha.embeddings.position_embeddings.weight";
+
+/// Scalars of Huawei's training code and of TensorFlow's optimizers.
+const TRAINING: [&str; 6] = [
+    "global_step",
+    "loss_scale",
+    "good_steps",
+    "bad_steps",
+    "beta1_power",
+    "beta2_power",
+];
 
 /// A weight under its canonical name.
 pub(super) struct Weight {
@@ -19,6 +46,12 @@ pub(super) struct Weight {
     pub info: WeightInfo,
     /// Where its elements come from.
     pub source: Source,
+    /// Its name in the file.
+    stored: String,
+    /// Whether it is the matrix of a linear layer.
+    linear: bool,
+    /// How many modules stand between it and the encoder; 0 for the encoder's own.
+    distance: usize,
 }
 
 /// Where a weight's elements come from.
@@ -26,35 +59,194 @@ pub(super) struct Source {
     /// The elements.
     pub data: Data,
     /// The file, for errors.
-    pub file: PathBuf,
+    pub file: Arc<Path>,
+    /// Whether the file has the columns of the matrix where its rows should be: the shape of what
+    /// is stored, then.
+    pub stored_shape: Option<[usize; 2]>,
 }
 
-/// Collects tensors file by file.
-#[derive(Default)]
-pub(super) struct Collector {
-    /// By canonical name, with the name in the file.
-    weights: BTreeMap<String, (String, Weight)>,
-    dialects: BTreeSet<Dialect>,
+impl Source {
+    /// The row-major bytes of the weight.
+    pub fn bytes(&self, storage: Storage) -> Result<Bytes, CheckpointError> {
+        let stored = self.data.bytes()?;
+        match self.stored_shape {
+            None => Ok(stored),
+            Some([_, 0]) => Ok(stored),
+            Some([_, columns]) => {
+                let mut out = Vec::with_capacity(stored.len());
+                transpose(&stored, storage.size(), columns, &mut out)
+                    .map_err(|source| super::file::unreadable(&self.file, source))?;
+                Ok(out.into())
+            }
+        }
+    }
+}
+
+/// All weights of a checkpoint.
+pub(super) struct Weights {
+    /// By canonical name.
+    by_name: BTreeMap<String, Weight>,
+    /// Saved tables of relative positions.
+    pub tables: Vec<Table>,
+    /// Where the encoder was found.
+    pub origin: Option<Origin>,
+    /// Whether the prediction head's decoder has parted from the word embeddings.
+    pub untied: bool,
+    /// What was noticed.
+    pub notes: Vec<Note>,
+}
+
+/// Finds the encoder among the tensors of the files that `path` stands for, and gives everything
+/// its canonical name.
+pub(super) fn collect(
+    tensors: Vec<StoredTensor>,
+    path: &Path,
+    format: Format,
+    options: &OpenOptions,
+) -> Result<Weights, CheckpointError> {
+    let mut notes = Vec::new();
+    let tensors = without_training(tensors, format, &mut notes);
+    if let Some(tensor) = tensors.iter().find(|it| it.name.contains(".lora_A.")) {
+        return Err(CheckpointError::Adapter {
+            path: tensor.file.to_path_buf(),
+            base: None,
+        });
+    }
+    let encoder = encoders::choose(encoders::find(&tensors, format), path, options)?;
+    let mut collector = Collector {
+        path,
+        encoder: encoder.as_ref(),
+        weights: BTreeMap::new(),
+        tables: Vec::new(),
+        buffers: BTreeMap::new(),
+        beside: BTreeSet::new(),
+        gamma_beta: false,
+    };
+    let names = encoders::written_names(&tensors, format);
+    for (written, tensor) in names.iter().zip(tensors) {
+        collector.add(written, tensor)?;
+    }
+    let mut weights = collector.finish(notes);
+    let dialect = encoder.map_or(Dialect::Transformers, |it| it.dialect);
+    weights.settle_layout(dialect, path, format)?;
+    weights.settle_prediction_bias();
+    weights.settle_decoder(dialect)?;
+    Ok(weights)
+}
+
+/// The tensors but for an optimizer's state, which TensorFlow calls by the variable's name and one
+/// of its own.
+fn without_training(
+    tensors: Vec<StoredTensor>,
+    format: Format,
+    notes: &mut Vec<Note>,
+) -> Vec<StoredTensor> {
+    let names: BTreeSet<&str> = tensors.iter().map(|it| it.name.as_str()).collect();
+    let is_training: Vec<bool> = tensors
+        .iter()
+        .map(|tensor| match format {
+            Format::TensorFlow => {
+                let variable = tensor.name.rsplit_once('/').map(|(variable, _)| variable);
+                TRAINING.contains(&tensor.name.as_str())
+                    || variable.is_some_and(|it| names.contains(it))
+            }
+            Format::Keras => tensor.name.starts_with("optimizer_weights/"),
+            Format::Safetensors | Format::Torch | Format::Paddle => false,
+        })
+        .collect();
+    let (mut count, mut bytes) = (0, 0);
+    let mut kept = Vec::with_capacity(tensors.len());
+    for (tensor, is_training) in tensors.into_iter().zip(is_training) {
+        match is_training {
+            true => {
+                count += 1;
+                bytes += tensor.length as u64;
+            }
+            false => kept.push(tensor),
+        }
+    }
+    if count > 0 {
+        notes.push(Note::OptimizerState { count, bytes });
+    }
+    kept
+}
+
+/// Collects tensors one by one.
+struct Collector<'e> {
+    path: &'e Path,
+    encoder: Option<&'e Encoder>,
+    weights: BTreeMap<String, Weight>,
+    tables: Vec<Table>,
     /// Names in the file of the buffers that were passed over, and their sizes.
     buffers: BTreeMap<String, u64>,
+    /// Names in the file of what is not in the encoder's state dict.
+    beside: BTreeSet<String>,
+    gamma_beta: bool,
 }
 
-impl Collector {
-    /// Adds the tensors of the file at `path` that are no buffers.
-    pub fn add(&mut self, path: &Path, tensors: Vec<StoredTensor>) -> Result<(), CheckpointError> {
-        tensors
-            .into_iter()
-            .try_for_each(|tensor| self.add_tensor(path, tensor))
+/// What a tensor is.
+enum Place {
+    /// The encoder's, or a head's, so many modules around the encoder.
+    Known(Translation, usize),
+    /// Of the same state dict, and nobody's.
+    Unknown(String),
+    /// Of another state dict, or of none.
+    Beside,
+}
+
+impl Collector<'_> {
+    fn place(&self, written: &str, keys: &[usize]) -> Place {
+        let Some(encoder) = self.encoder else {
+            return outermost(written);
+        };
+        let dialect = encoder.dialect;
+        if let Some(rest) = written.strip_prefix(&encoder.prefix) {
+            let known = dialect.encoder(rest).or_else(|| dialect.head(rest, true));
+            return match known {
+                Some(translation) => Place::Known(translation, 0),
+                None if encoder.prefix.is_empty() => self.unknown(rest.to_owned(), written, keys),
+                None => Place::Unknown(format!("nezha.{rest}")),
+            };
+        }
+        let mut outer = dialects::around(&encoder.prefix).enumerate();
+        let nearest =
+            outer.find_map(|(number, outer)| Some((number + 1, written.strip_prefix(outer)?)));
+        let (distance, rest) = nearest.unwrap_or((0, written));
+        match dialect.head(rest, false) {
+            Some(translation) => Place::Known(translation, distance),
+            None => self.unknown(rest.to_owned(), written, keys),
+        }
     }
 
-    fn add_tensor(&mut self, path: &Path, tensor: StoredTensor) -> Result<(), CheckpointError> {
-        let (name, dialects) = names::canonical(&tensor.name);
-        let buffer = names::is_buffer(&name);
+    /// A tensor that no model reads: worth a word where it is of the same state dict.
+    fn unknown(&self, name: String, written: &str, keys: &[usize]) -> Place {
+        let Some(encoder) = self.encoder.filter(|it| !it.nested) else {
+            return Place::Unknown(name);
+        };
+        let key = written.get(..keys.last().copied().unwrap_or(0));
+        match key == Some(encoder.key.as_str()) {
+            true => Place::Unknown(name),
+            false => Place::Beside,
+        }
+    }
+
+    fn add(&mut self, written: &str, tensor: StoredTensor) -> Result<(), CheckpointError> {
+        let (name, linear, distance, known) = match self.place(written, &tensor.keys) {
+            Place::Known(it, distance) => (it.name, it.linear, distance, true),
+            Place::Unknown(name) => (name, false, usize::MAX, false),
+            Place::Beside => {
+                self.beside.insert(tensor.name);
+                return Ok(());
+            }
+        };
+        if name.starts_with("nezha.") && positions::is_table(&name) {
+            return self.add_table(&name, tensor);
+        }
         let storage = match tensor.element {
-            ElementType::Weight(storage) if !buffer => storage,
-            ElementType::Other(found) if !buffer => {
+            ElementType::Weight(storage) if !dialects::is_unread_buffer(&name) => storage,
+            ElementType::Other(found) if known => {
                 return Err(CheckpointError::UnsupportedStorage {
-                    path: path.to_owned(),
+                    path: tensor.file.to_path_buf(),
                     name: tensor.name,
                     found,
                 });
@@ -64,38 +256,89 @@ impl Collector {
                 return Ok(());
             }
         };
-        self.dialects.extend(dialects);
+        self.gamma_beta |= written.ends_with("LayerNorm.gamma");
         let info = WeightInfo {
             name: name.clone(),
             shape: tensor.shape,
             storage,
             location: match &tensor.data {
                 Data::Slice { location, .. } => Some(location.clone()),
-                Data::Torch(_) => None,
+                Data::Read(_) => None,
             },
         };
         let weight = Weight {
             info,
             source: Source {
                 data: tensor.data,
-                file: path.to_owned(),
+                file: tensor.file,
+                stored_shape: None,
             },
+            stored: tensor.name,
+            linear,
+            distance,
         };
-        if let Some((first, _)) = self.weights.get(&name) {
-            return Err(CheckpointError::DuplicateTensor {
-                path: path.to_owned(),
-                first: first.clone(),
-                second: tensor.name,
-            });
+        self.insert(name, weight)
+    }
+
+    /// Of two heads, the one that is nearer to the encoder is its own.
+    fn insert(&mut self, name: String, weight: Weight) -> Result<(), CheckpointError> {
+        match self.weights.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(weight);
+            }
+            Entry::Occupied(mut first) if first.get().distance != weight.distance => {
+                let farther = match first.get().distance < weight.distance {
+                    true => weight,
+                    false => first.insert(weight),
+                };
+                self.beside.insert(farther.stored);
+            }
+            Entry::Occupied(first) => {
+                return Err(CheckpointError::DuplicateTensor {
+                    path: self.path.to_owned(),
+                    first: first.get().stored.clone(),
+                    second: weight.stored,
+                });
+            }
         }
-        self.weights.insert(name, (tensor.name, weight));
         Ok(())
     }
 
-    /// The weights, sorted by name, and what was noticed.
-    pub fn finish(mut self) -> (Vec<Weight>, Vec<Note>) {
-        self.settle_prediction_bias();
-        let mut notes: Vec<Note> = self.dialects.into_iter().map(Note::Names).collect();
+    fn add_table(&mut self, name: &str, tensor: StoredTensor) -> Result<(), CheckpointError> {
+        let ElementType::Weight(storage) = tensor.element else {
+            self.buffers.insert(tensor.name, tensor.length as u64);
+            return Ok(());
+        };
+        if !dialects::is_position_buffer(name) {
+            return Err(CheckpointError::LearnedPositions {
+                path: tensor.file.to_path_buf(),
+                name: tensor.name,
+                why: "is the model's own, of which the name says that it was trained".to_owned(),
+            });
+        }
+        self.buffers
+            .insert(tensor.name.clone(), tensor.length as u64);
+        self.tables.push(Table {
+            name: tensor.name,
+            file: tensor.file,
+            shape: tensor.shape,
+            storage,
+            data: tensor.data,
+        });
+        Ok(())
+    }
+
+    fn finish(self, mut notes: Vec<Note>) -> Weights {
+        if let Some(encoder) = self.encoder {
+            notes.extend(found(encoder));
+        }
+        if self.gamma_beta
+            && self
+                .encoder
+                .is_none_or(|it| it.dialect == Dialect::Transformers)
+        {
+            notes.push(Note::GammaBeta);
+        }
         if let Some(first) = self.buffers.keys().next() {
             notes.push(Note::SkippedBuffers {
                 count: self.buffers.len(),
@@ -103,22 +346,176 @@ impl Collector {
                 first: first.clone(),
             });
         }
+        if let Some(first) = self.beside.first() {
+            notes.push(Note::Beside {
+                count: self.beside.len(),
+                first: first.clone(),
+            });
+        }
         if self.weights.contains_key(POSITION_EMBEDDINGS) {
             notes.push(Note::PositionEmbeddings);
         }
-        let weights = self.weights.into_values().map(|(_, weight)| weight);
-        (weights.collect(), notes)
+        let own = self.weights.get("classifier.weight");
+        if let Some(own) = own.filter(|it| {
+            !it.stored.ends_with("classifier.weight") && !it.stored.ends_with("output_weights")
+        }) {
+            notes.push(Note::OwnClassifier {
+                name: own.stored.clone(),
+            });
+        }
+        Weights {
+            by_name: self.weights,
+            tables: self.tables,
+            origin: self.encoder.map(Encoder::origin),
+            untied: false,
+            notes,
+        }
+    }
+}
+
+/// How an encoder was found.
+fn found(encoder: &Encoder) -> impl Iterator<Item = Note> {
+    let key = encoder.key.strip_suffix('.').map(|key| Note::StateDict {
+        key: key.to_owned(),
+    });
+    let prefix = encoder.inner_prefix();
+    // In the other dialects `bert.` is as usual as none at all.
+    let usual: &[&str] = match encoder.dialect {
+        Dialect::Transformers => &["nezha."],
+        _ => &["nezha.", "bert.", ""],
+    };
+    let prefix = (!usual.contains(&prefix)).then(|| Note::Prefix {
+        prefix: prefix.to_owned(),
+    });
+    let dialect =
+        (encoder.dialect != Dialect::Transformers).then_some(Note::Names(encoder.dialect));
+    [key, prefix, dialect].into_iter().flatten()
+}
+
+/// What a tensor of a checkpoint without an encoder is, by the outermost module that has its name.
+fn outermost(written: &str) -> Place {
+    let dialect = Dialect::Transformers;
+    let starts = std::iter::once(0).chain(written.match_indices('.').map(|(at, _)| at + 1));
+    let known = starts
+        .filter_map(|at| written.get(at..))
+        .find_map(|rest| dialect.encoder(rest).or_else(|| dialect.head(rest, true)));
+    match known {
+        Some(translation) => Place::Known(translation, 0),
+        None => Place::Unknown(written.to_owned()),
+    }
+}
+
+impl Weights {
+    /// The weights, sorted by name.
+    pub fn into_vec(self) -> Vec<Weight> {
+        self.by_name.into_values().collect()
+    }
+
+    /// Whether the checkpoint has learned absolute positions.
+    pub fn has_absolute_positions(&self) -> bool {
+        self.by_name.contains_key(POSITION_EMBEDDINGS)
+    }
+
+    /// Reads the word embeddings under the name of the decoder that is tied to them: safetensors
+    /// keeps the first name of the alphabet alone.
+    pub fn take_words_from_decoder(&mut self) {
+        if self.by_name.contains_key(WORDS) {
+            return;
+        }
+        if let Some(mut weight) = self.by_name.remove(DECODER) {
+            weight.info.name = WORDS.to_owned();
+            self.notes.push(Note::OtherName {
+                found: weight.stored.clone(),
+                read_as: WORDS,
+            });
+            self.by_name.insert(WORDS.to_owned(), weight);
+        }
+    }
+
+    /// Decides whether linear layers are stored as [in, out] and turns them round if so.
+    ///
+    /// Where one matrix is not square, its shape decides for all, square ones too; where all are,
+    /// the names do. TensorFlow's and Keras' names say it with each matrix.
+    fn settle_layout(
+        &mut self,
+        dialect: Dialect,
+        path: &Path,
+        format: Format,
+    ) -> Result<(), CheckpointError> {
+        let by_name = dialect.stores_kernels();
+        let kernels = match (dialect, self.kernels_by_shape()) {
+            (Dialect::TensorFlow | Dialect::Keras, _) => by_name,
+            (_, Some(kernels)) => kernels,
+            (Dialect::Paddle | Dialect::Bert4torch, None) => by_name,
+            (Dialect::Transformers, None)
+                if format == Format::Paddle && self.by_name.contains_key(FEED_FORWARD) =>
+            {
+                return Err(CheckpointError::UndecidedLayout {
+                    path: path.to_owned(),
+                });
+            }
+            (Dialect::Transformers, None) => by_name,
+        };
+        if kernels != by_name || (format == Format::Paddle && dialect == Dialect::Transformers) {
+            self.notes.push(Note::OtherLayout { kernels });
+        }
+        if kernels {
+            let matrices = self.by_name.values_mut().filter(|it| it.linear);
+            for weight in matrices {
+                if let &[rows, columns] = weight.info.shape.as_slice() {
+                    weight.info.shape = vec![columns, rows];
+                    weight.info.location = None;
+                    weight.source.stored_shape = Some([rows, columns]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn kernels_by_shape(&self) -> Option<bool> {
+        let shape = |name: &str| self.by_name.get(name).map(|it| it.info.shape.as_slice());
+        let (&[rows, columns], &[hidden]) = (shape(FEED_FORWARD)?, shape(NORM)?) else {
+            return None;
+        };
+        match rows != columns {
+            true if rows == hidden => Some(true),
+            true if columns == hidden => Some(false),
+            _ => None,
+        }
     }
 
     fn settle_prediction_bias(&mut self) {
-        let Some((name, mut weight)) = self.weights.remove(DECODER_BIAS) else {
+        let Some(mut weight) = self.by_name.remove(DECODER_BIAS) else {
             return;
         };
-        if !self.weights.contains_key(PREDICTION_BIAS) {
-            self.dialects.insert(Dialect::DecoderBias);
+        if !self.by_name.contains_key(PREDICTION_BIAS) {
+            self.notes.push(Note::OtherName {
+                found: weight.stored.clone(),
+                read_as: PREDICTION_BIAS,
+            });
             weight.info.name = PREDICTION_BIAS.to_owned();
-            self.weights
-                .insert(PREDICTION_BIAS.to_owned(), (name, weight));
+            self.by_name.insert(PREDICTION_BIAS.to_owned(), weight);
         }
+    }
+
+    /// bert4torch ties the decoder when it converts and not when it trains.
+    fn settle_decoder(&mut self, dialect: Dialect) -> Result<(), CheckpointError> {
+        if dialect != Dialect::Bert4torch {
+            return Ok(());
+        }
+        let (Some(decoder), Some(words)) = (self.by_name.get(DECODER), self.by_name.get(WORDS))
+        else {
+            return Ok(());
+        };
+        let alike =
+            decoder.info.shape == words.info.shape && decoder.info.storage == words.info.storage;
+        let storage = words.info.storage;
+        if !alike || decoder.source.bytes(storage)? != words.source.bytes(storage)? {
+            self.untied = true;
+            self.notes.push(Note::UntiedDecoder {
+                name: decoder.stored.clone(),
+            });
+        }
+        Ok(())
     }
 }

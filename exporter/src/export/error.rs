@@ -12,17 +12,16 @@ use crate::onnx::WriteError;
 pub enum ExportError {
     /// The config names no class that has a head, and the tensors allow several.
     #[error(
-        "{}: `architectures` names no NEZHA class (found {found:?}); name one of the heads that the \
-         tensors allow: {}",
-        folder.display(),
-        names(available)
+        "{}: `architectures` names no class with a head that is known (found {found:?}), and the \
+         tensors leave several; name the head to export{}",
+        folder.display(), offer(available)
     )]
     NoHead {
         /// The checkpoint.
         folder: PathBuf,
         /// What `architectures` holds.
         found: Vec<String>,
-        /// The heads that the checkpoint can give.
+        /// The heads that the tensors allow.
         available: Vec<Head>,
     },
     /// A head that was asked for by name, and that the checkpoint can't give.

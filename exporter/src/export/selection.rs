@@ -2,7 +2,7 @@ use nezha_graphs::Head;
 
 use super::survey::has_pooler;
 use super::{ExportError, ExportOptions, Heads, Survey, Unavailable, Warning};
-use crate::checkpoint::{Checkpoint, Note};
+use crate::checkpoint::Checkpoint;
 
 /// The heads to export, those to skip, and what there is to say about them.
 pub(super) struct Selection {
@@ -26,8 +26,7 @@ impl Selection {
         };
         let mut heads = Vec::new();
         let mut skipped = Vec::new();
-        let wanted = wanted(checkpoint, &survey, &options.heads)?;
-        for head in wanted {
+        for head in named(checkpoint, &survey, &options.heads)? {
             // Every other head stands on the encoder, so that without it there is none at all.
             match survey.check(head) {
                 Err(reason) if !all || head == Head::Base => return Err(refused(head, reason)),
@@ -74,24 +73,25 @@ fn unfit(
     checked.err().map(Unavailable::Option)
 }
 
-/// The heads that are asked for, each once.
-fn wanted(
+/// The heads that `wanted` speaks of, each once.
+fn named(
     checkpoint: &Checkpoint,
     survey: &Survey,
-    asked: &Heads,
+    wanted: &Heads,
 ) -> Result<Vec<Head>, ExportError> {
-    let heads = match asked {
+    let config = checkpoint.config();
+    let heads = match wanted {
         Heads::All => Head::ALL.to_vec(),
         Heads::Named(heads) => heads.clone(),
-        Heads::Default => match checkpoint.config().heads().first() {
-            Some(head) => vec![*head],
-            None => only_trained(survey).into_iter().collect(),
+        Heads::Default => match config.heads().first() {
+            Some(&head) => vec![head],
+            None => only_head(survey).into_iter().collect(),
         },
     };
     if heads.is_empty() {
         return Err(ExportError::NoHead {
             folder: checkpoint.folder().to_owned(),
-            found: checkpoint.config().architectures.clone(),
+            found: config.architectures.clone(),
             available: survey.available(),
         });
     }
@@ -100,14 +100,13 @@ fn wanted(
     Ok(once.map(|(_, head)| *head).collect())
 }
 
-/// The only head that the tensors allow beside the base model, which each checkpoint has; the base
-/// model where there is no other.
-fn only_trained(survey: &Survey) -> Option<Head> {
-    let trained = survey.available().into_iter();
-    let trained: Vec<Head> = trained.filter(|head| *head != Head::Base).collect();
-    match trained.as_slice() {
+/// The head of a checkpoint whose class says nothing, where its tensors leave one: the only one
+/// that stands on the base model, or that one alone.
+fn only_head(survey: &Survey) -> Option<Head> {
+    let available = survey.available();
+    match available.as_slice() {
         [] => Some(Head::Base),
-        [head] => Some(*head),
+        [only] | [Head::Base, only] => Some(*only),
         _ => None,
     }
 }
@@ -121,7 +120,7 @@ fn warnings(
     let mut warnings = Vec::new();
     for note in checkpoint.notes() {
         // Translated names and buffers that graphs compute themselves are nobody's loss.
-        if !matches!(note, Note::SkippedBuffers { .. } | Note::Names(_)) {
+        if !note.is_routine() {
             warnings.push(Warning::Checkpoint(note.clone()));
         }
     }

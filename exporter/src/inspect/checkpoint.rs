@@ -27,8 +27,10 @@ pub struct CheckpointSummary {
     pub folder: PathBuf,
     /// The files of weights.
     pub files: Vec<FileSummary>,
-    /// Their format: `safetensors` or `PyTorch`.
+    /// The format of the weights by its name, such as `safetensors` or `TensorFlow`.
     pub format: &'static str,
+    /// Where the encoder was found; absent where there is none.
+    pub origin: Option<OriginSummary>,
     /// The weights by the way their elements are stored.
     pub storage: Vec<StorageSummary>,
     /// Elements of all weights.
@@ -47,6 +49,17 @@ pub struct CheckpointSummary {
     pub unknown_tensors: Vec<String>,
     /// What was assumed, translated and skipped, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// Where in a checkpoint its encoder was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OriginSummary {
+    /// The keys of the state dict that it is in, joined by dots; empty where the file is one.
+    pub key: String,
+    /// What stands before its names.
+    pub prefix: String,
+    /// What its names are written in, such as `transformers` or `PaddleNLP`.
+    pub dialect: &'static str,
 }
 
 /// A file.
@@ -103,12 +116,16 @@ impl CheckpointSummary {
             path: path.to_owned(),
             bytes: fs::metadata(path).map_or(0, |it| it.len()),
         });
-        let mapped = weights.iter().all(|weight| weight.location.is_some());
         let config = checkpoint.config();
         Ok(Self {
             folder: checkpoint.folder().to_owned(),
             files: files.collect(),
-            format: if mapped { "safetensors" } else { "PyTorch" },
+            format: checkpoint.format().name(),
+            origin: checkpoint.origin().map(|it| OriginSummary {
+                key: it.key.clone(),
+                prefix: it.prefix.clone(),
+                dialect: it.dialect.name(),
+            }),
             storage: storage(weights),
             parameters: parameters(weights),
             bytes: checkpoint.size(),

@@ -18,7 +18,9 @@ use serde::Serialize;
 use crate::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
 use crate::nezha::BuildError;
 
-pub use checkpoint::{CheckpointSummary, FileSummary, HeadSummary, PartSummary, StorageSummary};
+pub use checkpoint::{
+    CheckpointSummary, FileSummary, HeadSummary, OriginSummary, PartSummary, StorageSummary,
+};
 pub use diagram::{DiagramError, diagram};
 
 /// What a path holds.

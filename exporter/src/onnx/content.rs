@@ -1,10 +1,10 @@
 use std::io::Write;
 
 use super::WriteError;
-use super::transpose::transpose;
 use crate::checkpoint::{Checkpoint, Storage};
 use crate::graph::{Blocks, Content, Encoding, Layout};
 use crate::quantize::{encode, unencodable};
+use crate::transpose::transpose;
 
 /// Elements that are converted at a time: enough to keep all cores busy, few enough to stay in the
 /// cache.
@@ -34,7 +34,12 @@ pub fn write_content(
             layout: Layout::Transposed,
             encoding,
         } => {
-            let bytes = match is_unchanged(checkpoint, name, *encoding) {
+            let unchanged = is_unchanged(checkpoint, name, *encoding);
+            // TensorFlow's and Paddle's matrices lie as the graph wants them.
+            if unchanged && let Some(columns) = checkpoint.columns(name)? {
+                return Ok(out.write_all(&columns)?);
+            }
+            let bytes = match unchanged {
                 true => checkpoint.bytes(name)?,
                 false => {
                     let mut bytes = Vec::new();
@@ -43,7 +48,7 @@ pub fn write_content(
                 }
             };
             let (size, columns) = (encoding.dtype().size(), columns(checkpoint, name));
-            transpose(&bytes, size, columns, out)
+            Ok(transpose(&bytes, size, columns, out)?)
         }
     }
 }

@@ -11,7 +11,6 @@ mod lower;
 mod message;
 mod metadata;
 mod staged;
-mod transpose;
 mod weights_file;
 
 use nezha_graphs::proto::GraphProto;

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from transformers import NezhaConfig, NezhaForPreTraining
+from transformers.models.deprecated.nezha.modeling_nezha import NezhaRelativePositionsEncoding
 
 HERE = Path(__file__).parent
 SETTINGS = {
@@ -76,7 +77,7 @@ def huawei_names(state):
         renamed["module." + name] = tensor
     for layer in range(SETTINGS["num_hidden_layers"]):
         prefix = f"module.bert.encoder.layer.{layer}.attention.self.relative_positions_encoding."
-        renamed[prefix + "positions_encoding"] = torch.zeros(16, 16, 4)
+        renamed[prefix + "positions_encoding"] = NezhaRelativePositionsEncoding(16, 4, 64).positions_encoding
     renamed["module.bert.embeddings.position_ids"] = torch.arange(16)[None]
     return renamed
 

@@ -3,21 +3,24 @@
 //!
 //! The `pytorch-reader` crate interprets the pickle. It calls nothing that a pickle names: it knows
 //! the few functions that rebuild a tensor and leaves every other object opaque, bounds nesting and
-//! copies, and checks each tensor against its storage. A state dict has no use for other objects,
-//! so a file with one is refused here by the object's name.
+//! copies, and checks each tensor against its storage. A pickled module is read as its state dict.
+//! Scalars of Python and of NumPy beside the tensors do no harm; a file with any other object is
+//! refused here by the object's name.
 //!
 //! Tensors are read one at a time when they are asked for, also those that were saved as views:
 //! weights converted from TensorFlow are transposed in the file.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use pytorch_reader::{DType, PickleValue, PytorchError, PytorchReader, Tensor};
 
-use super::tensor::{Data, ElementType, StoredTensor};
-use super::{CheckpointError, Storage, file};
+use crate::checkpoint::tensor::{Data, ElementType, StoredTensor};
+use crate::checkpoint::{CheckpointError, Storage, file};
 
 const FORMAT: &str = "PyTorch";
 
@@ -27,20 +30,40 @@ const ZIP_MAGIC: [u8; 4] = *b"PK\x03\x04";
 /// The number that starts PyTorch's older files, as pickled.
 const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
-/// Bytes in which the older files' number must begin and end, whatever the pickle protocol.
-const MAGIC_WINDOW: u64 = 64;
+/// The same number as protocols 0 and 1 write it.
+const LEGACY_MAGIC_TEXT: &[u8] = b"119547037146038801333356";
+
+/// What the reader calls a tensor.
+const TENSOR: &str = "torch.Tensor";
+
+/// Objects beside tensors that are plain numbers, though a pickle makes them by a call.
+const NUMBERS: [&str; 6] = [
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.dtype",
+    "numpy.ndarray",
+];
+
+/// Whether a file that starts with `start` claims to be one.
+pub(super) fn starts_like(start: &[u8]) -> bool {
+    let holds = |magic: &[u8]| start.windows(magic.len()).any(|window| window == magic);
+    start.starts_with(&ZIP_MAGIC) || holds(&LEGACY_MAGIC) || holds(LEGACY_MAGIC_TEXT)
+}
 
 /// Lists the tensors of the file at `path`; none is read.
 pub(super) fn tensors(path: &Path) -> Result<Vec<StoredTensor>, CheckpointError> {
     file::require_file(path)?;
-    require_torch_save(path)?;
     let failed = |error| from_reader(error, path);
     let objects = PytorchReader::read_pickle_data(path, None).map_err(failed)?;
     refuse_foreign_objects(&objects, path)?;
+    let keys = keys_by_name(&objects, path)?;
     let size = fs::metadata(path)
         .map_err(|source| file::unreadable(path, source))?
         .len();
     let reader = PytorchReader::new(path).map_err(failed)?;
+    let file: Arc<Path> = Arc::from(path);
     let mut tensors = Vec::with_capacity(reader.len());
     for (name, tensor) in reader.into_tensors() {
         // An expanded view repeats elements and a compressed storage unfolds: what they come to is
@@ -54,19 +77,42 @@ pub(super) fn tensors(path: &Path) -> Result<Vec<StoredTensor>, CheckpointError>
                 ),
             ));
         }
+        let source = Arc::clone(&file);
         tensors.push(StoredTensor {
+            keys: keys.get(&name).cloned().unwrap_or_default(),
             name,
+            file: Arc::clone(&file),
             shape: tensor.shape().to_vec(),
             element: element_type(tensor.dtype()),
             length: tensor.byte_len(),
-            data: Data::Torch(tensor),
+            data: Data::reading(move || read(&tensor, &source)),
         });
     }
     Ok(tensors)
 }
 
+/// Where in each tensor's name the keys of the mappings around it end.
+fn keys_by_name(
+    objects: &PickleValue,
+    path: &Path,
+) -> Result<BTreeMap<String, Vec<usize>>, CheckpointError> {
+    let mut found = Vec::new();
+    list_tensors(objects, "", &[], &mut found);
+    let mut keys = BTreeMap::new();
+    for (name, ends) in found {
+        if keys.insert(name.clone(), ends).is_some() {
+            return Err(CheckpointError::DuplicateTensor {
+                path: path.to_owned(),
+                first: name.clone(),
+                second: name,
+            });
+        }
+    }
+    Ok(keys)
+}
+
 /// The row-major bytes of a tensor of the file at `path`.
-pub(super) fn read(tensor: &Tensor, path: &Path) -> Result<Bytes, CheckpointError> {
+fn read(tensor: &Tensor, path: &Path) -> Result<Bytes, CheckpointError> {
     // The reader hands out native byte order, and `Storage` reads little-endian.
     #[cfg(target_endian = "big")]
     compile_error!("weights are read as little-endian");
@@ -76,22 +122,35 @@ pub(super) fn read(tensor: &Tensor, path: &Path) -> Result<Bytes, CheckpointErro
         .map_err(|error| from_io(error, path))
 }
 
-/// Refuses what `torch.save` has not written in the last ten years, and what it never wrote.
-fn require_torch_save(path: &Path) -> Result<(), CheckpointError> {
-    let mut start = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAGIC_WINDOW).read_to_end(&mut start))
-        .map_err(|source| file::unreadable(path, source))?;
-    let legacy = start
-        .windows(LEGACY_MAGIC.len())
-        .any(|window| window == LEGACY_MAGIC);
-    if start.starts_with(&ZIP_MAGIC) || legacy {
-        Ok(())
-    } else {
-        Err(malformed(
-            path,
-            "it starts neither like a zip file nor like a stream of torch.save".to_owned(),
-        ))
+/// Lists the tensors in `value`, which is what `path` leads to: their names, and where in these
+/// each key ends.
+fn list_tensors(
+    value: &PickleValue,
+    path: &str,
+    keys: &[usize],
+    found: &mut Vec<(String, Vec<usize>)>,
+) {
+    let mut descend = |key: &str, item: &PickleValue| {
+        let inner = match path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        if let PickleValue::Unsupported(name) = item {
+            if name == TENSOR {
+                found.push((inner, keys.to_vec()));
+            }
+            return;
+        }
+        let keys = [keys, &[inner.len() + 1]].concat();
+        list_tensors(item, &inner, &keys, found);
+    };
+    match value {
+        PickleValue::Dict(items) => items.iter().for_each(|(key, item)| descend(key, item)),
+        PickleValue::List(items) => {
+            let numbered = items.iter().enumerate();
+            numbered.for_each(|(number, item)| descend(&number.to_string(), item));
+        }
+        _ => {}
     }
 }
 
@@ -114,10 +173,11 @@ fn refuse_foreign_objects(value: &PickleValue, path: &Path) -> Result<(), Checkp
     }
 }
 
-/// Whether an object is a plain value, or a direct member of `torch` such as `torch.float32`.
+/// Whether an object is a plain value, a number of NumPy's, or a direct member of `torch` such as
+/// `torch.float32`.
 fn is_harmless(object: &str) -> bool {
     let name = object.strip_prefix("torch.").unwrap_or(object);
-    !name.contains('.')
+    !name.contains('.') || NUMBERS.contains(&object)
 }
 
 fn element_type(dtype: DType) -> ElementType {

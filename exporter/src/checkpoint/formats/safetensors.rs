@@ -5,18 +5,30 @@
 //! which is checked here.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use safetensors::{Dtype, SafeTensors};
 use serde::de::IgnoredAny;
 
-use super::tensor::{Data, ElementType, StoredTensor};
-use super::unique_map::Entries;
-use super::{CheckpointError, Location, Storage, file};
+use crate::checkpoint::tensor::{Data, ElementType, StoredTensor};
+use crate::checkpoint::unique_map::Entries;
+use crate::checkpoint::{CheckpointError, Location, Storage, file};
 
 const FORMAT: &str = "safetensors";
 
 /// Bytes before the header: its length.
 const PREFIX: usize = 8;
+
+/// The longest header that the format allows, which tells it from the start of a pickle.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// Whether a file of `size` bytes that starts with `start` claims to be one: the length of a header
+/// and a brace.
+pub(super) fn starts_like(start: &[u8], size: u64) -> bool {
+    let length = start.first_chunk().map(|it| u64::from_le_bytes(*it));
+    let is_length = |it: u64| it <= LONGEST_HEADER.min(size);
+    length.is_some_and(is_length) && start.get(PREFIX) == Some(&b'{')
+}
 
 /// Lists the tensors of the file at `path`; none is read.
 pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, CheckpointError> {
@@ -39,6 +51,7 @@ pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, Chec
             second: name.to_owned(),
         });
     }
+    let file = Arc::from(path);
     let mut tensors = Vec::with_capacity(entries.0.len());
     for (name, info) in metadata.tensors() {
         let (from, to) = info.data_offsets;
@@ -48,6 +61,8 @@ pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, Chec
         }
         tensors.push(StoredTensor {
             name,
+            keys: Vec::new(),
+            file: Arc::clone(&file),
             shape: info.shape.clone(),
             element: element_type(info.dtype),
             length: to - from,

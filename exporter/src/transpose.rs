@@ -1,7 +1,7 @@
-use std::array;
-use std::io::Write;
+//! A matrix's columns one after the other.
 
-use super::WriteError;
+use std::array;
+use std::io::{self, Write};
 
 /// Columns that are made to rows at a time, so that what is made stays in the second-level cache.
 const BLOCK: usize = 32;
@@ -11,15 +11,19 @@ const BLOCK: usize = 32;
 const STRIP: usize = 16;
 
 /// Writes the columns of a matrix of elements of `size` bytes, one after the other.
-pub(super) fn transpose(
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn transpose(
     bytes: &[u8],
     size: usize,
     columns: usize,
     out: &mut impl Write,
-) -> Result<(), WriteError> {
+) -> io::Result<()> {
     match size {
         1 => write_columns::<1>(bytes.as_chunks().0, columns, out),
         2 => write_columns::<2>(bytes.as_chunks().0, columns, out),
+        8 => write_columns::<8>(bytes.as_chunks().0, columns, out),
         _ => write_columns::<4>(bytes.as_chunks().0, columns, out),
     }
 }
@@ -28,7 +32,7 @@ fn write_columns<const N: usize>(
     elements: &[[u8; N]],
     columns: usize,
     out: &mut impl Write,
-) -> Result<(), WriteError> {
+) -> io::Result<()> {
     let rows = elements.len() / columns;
     let mut block = vec![[0; N]; BLOCK.min(columns) * rows];
     for first in (0..columns).step_by(BLOCK) {
@@ -60,11 +64,11 @@ mod tests {
     #[test]
     fn transposing_reaches_every_element_whatever_the_sizes() {
         let sizes = [1, 2, STRIP, STRIP + 1, BLOCK - 1, BLOCK, 2 * BLOCK + 3];
-        for size in [1, 2, 4] {
+        for size in [1, 2, 4, 8] {
             for rows in sizes {
                 for columns in sizes {
                     let element = |row: usize, column: usize| {
-                        let number = (row * columns + column) as u32;
+                        let number = (row * columns + column) as u64;
                         number.to_le_bytes()[..size].to_vec()
                     };
                     let matrix: Vec<u8> = (0..rows * columns)

@@ -1,0 +1,119 @@
+//! The formats of files of weights, a file each. What a file is, its first bytes say; its name
+//! says nothing.
+
+mod keras;
+mod paddle;
+mod pickle;
+mod refused;
+mod safetensors;
+mod table;
+mod tensorflow;
+mod torch;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::tensor::StoredTensor;
+use super::{CheckpointError, OpenOptions, file};
+
+pub(super) use refused::Refused;
+pub(super) use tensorflow::{bundle_of, newest_of};
+
+/// Bytes at a file's start that tell every format but TensorFlow's, which its last bytes tell.
+const START: u64 = 64;
+
+/// The format of a checkpoint's weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// safetensors.
+    Safetensors,
+    /// What `torch.save` writes.
+    Torch,
+    /// TensorFlow's bundle, an `.index` with its `.data` files.
+    TensorFlow,
+    /// Keras' HDF5.
+    Keras,
+    /// Paddle's pickle of NumPy arrays.
+    Paddle,
+}
+
+impl Format {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Safetensors => "safetensors",
+            Format::Torch => "PyTorch",
+            Format::TensorFlow => "TensorFlow",
+            Format::Keras => "Keras HDF5",
+            Format::Paddle => "Paddle",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// What a file is.
+pub(super) enum Content {
+    /// Weights in a format that is read.
+    Weights(Format),
+    /// Weights in a format that is not.
+    Refused(Refused),
+    /// Anything else.
+    Other,
+}
+
+/// Looks at the first and the last bytes of the file at `path`.
+pub(super) fn content(path: &Path) -> Result<Content, CheckpointError> {
+    file::refuse_lfs_pointer(path)?;
+    let unreadable = |source| file::unreadable(path, source);
+    let mut file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let mut start = Vec::new();
+    let mut taken = (&mut file).take(START);
+    taken.read_to_end(&mut start).map_err(unreadable)?;
+    if safetensors::starts_like(&start, size) {
+        return Ok(Content::Weights(Format::Safetensors));
+    }
+    if torch::starts_like(&start) {
+        return Ok(Content::Weights(Format::Torch));
+    }
+    if keras::starts_like(&start) {
+        return Ok(Content::Weights(Format::Keras));
+    }
+    let end = size.saturating_sub(table::MAGIC.len() as u64);
+    let mut last = Vec::new();
+    file.seek(SeekFrom::Start(end)).map_err(unreadable)?;
+    file.read_to_end(&mut last).map_err(unreadable)?;
+    if last == table::MAGIC {
+        return Ok(Content::Weights(Format::TensorFlow));
+    }
+    if paddle::starts_like(&start) {
+        return Ok(Content::Weights(Format::Paddle));
+    }
+    Ok(Refused::of(path, &start).map_or(Content::Other, Content::Refused))
+}
+
+/// Lists the tensors of the file at `path`, sorted by name; none is read.
+pub(super) fn tensors(
+    path: &Path,
+    format: Format,
+    options: &OpenOptions,
+) -> Result<Vec<StoredTensor>, CheckpointError> {
+    let mut tensors = match format {
+        Format::Safetensors => safetensors::tensors(path, options.mmap)?,
+        Format::Torch => torch::tensors(path)?,
+        Format::TensorFlow => tensorflow::tensors(path, options.mmap)?,
+        Format::Keras => keras::tensors(path, options.mmap)?,
+        Format::Paddle => paddle::tensors(path, options.mmap)?,
+    };
+    // The libraries give them in any order, and errors and notes should not depend on chance.
+    tensors.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
+}

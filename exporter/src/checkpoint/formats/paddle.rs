@@ -1,0 +1,148 @@
+//! The tensors of one file that Paddle wrote: a pickled dictionary of NumPy arrays.
+//!
+//! The arrays stay where they are in the file. Anything else that is in the dictionary is passed
+//! over, such as the names that Paddle has for its parameters.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::pickle::{Array, Id, Pickle, PickleError, Value};
+use crate::checkpoint::tensor::{Data, ElementType, StoredTensor};
+use crate::checkpoint::{CheckpointError, Storage, file};
+
+const FORMAT: &str = "Paddle";
+
+/// Dictionaries and lists in each other; a state dict is two or three deep.
+const DEEPEST: usize = 32;
+
+/// Tensors that a file may have; a large model has four hundred.
+const MOST_TENSORS: usize = 1 << 16;
+
+/// The key of what Paddle cut into pieces, for Python 2's pickles hold no array of 1 GB.
+const SLICES: &str = "UnpackBigParamInfor@@";
+
+/// Whether a file that starts with `start` claims to be a pickle: PROTO and a version.
+pub(super) fn starts_like(start: &[u8]) -> bool {
+    matches!(start, [0x80, 2..=5, ..])
+}
+
+/// Lists the tensors of the file at `path`.
+pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, CheckpointError> {
+    let pickle = Pickle::read(&file::load(path, mmap)?).map_err(|error| match error {
+        PickleError::Foreign(object) => CheckpointError::ForeignObject {
+            path: path.to_owned(),
+            object,
+        },
+        PickleError::Malformed(reason) => malformed(path, reason),
+    })?;
+    let mut found = Found {
+        pickle: &pickle,
+        path,
+        file: Arc::from(path),
+        visited: HashSet::new(),
+        tensors: Vec::new(),
+    };
+    found.list(pickle.root(), "", &[])?;
+    Ok(found.tensors)
+}
+
+struct Found<'p> {
+    pickle: &'p Pickle,
+    path: &'p Path,
+    file: Arc<Path>,
+    /// Dictionaries and lists that were listed: one that is in itself, or a thousand times in
+    /// another, is listed once.
+    visited: HashSet<Id>,
+    tensors: Vec<StoredTensor>,
+}
+
+impl Found<'_> {
+    /// Lists the arrays in the value at `id`, which is called `name`.
+    fn list(&mut self, id: Id, name: &str, keys: &[usize]) -> Result<(), CheckpointError> {
+        if keys.len() > DEEPEST {
+            return Err(malformed(self.path, "its nesting has no end".to_owned()));
+        }
+        match self.pickle.value(id) {
+            Value::Array(array) => self.add(array, name, keys),
+            Value::Dict(items) if self.visited.insert(id) => {
+                for (key, item) in items {
+                    let Some(key) = self.pickle.name(*key) else {
+                        continue;
+                    };
+                    self.refuse_slices(key, *item)?;
+                    let inner = match name {
+                        "" => key.to_owned(),
+                        name => format!("{name}.{key}"),
+                    };
+                    let keys: &[usize] = &match name {
+                        "" => Vec::new(),
+                        name => [keys, &[name.len() + 1]].concat(),
+                    };
+                    self.list(*item, &inner, keys)?;
+                }
+                Ok(())
+            }
+            // A tensor of Paddle's own: its name and its array.
+            Value::Sequence(items) => match items.as_slice() {
+                [first, array] if self.pickle.name(*first).is_some() => {
+                    match self.pickle.value(*array) {
+                        Value::Array(array) => self.add(array, name, keys),
+                        _ => Ok(()),
+                    }
+                }
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn add(&mut self, array: &Array, name: &str, keys: &[usize]) -> Result<(), CheckpointError> {
+        if self.tensors.len() == MOST_TENSORS {
+            let reason = format!("it has more than {MOST_TENSORS} tensors");
+            return Err(malformed(self.path, reason));
+        }
+        let bytes = array.bytes.clone();
+        self.tensors.push(StoredTensor {
+            name: name.to_owned(),
+            keys: keys.to_vec(),
+            file: Arc::clone(&self.file),
+            shape: array.shape.clone(),
+            element: element_type(&array.code),
+            length: bytes.len(),
+            data: Data::reading(move || Ok(bytes.clone())),
+        });
+        Ok(())
+    }
+
+    fn refuse_slices(&self, key: &str, item: Id) -> Result<(), CheckpointError> {
+        match self.pickle.value(item) {
+            Value::Dict(items) if key == SLICES && !items.is_empty() => Err(malformed(
+                self.path,
+                "its largest arrays are cut into slices, which are not put together here"
+                    .to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Paddle has no code for bfloat16 in NumPy and writes it as u2.
+fn element_type(code: &str) -> ElementType {
+    match code {
+        "f4" => ElementType::Weight(Storage::F32),
+        "f2" => ElementType::Weight(Storage::F16),
+        "f8" => ElementType::Weight(Storage::F64),
+        "u2" => ElementType::Weight(Storage::BF16),
+        "i1" | "i2" | "i4" | "i8" | "u1" | "u4" | "u8" | "b1" => ElementType::Integer,
+        other => ElementType::Other(other.to_owned()),
+    }
+}
+
+fn malformed(path: &Path, reason: String) -> CheckpointError {
+    CheckpointError::Malformed {
+        path: path.to_owned(),
+        format: FORMAT,
+        reason,
+    }
+}
