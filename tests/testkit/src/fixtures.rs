@@ -67,8 +67,8 @@ pub fn fixtures() -> Vec<Fixture> {
     let root = repository("tests/fixtures");
     let mut fixtures: Vec<Fixture> = subfolders(&root)
         .iter()
-        // Those are questions to pipelines, with answers of another kind.
-        .filter(|folder| folder_name(folder) != "text")
+        // Those are questions to pipelines, and what other frameworks wrote: answers of other kinds.
+        .filter(|folder| !["text", "families"].contains(&folder_name(folder).as_str()))
         .flat_map(|configuration| subfolders(configuration))
         .map(|folder| {
             let head = folder_name(&folder);
@@ -122,6 +122,17 @@ where
         (name.clone(), tensor)
     });
     converted.collect()
+}
+
+/// All tensors of a safetensors file.
+pub fn tensors_of(path: &Path) -> BTreeMap<String, Tensor> {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let tensors = SafeTensors::deserialize(&bytes);
+    let tensors = tensors.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let named = tensors
+        .iter()
+        .map(|(name, view)| (name.to_owned(), tensor(&view)));
+    named.collect()
 }
 
 fn cases(path: &Path) -> Vec<Case> {
