@@ -1,6 +1,7 @@
 """How long `nezha export` takes and how much memory, for checkpoints of the base and the large size.
 
     cargo build --release && python benches/export.py --size base [--folder DIR] [--repeat 3]
+    pip install crc32c && python benches/export.py --size training
 
 The checkpoints are made here, with random weights and, as early releases of transformers saved them,
 a table of relative positions with every layer, more than half of the file. An export is compared
@@ -9,14 +10,18 @@ turns counts, and turns alternate, so that a busy disk hits both.
 
 Of the base size, safetensors are exported in every way to write weights. Of the large size, the
 default way is taken from safetensors, from pytorch_model.bin, and from a pytorch_model.bin whose
-kernels are transposed views, as those are that were converted from TensorFlow.
+kernels are transposed views, as those are that were converted from TensorFlow. The size `training` is
+a TensorFlow checkpoint of 2.9 GB with the state of Adam, 8.7 GB with the holes that stand for that
+state.
 
-Needs 3 GB of disk (base) or 12 GB (large) and Python alone. Prints a table in Markdown, and which aims
+Needs 3 GB of disk (base), 12 GB (large) or 9 GB (training), and Python alone but for the checksums of
+TensorFlow's tensors. Prints a table in Markdown, and which aims
 are met.
 """
 
 import argparse
 import json
+import math
 import os
 import pickle
 import random
@@ -29,11 +34,13 @@ import time
 import types
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from math import prod
 from pathlib import Path
 
 VOCABULARY, POSITIONS, DISTANCE = 21128, 512, 64
+TABLE = "relative_positions_encoding.positions_encoding"
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class Measured:
         return self.seconds / self.copy_seconds
 
 
-MODELS = {"base": Model(12, 768), "large": Model(24, 1024)}
+MODELS = {"base": Model(12, 768), "large": Model(24, 1024), "training": Model(36, 1280)}
 EXPORTS = {
     "base": [
         Export("safetensors", "--weights embedded", {"ratio": 1.5, "megabytes": 64}),
@@ -101,6 +108,7 @@ EXPORTS = {
         Export(".bin", "", {"ratio": 5, "megabytes": 200}),
         Export(".bin, transposed", "", {"ratio": 5, "megabytes": 200}),
     ],
+    "training": [Export("TensorFlow with Adam", "", {"ratio": 3, "megabytes": 200})],
 }
 # As small as trained weights are, so that every precision has them.
 NUMBERS = random.Random(0)
@@ -122,8 +130,7 @@ def layer(name, model):
     attention = f"{name}.attention.self"
     for part in ("query", "key", "value"):
         yield from dense(f"{attention}.{part}", hidden, hidden)
-    table = (POSITIONS, POSITIONS, hidden // model.heads)
-    yield f"{attention}.relative_positions_encoding.positions_encoding", table
+    yield f"{attention}.{TABLE}", (POSITIONS, POSITIONS, hidden // model.heads)
     yield from dense(f"{name}.attention.output.dense", hidden, hidden)
     yield from layer_norm(f"{name}.attention.output.LayerNorm", hidden)
     yield from dense(f"{name}.intermediate.dense", hidden, intermediate)
@@ -144,10 +151,34 @@ def tensors(model):
     yield from layer_norm("cls.predictions.transform.LayerNorm", hidden)
 
 
-def write_elements(out, shape):
+@cache
+def relative_table(size):
+    """The sinusoid of NEZHA's relative positions, for every pair of positions; another is refused."""
+    frequencies = [10000 ** (-2 * (column // 2) / size) for column in range(size)]
+    waves = [math.sin, math.cos]
+    rows = [
+        struct.pack(f"<{size}f", *(waves[column % 2](row * it) for column, it in enumerate(frequencies)))
+        for row in range(2 * DISTANCE + 1)
+    ]
+    distances = range(-POSITIONS + 1, POSITIONS)
+    every = [rows[min(max(it, -DISTANCE), DISTANCE) + DISTANCE] for it in distances]
+    return b"".join(b"".join(every[POSITIONS - 1 - i : 2 * POSITIONS - 1 - i]) for i in range(POSITIONS))
+
+
+def blocks(name, shape):
+    """The bytes of a tensor, in pieces."""
+    if name.endswith(TABLE):
+        yield relative_table(shape[-1])
+        return
     left = 4 * prod(shape)
     while left > 0:
-        left -= out.write(BLOCK[: min(left, len(BLOCK))])
+        yield BLOCK[: min(left, len(BLOCK))]
+        left -= len(BLOCK)
+
+
+def write_elements(out, name, shape):
+    for block in blocks(name, shape):
+        out.write(block)
 
 
 def write_safetensors(folder, model):
@@ -158,8 +189,8 @@ def write_safetensors(folder, model):
     text = json.dumps(header).encode()
     with open(folder / "model.safetensors", "wb") as out:
         out.write(len(text).to_bytes(8, "little") + text)
-        for _, shape in tensors(model):
-            write_elements(out, shape)
+        for name, shape in tensors(model):
+            write_elements(out, name, shape)
 
 
 def is_kernel(name, shape):
@@ -211,10 +242,83 @@ def write_torch(folder, model, transposed):
         }
         with out.open("archive/data.pkl", "w") as entry:
             Pickler(entry, protocol=2).dump(state)
-        for key, (_, shape) in enumerate(tensors(model)):
+        for key, (name, shape) in enumerate(tensors(model)):
             with out.open(f"archive/data/{key}", "w") as entry:
-                write_elements(entry, shape)
+                write_elements(entry, name, shape)
         out.writestr("archive/version", "3\n")
+
+
+def tensorflow_tensors(model):
+    """Names and shapes of Huawei's variables; kernels are [in, out]."""
+    for name, shape in tensors(model):
+        if name.endswith(TABLE):
+            continue
+        if is_kernel(name, shape):
+            name, shape = name.removesuffix("weight") + "kernel", shape[::-1]
+        name = name.replace("nezha.", "bert.").replace("layer.", "layer_")
+        name = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")
+        name = name.replace("embeddings.weight", "embeddings").replace("predictions.bias", "predictions.output_bias")
+        yield name.replace(".", "/"), shape
+
+
+def varint(number):
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*digits, number])
+
+
+def field(number, value):
+    """A field of a protobuf message: a number, or bytes."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def masked(checksum):
+    return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def write_table(path, entries):
+    """A LevelDB table with a block for each entry, none of which shares a prefix."""
+    from crc32c import crc32c
+
+    def block(pairs):
+        content = b"".join(varint(0) + varint(len(key)) + varint(len(value)) + key + value for key, value in pairs)
+        content += struct.pack("<II", 0, 1)
+        handle = varint(out.tell()) + varint(len(content))
+        out.write(content + b"\0" + struct.pack("<I", masked(crc32c(content + b"\0"))))
+        return handle
+
+    with open(path, "wb") as out:
+        index = [(key, block([(key, value)])) for key, value in sorted(entries)]
+        footer = block([]) + block(index)
+        out.write(footer.ljust(40, b"\0") + bytes.fromhex("57fb808b247547db"))
+
+
+def write_tensorflow(folder, model):
+    """A bundle with the moments of Adam, which are holes in the file."""
+    from crc32c import crc32c
+
+    entries = [(b"", field(1, 1) + field(3, field(1, 1)))]
+    with open(folder / "model.ckpt.data-00000-of-00001", "wb") as out:
+        for name, shape in tensorflow_tensors(model):
+            size = 4 * prod(shape)
+            dimensions = b"".join(field(2, field(1, it)) for it in shape)
+            for slot in ["", "/adam_m", "/adam_v"]:
+                checksum, offset = 0, out.tell()
+                if slot:
+                    out.seek(size, os.SEEK_CUR)
+                else:
+                    for part in blocks(name, shape):
+                        checksum = crc32c(part, checksum)
+                        out.write(part)
+                entry = field(1, 1) + field(2, dimensions) + field(4, offset) + field(5, size)
+                entry += varint(6 << 3 | 5) + struct.pack("<I", masked(checksum))
+                entries.append(((name + slot).encode(), entry))
+        out.truncate()
+    write_table(folder / "model.ckpt.index", entries)
 
 
 def peak_anonymous(process):
@@ -272,6 +376,7 @@ FORMATS = {
     "safetensors": write_safetensors,
     ".bin": lambda folder, model: write_torch(folder, model, transposed=False),
     ".bin, transposed": lambda folder, model: write_torch(folder, model, transposed=True),
+    "TensorFlow with Adam": write_tensorflow,
 }
 
 
