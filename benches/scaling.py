@@ -4,7 +4,8 @@
 
 Each curve changes one size of a tiny model, in every precision, and for layers also in every placement
 of the weights, every head and with every output. The checkpoints are made here, all of them zeros, so
-that what counts is the graph and not the disk. The best of several turns counts.
+that what counts is the graph and not the disk. Seconds are the processor's, on all cores together, so
+that a busy machine changes little; the best of several turns counts.
 
 Time may grow as fast as what is written, no faster: the last column is the growth over the whole curve
 by that of the size. Of layers, each row has to stay within 3 times the time of fp32 at the largest
@@ -14,9 +15,10 @@ met.
 
 import argparse
 import json
+import os
 import subprocess
+import sys
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -161,13 +163,16 @@ CURVES = [
 
 
 def seconds(nezha, checkpoint, target, way, repeat):
+    """Processor time of an export."""
     target = checkpoint if "linked" in way else target
     best = float("inf")
     for _ in range(repeat):
         command = [nezha, "export", checkpoint, "-o", target, "--force", *way.split()]
-        start = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        best = min(best, time.perf_counter() - start)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(process.pid, 0)
+        if status != 0:
+            sys.exit(f"{command} failed")
+        best = min(best, used.ru_utime + used.ru_stime)
     return best
 
 

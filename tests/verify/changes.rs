@@ -52,8 +52,8 @@ fn a_changed_table_of_relative_positions_is_found() {
     let artifact = Artifact::new("reach-4/masked-lm", &[]);
     artifact.edit(|model| {
         let graph = model.graph.as_mut().unwrap();
-        let table = graph.initializer.iter_mut().find(|it| it.dims == [9, 8]);
-        let table = table.expect("a table of 2M + 1 rows");
+        let table = graph.initializer.iter_mut().find(|it| it.dims == [8, 9]);
+        let table = table.expect("a table of 2M + 1 columns");
         let mut bytes = table.raw_data.to_vec();
         bytes[5] ^= 1;
         table.raw_data = bytes.into();
@@ -68,8 +68,8 @@ fn a_changed_attribute_of_a_node_is_found() {
         let mut nodes = model.graph.as_mut().unwrap().node.iter_mut();
         let norm = nodes.find(|it| it.op_type == "LayerNormalization").unwrap();
         let epsilon = norm.attribute.iter_mut().find(|it| it.name == "epsilon");
-        let epsilon = epsilon.unwrap();
-        epsilon.f = Some(epsilon.f() * 2.0);
+        let epsilon = epsilon.and_then(|it| it.f.as_mut());
+        *epsilon.expect("an epsilon") *= 2.0;
     });
     failed(&artifact.verify(&[]), "LayerNormalization");
 }
