@@ -1,5 +1,5 @@
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
 use half::f16;
@@ -8,11 +8,9 @@ use nezha_graphs::{DType, Dim, Port, Precision};
 use super::fold;
 use super::infer::{self, Element};
 use super::lowering;
-use super::weight::{self, Content, Encoding, Initializer, Layout, Weight, WeightError, Weights};
+use super::state::{Conversion, OUTPUTS, Origin, State};
+use super::weight::{self, Content, Encoding, Layout, Weight, WeightError, Weights};
 use super::{Graph, GraphError, Node, Op, Scope, Value, ValueType};
-
-/// The place of the copies that outputs get.
-const OUTPUTS: &str = "outputs";
 
 /// A graph under construction.
 pub struct Builder<'w> {
@@ -31,84 +29,14 @@ impl fmt::Debug for Builder<'_> {
     }
 }
 
-/// What a [precision](lowering) makes of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Conversion {
-    /// The same in half precision.
-    Half,
-    /// The same in single precision.
-    Single,
-    /// Each row in 8 bits, and the largest magnitude of each.
-    Int8Rows,
-    /// The step of 8 bits, of an input.
-    Step,
-    /// A column of ones for the keys of a mask.
-    Ones,
-    /// A weight as it is in the artifact.
-    Encoded(Encoding),
-}
-
-/// Where a value comes from.
-#[derive(Clone, Copy)]
-enum Origin {
-    /// Whoever runs the graph gives it.
-    Input,
-    /// It is the initializer of this number.
-    Initializer(usize),
-    /// A node makes it, from constants alone or not.
-    Node { constant: bool },
-}
-
-struct State {
-    graph: Graph,
-    /// Where each value comes from, so that nobody has to search for it: a question asked at each
-    /// node must not take longer the more nodes there are.
-    origins: Vec<Origin>,
-    /// Values that may be an output and be read by nodes, too.
-    shared: BTreeSet<Value>,
-    /// How many nodes of a name there are, to number the second and later ones.
-    node_names: BTreeMap<String, usize>,
-    /// Constants by dtype, shape and content.
-    constants: BTreeMap<(&'static str, Vec<usize>, Vec<u8>), Value>,
-    /// What a value was converted to, so that it is once for all who read it.
-    conversions: BTreeMap<(Value, Conversion), Vec<Value>>,
-    /// How far below 0 the elements of a value may be, where somebody said so.
-    depths: BTreeMap<Value, f32>,
-    /// Weights that can't be read, each once by name.
-    faults: Vec<WeightError>,
-    faulty: BTreeSet<String>,
-    error: Option<GraphError>,
-}
-
 impl<'w> Builder<'w> {
     /// An empty graph for an opset, over weights that scopes read by name.
     pub fn new(name: &str, opset: u32, weights: &'w dyn Weights) -> Self {
-        let graph = Graph {
-            name: name.to_owned(),
-            opset,
-            nodes: Vec::new(),
-            initializers: Vec::new(),
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            names: Vec::new(),
-            types: Vec::new(),
-        };
         Self {
             weights,
             opset,
             precision: Precision::default(),
-            state: RefCell::new(State {
-                graph,
-                origins: Vec::new(),
-                shared: BTreeSet::new(),
-                node_names: BTreeMap::new(),
-                constants: BTreeMap::new(),
-                conversions: BTreeMap::new(),
-                depths: BTreeMap::new(),
-                faults: Vec::new(),
-                faulty: BTreeSet::new(),
-                error: None,
-            }),
+            state: RefCell::new(State::new(name, opset)),
         }
     }
 
@@ -388,82 +316,5 @@ impl<'w> Builder<'w> {
             conversions.insert(key, made.to_vec());
             made
         })
-    }
-}
-
-impl State {
-    fn value(&mut self, name: String, value_type: ValueType, origin: Origin) -> Value {
-        self.graph.names.push(name);
-        self.graph.types.push(value_type);
-        self.origins.push(origin);
-        Value(self.origins.len() - 1)
-    }
-
-    fn initializer(&mut self, name: String, value_type: ValueType, content: Content) -> Value {
-        let origin = Origin::Initializer(self.graph.initializers.len());
-        let value = self.value(name, value_type, origin);
-        let initializer = Initializer { value, content };
-        self.graph.initializers.push(initializer);
-        value
-    }
-
-    /// Gives each output the name of its port: to its value, or to a copy where the value is something
-    /// else besides.
-    fn name_outputs(&mut self) {
-        let graph = &self.graph;
-        let given = graph.inputs.iter().map(|(_, value)| *value);
-        let held = graph.initializers.iter().map(|it| it.value);
-        let read = graph.nodes.iter().flat_map(|it| &it.inputs).copied();
-        let read = read.filter(|it| !self.shared.contains(it));
-        let mut taken: BTreeSet<Value> = given.chain(held).chain(read).collect();
-        for (port, value) in std::mem::take(&mut self.graph.outputs) {
-            let own = match taken.insert(value) {
-                true => value,
-                false => self.copy(value),
-            };
-            self.graph.names[own.0].clone_from(&port.name);
-            self.graph.outputs.push((port, own));
-        }
-    }
-
-    /// What an Identity makes of `value`.
-    fn copy(&mut self, value: Value) -> Value {
-        let name = self.node_name(OUTPUTS, Op::Identity.name());
-        let value_type = self.graph.types[value.0].clone();
-        let constant = self.is_constant(value);
-        let copy = self.value(name.clone(), value_type, Origin::Node { constant });
-        self.graph.nodes.push(Node {
-            name,
-            op: Op::Identity,
-            inputs: vec![value],
-            outputs: vec![copy],
-        });
-        copy
-    }
-
-    /// What `value` holds, where it is a weight or a constant.
-    fn content(&self, value: Value) -> Option<&Content> {
-        match self.origins[value.0] {
-            Origin::Initializer(number) => Some(&self.graph.initializers[number].content),
-            Origin::Input | Origin::Node { .. } => None,
-        }
-    }
-
-    fn is_constant(&self, value: Value) -> bool {
-        match self.origins[value.0] {
-            Origin::Input => false,
-            Origin::Initializer(_) => true,
-            Origin::Node { constant } => constant,
-        }
-    }
-
-    fn node_name(&mut self, path: &str, operator: &str) -> String {
-        let name = format!("{path}/{operator}");
-        let count = self.node_names.entry(name.clone()).or_insert(0);
-        *count += 1;
-        match *count {
-            1 => name,
-            number => format!("{name}_{}", number - 1),
-        }
     }
 }

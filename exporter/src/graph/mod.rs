@@ -34,6 +34,7 @@ mod lowering;
 mod model;
 mod op;
 mod scope;
+mod state;
 mod weight;
 
 pub use builder::Builder;

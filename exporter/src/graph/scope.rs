@@ -1,7 +1,7 @@
 use nezha_graphs::{DType, Dim};
 
-use super::builder::Conversion;
 use super::lowering;
+use super::state::Conversion;
 use super::{Blocks, Builder, Encoding, Layout, Op, Value, ValueType, WeightError};
 
 /// A place in the graph: the prefix of the weights read and of the nodes made there.

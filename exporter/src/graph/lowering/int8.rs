@@ -16,7 +16,7 @@
 use nezha_graphs::DType;
 
 use super::{MatrixOp, encoded};
-use crate::graph::builder::Conversion;
+use crate::graph::state::Conversion;
 use crate::graph::weight::{Encoding, Layout};
 use crate::graph::{Scope, Value};
 

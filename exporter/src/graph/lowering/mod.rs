@@ -12,7 +12,7 @@ mod stored;
 
 use nezha_graphs::{DType, Precision};
 
-use super::builder::Conversion;
+use super::state::Conversion;
 use super::weight::{Blocks, Encoding, Layout, Weight};
 use super::{Op, Scope, Value};
 
