@@ -13,9 +13,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{
-    TokenRole as Role, TokenizerFiles, TokenizerSettings as Settings, Vocabulary,
-};
+use nezha_graphs::{TokenRole as Role, TokenizerFiles, TokenizerSettings as Settings, Vocabulary};
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
