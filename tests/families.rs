@@ -1,29 +1,23 @@
 //! What other frameworks wrote (`tests/fixtures/families`), read as it is and compared with what the
 //! same frameworks answered, in both engines.
 
-#[path = "support/artifacts.rs"]
-mod artifacts;
-#[path = "support/fixtures.rs"]
-mod fixtures;
-
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use fixtures::{Tensor, assert_close, tensors_of};
 use ndarray::{ArrayD, Axis, Zip};
 use nezha_exporter::checkpoint::{Checkpoint, Format, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
 use nezha_graphs::{Activation, Head};
 use nezha_runtime::Tensors;
-use serde_json::Value;
 use tempfile::TempDir;
+use testkit::command::succeeded;
+use testkit::compare::{assert_close, pairs};
+use testkit::engines::{ENGINES, Engine};
+use testkit::fixtures::{Tensor, tensors_of};
+use testkit::{fixture_folder, nezha};
 
 /// How far an engine may be off the framework, of the largest magnitude in a tensor.
 const TOLERANCE: f64 = 1e-5;
-
-const ENGINES: [&str; 2] = ["ort", "tract"];
 
 /// Files that one framework wrote, and what it answered.
 struct Family {
@@ -34,8 +28,6 @@ struct Family {
     expected: &'static str,
     /// What the answers call ids, token types and mask; a missing mask is 1 where the id is not 0.
     inputs: [&'static str; 3],
-    /// Labels that the config does not say.
-    labels: Option<usize>,
     activation: Option<Activation>,
     answers: &'static [(Head, &'static str, Answer)],
 }
@@ -69,7 +61,6 @@ fn families() -> Vec<Family> {
         format: &[Format::TensorFlow; 4],
         expected: "expected.safetensors",
         inputs: ["input_ids", "token_type_ids", "attention_mask"],
-        labels: Some(3),
         activation,
         answers,
     };
@@ -79,7 +70,6 @@ fn families() -> Vec<Family> {
         format: &[Format::Paddle; 2],
         expected: "expected.safetensors",
         inputs: SHORT,
-        labels: None,
         activation: None,
         answers,
     };
@@ -90,7 +80,6 @@ fn families() -> Vec<Family> {
             format: &[Format::Torch],
             expected: "expected.safetensors",
             inputs: SHORT,
-            labels: None,
             activation: None,
             answers: &[
                 (Head::Base, "o0", Tokens("last_hidden_state")),
@@ -105,7 +94,6 @@ fn families() -> Vec<Family> {
             format: &[Format::Torch],
             expected: "expected-classifier.safetensors",
             inputs: SHORT,
-            labels: Some(3),
             activation: None,
             answers: &[(Head::SequenceClassification, "logits", Texts("logits"))],
         },
@@ -115,7 +103,6 @@ fn families() -> Vec<Family> {
             format: &[Format::TensorFlow, Format::Keras],
             expected: "expected.safetensors",
             inputs: SHORT,
-            labels: None,
             activation: None,
             answers: &[
                 (Head::Base, "last_hidden_state", Tokens("last_hidden_state")),
@@ -187,28 +174,7 @@ fn families() -> Vec<Family> {
 }
 
 fn fixture(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/families")
-        .join(folder)
-}
-
-/// A copy of a family's folder, so that its config can be completed.
-fn copy(family: &Family) -> TempDir {
-    let copy = TempDir::new().unwrap();
-    for entry in fs::read_dir(fixture(family.folder)).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name();
-        let target = copy.path().join(&name);
-        fs::copy(entry.path(), &target).unwrap();
-        if let Some(count) = family.labels
-            && name.to_string_lossy().ends_with("config.json")
-        {
-            let mut config: Value = serde_json::from_slice(&fs::read(&target).unwrap()).unwrap();
-            config["num_labels"] = count.into();
-            fs::write(&target, config.to_string()).unwrap();
-        }
-    }
-    copy
+    fixture_folder("families").join(folder)
 }
 
 fn int64<'t>(tensors: &'t BTreeMap<String, Tensor>, name: &str) -> &'t ArrayD<i64> {
@@ -261,16 +227,16 @@ fn without_padding(tokens: &ArrayD<f32>, mask: &ArrayD<i64>) -> ArrayD<f32> {
 fn every_family_gives_its_frameworks_answers_in_every_engine() {
     let mut compared = 0;
     for family in families() {
-        let folder = copy(&family);
-        let expected = tensors_of(&folder.path().join(family.expected));
+        let folder = fixture(family.folder);
+        let expected = tensors_of(&folder.join(family.expected));
         let [ids, types, mask] = inputs(&family, &expected);
-        for (file, format) in family.files.iter().zip(family.format) {
-            let options = OpenOptions {
-                hidden_act: family.activation,
-                ..OpenOptions::default()
-            };
+        for (file, format) in pairs(family.folder, family.files, family.format) {
+            let mut options = OpenOptions::default();
+            if let Some(activation) = family.activation {
+                options = options.hidden_act(activation);
+            }
             let context = format!("{}/{file}", family.folder);
-            let checkpoint = Checkpoint::open(&folder.path().join(file), &options)
+            let checkpoint = Checkpoint::open(&folder.join(file), &options)
                 .unwrap_or_else(|error| panic!("{context}: {error}"));
             assert_eq!(checkpoint.format(), *format, "{context}");
             for &(head, name, answer) in family.answers {
@@ -282,8 +248,9 @@ fn every_family_gives_its_frameworks_answers_in_every_engine() {
                 let exported = export(&checkpoint, target.path(), &options)
                     .unwrap_or_else(|error| panic!("{context}, {head}: {error}"));
                 for engine in ENGINES {
-                    let context = format!("{context}, {head}, {engine}");
-                    let session = artifacts::session(&exported.artifacts[0].file.path, engine);
+                    let Engine { kind, .. } = engine;
+                    let context = format!("{context}, {head}, {kind}");
+                    let session = engine.session(&exported.artifacts[0].file.path);
                     let given = Tensors::from([
                         ("input_ids", ids.clone().into()),
                         ("token_type_ids", types.clone().into()),
@@ -323,18 +290,13 @@ fn every_family_gives_its_frameworks_answers_in_every_engine() {
 #[test]
 fn verify_passes_on_every_file_of_every_family() {
     for family in families().iter().filter(|it| it.activation.is_none()) {
-        let folder = copy(family);
+        let folder = fixture(family.folder);
         for file in family.files {
             for (head, ..) in family.answers {
-                let checkpoint = folder.path().join(file);
+                let checkpoint = folder.join(file);
                 let target = TempDir::new().unwrap();
                 let run = |arguments: &[&str]| {
-                    let output = Command::new(env!("CARGO_BIN_EXE_nezha"))
-                        .args(arguments)
-                        .output()
-                        .unwrap();
-                    let said = String::from_utf8_lossy(&output.stderr);
-                    assert!(output.status.success(), "{arguments:?}: {said}");
+                    succeeded(nezha!(arguments));
                 };
                 let checkpoint = checkpoint.to_str().unwrap();
                 let artifact = target.path().join("model.onnx");

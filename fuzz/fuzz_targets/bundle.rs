@@ -21,10 +21,7 @@ fuzz_target!(|input: &[u8]| {
         false => FOLDER.write("model.ckpt.index", &table(input)),
     }
     let mapped = FOLDER.read(&OpenOptions::default());
-    let copied = FOLDER.read(&OpenOptions {
-        mmap: false,
-        ..OpenOptions::default()
-    });
+    let copied = FOLDER.read(&OpenOptions::default().mmap(false));
     assert_eq!(mapped.is_ok(), copied.is_ok(), "a map makes a difference");
 });
 

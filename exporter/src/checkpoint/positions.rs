@@ -40,9 +40,9 @@ pub(super) fn check(table: &Table, config: &Config) -> Result<(), CheckpointErro
     };
     let (reach, width) = (config.max_relative_position, config.head_size());
     let rows = 2 * reach + 1;
-    let is_expected = match table.shape.as_slice() {
-        &[length, other, size] => length == other && size == width,
-        &[found, size] => found == rows && size == width,
+    let is_expected = match *table.shape.as_slice() {
+        [length, other, size] => length == other && size == width,
+        [found, size] => found == rows && size == width,
         _ => false,
     };
     if !is_expected {

@@ -399,7 +399,7 @@ impl Machine {
             ("numpy.core.multiarray.scalar" | "numpy._core.multiarray.scalar", _) => Value::Plain,
             ("numpy.dtype", [code, ..]) => Value::ElementType(self.short_text(*code)?.to_owned()),
             ("numpy.core.numeric._frombuffer" | "numpy._core.numeric._frombuffer", arguments) => {
-                self.from_buffer(arguments)?
+                self.buffer_array(arguments)?
             }
             ("_codecs.encode", [text, ..]) => self.encoded(*text)?,
             ("collections.OrderedDict", []) => Value::Dict(Vec::new()),
@@ -428,7 +428,7 @@ impl Machine {
     }
 
     /// NumPy's arrays of protocol 5: (bytes, element type, shape, order).
-    fn from_buffer(&self, arguments: &[Id]) -> Result<Value> {
+    fn buffer_array(&self, arguments: &[Id]) -> Result<Value> {
         let &[bytes, code, shape, order] = arguments else {
             return malformed("an array has not four parts");
         };

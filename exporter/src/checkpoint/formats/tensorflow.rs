@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use prost::Message;
+use prost::{DecodeError, Message};
 
 use super::table;
 use crate::checkpoint::tensor::{Data, ElementType, StoredTensor};
@@ -142,6 +142,15 @@ struct Index {
     tensors: Vec<(String, BundleEntryProto)>,
 }
 
+/// A message of an index; it takes at most 16 times the bytes, of which an index has few.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "not a model: an entry holds numbers, and an index is at most 64 MiB"
+)]
+fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, DecodeError> {
+    M::decode(bytes)
+}
+
 fn read_index(path: &Path) -> Result<Index, CheckpointError> {
     file::require_file(path)?;
     let unreadable = |source| file::unreadable(path, source);
@@ -156,8 +165,9 @@ fn read_index(path: &Path) -> Result<Index, CheckpointError> {
     let entries = table::entries(&bytes).map_err(|reason| malformed(path, reason))?;
     let mut entries = entries.into_iter();
     let header = match entries.next() {
-        Some((key, value)) if key.is_empty() => BundleHeaderProto::decode(value.as_slice())
-            .map_err(|it| malformed(path, it.to_string()))?,
+        Some((key, value)) if key.is_empty() => {
+            decode::<BundleHeaderProto>(&value).map_err(|it| malformed(path, it.to_string()))?
+        }
         _ => {
             return Err(malformed(
                 path,
@@ -170,7 +180,7 @@ fn read_index(path: &Path) -> Result<Index, CheckpointError> {
     }
     let tensors = entries.map(|(key, value)| {
         let name = String::from_utf8(key).map_err(|it| malformed(path, it.to_string()))?;
-        let entry = BundleEntryProto::decode(value.as_slice());
+        let entry = decode::<BundleEntryProto>(&value);
         let entry = entry.map_err(|it| malformed(path, format!("tensor '{name}': {it}")))?;
         Ok((name, entry))
     });
