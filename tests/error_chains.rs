@@ -47,9 +47,9 @@ fn weight() -> WeightError {
 }
 
 fn build() -> BuildError {
-    BuildError::Weight {
+    BuildError::Weights {
         head: Head::NextSentence,
-        source: weight(),
+        faults: vec![weight()],
     }
 }
 

@@ -70,7 +70,7 @@ fn bad_usage_exits_with_2_and_failed_work_with_1() {
     for (more, code, expected) in [
         (&["--head", "masked"][..], 2, "unknown head 'masked'"),
         (&["--weights", "inside"], 2, "embedded"),
-        (&["--hidden-act", "gulu"], 2, "known activations are gelu"),
+        (&["--hidden-act", "gulu"], 2, "supported are gelu"),
         (&["--instances", "2"], 2, "--layout triton"),
         (&["--tensorrt"], 2, "--layout triton"),
         (&["--dtype", "q8", "--storage", "fp16"], 2, "--dtype fp32"),

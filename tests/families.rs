@@ -212,7 +212,8 @@ fn without_padding(tokens: &ArrayD<f32>, mask: &ArrayD<i64>) -> ArrayD<f32> {
     let mut kept = tokens.clone();
     let mut mask = mask.clone();
     while mask.ndim() < kept.ndim() {
-        mask = mask.insert_axis(Axis(mask.ndim()));
+        let last = Axis(mask.ndim());
+        mask = mask.insert_axis(last);
     }
     let mask = mask.broadcast(kept.raw_dim()).unwrap();
     Zip::from(&mut kept).and(&mask).for_each(|it, mask| {

@@ -319,7 +319,7 @@ fn configs_that_are_no_nezhas_are_refused() {
     );
     assert_config_refused(
         r#"{"use_relative_position": true, "vocab_size": 30522}"#,
-        &["--max-relative-position"],
+        &["'max_relative_position'"],
     );
     let folder = folder(&[("config.json", &[0xff, 0xfe]), ("model.safetensors", b"")]);
     assert_says(&error(folder.path()), &["config.json", "UTF-8"]);

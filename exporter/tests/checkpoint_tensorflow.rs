@@ -12,6 +12,7 @@ use bundle::{
 use nezha_exporter::checkpoint::{Checkpoint, Dialect, Format, Note, OpenOptions, Storage};
 use nezha_exporter::export;
 use tempfile::TempDir;
+use testkit::compare::pairs;
 
 const CONFIG: &str = r#"{"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 17,
     "intermediate_size": 12, "max_relative_position": 3, "hidden_act": "gelu", "use_relative_position": true}"#;
@@ -99,10 +100,7 @@ fn shards_and_compressed_blocks_and_no_map_read_the_same() {
             ..Bundle::new(&with_training(weights()), shards)
         };
         let folder = folder(&bundle, "model.ckpt");
-        let options = OpenOptions {
-            mmap,
-            ..OpenOptions::default()
-        };
+        let options = OpenOptions::default().mmap(mmap);
         let what = format!("{shards} shards, compressed: {compressed}, mapped: {mmap}");
         let found =
             open_with(folder.path(), &options).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -185,16 +183,13 @@ fn an_export_of_a_bundle_is_the_export_of_the_same_weights() {
             ..ExportOptions::default()
         };
         let weights = |checkpoint: &Checkpoint| {
-            use nezha_graphs::proto::ModelProto;
-            use prost::Message;
             let target = TempDir::new().unwrap();
             let exported = export(checkpoint, target.path(), &options).unwrap();
-            let bytes = fs::read(&exported.artifacts[0].file.path).unwrap();
-            let graph = ModelProto::decode(bytes.as_slice()).unwrap().graph.unwrap();
-            graph.initializer
+            let model = nezha_graphs::read_model(&exported.artifacts[0].file.path).unwrap();
+            model.graph.unwrap().initializer
         };
-        for (found, expected) in weights(&bundle).iter().zip(weights(&plain)) {
-            assert_eq!(*found, expected, "{precision}: {}", expected.name);
+        for (expected, found) in pairs(precision.name(), weights(&plain), weights(&bundle)) {
+            assert_eq!(found, expected, "{precision}: {}", expected.name);
         }
     }
 }

@@ -209,10 +209,7 @@ fn of_two_encoders_an_option_chooses_one() {
     );
     let said = refused(both.path(), &OpenOptions::default());
     assert_says(&said, &["'nezha.'", "'roberta.'", "`prefix`"]);
-    let with = |prefix: &str| OpenOptions {
-        prefix: Some(prefix.to_owned()),
-        ..OpenOptions::default()
-    };
+    let with = |prefix: &str| OpenOptions::default().prefix(prefix);
     let expected = open(&plain());
     for written in ["nezha.", "nezha"] {
         assert_has(
@@ -234,10 +231,7 @@ fn of_two_state_dicts_an_option_chooses_one() {
     let folder = wrapped("moving-average");
     let said = refused(&folder, &OpenOptions::default());
     assert_says(&said, &["key 'ema'", "key 'model'", "`key`"]);
-    let with = |key: &str| OpenOptions {
-        key: Some(key.to_owned()),
-        ..OpenOptions::default()
-    };
+    let with = |key: &str| OpenOptions::default().key(key);
     let expected = open(&plain());
     let plain = open_with(&folder, &with("model")).unwrap();
     assert_has(&plain, &expected, "model");
@@ -486,10 +480,7 @@ fn paddles_pickles_of_any_protocol_are_read() {
         "paddle-columns-first",
     ] {
         for mmap in [true, false] {
-            let options = OpenOptions {
-                mmap,
-                ..OpenOptions::default()
-            };
+            let options = OpenOptions::default().mmap(mmap);
             let found = open_with(&wrapped(case), &options).unwrap();
             assert_has(&found, &expected, case);
             assert_eq!(found.format(), Format::Paddle, "{case}");

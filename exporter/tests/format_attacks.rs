@@ -49,10 +49,7 @@ fn assert_bundle_refused(bundle: &Bundle, needles: &[&str]) {
     let folder = folder(&[]);
     bundle.write(&folder.path().join("model.ckpt"));
     for mmap in [true, false] {
-        let options = OpenOptions {
-            mmap,
-            ..OpenOptions::default()
-        };
+        let options = OpenOptions::default().mmap(mmap);
         assert_says(
             &refused(&folder.path().join("model.ckpt"), &options),
             &[&["model.ckpt"], needles].concat(),
@@ -124,10 +121,7 @@ fn a_tensor_with_another_checksum_is_an_error_of_reading_it() {
     bundle.shards[0][at] ^= 1;
     bundle.write(&folder.path().join("model.ckpt"));
     for mmap in [true, false] {
-        let options = OpenOptions {
-            mmap,
-            ..OpenOptions::default()
-        };
+        let options = OpenOptions::default().mmap(mmap);
         let checkpoint = Checkpoint::open(folder.path(), &options).unwrap();
         let name = "nezha.encoder.layer.0.intermediate.dense.weight";
         let said = checkpoint.read_f32(name).unwrap_err().to_string();
@@ -373,7 +367,7 @@ fn an_adapter_is_told_how_to_be_merged() {
     );
     write_safetensors(
         &adapter.path().join("adapter_model.safetensors"),
-        &[lora.clone()],
+        std::slice::from_ref(&lora),
     );
     let said = refused(adapter.path(), &OpenOptions::default());
     assert_says(&said, &["adapter", "nezha-cn-base", "merge_and_unload"]);
@@ -500,10 +494,7 @@ fn survives(name: &str, bytes: &[u8], beside: &[(&str, &[u8])]) {
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
     for mmap in [true, false] {
-        let options = OpenOptions {
-            mmap,
-            ..OpenOptions::default()
-        };
+        let options = OpenOptions::default().mmap(mmap);
         if let Ok(checkpoint) = Checkpoint::open(&path, &options) {
             let _ = checkpoint.digest();
         }

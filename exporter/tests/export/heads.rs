@@ -172,7 +172,7 @@ fn an_option_that_is_another_heads_skips_a_head_of_all_and_refuses_one_by_name()
     let message = refusal(&fixture("reach-4/base"), target.path(), &options);
     for part in [
         "no head can be exported",
-        "base: --top-k",
+        "base: option 'top_k'",
         "masked-lm: not trained",
     ] {
         assert!(message.contains(part), "no \"{part}\" in: {message}");

@@ -210,7 +210,7 @@ impl Bundle {
 }
 
 pub fn masked(checksum: u32) -> u32 {
-    (checksum >> 15 | checksum << 17).wrapping_add(0xa282_ead8)
+    checksum.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// The names of Huawei's TensorFlow code for transformers' ones, and whether a matrix is turned.

@@ -295,7 +295,7 @@ mod tests {
     fn error(json: &str) -> String {
         match Config::from_json(json) {
             Ok(config) => panic!("accepted {json} as {config:?}"),
-            Err(error) => error.to_string(),
+            Err(error) => crate::error_chain(&error),
         }
     }
 
