@@ -144,7 +144,6 @@ CURVES = [
         "vocabulary",
         [1 << 17, 1 << 18, 1 << 19, 1 << 20],
         [f"--head masked-lm --dtype {it}" for it in PRECISIONS],
-        Model(hidden=64),
     ),
     Curve(
         "Relative positions (`max_relative_position`), head size 32",
