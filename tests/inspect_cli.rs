@@ -64,6 +64,82 @@ fn has_row(report: &str, name: &str, value: &str) -> bool {
 }
 
 #[test]
+fn a_checkpoint_tells_its_format_and_where_its_encoder_was_found() {
+    let wrapped = "exporter/tests/checkpoints/wrapped";
+    for (path, format, key, prefix, dialect) in [
+        (
+            "models/nezha-tiny-zh",
+            "safetensors",
+            "",
+            "nezha.",
+            "transformers",
+        ),
+        (
+            &format!("{wrapped}/lightning"),
+            "PyTorch",
+            "state_dict",
+            "model.nezha.",
+            "transformers",
+        ),
+        (
+            &format!("{wrapped}/module"),
+            "PyTorch",
+            "",
+            "bert_model.",
+            "transformers",
+        ),
+        (
+            "tests/fixtures/families/bert4torch/classifier.pt",
+            "PyTorch",
+            "",
+            "bert.",
+            "bert4torch",
+        ),
+        (
+            "tests/fixtures/families/tensorflow-finetuned",
+            "TensorFlow",
+            "",
+            "bert.",
+            "TensorFlow",
+        ),
+        (
+            "tests/fixtures/families/bert4keras/best_model.h5",
+            "Keras HDF5",
+            "",
+            "",
+            "Keras",
+        ),
+        (
+            "tests/fixtures/families/paddlenlp/pretraining",
+            "Paddle",
+            "",
+            "nezha.",
+            "PaddleNLP",
+        ),
+    ] {
+        let facts = json_of(&repository(path));
+        assert_eq!(facts["format"], format, "{path}");
+        let origin = json!({"key": key, "prefix": prefix, "dialect": dialect});
+        assert_eq!(facts["origin"], origin, "{path}");
+        let report = text(&inspect(&repository(path), &[]));
+        assert!(has_row(&report, "format", format), "{path}: {report}");
+        assert!(has_row(&report, "names", dialect), "{path}: {report}");
+        let found = has_row(&report, "state dict", &format!("under '{key}'"));
+        assert_eq!(found, !key.is_empty(), "{path}: {report}");
+    }
+    let report = text(&inspect(
+        &repository("tests/fixtures/families/tensorflow-finetuned"),
+        &[],
+    ));
+    for note in [
+        "84 tensors of an optimizer's state",
+        "[in, out] matrices as [out, in]",
+    ] {
+        assert!(report.contains(note), "expected '{note}' in: {report}");
+    }
+}
+
+#[test]
 fn a_checkpoint_is_counted_part_by_part() {
     let facts = json_of(&repository("models/nezha-tiny-zh"));
     assert_eq!(facts["kind"], "checkpoint");

@@ -390,6 +390,17 @@ fn a_class_of_ones_own_leaves_the_heads_that_the_tensors_allow() {
         ],
     );
 
+    // A head that doesn't fit its config is no reason to export the base model in its place.
+    let five = vec![
+        Tensor::f32("classifier.weight", &[2, 4], &[0.5; 8]),
+        Tensor::f32("classifier.bias", &[2], &[0.0; 2]),
+    ];
+    let folder = changed(only(&["nezha."], five), &[own()]);
+    assert_says(
+        &exported(folder.path()).unwrap_err(),
+        &["MyNezhaForSomething"],
+    );
+
     let folder = changed(
         |it| it,
         &[("architectures", serde_json::json!(["BertForMaskedLM"]))],
@@ -414,10 +425,12 @@ fn what_no_head_reads_is_listed_by_its_name() {
     let target = TempDir::new().unwrap();
     let exported = export(&checkpoint, target.path(), &options).unwrap();
     let warnings: Vec<String> = exported.warnings.iter().map(ToString::to_string).collect();
-    assert!(
-        warnings.iter().any(|it| it.contains("crf.transitions")),
-        "{warnings:?}"
-    );
+    for expected in ["no NEZHA head reads", "Viterbi"] {
+        let told = warnings
+            .iter()
+            .any(|it| it.contains(expected) && it.contains("crf.transitions"));
+        assert!(told, "expected '{expected}' in: {warnings:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{Config, ConfigError};
+use nezha_graphs::{Config, ConfigError, Head};
 use serde_json::{Map, Value};
 
 use super::sizes::{self, Shapes};
@@ -84,6 +84,11 @@ impl<'o> Draft<'o> {
     /// Whether the prediction head uses the word embeddings as its decoder.
     pub fn ties_word_embeddings(&self) -> bool {
         present(&self.completed, "tie_word_embeddings") != Some(&Value::Bool(false))
+    }
+
+    /// Whether a class of `architectures` has this head.
+    pub fn names(&self, head: Head) -> bool {
+        classes(&self.completed).any(|class| Head::from_architecture(class) == Some(head))
     }
 
     /// Has the prediction head use its own decoder.
@@ -165,9 +170,13 @@ fn is_of_transformers(fields: &Map<String, Value>) -> bool {
 
 /// Whether a class of `architectures` is called after NEZHA.
 fn names_nezha(fields: &Map<String, Value>) -> bool {
+    classes(fields).any(|it| it.to_ascii_lowercase().contains("nezha"))
+}
+
+/// The classes of `architectures`.
+fn classes(fields: &Map<String, Value>) -> impl Iterator<Item = &str> {
     let classes = present(fields, "architectures").and_then(Value::as_array);
-    let mut classes = classes.into_iter().flatten().filter_map(Value::as_str);
-    classes.any(|it| it.to_ascii_lowercase().contains("nezha"))
+    classes.into_iter().flatten().filter_map(Value::as_str)
 }
 
 /// Returns whether `gelu` may mean either of its forms.

@@ -138,8 +138,8 @@ pub enum CheckpointError {
     },
     /// Relative positions that were trained, which are another function than NEZHA's.
     #[error(
-        "{}: tensor '{name}' is a table of relative positions that {why}; NEZHA's is a sinusoid, \
-         and exporting this model as one would give wrong answers without a word",
+        "{}: tensor '{name}' is a table of relative positions that was trained: {why}. NEZHA's is \
+         a sinusoid, and this model is another one, whose answers an export would get wrong",
         path.display()
     )]
     LearnedPositions {
@@ -147,7 +147,7 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The tensor's name in the file.
         name: String,
-        /// What is known of the table.
+        /// What shows it.
         why: String,
     },
     /// Nothing says whether matrices are [in, out] or [out, in].

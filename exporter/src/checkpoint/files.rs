@@ -131,6 +131,12 @@ fn weights_at(path: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     if is_shard_index(path) {
         return Ok(Some(path.to_owned()));
     }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if formats::is_shard(&name)
+        && let Some(index) = formats::bundle_of(path)
+    {
+        return Ok(Some(index));
+    }
     match formats::content(path)? {
         Content::Weights(_) => Ok(Some(path.to_owned())),
         Content::Refused(format) => Err(refused(path, format)),
@@ -258,7 +264,8 @@ fn candidates(folder: &Path, names: &[String]) -> Result<Candidates, CheckpointE
         // A link that leads nowhere is nobody's weights.
         let is_file = fs::metadata(&path).is_ok_and(|it| it.is_file());
         let known = WEIGHTS.iter().flatten().any(|it| it == name);
-        if !is_file || known || is_shard(name) || name.starts_with("adapter_model.") {
+        let is_part = is_shard(name) || formats::is_shard(name);
+        if !is_file || known || is_part || name.starts_with("adapter_model.") {
             continue;
         }
         match formats::content(&path)? {

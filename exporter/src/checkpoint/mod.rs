@@ -38,7 +38,7 @@ use std::mem;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use nezha_graphs::Config;
+use nezha_graphs::{Config, Head};
 use xxhash_rust::xxh3::Xxh3Default;
 
 pub use dialects::Dialect;
@@ -140,6 +140,10 @@ impl Checkpoint {
         }
         if draft.ties_word_embeddings() {
             found.take_words_from_decoder();
+        }
+        let dialect = found.origin.as_ref().map(|it| it.dialect);
+        if dialect == Some(Dialect::Paddle) && draft.names(Head::QuestionAnswering) {
+            found.take_answers_from_classifier();
         }
         if found.has_absolute_positions() {
             draft.refuse_other_model()?;

@@ -42,6 +42,11 @@ pub enum Note {
         /// Its name in the file.
         name: String,
     },
+    /// A conditional random field on top of a token classifier.
+    Crf {
+        /// Its transitions.
+        name: String,
+    },
     /// An optimizer's state, which was not read.
     OptimizerState {
         /// How many tensors.
@@ -163,13 +168,20 @@ impl fmt::Display for Note {
                 "'{name}' was read as a classifier of the pooled output or of each token; where \
                  it reads anything else, the answers will be wrong"
             ),
+            Note::Crf { name } => write!(
+                f,
+                "'{name}' is a conditional random field's, which is left out: the logits of token \
+                 classification are its emissions, so decode them with these transitions \
+                 (Viterbi) behind the model"
+            ),
             Note::OptimizerState { count, bytes } => write!(
                 f,
                 "{count} tensors of an optimizer's state, {bytes} bytes, were not read"
             ),
             Note::Beside { count, first } => write!(
                 f,
-                "{count} tensors beside the state dict were left out; the first is '{first}'"
+                "what lies beside the state dict was left out: {count} tensors, the first of them \
+                 '{first}'"
             ),
             Note::SkippedBuffers {
                 count,

@@ -48,7 +48,7 @@ pub(super) fn check(table: &Table, config: &Config) -> Result<(), CheckpointErro
     if !is_expected {
         let shape = &table.shape;
         return Err(refused(format!(
-            "has shape {shape:?}, where max_relative_position {reach} and heads of size {width} \
+            "its shape is {shape:?}, where max_relative_position {reach} and heads of size {width} \
              make it [{rows}, {width}] or [length, length, {width}]"
         )));
     }
@@ -86,7 +86,7 @@ pub(super) fn check(table: &Table, config: &Config) -> Result<(), CheckpointErro
             if !near {
                 let distance = number as i64 - reach as i64;
                 return Err(refused(format!(
-                    "has {found} for distance {distance}, column {column}, where the sinusoid has {expected}"
+                    "it has {found} for distance {distance}, column {column}, where the sinusoid has {expected}"
                 )));
             }
         }

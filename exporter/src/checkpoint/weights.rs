@@ -23,12 +23,21 @@ const DECODER_BIAS: &str = "cls.predictions.decoder.bias";
 const WORDS: &str = "nezha.embeddings.word_embeddings.weight";
 const DECODER: &str = "cls.predictions.decoder.weight";
 
+/// PaddleNLP's names of the head that answers questions, and transformers'.
+const ANSWERS: [(&str, &str); 2] = [
+    ("classifier.weight", "qa_outputs.weight"),
+    ("classifier.bias", "qa_outputs.bias"),
+];
+
 /// A matrix that tells by its shape how linear layers are stored, and one whose size it takes.
 const FEED_FORWARD: &str = "nezha.encoder.layer.0.intermediate.dense.weight";
 const NORM: &str = "nezha.embeddings.LayerNorm.weight";
 
 /// Learned absolute positions, a sign of another model.
 pub(super) const POSITION_EMBEDDINGS: &str = "nezha.embeddings.position_embeddings.weight";
+
+/// What the matrix of a conditional random field is called in every library for PyTorch.
+const TRANSITIONS: &str = "crf.transitions";
 
 /// Scalars of Huawei's training code and of TensorFlow's optimizers.
 const TRAINING: [&str; 6] = [
@@ -313,7 +322,7 @@ impl Collector<'_> {
             return Err(CheckpointError::LearnedPositions {
                 path: tensor.file.to_path_buf(),
                 name: tensor.name,
-                why: "is the model's own, of which the name says that it was trained".to_owned(),
+                why: "no NEZHA saves one under this name".to_owned(),
             });
         }
         self.buffers
@@ -354,6 +363,10 @@ impl Collector<'_> {
         }
         if self.weights.contains_key(POSITION_EMBEDDINGS) {
             notes.push(Note::PositionEmbeddings);
+        }
+        let crf = self.weights.keys().find(|it| it.ends_with(TRANSITIONS));
+        if let Some(name) = crf {
+            notes.push(Note::Crf { name: name.clone() });
         }
         let own = self.weights.get("classifier.weight");
         if let Some(own) = own.filter(|it| {
@@ -429,6 +442,23 @@ impl Weights {
                 read_as: WORDS,
             });
             self.by_name.insert(WORDS.to_owned(), weight);
+        }
+    }
+
+    /// Reads PaddleNLP's `classifier` as what it is in a model that answers questions.
+    pub fn take_answers_from_classifier(&mut self) {
+        for (theirs, ours) in ANSWERS {
+            if self.by_name.contains_key(ours) {
+                continue;
+            }
+            if let Some(mut weight) = self.by_name.remove(theirs) {
+                weight.info.name = ours.to_owned();
+                self.notes.push(Note::OtherName {
+                    found: weight.stored.clone(),
+                    read_as: ours,
+                });
+                self.by_name.insert(ours.to_owned(), weight);
+            }
         }
     }
 

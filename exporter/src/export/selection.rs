@@ -101,11 +101,19 @@ fn named(
 }
 
 /// The head of a checkpoint whose class says nothing, where its tensors leave one: the only one
-/// that stands on the base model, or that one alone.
+/// that stands on the base model, or that one alone where nothing of a head is there.
 fn only_head(survey: &Survey) -> Option<Head> {
     let available = survey.available();
+    let is_untrained = |head: &Head| {
+        let check = survey.check(*head);
+        matches!(check, Err(Unavailable::NotTrained { .. }))
+    };
     match available.as_slice() {
         [] => Some(Head::Base),
+        [Head::Base] => {
+            let mut others = Head::ALL.iter().filter(|it| **it != Head::Base);
+            others.all(is_untrained).then_some(Head::Base)
+        }
         [only] | [Head::Base, only] => Some(*only),
         _ => None,
     }

@@ -19,7 +19,7 @@ use super::tensor::StoredTensor;
 use super::{CheckpointError, OpenOptions, file};
 
 pub(super) use refused::Refused;
-pub(super) use tensorflow::{bundle_of, newest_of};
+pub(super) use tensorflow::{bundle_of, is_shard, newest_of};
 
 /// Bytes at a file's start that tell every format but TensorFlow's, which its last bytes tell.
 const START: u64 = 64;

@@ -33,13 +33,13 @@ impl Refused {
     pub fn remedy(self) -> &'static str {
         match self {
             Refused::Flax => {
-                "save it with PyTorch's names: \
-                 NezhaModel.from_pretrained(FOLDER, from_flax=True).save_pretrained('converted')"
+                "read it in Python with flax.serialization.msgpack_restore and save its arrays as \
+                 safetensors under transformers' names, each kernel transposed"
             }
             Refused::MindSpore => {
-                "check first that the model has no learned table of relative positions, which \
-                 another function than NEZHA's; then save its arrays as safetensors under \
-                 transformers' names"
+                "if the model has no learned table of relative positions (then it is no NEZHA), \
+                 read it in Python with mindspore.load_checkpoint and save its arrays as \
+                 safetensors under transformers' names"
             }
         }
     }

@@ -69,6 +69,11 @@ struct Dim {
     size: i64,
 }
 
+/// Whether a file's name is that of a shard, whose first bytes are anybody's.
+pub(in super::super) fn is_shard(name: &str) -> bool {
+    name.contains(SHARD)
+}
+
 /// The index of the bundle that a file of it, or its prefix, stands for.
 pub(in super::super) fn bundle_of(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
