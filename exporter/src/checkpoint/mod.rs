@@ -13,6 +13,7 @@
 //! A checkpoint is untrusted input: each broken rule is a [`CheckpointError`], and no tensor is
 //! allocated that claims more than the file's size. A compressed pickle may unfold to 100 MiB.
 
+mod collector;
 mod config;
 mod dialects;
 mod encoders;
@@ -134,7 +135,7 @@ impl Checkpoint {
         let files = Files::find(path, options)?;
         let mut draft = Draft::read(&files.config, options)?;
         let (tensors, format) = read(&files, options)?;
-        let mut found = weights::collect(tensors, &files.weights, format, options)?;
+        let mut found = collector::collect(tensors, &files.weights, format, options)?;
         if found.untied {
             draft.untie();
         }

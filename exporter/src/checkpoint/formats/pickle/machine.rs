@@ -1,136 +1,41 @@
-//! A pickle as a tree of plain values and NumPy arrays. Nothing in it is run.
-//!
-//! Of the kept crates, serde-pickle and pickled copy what is fetched again without a bound and
-//! forget an array's element type, and pytorch-reader knows tensors of its own alone. Here the
-//! values stand in one list and refer to each other by their place, so that a value that is
-//! fetched a million times is there once, and an array's bytes stay where they are in the file.
-//! Calls that rebuild arrays are known by their names; any other is refused by its name.
+//! The stack machine that a pickle is written for.
 
 use bytes::Bytes;
 
-use crate::transpose::transpose;
+use super::{Id, LONGEST_NAME, Result, Value, malformed};
 
 /// Operations that a pickle may have, and so the most values: a state dict has forty for each
 /// tensor.
 const MOST_OPERATIONS: usize = 1 << 22;
 
-/// The longest name of a tensor, a class or a function.
-const LONGEST_NAME: usize = 1 << 10;
-
-/// Dimensions that NumPy allows.
-const MOST_DIMENSIONS: usize = 64;
-
-/// Why a pickle can't be read.
-#[derive(Debug)]
-pub(super) enum PickleError {
-    /// It breaks the rules.
-    Malformed(String),
-    /// It calls something.
-    Foreign(String),
-}
-
-type Result<T> = std::result::Result<T, PickleError>;
-
-/// A value's place in the list.
-pub(super) type Id = usize;
-
-/// A value of a pickle.
-#[derive(Debug)]
-pub(super) enum Value {
-    /// None, numbers, truth values, what nobody asks for.
-    Plain,
-    /// A whole number.
-    Int(i64),
-    /// A truth value.
-    Bool(bool),
-    /// Text in UTF-8.
-    Text(Bytes),
-    /// Bytes.
-    Bytes(Bytes),
-    /// A tuple or a list.
-    Sequence(Vec<Id>),
-    /// Keys and values.
-    Dict(Vec<(Id, Id)>),
-    /// A class or a function by its module and name.
-    Global(String),
-    /// A NumPy element type: its code, such as `f4`.
-    ElementType(String),
-    /// A NumPy array.
-    Array(Array),
-    /// A NumPy array before its state.
-    EmptyArray,
-}
-
-/// A NumPy array, row-major.
-#[derive(Debug)]
-pub(super) struct Array {
-    /// Its dimensions.
-    pub shape: Vec<usize>,
-    /// Its element type's code, such as `f4`.
-    pub code: String,
-    /// Its elements, little-endian.
-    pub bytes: Bytes,
-}
-
-/// A pickle's values.
-pub(super) struct Pickle {
-    values: Vec<Value>,
-    root: Id,
-}
-
-impl Pickle {
-    /// Reads the pickle that `bytes` start with.
-    pub fn read(bytes: &Bytes) -> Result<Self> {
-        let mut machine = Machine {
-            bytes: bytes.clone(),
-            at: 0,
-            values: Vec::new(),
-            stack: Vec::new(),
-            marks: Vec::new(),
-            memo: Vec::new(),
-        };
-        let root = machine.run()?;
-        Ok(Self {
-            values: machine.values,
-            root,
-        })
-    }
-
-    /// The value that all others are in.
-    pub fn root(&self) -> Id {
-        self.root
-    }
-
-    /// The value at a place.
-    pub fn value(&self, id: Id) -> &Value {
-        self.values.get(id).unwrap_or(&Value::Plain)
-    }
-
-    /// The text at a place, if it is one that a tensor may be called by.
-    pub fn name(&self, id: Id) -> Option<&str> {
-        match self.value(id) {
-            Value::Text(text) if text.len() <= LONGEST_NAME => std::str::from_utf8(text).ok(),
-            _ => None,
-        }
-    }
-}
-
-struct Machine {
+/// The stack, what is kept for later, and what is left to read.
+pub(super) struct Machine {
     bytes: Bytes,
     at: usize,
-    values: Vec<Value>,
-    stack: Vec<Id>,
+    pub(super) values: Vec<Value>,
+    pub(super) stack: Vec<Id>,
     /// The stack's height at each open mark.
     marks: Vec<usize>,
     memo: Vec<Id>,
 }
 
-fn malformed<T>(reason: impl Into<String>) -> Result<T> {
-    Err(PickleError::Malformed(reason.into()))
-}
-
 impl Machine {
-    fn run(&mut self) -> Result<Id> {
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            values: Vec::new(),
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::new(),
+        }
+    }
+
+    pub(super) fn into_values(self) -> Vec<Value> {
+        self.values
+    }
+
+    pub(super) fn run(&mut self) -> Result<Id> {
         for _ in 0..MOST_OPERATIONS {
             let place = self.at;
             let [operation] = self.array()?;
@@ -248,13 +153,13 @@ impl Machine {
         }
     }
 
-    fn push(&mut self, value: Value) -> Result<()> {
+    pub(super) fn push(&mut self, value: Value) -> Result<()> {
         self.stack.push(self.values.len());
         self.values.push(value);
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Id> {
+    pub(super) fn pop(&mut self) -> Result<Id> {
         let open = self.marks.last().copied().unwrap_or(0);
         match self.stack.len() > open {
             true => self
@@ -265,7 +170,7 @@ impl Machine {
         }
     }
 
-    fn top(&mut self) -> Result<&mut Value> {
+    pub(super) fn top(&mut self) -> Result<&mut Value> {
         let top = self.stack.last().and_then(|id| self.values.get_mut(*id));
         top.map_or_else(|| malformed("its stack is empty"), Ok)
     }
@@ -372,7 +277,7 @@ impl Machine {
     }
 
     /// A text that is short enough to be a name.
-    fn short_text(&self, id: Id) -> Result<&str> {
+    pub(super) fn short_text(&self, id: Id) -> Result<&str> {
         let text = match self.values.get(id) {
             Some(Value::Text(text) | Value::Bytes(text)) if text.len() <= LONGEST_NAME => {
                 std::str::from_utf8(text).ok()
@@ -380,128 +285,6 @@ impl Machine {
             _ => None,
         };
         text.map_or_else(|| malformed("a name is no text"), Ok)
-    }
-
-    /// What a call of a known function gives; no other is made.
-    fn call(&mut self) -> Result<()> {
-        let arguments = self.pop()?;
-        let function = self.pop()?;
-        let Some(Value::Global(function)) = self.values.get(function) else {
-            return malformed("it calls what is no function");
-        };
-        let Some(Value::Sequence(arguments)) = self.values.get(arguments) else {
-            return malformed("it calls a function without a tuple of arguments");
-        };
-        let value = match (function.as_str(), arguments.as_slice()) {
-            ("numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct", _) => {
-                Value::EmptyArray
-            }
-            ("numpy.core.multiarray.scalar" | "numpy._core.multiarray.scalar", _) => Value::Plain,
-            ("numpy.dtype", [code, ..]) => Value::ElementType(self.short_text(*code)?.to_owned()),
-            ("numpy.core.numeric._frombuffer" | "numpy._core.numeric._frombuffer", arguments) => {
-                self.buffer_array(arguments)?
-            }
-            ("_codecs.encode", [text, ..]) => self.encoded(*text)?,
-            ("collections.OrderedDict", []) => Value::Dict(Vec::new()),
-            // Paddle's own tensors are tuples of a name and an array.
-            ("builtins.tuple" | "__builtin__.tuple", &[only]) => {
-                self.stack.push(only);
-                return Ok(());
-            }
-            (other, _) => return Err(PickleError::Foreign(other.to_owned())),
-        };
-        self.push(value)
-    }
-
-    /// Python 3 writes bytes for Python 2 as the text with these code points.
-    fn encoded(&self, text: Id) -> Result<Value> {
-        let text = match self.values.get(text) {
-            Some(Value::Text(text)) => std::str::from_utf8(text).ok(),
-            _ => None,
-        };
-        let bytes: Option<Vec<u8>> =
-            text.and_then(|it| it.chars().map(|it| u8::try_from(it).ok()).collect());
-        match bytes {
-            Some(bytes) => Ok(Value::Bytes(bytes.into())),
-            None => malformed("bytes are written as a text that has others"),
-        }
-    }
-
-    /// NumPy's arrays of protocol 5: (bytes, element type, shape, order).
-    fn buffer_array(&self, arguments: &[Id]) -> Result<Value> {
-        let &[bytes, code, shape, order] = arguments else {
-            return malformed("an array has not four parts");
-        };
-        let columns_first = self.short_text(order)? == "F";
-        self.array_of(shape, code, bytes, columns_first)
-    }
-
-    /// Gives an array its state, (version, shape, element type, columns first, bytes), or an element
-    /// type its byte order.
-    fn build(&mut self) -> Result<()> {
-        let state = self.pop()?;
-        let Some(Value::Sequence(state)) = self.values.get(state) else {
-            return malformed("an object's state is no tuple");
-        };
-        let object = self.stack.last().and_then(|id| self.values.get(*id));
-        match (object, state.as_slice()) {
-            (Some(Value::ElementType(_)), &[_, order, ..]) => match self.short_text(order)? {
-                ">" => malformed("its arrays are big-endian"),
-                _ => Ok(()),
-            },
-            (Some(Value::EmptyArray), &[_, shape, code, columns_first, bytes]) => {
-                let columns_first =
-                    matches!(self.values.get(columns_first), Some(Value::Bool(true)));
-                *self.top()? = self.array_of(shape, code, bytes, columns_first)?;
-                Ok(())
-            }
-            _ => malformed("an object has a state that is none of its own"),
-        }
-    }
-
-    fn array_of(&self, shape: Id, code: Id, bytes: Id, columns_first: bool) -> Result<Value> {
-        let (
-            Some(Value::Sequence(shape)),
-            Some(Value::ElementType(code)),
-            Some(Value::Bytes(bytes)),
-        ) = (
-            self.values.get(shape),
-            self.values.get(code),
-            self.values.get(bytes),
-        )
-        else {
-            return malformed("an array lacks its shape, its element type or its bytes");
-        };
-        let dimension = |id: &Id| match self.values.get(*id) {
-            Some(Value::Int(size)) => usize::try_from(*size).ok(),
-            _ => None,
-        };
-        let shape: Option<Vec<usize>> = shape.iter().map(dimension).collect();
-        let Some(shape) = shape.filter(|it| it.len() <= MOST_DIMENSIONS) else {
-            return malformed("an array's shape is none");
-        };
-        // A code ends with its size: f4, i8, V2. Texts and objects are no tensors.
-        let size = code.trim_start_matches(|it: char| !it.is_ascii_digit());
-        let size: usize = size.parse().unwrap_or(1);
-        let length = shape
-            .iter()
-            .try_fold(size, |length, it| length.checked_mul(*it));
-        if length != Some(bytes.len()) {
-            return malformed(format!(
-                "an array of shape {shape:?} and element type '{code}' has {} bytes",
-                bytes.len()
-            ));
-        }
-        let bytes = match (columns_first, shape.as_slice()) {
-            (true, &[rows, columns]) if rows > 0 && columns > 0 => row_major(bytes, size, rows)?,
-            (true, [_, _, ..]) => return malformed("an array is stored columns first"),
-            _ => bytes.clone(),
-        };
-        Ok(Value::Array(Array {
-            shape,
-            code: code.clone(),
-            bytes,
-        }))
     }
 
     /// The next N bytes.
@@ -563,13 +346,4 @@ enum Width {
     One,
     Four,
     Eight,
-}
-
-/// Columns that lie one after the other, as rows.
-fn row_major(bytes: &Bytes, size: usize, rows: usize) -> Result<Bytes> {
-    let mut out = Vec::with_capacity(bytes.len());
-    match matches!(size, 1 | 2 | 4 | 8) && transpose(bytes, size, rows, &mut out).is_ok() {
-        true => Ok(out.into()),
-        false => malformed("an array is stored columns first"),
-    }
 }
