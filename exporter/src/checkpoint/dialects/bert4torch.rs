@@ -39,15 +39,17 @@ const HEADS: [(&str, &str); 4] = [
 pub(super) fn encoder(rest: &str) -> Option<Translation> {
     if let Some(member) = rest.strip_prefix("encoderLayer.") {
         let (number, module) = layer(member)?;
-        let inner = renamed_module(module, &LAYER).unwrap_or(module.into());
-        return Some(translation(format!("encoder.layer.{number}.{inner}")));
+        let inner = renamed_module(module, &LAYER).unwrap_or_else(|| module.to_owned());
+        return Some(Translation::parameter(format!(
+            "encoder.layer.{number}.{inner}"
+        )));
     }
     if let Some(member) = rest.strip_prefix("pooler.") {
-        return Some(translation(format!("pooler.dense.{member}")));
+        return Some(Translation::parameter(format!("pooler.dense.{member}")));
     }
     let name = renamed_module(rest, &EMBEDDINGS)
-        .or_else(|| rest.starts_with("embeddings.").then_some(rest.into()))?;
-    Some(translation(name.into_owned()))
+        .or_else(|| rest.starts_with("embeddings.").then(|| rest.to_owned()))?;
+    Some(Translation::parameter(name))
 }
 
 /// Outside of the encoder stands what a user built on its pooled output, in the examples and by
@@ -60,17 +62,5 @@ pub(super) fn head(rest: &str, beside: bool) -> Option<Translation> {
         true => &HEADS,
         false => &[("dense", "classifier"), ("classifier", "classifier")],
     };
-    renamed_module(rest, modules).map(|name| translation(name.into_owned()))
-}
-
-fn translation(name: String) -> Translation {
-    let is_linear = name.strip_suffix(".weight").is_some_and(|module| {
-        !module.ends_with("LayerNorm")
-            && !module.ends_with("_embeddings")
-            && !module.ends_with("decoder")
-    });
-    Translation {
-        linear: is_linear,
-        name,
-    }
+    renamed_module(rest, modules).map(Translation::parameter)
 }

@@ -11,7 +11,6 @@ mod paddle;
 mod tensorflow;
 mod transformers;
 
-use std::borrow::Cow;
 use std::fmt;
 
 pub(super) use keras::number_by_layer;
@@ -137,6 +136,16 @@ impl Translation {
             linear: true,
         }
     }
+
+    /// A parameter of a module by transformers' name: a `weight` is a linear layer's, but for
+    /// norms, embeddings, and the decoder that is tied to these.
+    fn parameter(name: impl Into<String>) -> Self {
+        let name = name.into();
+        let module = name.strip_suffix(".weight");
+        let others = ["LayerNorm", "_embeddings", "decoder"];
+        let linear = module.is_some_and(|it| !others.iter().any(|end| it.ends_with(end)));
+        Self { name, linear }
+    }
 }
 
 /// The parts of `prefix` around its innermost module, from the nearest outwards: of `model.bert.`
@@ -154,11 +163,10 @@ pub(super) fn around(prefix: &str) -> impl Iterator<Item = &str> {
 
 /// `rest` with the module at its start called by another name; `None` where it starts with none of
 /// `modules`.
-fn renamed_module<'n>(rest: &'n str, modules: &[(&str, &str)]) -> Option<Cow<'n, str>> {
+fn renamed_module(rest: &str, modules: &[(&str, &str)]) -> Option<String> {
     modules.iter().find_map(|(theirs, ours)| {
-        let member = rest.strip_prefix(theirs)?;
-        let member = member.strip_prefix('.')?;
-        Some(Cow::Owned(format!("{ours}.{member}")))
+        let member = rest.strip_prefix(theirs)?.strip_prefix('.')?;
+        Some(format!("{ours}.{member}"))
     })
 }
 

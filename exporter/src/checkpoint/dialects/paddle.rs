@@ -30,14 +30,18 @@ const HEADS: [(&str, &str); 4] = [
 pub(super) fn encoder(rest: &str) -> Option<Translation> {
     if let Some(member) = rest.strip_prefix("encoder.layer.") {
         let (number, module) = layer(member)?;
-        let inner = renamed_module(module, &LAYER).unwrap_or(module.into());
-        return Some(translation(format!("encoder.layer.{number}.{inner}")));
+        let inner = renamed_module(module, &LAYER).unwrap_or_else(|| module.to_owned());
+        return Some(Translation::parameter(format!(
+            "encoder.layer.{number}.{inner}"
+        )));
     }
     if let Some(member) = rest.strip_prefix("embeddings.layer_norm.") {
-        return Some(translation(format!("embeddings.LayerNorm.{member}")));
+        return Some(Translation::parameter(format!(
+            "embeddings.LayerNorm.{member}"
+        )));
     }
     let is_ours = rest.starts_with("embeddings.") || rest.starts_with("pooler.");
-    is_ours.then(|| translation(rest.to_owned()))
+    is_ours.then(|| Translation::parameter(rest.to_owned()))
 }
 
 pub(super) fn head(rest: &str) -> Option<Translation> {
@@ -46,16 +50,6 @@ pub(super) fn head(rest: &str) -> Option<Translation> {
             Some(Translation::plain("cls.predictions.decoder.weight"))
         }
         "cls.predictions.decoder_bias" => Some(Translation::plain("cls.predictions.bias")),
-        _ => renamed_module(rest, &HEADS).map(|name| translation(name.into_owned())),
-    }
-}
-
-fn translation(name: String) -> Translation {
-    let is_linear = name
-        .strip_suffix(".weight")
-        .is_some_and(|module| !module.ends_with("LayerNorm") && !module.ends_with("_embeddings"));
-    Translation {
-        linear: is_linear,
-        name,
+        _ => renamed_module(rest, &HEADS).map(Translation::parameter),
     }
 }

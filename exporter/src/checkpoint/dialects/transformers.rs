@@ -46,15 +46,7 @@ fn translation(rest: &str) -> Translation {
             return Translation::plain(format!("{module}{ours}"));
         }
     }
-    let is_linear = rest.strip_suffix(".weight").is_some_and(|module| {
-        !module.ends_with("LayerNorm")
-            && !module.ends_with("_embeddings")
-            && !module.ends_with("decoder")
-    });
-    match is_linear {
-        true => Translation::linear(rest),
-        false => Translation::plain(rest),
-    }
+    Translation::parameter(rest)
 }
 
 /// Whether a tensor is a table of relative positions that was saved with a layer.
