@@ -314,7 +314,7 @@ fn linking_to_a_symbolic_or_a_hard_link_is_refused() {
     assert!(matches!(error, LinkError::Symlink { .. }), "{error}");
 
     let weights = checkpoint.path().join("model.safetensors");
-    fs::hard_link(&weights, checkpoint.path().join("second.safetensors")).unwrap();
+    fs::hard_link(&weights, folder.path().join("second.safetensors")).unwrap();
     let error = link_error(checkpoint.path(), checkpoint.path());
     assert!(matches!(error, LinkError::HardLink { .. }), "{error}");
 }
