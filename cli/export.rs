@@ -7,13 +7,13 @@ pub mod progress;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::ValueEnum;
 use clap::error::ErrorKind;
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::{
-    ExportError, ExportOptions, Exported, Heads, Layout, Placement, TritonOptions, Warning,
-    WrittenFile, export_with_progress,
+    ExportOptions, Exported, Heads, Layout, Placement, TritonOptions, Warning, WrittenFile,
+    export_with_progress,
 };
 use nezha_graphs::{Head, Precision, UnknownHead};
 
@@ -160,7 +160,7 @@ pub fn run(args: Args) -> Result<()> {
         progress.show(a, b);
     });
     progress.clear();
-    let exported = exported.map_err(hinted)?;
+    let exported = exported?;
     report(&exported)?;
     let Verification { engines, resources } = &args.verification;
     let resources = resources.options();
@@ -250,14 +250,6 @@ fn heads(args: &[HeadArg]) -> Heads {
         None => Heads::All,
         Some(heads) if heads.is_empty() => Heads::Default,
         Some(heads) => Heads::Named(heads),
-    }
-}
-
-/// Says which option answers an error.
-fn hinted(error: ExportError) -> anyhow::Error {
-    match error {
-        ExportError::NoHead { .. } => anyhow!("{error}, with --head"),
-        other => other.into(),
     }
 }
 

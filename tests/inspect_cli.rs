@@ -121,13 +121,13 @@ fn a_checkpoint_tells_its_format_and_where_its_encoder_was_found() {
         assert_eq!(facts["format"], format, "{path}");
         let origin = json!({"key": key, "prefix": prefix, "dialect": dialect});
         assert_eq!(facts["origin"], origin, "{path}");
-        let report = text(&inspect(&repository(path), &[]));
+        let report = text(inspect(&repository(path), &[]));
         assert!(has_row(&report, "format", format), "{path}: {report}");
         assert!(has_row(&report, "names", dialect), "{path}: {report}");
         let found = has_row(&report, "state dict", &format!("under '{key}'"));
         assert_eq!(found, !key.is_empty(), "{path}: {report}");
     }
-    let report = text(&inspect(
+    let report = text(inspect(
         &repository("tests/fixtures/families/tensorflow-finetuned"),
         &[],
     ));

@@ -294,7 +294,7 @@ fn what_a_stack_can_not_load_is_refused_before_anything_is_written() {
                     ..GraphOptions::default()
                 },
             ),
-            "--layout tei and --pooling exclude each other",
+            "layout tei and option 'pooling' exclude each other",
         ),
         (
             graph(
@@ -305,7 +305,7 @@ fn what_a_stack_can_not_load_is_refused_before_anything_is_written() {
                     ..GraphOptions::default()
                 },
             ),
-            "--loss",
+            "option 'loss'",
         ),
     ] {
         let error = refused(&options);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use nezha_graphs::proto::GraphProto;
 
-use super::groups::{Group, Place};
+use super::groups::{Group, Place, place};
 
 /// What a value of attention was made of.
 #[derive(Clone, Copy, PartialEq)]
@@ -19,9 +19,13 @@ enum Origin {
 
 /// Nodes of attention that work on relative positions, up to the sums with the rest.
 pub fn relative_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
+    let stored = graph.initializer.iter().map(|it| it.name.as_str());
+    let (tables, weights): (Vec<&str>, Vec<&str>) =
+        stored.partition(|it| matches!(place(it), Place::Group(Group::AttentionRelative)));
     let mut constants: HashSet<&str> = HashSet::from([""]);
-    constants.extend(graph.initializer.iter().map(|it| it.name.as_str()));
+    constants.extend(weights);
     let mut origins: HashMap<&str, Origin> = HashMap::new();
+    origins.extend(tables.into_iter().map(|it| (it, Origin::Positions)));
     let mut relative = HashSet::new();
     for (index, (node, place)) in graph.node.iter().zip(places).enumerate() {
         if node.op_type == "Constant" {

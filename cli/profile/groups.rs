@@ -91,7 +91,7 @@ pub enum Place {
 
 /// By the module path, as in `nezha.encoder.layer.0.attention.self/MatMul` or
 /// `/bert/encoder/layer.0/attention/self/MatMul`.
-fn place(name: &str) -> Place {
+pub fn place(name: &str) -> Place {
     let Some((path, _)) = name.rsplit_once('/') else {
         return Place::Group(Group::Other);
     };

@@ -179,7 +179,7 @@ fn precisions_that_a_stack_can_not_tell_apart_or_load_are_refused() {
         ),
         (
             with(Layout::TransformersJs, &head, &[Q8]),
-            "--layout transformersjs and --dtype q8 exclude each other",
+            "layout transformersjs and precision q8 exclude each other",
         ),
         (
             with(Layout::Plain, &head, &[Fp32, Precision::Fp16Storage]),
@@ -193,7 +193,7 @@ fn precisions_that_a_stack_can_not_tell_apart_or_load_are_refused() {
                 },
                 ..with(Layout::Triton, &head, &[Int8])
             },
-            "leave out --tensorrt",
+            "TensorRT has no operators for quantized graphs",
         ),
     ] {
         let error = refused(&options);

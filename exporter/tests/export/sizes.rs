@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, Note, OpenOptions};
+use nezha_exporter::checkpoint::{Checkpoint, Note, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
-use nezha_graphs::{Activation, Config, Head};
+use nezha_graphs::{Activation, Config, Head, error_chain};
 use serde_json::{Value, json};
 
 use crate::support::{edited, exported, open, refusal, zeros};
@@ -13,10 +13,10 @@ const WORDS: &str = "nezha.embeddings.word_embeddings.weight";
 const TOKEN_TYPES: &str = "nezha.embeddings.token_type_embeddings.weight";
 const INTERMEDIATE: &str = "nezha.encoder.layer.0.intermediate.dense.weight";
 
-fn error(checkpoint: &std::path::Path, options: &OpenOptions) -> CheckpointError {
+fn error(checkpoint: &std::path::Path, options: &OpenOptions) -> String {
     match Checkpoint::open(checkpoint, options) {
         Ok(opened) => panic!("opened with {:?}", opened.config()),
-        Err(error) => error,
+        Err(error) => error_chain(&error),
     }
 }
 
@@ -143,7 +143,7 @@ fn a_null_is_refused_by_name_and_not_filled_from_the_weights() {
                     config["use_relative_position"] = json!(true);
                 }
             });
-            let message = error(checkpoint.path(), &OpenOptions::default()).to_string();
+            let message = error(checkpoint.path(), &OpenOptions::default());
             let expected = format!("`{field}` is null");
             assert!(
                 message.contains(&expected),
@@ -207,7 +207,7 @@ fn the_callers_labels_replace_the_configs_and_have_to_be_as_many_as_the_rows() {
         OpenOptions::default().labels(["one"]),
         OpenOptions::default().num_labels(1),
     ] {
-        let message = error(checkpoint.path(), &options).to_string();
+        let message = error(checkpoint.path(), &options);
         let expected =
             format!("1 labels were asked for, but the classifier of this checkpoint has {count}");
         assert!(
@@ -246,7 +246,7 @@ fn a_classifier_of_rows_without_columns_does_not_name_trillions_of_labels() {
     let checkpoint = edited("reach-4/sequence-classification", |_, tensors| {
         tensors.insert("classifier.weight".to_owned(), zeros(&[1 << 40, 0]));
     });
-    let message = error(checkpoint.path(), &OpenOptions::default()).to_string();
+    let message = error(checkpoint.path(), &OpenOptions::default());
     assert!(
         message.contains("`num_labels` is 1099511627776"),
         "{message}"
@@ -269,6 +269,6 @@ fn a_config_may_be_anywhere_and_have_any_name() {
         assert_eq!(opened.config(), &expected, "{}", path.display());
     }
     let nowhere = OpenOptions::default().config("not-there.json");
-    let message = error(checkpoint.path(), &nowhere).to_string();
+    let message = error(checkpoint.path(), &nowhere);
     assert!(message.starts_with("not-there.json"), "{message}");
 }

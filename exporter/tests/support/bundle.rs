@@ -259,7 +259,7 @@ pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Checkpoint, Check
 pub fn refused(path: &Path, options: &OpenOptions) -> String {
     match Checkpoint::open(path, options) {
         Ok(found) => panic!("{} was opened: {:?}", path.display(), found.notes()),
-        Err(error) => error.to_string(),
+        Err(error) => nezha_graphs::error_chain(&error),
     }
 }
 

@@ -33,7 +33,7 @@ pub enum PipelineError {
         path: PathBuf,
     },
     /// `config.json`, which a model without metadata needs, can't be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: can't be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum PipelineError {
         source: Arc<io::Error>,
     },
     /// `config.json`, which a model without metadata needs, is not sound.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: not a config that can be used", path.display())]
     Config {
         /// The file.
         path: PathBuf,
