@@ -232,16 +232,16 @@ fn a_full_disk_behind_standard_output_is_an_error() {
 fn work_that_fails_fails_without_a_reader_too() {
     let model = MODELS.model("sentiment");
     let verify = ["verify", &model, "models/nezha-tiny-zh"];
-    let text = MODELS.folder("sentiment");
-    let empty = [
-        "text-classification",
-        &text,
-        "",
+    let folder = MODELS.folder("masked-lm");
+    let no_gap = [
+        "fill-mask",
+        &folder,
+        "没有空白",
         "--engine",
         "tract",
         "--json",
     ];
-    for arguments in [&verify[..], &empty] {
+    for arguments in [&verify[..], &no_gap] {
         let mut command = nezha(arguments);
         command.stdout(closed());
         let (code, errors) = ending(command);
