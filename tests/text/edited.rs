@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nezha_graphs::proto::{DimensionProto, DimensionValue, ModelProto};
-use nezha_graphs::{Head, axes, decode_model};
+use nezha_graphs::{Head, axes, decode_model, error_chain};
 use nezha_runtime::task::{
     Aggregation, Embedding, EmbeddingOptions, FillMask, FillMaskOptions, MultipleChoice,
     MultipleChoiceOptions, NextSentence, QuestionAnswering, QuestionAnsweringOptions, Task,
@@ -313,7 +313,8 @@ fn a_model_without_metadata_and_without_a_sound_config_is_refused() {
     fs::write(&config, r#"{"hidden_size": 0}"#).unwrap();
     let error = refused();
     assert!(matches!(error, PipelineError::Config { .. }), "{error}");
-    assert!(error.to_string().contains("`hidden_size` is 0"), "{error}");
+    let said = error_chain(&error);
+    assert!(said.contains("`hidden_size` is 0"), "{said}");
     fs::remove_file(&config).unwrap();
     let error = refused();
     assert!(matches!(error, PipelineError::NoMetadata { .. }), "{error}");
