@@ -1,9 +1,10 @@
 //! `nezha doctor`: which engines run here, what is missing, and how to get it.
 
 use anyhow::{Result, bail};
-use nezha_runtime::doctor::{Cpu, EngineReport, OnnxRuntime, Report, examine};
+use nezha_runtime::doctor::{Cpu, EngineReport, OnnxRuntime, OpenVino, Report, examine};
 
 use crate::engine::LibraryArgs;
+use crate::openvino::OpenVinoLibrary;
 use crate::output::{self, line};
 
 /// Say which engines run here, what is missing and how to get it; fails where none runs.
@@ -14,11 +15,13 @@ pub struct Args {
     json: bool,
     #[command(flatten)]
     library: LibraryArgs,
+    #[command(flatten)]
+    openvino: OpenVinoLibrary,
 }
 
 /// Prints what was found.
 pub fn run(args: Args) -> Result<()> {
-    let report = examine(&args.library.options());
+    let report = examine(&args.library.options().openvino(args.openvino.options()));
     match args.json {
         true => output::json(&report)?,
         false => print(&report)?,
@@ -34,6 +37,8 @@ fn print(report: &Report) -> Result<()> {
     report.engines.iter().try_for_each(print_engine)?;
     line("\nONNX Runtime")?;
     print_onnx_runtime(&report.onnx_runtime)?;
+    line("\nOpenVINO")?;
+    print_openvino(&report.openvino)?;
     line("\nCPU")?;
     print_cpu(&report.cpu)?;
     match &report.onnx_runtime.cache {
@@ -72,6 +77,25 @@ fn print_onnx_runtime(runtime: &OnnxRuntime) -> Result<()> {
         _ => line("  none")?,
     }
     for rejected in &runtime.rejected {
+        line(format_args!("  not taken: {rejected}"))?;
+    }
+    Ok(())
+}
+
+fn print_openvino(openvino: &OpenVino) -> Result<()> {
+    match (&openvino.path, &openvino.version, openvino.source) {
+        (Some(path), Some(version), Some(source)) => {
+            line(format_args!("  {version}: {} ({source})", path.display()))?;
+        }
+        _ => line("  none")?,
+    }
+    for device in &openvino.devices {
+        line(format_args!(
+            "  {}: {} ({})",
+            device.name, device.full_name, device.capabilities
+        ))?;
+    }
+    for rejected in &openvino.rejected {
         line(format_args!("  not taken: {rejected}"))?;
     }
     Ok(())

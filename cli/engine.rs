@@ -9,6 +9,7 @@ use nezha_runtime::{
     TractOptions,
 };
 
+use crate::openvino::OpenVinoArgs;
 use crate::output::note;
 
 /// Where and how a model is computed.
@@ -50,6 +51,8 @@ pub struct EngineResources {
     )]
     tensorrt_shape: Vec<(String, AxisRange)>,
     #[command(flatten)]
+    openvino: OpenVinoArgs,
+    #[command(flatten)]
     library: LibraryArgs,
 }
 
@@ -84,6 +87,7 @@ impl EngineResources {
             .options()
             .threads(self.threads)
             .ort(ort.tensorrt(tensorrt))
+            .openvino(self.openvino.options())
             .tract(TractOptions::default().plans(self.tract_plans))
     }
 }
@@ -103,7 +107,7 @@ impl LibraryArgs {
 
 fn engine_help() -> String {
     format!(
-        "auto, {}, or several tried in order: ort,tract",
+        "auto, {}, or several tried in order: openvino,tract",
         EngineKind::names()
     )
 }

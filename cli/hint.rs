@@ -11,7 +11,7 @@ use nezha_exporter::verify::VerifyError;
 use nezha_exporter::{ExportError, LayoutError, LayoutOption, LinkError, Unavailable};
 use nezha_graphs::{GraphOption, OptionError};
 use nezha_runtime::DecoderError;
-use nezha_runtime::setup::SetupError;
+use nezha_runtime::setup::{Build, SetupError};
 
 /// The arguments that an error is about; the first error of the chain that has a hint gives it.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
@@ -164,8 +164,14 @@ impl Hint for ReferenceError {
 impl Hint for SetupError {
     fn hint(&self) -> Option<String> {
         match self {
-            SetupError::Platform { .. } => {
-                Some("--ort-library PATH names the library, --engine tract does without".to_owned())
+            SetupError::Platform { build, .. } => {
+                let argument = match build {
+                    Build::OpenVino => "--openvino-library",
+                    _ => "--ort-library",
+                };
+                Some(format!(
+                    "{argument} PATH names the library, --engine tract does without"
+                ))
             }
             _ => None,
         }

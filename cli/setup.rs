@@ -1,21 +1,28 @@
-//! `nezha setup`: a pinned ONNX Runtime in the user's cache.
+//! `nezha setup`: a pinned ONNX Runtime or OpenVINO in the user's cache.
 
 use anyhow::Result;
 use nezha_runtime::setup::{Build, setup};
 
 use crate::output;
 
-/// Install a pinned ONNX Runtime into the user's cache, with pip.
+/// Install a pinned ONNX Runtime or OpenVINO into the user's cache, with pip.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The build with CUDA and TensorRT.
-    #[arg(long)]
+    /// ONNX Runtime's build with CUDA and TensorRT.
+    #[arg(long, conflicts_with = "openvino")]
     gpu: bool,
+    /// OpenVINO, for the engines openvino:cpu, openvino:gpu and openvino:npu.
+    #[arg(long)]
+    openvino: bool,
 }
 
 /// Installs, or keeps what is there and whole.
 pub fn run(args: Args) -> Result<()> {
-    let installed = setup(if args.gpu { Build::Gpu } else { Build::Cpu })?;
+    let installed = setup(match (args.openvino, args.gpu) {
+        (true, _) => Build::OpenVino,
+        (false, true) => Build::Gpu,
+        (false, false) => Build::Cpu,
+    })?;
     let what = if installed.kept { "found" } else { "installed" };
     output::line(format_args!("{what} {}", installed.library.display()))
 }

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use nezha_runtime::EngineKind;
 use serde_json::Value;
 use testkit::command::{stdout, succeeded};
 use testkit::nezha;
@@ -29,11 +30,12 @@ fn every_engine_runs_or_has_its_reason_and_a_problem_with_a_remedy() {
         "tract 0.23.9 (CPU)"
     );
     let problems = report["problems"].as_array().unwrap();
-    for name in ["ort:cpu", "ort:cuda", "ort:tensorrt", "tract"] {
+    for kind in EngineKind::ALL {
+        let name = kind.name();
         let engine = engine(&report, name);
         let runs = engine["description"].is_string();
         assert_ne!(runs, engine["error"].is_string(), "{engine:#}");
-        let about = [name, "ONNX Runtime"];
+        let about = [name, "ONNX Runtime", "OpenVINO"];
         let problem = problems
             .iter()
             .find(|it| about.iter().any(|name| it["subject"] == *name));
@@ -66,6 +68,23 @@ fn the_onnx_runtime_that_runs_has_a_path_a_version_and_the_cpu_provider() {
 }
 
 #[test]
+fn the_openvino_that_runs_has_a_path_a_version_and_the_cpu_among_its_devices() {
+    let report = report(&[]);
+    let openvino = &report["openvino"];
+    let version = openvino["version"]
+        .as_str()
+        .expect("run `nezha setup --openvino` first");
+    let runs = engine(&report, "openvino:cpu")["description"].as_str();
+    assert_eq!(
+        runs,
+        Some(format!("OpenVINO {version} (CPU, f32)").as_str())
+    );
+    let devices = openvino["devices"].as_array().unwrap();
+    let cpu = devices.iter().find(|it| it["name"] == "CPU").unwrap();
+    assert_ne!(cpu["full_name"], "", "{cpu}");
+}
+
+#[test]
 fn a_library_that_is_not_there_is_one_problem_and_tract_still_runs() {
     let report = report(&["--ort-library", "/nowhere/libonnxruntime.so"]);
     let rejected = &report["onnx_runtime"]["rejected"][0];
@@ -74,7 +93,7 @@ fn a_library_that_is_not_there_is_one_problem_and_tract_still_runs() {
     let subjects = report["problems"].as_array().unwrap().iter();
     let subjects: Vec<&Value> = subjects
         .map(|it| &it["subject"])
-        .filter(|it| *it != "CPU")
+        .filter(|it| *it != "CPU" && !it.as_str().unwrap().starts_with("openvino:"))
         .collect();
     assert_eq!(subjects, ["ONNX Runtime"]);
     let error = engine(&report, "ort:cpu")["error"].as_str().unwrap();

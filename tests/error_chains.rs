@@ -16,11 +16,11 @@ use nezha_graphs::{
     Config, ConfigError, Head, MetadataError, ReadModelError, SignatureError, TokenizerFiles,
     TokenizerSettings, decode_model, error_chain,
 };
-use nezha_runtime::ort_library::{LibrarySource, RejectedLibrary};
+use nezha_runtime::library::LibraryError;
 use nezha_runtime::setup::SetupError;
 use nezha_runtime::{
-    DecoderError, EngineError, EngineKind, ModelError, OrtLibraryError, PipelineError,
-    SessionError, Skipped, TokenizerError,
+    DecoderError, EngineError, EngineKind, ModelError, PipelineError, SessionError, Skipped,
+    TokenizerError, ort_library,
 };
 use tempfile::TempDir;
 
@@ -53,14 +53,8 @@ fn build() -> BuildError {
     }
 }
 
-fn library() -> OrtLibraryError {
-    OrtLibraryError {
-        rejected: vec![RejectedLibrary {
-            source: LibrarySource::System,
-            path: None,
-            reason: "none there".to_owned(),
-        }],
-    }
+fn library() -> LibraryError {
+    ort_library::find(Some(Path::new("/nowhere/libonnxruntime.so"))).unwrap_err()
 }
 
 fn no_library(engine: EngineKind) -> EngineError {
@@ -228,7 +222,7 @@ fn of_runtime() -> Vec<Case> {
             &[
                 "ort:cpu can't start",
                 "no ONNX Runtime of version",
-                "none there",
+                "named: /nowhere/libonnxruntime.so",
             ],
         ),
         case(
@@ -240,7 +234,7 @@ fn of_runtime() -> Vec<Case> {
                 "no engine starts",
                 "ort:cpu can't start",
                 "no ONNX Runtime",
-                "none there",
+                "named: /nowhere/libonnxruntime.so",
             ],
         ),
         case(
@@ -347,7 +341,7 @@ fn no_message_of_a_library_names_an_argument() {
             let line = line.trim();
             let is_comment = line.starts_with("//");
             // pip has arguments, and `nezha setup` is a command to run.
-            let is_foreign = file.ends_with("setup/mod.rs") || line.contains("`nezha setup --gpu`");
+            let is_foreign = file.ends_with("setup/mod.rs") || line.contains("nezha setup --");
             let named = line.match_indices("--").any(|(at, _)| {
                 let before = line[..at].chars().next_back();
                 let behind = line[at + 2..].chars().next();

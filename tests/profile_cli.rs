@@ -120,10 +120,10 @@ fn check(document: &Value, engine: &str) {
 }
 
 #[test]
-fn every_operator_of_a_run_is_in_a_part_of_the_model_in_both_engines() {
+fn every_operator_of_a_run_is_in_a_part_of_the_model_in_every_engine() {
     let folder = artifact(&[]);
     let model = folder.path().join("model.onnx");
-    for engine in ["ort", "tract"] {
+    for engine in ["ort", "openvino", "tract"] {
         let document = document(&model, engine);
         assert_eq!(document["schema"], "nezha-profile/1");
         check(&document, engine);
@@ -133,12 +133,18 @@ fn every_operator_of_a_run_is_in_a_part_of_the_model_in_both_engines() {
         assert!(number(&document, "unprofiled_run_ms") > 0.0, "{engine}");
         let provider = match engine {
             "ort" => "CPUExecutionProvider",
+            "openvino" => "openvino:cpu",
             _ => "tract",
         };
         for operator in list(&document, "operators") {
             assert_eq!(operator["provider"], provider, "{operator}");
-            assert_eq!(operator["calls"], 1.0, "{operator}");
-            assert!(operator["origin"].is_string(), "{operator}");
+            // OpenVINO tells nothing of a node that takes less than a microsecond.
+            let calls = operator["calls"].as_f64().unwrap();
+            let is_told = calls == 1.0 || (engine == "openvino" && calls < 1.0);
+            assert!(is_told, "{operator}");
+            // OpenVINO makes nodes of its own, which are none of the model's.
+            let has_origin = operator["origin"].is_string();
+            assert!(has_origin || engine == "openvino", "{operator}");
         }
     }
 }
@@ -147,7 +153,7 @@ fn every_operator_of_a_run_is_in_a_part_of_the_model_in_both_engines() {
 fn operators_of_other_precisions_have_their_parts_too() {
     for (dtype, file) in [("fp16", "model_fp16.onnx"), ("int8", "model_int8.onnx")] {
         let folder = artifact(&["--dtype", dtype]);
-        for engine in ["ort", "tract"] {
+        for engine in ["ort", "openvino", "tract"] {
             let document = document(&folder.path().join(file), engine);
             check(&document, &format!("{dtype} in {engine}"));
         }

@@ -33,6 +33,7 @@ use inputs::Case;
 use measure::Runner;
 use record::{Cell, Contender, ContenderKey, Document, Method};
 
+use crate::openvino::OpenVinoArgs;
 use crate::output;
 
 /// Measure models in engines side by side: latency, throughput, memory, agreement.
@@ -105,6 +106,8 @@ pub struct Args {
     /// The ONNX Runtime library, or the folder that holds it.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
+    #[command(flatten)]
+    openvino: OpenVinoArgs,
     /// Write everything, all samples included, as JSON; `-` for standard output, without the table.
     #[arg(long, value_name = "F")]
     json: Option<PathBuf>,
@@ -183,6 +186,7 @@ pub fn run(args: Args) -> Result<()> {
 fn options(args: &Args) -> EngineOptions {
     EngineOptions::default()
         .ort(OrtOptions::default().library(args.ort_library.clone()))
+        .openvino(args.openvino.options())
         .tract(TractOptions::default().plans(args.tract_plans))
 }
 
@@ -289,6 +293,7 @@ fn start(args: &Args, contender: Contender, model: &Path) -> Runner {
     if let Some(library) = &args.ort_library {
         arguments.extend(["--ort-library".into(), library.into()]);
     }
+    arguments.extend(args.openvino.arguments());
     if !args.cpus.is_empty() {
         let cpus: Vec<String> = args.cpus.iter().map(usize::to_string).collect();
         arguments.extend(["--cpus".into(), cpus.join(",").into()]);

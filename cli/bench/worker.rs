@@ -15,6 +15,7 @@ use nezha_runtime::{EngineKind, EngineOptions, OrtOptions, Session, Tensors, Tra
 
 use super::protocol::{Reply, Request};
 use super::{matmul, memory, statistics};
+use crate::openvino::OpenVinoArgs;
 use crate::{output, tensors_file, texts};
 
 /// Runs that have to take about as long as those before them.
@@ -37,6 +38,8 @@ pub struct Args {
     tract_plans: usize,
     #[arg(long)]
     ort_library: Option<PathBuf>,
+    #[command(flatten)]
+    openvino: OpenVinoArgs,
     #[arg(long, value_delimiter = ',')]
     cpus: Vec<usize>,
 }
@@ -47,6 +50,7 @@ pub fn run(args: Args) -> Result<()> {
     let options = EngineOptions::default()
         .threads(args.threads)
         .ort(OrtOptions::default().library(args.ort_library))
+        .openvino(args.openvino.options())
         .tract(TractOptions::default().plans(args.tract_plans))
         .of(args.engine);
     let start = Instant::now();

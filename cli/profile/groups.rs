@@ -186,10 +186,12 @@ impl<'g> Groups<'g> {
         }
     }
 
-    /// By its name, which engines extend; else by what it writes; else, if it only prepares a value, by
-    /// what reads that; else by the path in its name.
+    /// By its name, which engines extend at either end or replace by that of what it writes; else by what
+    /// it writes; else, if it only prepares a value, by what reads that; else by the path in its name.
     pub fn place(&self, node: &str) -> Placed {
-        let found = self.by_name(node).or_else(|| {
+        let found = self.by_name(node).or_else(|| self.writers.get(node));
+        let found = found.or_else(|| self.by_end(node));
+        let found = found.or_else(|| {
             let node = self.rewritten.get(node)?;
             self.by_output(node).or_else(|| self.by_reader(node))
         });
@@ -219,6 +221,14 @@ impl<'g> Groups<'g> {
             .next()
     }
 
+    /// The longest end of the name that is a node's: what OpenVINO puts before it, it is made for.
+    fn by_end(&self, name: &str) -> Option<&(&'g str, Group)> {
+        let begins = name.match_indices(|letter: char| !letter.is_alphanumeric());
+        begins
+            .filter_map(|(index, letter)| self.names.get(name.get(index + letter.len()..)?))
+            .next()
+    }
+
     fn by_output(&self, node: &NodeProto) -> Option<&(&'g str, Group)> {
         node.output
             .iter()
@@ -231,6 +241,30 @@ impl<'g> Groups<'g> {
         outputs
             .filter_map(|it| self.readers.get(it.as_str()))
             .find_map(|it| self.by_name(&it.name).or_else(|| self.by_output(it)))
+    }
+}
+
+/// OpenVINO's LayerNorm, before it multiplies with the weights.
+const LAYER_NORM: &str = "MVN";
+
+/// Places nodes that no name tells about where the node before them is, and the first ones where the
+/// next one is; nodes come with their operators.
+///
+/// A LayerNorm that follows the dense layers of attention is attention's: the sum before it may be fused
+/// into those.
+pub fn place_by_neighbours(nodes: &mut [(&str, Placed)]) {
+    let is_known = |it: &&(&str, Placed)| it.1.group != Group::Other;
+    let Some(mut last) = nodes.iter().find(is_known).map(|it| it.1.group.clone()) else {
+        return;
+    };
+    for (op_type, place) in nodes {
+        if place.group == Group::Other {
+            place.group = match last {
+                Group::AttentionProjections if *op_type == LAYER_NORM => Group::AttentionNorm,
+                _ => last,
+            };
+        }
+        last = place.group.clone();
     }
 }
 
@@ -333,6 +367,58 @@ mod tests {
             };
             assert_eq!(group, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_node_that_an_engine_makes_for_another_is_where_that_one_is() {
+        let model = GraphProto {
+            node: vec![
+                node("nezha.pooler/Tanh", "Tanh", "x", "pooled"),
+                node("classifier/Gemm", "Gemm", "pooled", "logits"),
+            ],
+            ..GraphProto::default()
+        };
+        let groups = Groups::new(&model, None);
+        for (name, group) in [
+            ("Subtract_20331_i32_f32_classifier/Gemm", Group::Head),
+            ("x_f32_bf16_nezha.pooler/Tanh", Group::Pooler),
+            ("logits", Group::Head),
+            ("Subtract_20331", Group::Other),
+        ] {
+            assert_eq!(groups.place(name).group, group, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_node_without_a_place_is_where_the_one_before_it_is() {
+        let placed = |(op_type, group)| {
+            let origin = None;
+            (op_type, Placed { group, origin })
+        };
+        let mut nodes = [
+            ("Convert", Group::Other),
+            ("Gather", Group::Embeddings),
+            ("MVN", Group::Other),
+            ("FullyConnected", Group::AttentionProjections),
+            ("Reorder", Group::Other),
+            ("MVN", Group::Other),
+            ("MulAdd", Group::Other),
+        ]
+        .map(placed);
+        place_by_neighbours(&mut nodes);
+        let expected = [
+            Group::Embeddings,
+            Group::Embeddings,
+            Group::Embeddings,
+            Group::AttentionProjections,
+            Group::AttentionProjections,
+            Group::AttentionNorm,
+            Group::AttentionNorm,
+        ];
+        assert_eq!(nodes.map(|it| it.1.group), expected);
+        let mut unknown = [placed(("MVN", Group::Other))];
+        place_by_neighbours(&mut unknown);
+        assert_eq!(unknown, [placed(("MVN", Group::Other))]);
     }
 
     fn node(name: &str, op_type: &str, input: &str, output: &str) -> NodeProto {

@@ -97,7 +97,7 @@ fn profile(args: &Args) -> Result<Document> {
     let rewritten = optimized(engine, folder.path()).filter(|it| it.exists());
     let rewritten = rewritten.map(Model::open).transpose()?;
     let rewritten = rewritten.as_ref().and_then(|it| it.proto().graph.as_ref());
-    let times = Times::of(&recorded, &Groups::new(graph, rewritten), WARM_UP);
+    let times = Times::of(&recorded, &Groups::new(graph, rewritten), WARM_UP, engine);
     Ok(Document {
         schema: record::SCHEMA,
         nezha: env!("CARGO_PKG_VERSION"),

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nezha_runtime::{NodeProfile, Profile};
+use nezha_runtime::{EngineKind, NodeProfile, Profile};
 use serde::Serialize;
 
-use super::groups::{Group, Groups};
+use super::groups::{self, Group, Groups, Placed};
 use crate::bench::record::Machine;
 
 /// The document's kind and version.
@@ -103,7 +103,9 @@ pub struct Times {
 
 impl Times {
     /// Of a profile with more than `warm_up` runs.
-    pub fn of(profile: &Profile, groups: &Groups, warm_up: usize) -> Self {
+    ///
+    /// Nodes that the engine named itself are placed by those around them.
+    pub fn of(profile: &Profile, groups: &Groups, warm_up: usize, engine: EngineKind) -> Self {
         let run_ms = mean_ms(&profile.runs[warm_up..]);
         let time = |ms: f64| Time {
             ms,
@@ -111,7 +113,14 @@ impl Times {
         };
         let mut sums: BTreeMap<Group, (f64, usize)> = BTreeMap::new();
         let mut operators: Vec<OperatorTime> = Vec::new();
-        for node in &profile.nodes {
+        let nodes = profile.nodes.iter();
+        let mut places: Vec<(&str, Placed)> = nodes
+            .map(|it| (it.op_type.as_str(), groups.place(&it.node)))
+            .collect();
+        if engine.spec().capabilities.names_nodes {
+            groups::place_by_neighbours(&mut places);
+        }
+        for (node, (_, placed)) in profile.nodes.iter().zip(places) {
             let NodeProfile {
                 node: name,
                 op_type,
@@ -119,7 +128,6 @@ impl Times {
                 calls,
                 times,
             } = node;
-            let placed = groups.place(name);
             let ms = mean_ms(&times[warm_up..]);
             operators.push(OperatorTime {
                 name: name.clone(),

@@ -7,7 +7,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::reference::{self, Inputs, Outputs, Reference};
 use nezha_exporter::verify::Verified;
-use nezha_graphs::{Port, Precision, axes, error_chain};
+use nezha_graphs::{Port, axes, error_chain};
 use nezha_runtime::{
     EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, Tensor, Tensors,
 };
@@ -80,22 +80,26 @@ pub fn compare(
     named: &[EngineKind],
     options: &EngineOptions,
 ) -> Result<Vec<EngineReport>> {
+    let auto = EngineChoice::Auto;
     let kinds = match named {
-        [] => &[EngineKind::OrtCpu, EngineKind::Tract],
+        [] => auto.candidates(),
         named => named,
     };
     options.check(kinds)?;
-    let precision = verified.metadata.precision;
+    let report = |kind: EngineKind, description: &str, available| {
+        let tolerance = options.tolerance(kind, verified.metadata.precision);
+        report(kind, tolerance, description, available)
+    };
     let (mut asked, mut absent) = (Vec::new(), Vec::new());
     for &kind in kinds {
         match Session::load(model, &EngineChoice::Only(kind), &options.of(kind)) {
             Ok(session) => asked.push(Asked {
-                report: report(kind, precision, session.engine().description(), true),
+                report: report(kind, session.engine().description(), true),
                 session,
                 answers: Vec::new(),
             }),
             Err(SessionError::Engine(error)) if named.is_empty() && is_absent(&error) => {
-                absent.push(report(kind, precision, &error_chain(&error), false));
+                absent.push(report(kind, &error_chain(&error), false));
             }
             Err(error) => return Err(error.into()),
         }
@@ -128,17 +132,12 @@ pub fn compare(
     Ok(asked.chain(absent).collect())
 }
 
-fn report(
-    kind: EngineKind,
-    precision: Precision,
-    description: &str,
-    available: bool,
-) -> EngineReport {
+fn report(kind: EngineKind, tolerance: f64, description: &str, available: bool) -> EngineReport {
     EngineReport {
         engine: kind.name(),
         description: description.to_owned(),
         available,
-        tolerance: kind.spec().tolerances.of(precision),
+        tolerance,
         cases: Vec::new(),
         left_out: Vec::new(),
     }

@@ -42,8 +42,8 @@ pub struct Args {
 /// Which engines have to be right.
 #[derive(clap::Args, Clone)]
 pub struct EngineList {
-    /// The engines to compare, each of which has to start; ort:cpu and tract, as far as they are
-    /// there, where absent.
+    /// The engines to compare, each of which has to start; ort:cpu, openvino:cpu and tract, as far as
+    /// they are there, where absent.
     #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
     engines: Vec<EngineKind>,
 }

@@ -1,4 +1,4 @@
-//! Runs NEZHA's ONNX graphs in ONNX Runtime and in tract.
+//! Runs NEZHA's ONNX graphs in ONNX Runtime, in OpenVINO and in tract.
 //!
 //! ```no_run
 //! use ndarray::array;
@@ -19,29 +19,35 @@
 //! - [`EngineChoice`], [`EngineOptions`], [`Engine`]: what computes. A named engine that can't
 //!   start is an error; only a list or `auto` goes on to the next, and says so;
 //! - [`Session`]: a model in an engine, every input checked before it runs;
-//! - `ort_library`: where ONNX Runtime is found, for it is loaded and never linked;
-//! - `setup`: a pinned ONNX Runtime for who has none;
+//! - [`library`]: where ONNX Runtime and OpenVINO are found, for they are loaded and never linked;
+//! - `setup`: a pinned ONNX Runtime or OpenVINO for who has none;
 //! - [`doctor`]: what of all this is here, what is missing, and what to do about it.
 //!
-//! The features `ort` and `tract` bring the engines; each works alone. tract is pure Rust and always
-//! there, ONNX Runtime is the faster one and has the accelerators.
+//! The features `ort`, `openvino` and `tract` bring the engines; each works alone. tract is pure Rust and
+//! always there, ONNX Runtime has the most accelerators, OpenVINO is the fastest on processors that
+//! multiply in bfloat16 or 8 bits. `setup` comes with the first two.
 #![deny(missing_docs)]
 
-#[cfg(not(any(feature = "ort", feature = "tract")))]
-compile_error!("nezha-runtime needs an engine: enable the feature 'ort', 'tract' or both");
+#[cfg(not(any(feature = "openvino", feature = "ort", feature = "tract")))]
+compile_error!(
+    "nezha-runtime needs an engine: enable the feature 'openvino', 'ort', 'tract' or several"
+);
 
 mod cpu;
 pub mod decoder;
 pub mod doctor;
 mod engine;
+pub mod library;
 mod model;
 mod native;
+#[cfg(feature = "openvino")]
+pub mod openvino_library;
 #[cfg(feature = "ort")]
 pub mod ort_library;
 pub mod pipeline;
 mod range;
 mod session;
-#[cfg(feature = "ort")]
+#[cfg(feature = "setup")]
 pub mod setup;
 pub mod task;
 mod tensor;
@@ -53,8 +59,9 @@ pub use decoder::{
 };
 pub use engine::{
     AxisRange, Capabilities, Engine, EngineChoice, EngineError, EngineKind, EngineOptions,
-    EngineSpec, Family, KeepOutputs, NodeProfile, Optimization, OrtOptions, Profile, Resident,
-    Residents, Skipped, TensorRtOptions, Tolerances, TractOptions, UnknownEngine,
+    EngineSpec, Family, KeepOutputs, NodeProfile, OpenVinoHint, OpenVinoOptions, OpenVinoPrecision,
+    Optimization, OrtOptions, Profile, Resident, Residents, Skipped, TensorRtOptions, Tolerances,
+    TractOptions, UnknownEngine, UnknownOpenVinoPrecision,
 };
 pub use model::{Model, ModelError};
 #[cfg(feature = "ort")]

@@ -1,11 +1,15 @@
-//! The crate's only unsafe code: asking libraries and the CPU what they are.
+//! The crate's only unsafe code: asking libraries and the CPU what they are, and OpenVINO's C
+//! interface.
 
 #![allow(
     unsafe_code,
     reason = "maps, loaded libraries and CPUID have no safe interface"
 )]
 
-#[cfg(feature = "ort")]
+#[cfg(feature = "openvino")]
+pub(crate) mod openvino;
+
+#[cfg(feature = "setup")]
 use std::path::Path;
 
 /// The version that an ONNX Runtime library gives itself, such as `1.31.1`.
@@ -39,6 +43,47 @@ pub(crate) fn onnxruntime_version(path: &Path) -> Result<String, String> {
             .into_owned()),
         _ => Err("it does not say its version".to_owned()),
     }
+}
+
+/// The version that an OpenVINO library gives itself, such as `2026.4.1`.
+///
+/// The library stays loaded, as ONNX Runtime's does.
+#[cfg(feature = "openvino")]
+pub(crate) fn openvino_version(path: &Path) -> Result<String, String> {
+    use std::ffi::{CStr, c_char, c_int};
+
+    /// Two texts, since the first release that has the function.
+    #[repr(C)]
+    struct Version {
+        build_number: *const c_char,
+        description: *const c_char,
+    }
+
+    // SAFETY: loading runs the library's initialisers. The path was named by the user or lies in
+    // a folder that libraries are loaded from anyway.
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
+    let library = std::mem::ManuallyDrop::new(library);
+    // SAFETY: every OpenVINO since 2022 exports the function with this type.
+    let get = unsafe {
+        library.get::<unsafe extern "C" fn(*mut Version) -> c_int>(b"ov_get_openvino_version\0")
+    };
+    let get = get.map_err(|_| {
+        "it does not export ov_get_openvino_version, so it is no OpenVINO, or one before 2023"
+            .to_owned()
+    })?;
+    let mut version = Version {
+        build_number: std::ptr::null(),
+        description: std::ptr::null(),
+    };
+    // SAFETY: the version is valid for writing. Its texts stay, a few bytes once in a process.
+    let status = unsafe { get(&mut version) };
+    if status != 0 || version.build_number.is_null() {
+        return Err("it does not say its version".to_owned());
+    }
+    // SAFETY: a pointer that is not null is a zero-terminated text.
+    let text = unsafe { CStr::from_ptr(version.build_number) }.to_string_lossy();
+    // Behind the version: the build, the commit, the branch.
+    Ok(text.split('-').next().unwrap_or_default().to_owned())
 }
 
 /// The execution providers that the loaded ONNX Runtime was built with, in its order.

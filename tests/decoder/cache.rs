@@ -204,6 +204,11 @@ fn onnx_runtime_gives_in_steps_what_transformers_gives_at_once() {
 }
 
 #[test]
+fn openvino_gives_in_steps_what_transformers_gives_at_once() {
+    steps_are_the_whole(EngineKind::OpenVinoCpu);
+}
+
+#[test]
 fn tract_gives_in_steps_what_transformers_gives_at_once() {
     steps_are_the_whole(EngineKind::Tract);
 }

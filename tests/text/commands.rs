@@ -282,8 +282,12 @@ fn what_cannot_be_done_is_said_and_ends_with_one_and_bad_usage_with_two() {
 }
 
 #[test]
-fn the_demo_answers_on_either_engine() {
-    for (engine, description) in [("ort", "ONNX Runtime"), ("tract", "tract")] {
+fn the_demo_answers_on_every_engine() {
+    for (engine, description) in [
+        ("ort", "ONNX Runtime"),
+        ("openvino", "OpenVINO"),
+        ("tract", "tract"),
+    ] {
         let output = nezha!(["demo", "--engine", engine]);
         assert!(output.status.success(), "{}", stderr(&output));
         for expected in [
@@ -303,10 +307,11 @@ fn the_demo_answers_on_either_engine() {
 }
 
 #[test]
-fn the_demo_runs_without_onnx_runtime_and_says_why() {
+fn the_demo_runs_without_any_library_and_says_why() {
     let output = Command::new(env!("CARGO_BIN_EXE_nezha"))
         .arg("demo")
         .env("ORT_DYLIB_PATH", "no/such/library.so")
+        .env("OPENVINO_DYLIB_PATH", "no/such/openvino.so")
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", stderr(&output));
@@ -319,7 +324,10 @@ fn the_demo_runs_without_onnx_runtime_and_says_why() {
     for expected in [
         "ort:cpu can't start",
         "no/such/library.so",
-        "nezha setup",
+        "`nezha setup` installs one",
+        "openvino:cpu can't start",
+        "no/such/openvino.so",
+        "`nezha setup --openvino` installs one",
         "engine: tract",
     ] {
         assert!(err.contains(expected), "expected {expected:?} in {err}");

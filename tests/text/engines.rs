@@ -200,7 +200,11 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
 
 #[test]
 fn a_profile_on_the_command_line_says_where_it_is_and_who_computed() {
-    for (engine, provider) in [("ort", "CPUExecutionProvider"), ("tract", "tract")] {
+    for (engine, provider) in [
+        ("ort", "CPUExecutionProvider"),
+        ("openvino", "openvino:cpu"),
+        ("tract", "tract"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let prefix = folder.path().join("profile");
         let prefix = prefix.to_str().unwrap();

@@ -22,7 +22,7 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Xtask {
-    /// Install ONNX Runtime where it is missing, then run every test in the release profile.
+    /// Install ONNX Runtime and OpenVINO where they are missing, then run every test in the release profile.
     Test {
         /// Passed on to cargo test.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -95,6 +95,7 @@ fn main() -> ExitCode {
 
 fn test(arguments: &[OsString]) -> Result<()> {
     nezha().arg("setup").finish()?;
+    nezha().args(["setup", "--openvino"]).finish()?;
     let mut tests = cargo();
     tests.args(["test", "--release", "--workspace"]);
     tests.args(arguments).finish()

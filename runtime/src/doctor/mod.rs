@@ -16,6 +16,7 @@
 mod libraries;
 #[cfg(feature = "ort")]
 mod onnx_runtime;
+mod openvino;
 mod probe;
 mod problems;
 
@@ -23,6 +24,7 @@ use serde::Serialize;
 
 #[cfg(feature = "ort")]
 pub use self::onnx_runtime::OnnxRuntime;
+pub use self::openvino::{OpenVino, OpenVinoDevice};
 pub use crate::cpu::{Cpu, CpuFeature};
 #[cfg(feature = "ort")]
 use crate::engine::Place;
@@ -38,6 +40,8 @@ pub struct Report {
     /// The ONNX Runtime that is loaded.
     #[cfg(feature = "ort")]
     pub onnx_runtime: OnnxRuntime,
+    /// The OpenVINO that is loaded; none where it is not in the build.
+    pub openvino: OpenVino,
     /// tract's version; `None` where it is not in the build.
     pub tract: Option<&'static str>,
     /// The processor.
@@ -93,16 +97,19 @@ pub struct Problem {
     pub remedy: String,
 }
 
-/// Looks for ONNX Runtime and starts every engine.
+/// Looks for the libraries and starts every engine.
 ///
-/// Each engine is started with those of the options that it takes. ONNX Runtime is loaded and stays
-/// loaded.
+/// Each engine is started with those of the options that it takes. Libraries are loaded and stay loaded.
 pub fn examine(options: &EngineOptions) -> Report {
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),
         engines: EngineKind::ALL.map(|it| engine(it, options)).into(),
         #[cfg(feature = "ort")]
         onnx_runtime: OnnxRuntime::examine(options),
+        #[cfg(feature = "openvino")]
+        openvino: OpenVino::examine(options),
+        #[cfg(not(feature = "openvino"))]
+        openvino: OpenVino::default(),
         #[cfg(feature = "tract")]
         tract: Some(crate::engine::TRACT_VERSION),
         #[cfg(not(feature = "tract"))]

@@ -4,7 +4,7 @@ use nezha_graphs::error_chain;
 use serde::Serialize;
 
 use crate::engine::execution_providers;
-use crate::ort_library::{LibrarySource, RejectedLibrary};
+use crate::library::{LibrarySource, RejectedLibrary};
 use crate::{EngineError, EngineOptions, setup};
 
 /// The ONNX Runtime that was found, or what was tried.

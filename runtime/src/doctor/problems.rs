@@ -1,4 +1,5 @@
 use super::{EngineReport, Problem, Report};
+use crate::engine::Place;
 
 /// What is wrong, from what was found.
 pub(super) fn problems(report: &Report) -> Vec<Problem> {
@@ -20,37 +21,53 @@ fn problem(
     }
 }
 
-#[cfg(feature = "ort")]
+/// A library that isn't there is one problem, not one for each engine that is in it.
 fn library_problems(report: &Report) -> Vec<Problem> {
-    let runtime = &report.onnx_runtime;
     let mut problems = Vec::new();
-    if runtime.path.is_none() {
-        let found = match &runtime.error {
-            Some(error) => error.as_str(),
-            None => "there is none that can be loaded",
-        };
-        let remedy = "`nezha setup` installs one";
-        problems.push(problem("ONNX Runtime", found, remedy));
+    #[cfg(feature = "ort")]
+    {
+        let runtime = &report.onnx_runtime;
+        if runtime.path.is_none() {
+            problems.push(no_library("ONNX Runtime", &runtime.error, "nezha setup"));
+        }
+        if runtime.cache.is_none() {
+            let found = "the system doesn't say where the user's caches are";
+            problems.push(problem("cache", found, "set HOME or NEZHA_CACHE"));
+        }
     }
-    if runtime.cache.is_none() {
-        let found = "the system doesn't say where the user's caches are";
-        problems.push(problem("cache", found, "set HOME or NEZHA_CACHE"));
+    if cfg!(feature = "openvino") && report.openvino.path.is_none() {
+        let error = &report.openvino.error;
+        problems.push(no_library("OpenVINO", error, "nezha setup --openvino"));
     }
     problems
 }
 
-#[cfg(not(feature = "ort"))]
-fn library_problems(_: &Report) -> Vec<Problem> {
-    Vec::new()
+fn no_library(product: &str, error: &Option<String>, setup: &str) -> Problem {
+    let found = error
+        .as_deref()
+        .unwrap_or("there is none that can be loaded");
+    problem(product, found, format!("`{setup}` installs one"))
 }
 
 /// The problems of an engine that doesn't run.
-#[cfg(feature = "ort")]
 fn engine_problems(report: &Report, engine: &EngineReport) -> Vec<Problem> {
+    match engine.engine.spec().place {
+        #[cfg(feature = "ort")]
+        Place::Ort(_) => onnx_runtime_problems(report, engine),
+        Place::OpenVino(_) if cfg!(feature = "openvino") && report.openvino.path.is_none() => {
+            Vec::new()
+        }
+        #[cfg(not(feature = "ort"))]
+        Place::Ort(_) => vec![failure(engine)],
+        Place::OpenVino(_) | Place::Tract | Place::Custom => vec![failure(engine)],
+    }
+}
+
+#[cfg(feature = "ort")]
+fn onnx_runtime_problems(report: &Report, engine: &EngineReport) -> Vec<Problem> {
     let kind = engine.engine;
     let runtime = &report.onnx_runtime;
     match kind.execution_provider() {
-        // Without a library there is one problem, not one for each engine.
         Some(_) if runtime.path.is_none() => Vec::new(),
         Some(provider) if !runtime.execution_providers.iter().any(|it| it == provider) => {
             let found = format!("{provider} is not in this ONNX Runtime");
@@ -59,11 +76,6 @@ fn engine_problems(report: &Report, engine: &EngineReport) -> Vec<Problem> {
         _ if engine.missing_libraries.is_empty() => vec![failure(engine)],
         _ => missing_libraries(engine),
     }
-}
-
-#[cfg(not(feature = "ort"))]
-fn engine_problems(_: &Report, engine: &EngineReport) -> Vec<Problem> {
-    vec![failure(engine)]
 }
 
 /// One problem for each thing to install.
@@ -95,7 +107,7 @@ fn failure(engine: &EngineReport) -> Problem {
 fn gpu_build() -> &'static str {
     match cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         true => "`nezha setup --gpu` installs a build that has it",
-        false => "build ONNX Runtime with it, and name that library",
+        false => "build ONNX Runtime with it, and name its library",
     }
 }
 
@@ -124,7 +136,7 @@ fn cpu_problems(report: &Report) -> Vec<Problem> {
 
 #[cfg(all(test, feature = "ort"))]
 mod tests {
-    use super::super::{Cpu, CpuFeature, MissingLibrary, OnnxRuntime};
+    use super::super::{Cpu, CpuFeature, MissingLibrary, OnnxRuntime, OpenVino};
     use super::*;
     use crate::EngineKind;
 
@@ -159,6 +171,10 @@ mod tests {
                 cache: Some("cache".into()),
                 ..OnnxRuntime::default()
             },
+            openvino: OpenVino {
+                path: Some("libopenvino_c.so".into()),
+                ..OpenVino::default()
+            },
             tract: None,
             cpu: Cpu {
                 architecture: "x86_64",
@@ -167,6 +183,12 @@ mod tests {
             },
             problems: Vec::new(),
         }
+    }
+
+    fn all_but(engines: &[EngineKind]) -> Vec<EngineKind> {
+        let mut all = EngineKind::ALL.to_vec();
+        all.retain(|it| !engines.contains(it));
+        all
     }
 
     fn found(report: &Report) -> Vec<String> {
@@ -185,16 +207,20 @@ mod tests {
     fn without_a_library_there_is_one_problem_and_not_one_for_each_engine() {
         let mut report = report(&[EngineKind::Tract], &[], &X86_64);
         report.onnx_runtime.path = None;
+        report.openvino.path = None;
         assert_eq!(
             found(&report),
-            ["ONNX Runtime: there is none that can be loaded → `nezha setup` installs one"]
+            [
+                "ONNX Runtime: there is none that can be loaded → `nezha setup` installs one",
+                "OpenVINO: there is none that can be loaded → `nezha setup --openvino` installs one",
+            ]
         );
     }
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     #[test]
     fn a_build_for_the_cpu_leads_to_the_one_for_gpus() {
-        let runs = [EngineKind::OrtCpu, EngineKind::Tract];
+        let runs = all_but(&[EngineKind::OrtCuda, EngineKind::OrtTensorRt]);
         let remedy = "`nezha setup --gpu` installs a build that has it";
         assert_eq!(
             found(&report(&runs, &["CPUExecutionProvider"], &X86_64)),
@@ -209,11 +235,7 @@ mod tests {
 
     #[test]
     fn libraries_are_missing_by_what_installs_them() {
-        let runs = [
-            EngineKind::OrtCpu,
-            EngineKind::OrtTensorRt,
-            EngineKind::Tract,
-        ];
+        let runs = all_but(&[EngineKind::OrtCuda]);
         let mut report = report(&runs, &["CUDAExecutionProvider"], &X86_64);
         report.engines[1].missing_libraries =
             [("a", "install A"), ("b", "install B"), ("c", "install A")]

@@ -15,7 +15,8 @@ use super::kind::{EngineKind, UnknownEngine};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EngineChoice {
-    /// `ort:cpu`, or `tract` where ONNX Runtime can't start.
+    /// `ort:cpu`, where ONNX Runtime can't start `openvino:cpu`, and where OpenVINO can't either
+    /// `tract`.
     ///
     /// Devices are asked for by name: the first run on one can take minutes.
     #[default]
@@ -30,7 +31,11 @@ impl EngineChoice {
     /// The engines, in the order in which they are tried.
     pub fn candidates(&self) -> &[EngineKind] {
         match self {
-            EngineChoice::Auto => &[EngineKind::OrtCpu, EngineKind::Tract],
+            EngineChoice::Auto => &[
+                EngineKind::OrtCpu,
+                EngineKind::OpenVinoCpu,
+                EngineKind::Tract,
+            ],
             EngineChoice::Only(kind) => std::slice::from_ref(kind),
             EngineChoice::FirstOf(kinds) => kinds,
         }

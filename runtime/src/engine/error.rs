@@ -3,8 +3,7 @@ use std::path::PathBuf;
 use nezha_graphs::{DType, error_chain};
 
 use super::EngineKind;
-#[cfg(feature = "ort")]
-use crate::OrtLibraryError;
+use crate::library::LibraryError;
 
 /// Why an engine doesn't start or doesn't answer.
 #[derive(Debug, thiserror::Error)]
@@ -18,24 +17,25 @@ pub enum EngineError {
         /// The feature of this crate that has it.
         feature: &'static str,
     },
-    /// There is no ONNX Runtime to load.
-    #[cfg(feature = "ort")]
+    /// There is no library to load.
     #[error("{engine} can't start")]
     Library {
         /// The engine.
         engine: EngineKind,
         /// What was tried.
-        source: OrtLibraryError,
+        source: LibraryError,
     },
-    /// A process can only ever load one ONNX Runtime.
+    /// A process can only ever load one library of an engine.
     #[error(
-        "{engine} can't start: this process has loaded the ONNX Runtime {}; {} needs a process of \
+        "{engine} can't start: this process has loaded the {product} {}; {} needs a process of \
          its own",
         loaded.display(), requested.display()
     )]
     OtherLibrary {
         /// The engine.
         engine: EngineKind,
+        /// What the libraries are: `ONNX Runtime`.
+        product: &'static str,
         /// The library that is loaded.
         loaded: PathBuf,
         /// The library that was asked for.
@@ -59,6 +59,18 @@ pub enum EngineError {
         provider: &'static str,
         /// What ONNX Runtime says.
         reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The device isn't there.
+    #[error("{engine} can't start: no {device} is here, only {found}; {remedy}")]
+    Device {
+        /// The engine.
+        engine: EngineKind,
+        /// The device.
+        device: &'static str,
+        /// Those that are there.
+        found: String,
         /// What to do.
         remedy: &'static str,
     },
@@ -90,7 +102,7 @@ pub enum EngineError {
         /// The model.
         path: PathBuf,
         /// The operator.
-        operator: &'static str,
+        operator: String,
         /// The first node that is one.
         node: String,
         /// What to do.

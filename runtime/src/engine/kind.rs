@@ -17,6 +17,12 @@ pub enum EngineKind {
     OrtCuda,
     /// ONNX Runtime with the TensorRT execution provider, CUDA for what TensorRT can't run.
     OrtTensorRt,
+    /// OpenVINO on the CPU.
+    OpenVinoCpu,
+    /// OpenVINO on a GPU of Intel's.
+    OpenVinoGpu,
+    /// OpenVINO on an NPU of Intel's.
+    OpenVinoNpu,
     /// tract, on the CPU; pure Rust.
     Tract,
     /// A caller's own engine, by its name: see [`Session::with_engine`](crate::Session::with_engine).
@@ -54,6 +60,8 @@ pub struct EngineSpec {
 pub enum Family {
     /// ONNX Runtime.
     OnnxRuntime,
+    /// OpenVINO.
+    OpenVino,
     /// tract.
     Tract,
     /// A caller's.
@@ -111,12 +119,15 @@ pub struct Capabilities {
     pub writes_graph: bool,
     /// Whether several execution providers may share a model's nodes.
     pub has_providers: bool,
+    /// Whether its profiles list nodes that it made under names of its own, in the order of the run.
+    pub names_nodes: bool,
 }
 
 /// Where a family computes: what only its own code tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Ort(OrtDevice),
+    OpenVino(OpenVinoDevice),
     Tract,
     Custom,
 }
@@ -140,10 +151,34 @@ impl OrtDevice {
     }
 }
 
+/// The devices of OpenVINO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OpenVinoDevice {
+    Cpu,
+    Gpu,
+    Npu,
+}
+
+#[cfg(feature = "openvino")]
+impl OpenVinoDevice {
+    pub(crate) fn kind(self) -> EngineKind {
+        match self {
+            OpenVinoDevice::Cpu => EngineKind::OpenVinoCpu,
+            OpenVinoDevice::Gpu => EngineKind::OpenVinoGpu,
+            OpenVinoDevice::Npu => EngineKind::OpenVinoNpu,
+        }
+    }
+
+    /// What OpenVINO calls it.
+    pub(crate) fn id(self) -> &'static str {
+        self.kind().spec().device
+    }
+}
+
 const NVIDIA: &str = "`nvidia-smi` tells whether the driver sees a GPU";
 
 /// All engines.
-const TABLE: [EngineSpec; 4] = [
+const TABLE: [EngineSpec; 7] = [
     EngineSpec {
         kind: EngineKind::OrtCpu,
         name: "ort:cpu",
@@ -156,6 +191,7 @@ const TABLE: [EngineSpec; 4] = [
         capabilities: Capabilities {
             writes_graph: true,
             has_providers: true,
+            names_nodes: false,
         },
         place: Place::Ort(OrtDevice::Cpu),
     },
@@ -171,6 +207,7 @@ const TABLE: [EngineSpec; 4] = [
         capabilities: Capabilities {
             writes_graph: true,
             has_providers: true,
+            names_nodes: false,
         },
         place: Place::Ort(OrtDevice::Cuda),
     },
@@ -187,8 +224,57 @@ const TABLE: [EngineSpec; 4] = [
         capabilities: Capabilities {
             writes_graph: false,
             has_providers: true,
+            names_nodes: false,
         },
         place: Place::Ort(OrtDevice::TensorRt),
+    },
+    EngineSpec {
+        kind: EngineKind::OpenVinoCpu,
+        name: "openvino:cpu",
+        short_name: Some("openvino"),
+        family: Family::OpenVino,
+        provider: "openvino:cpu",
+        device: "CPU",
+        tolerances: Tolerances::of_fp32(1e-5),
+        remedy: "`nezha setup --openvino` installs an OpenVINO that is known to run",
+        capabilities: Capabilities {
+            writes_graph: false,
+            has_providers: false,
+            names_nodes: true,
+        },
+        place: Place::OpenVino(OpenVinoDevice::Cpu),
+    },
+    EngineSpec {
+        kind: EngineKind::OpenVinoGpu,
+        name: "openvino:gpu",
+        short_name: None,
+        family: Family::OpenVino,
+        provider: "openvino:gpu",
+        device: "GPU",
+        tolerances: Tolerances::of_fp32(1e-3),
+        remedy: "install the driver of an Intel GPU, with OpenCL or Level Zero",
+        capabilities: Capabilities {
+            writes_graph: false,
+            has_providers: false,
+            names_nodes: true,
+        },
+        place: Place::OpenVino(OpenVinoDevice::Gpu),
+    },
+    EngineSpec {
+        kind: EngineKind::OpenVinoNpu,
+        name: "openvino:npu",
+        short_name: None,
+        family: Family::OpenVino,
+        provider: "openvino:npu",
+        device: "NPU",
+        tolerances: Tolerances::of_fp32(5e-3),
+        remedy: "install the driver of an Intel NPU, with Level Zero",
+        capabilities: Capabilities {
+            writes_graph: false,
+            has_providers: false,
+            names_nodes: true,
+        },
+        place: Place::OpenVino(OpenVinoDevice::Npu),
     },
     EngineSpec {
         kind: EngineKind::Tract,
@@ -202,6 +288,7 @@ const TABLE: [EngineSpec; 4] = [
         capabilities: Capabilities {
             writes_graph: false,
             has_providers: false,
+            names_nodes: false,
         },
         place: Place::Tract,
     },
@@ -220,6 +307,7 @@ static CUSTOM: EngineSpec = EngineSpec {
     capabilities: Capabilities {
         writes_graph: false,
         has_providers: false,
+        names_nodes: false,
     },
     place: Place::Custom,
 };
@@ -261,7 +349,7 @@ impl EngineKind {
     /// ```
     /// use nezha_runtime::EngineKind;
     ///
-    /// assert!(EngineKind::names().starts_with("ort (= ort:cpu), ort:cuda, "));
+    /// assert!(EngineKind::names().contains("openvino (= openvino:cpu), openvino:gpu, "));
     /// ```
     pub fn names() -> String {
         let name = |kind: EngineKind| {

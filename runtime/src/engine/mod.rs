@@ -3,15 +3,18 @@
 mod choice;
 mod error;
 mod kind;
+#[cfg(feature = "openvino")]
+mod openvino;
+mod openvino_options;
 mod options;
 #[cfg(feature = "ort")]
 mod ort;
-#[cfg(feature = "ort")]
+#[cfg(any(feature = "openvino", feature = "ort"))]
 mod pool;
 mod profile;
 #[cfg(feature = "tract")]
 mod recent;
-#[cfg(feature = "tract")]
+#[cfg(any(feature = "openvino", feature = "tract"))]
 mod recorder;
 mod resident;
 mod trace;
@@ -23,6 +26,9 @@ use std::time::Instant;
 pub use choice::EngineChoice;
 pub use error::{EngineError, Skipped};
 pub use kind::{Capabilities, EngineKind, EngineSpec, Family, Tolerances, UnknownEngine};
+pub use openvino_options::{
+    OpenVinoHint, OpenVinoOptions, OpenVinoPrecision, UnknownOpenVinoPrecision,
+};
 pub use options::{
     AxisRange, EngineOptions, Optimization, OrtOptions, TensorRtOptions, TractOptions,
 };
@@ -30,6 +36,8 @@ pub use profile::{NodeProfile, Profile};
 pub use resident::{KeepOutputs, Resident, Residents};
 
 pub(crate) use self::kind::{OrtDevice, Place};
+#[cfg(feature = "openvino")]
+pub(crate) use self::openvino::devices as openvino_devices;
 #[cfg(feature = "ort")]
 pub(crate) use self::ort::execution_providers;
 #[cfg(feature = "tract")]
@@ -110,6 +118,13 @@ fn start_one(
         Place::Ort(device) => Ok(Box::new(ort::OrtEngine::load(model, device, options)?)),
         #[cfg(not(feature = "ort"))]
         Place::Ort(_) => not_built(engine, "ort"),
+        #[cfg(feature = "openvino")]
+        Place::OpenVino(device) => {
+            let engine = openvino::OpenVinoEngine::load(model, device, options)?;
+            Ok(Box::new(engine))
+        }
+        #[cfg(not(feature = "openvino"))]
+        Place::OpenVino(_) => not_built(engine, "openvino"),
         #[cfg(feature = "tract")]
         Place::Tract => Ok(Box::new(tract::TractEngine::load(model, options)?)),
         #[cfg(not(feature = "tract"))]
@@ -122,7 +137,7 @@ fn start_one(
     }
 }
 
-#[cfg(not(all(feature = "ort", feature = "tract")))]
+#[cfg(not(all(feature = "openvino", feature = "ort", feature = "tract")))]
 fn not_built(engine: EngineKind, feature: &'static str) -> Result<Box<dyn Engine>, EngineError> {
     Err(EngineError::NotBuilt { engine, feature })
 }

@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use nezha_graphs::Precision;
+
 use super::kind::{OrtDevice, Place};
+use super::openvino_options::OpenVinoOptions;
 use super::{EngineError, EngineKind};
 
 /// Methods that set a field each and give the options back.
@@ -36,18 +39,20 @@ macro_rules! setters {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct EngineOptions {
-    /// Threads that share one run; `None` for one per physical core in ONNX Runtime, one per logical
-    /// core in tract. One in tract is the thread that calls.
+    /// Threads that share one run; `None` for one per physical core in ONNX Runtime and OpenVINO, one
+    /// per logical core in tract. One in tract is the thread that calls.
     pub threads: Option<NonZeroUsize>,
     /// Where the engine writes how long every node takes and what computes it: the start of a file
-    /// name, which gets the date and the time behind it, or a few letters in tract.
+    /// name, which gets the date and the time behind it, or a few letters in other engines.
     ///
     /// The file is complete after [`Session::end_profiling`](crate::Session::end_profiling); ONNX
-    /// Runtime's also once the session is gone, while tract keeps what it records in memory until
+    /// Runtime's also once the session is gone, while others keep what they record in memory until
     /// then. Each of several [`sessions`](OrtOptions::sessions) writes its own.
     pub profile: Option<PathBuf>,
     /// What ONNX Runtime takes.
     pub ort: OrtOptions,
+    /// What OpenVINO takes.
+    pub openvino: OpenVinoOptions,
     /// What tract takes.
     pub tract: TractOptions,
 }
@@ -57,7 +62,19 @@ impl EngineOptions {
         threads: impl Into<Option<NonZeroUsize>>,
         profile: impl Into<Option<PathBuf>>,
         ort: OrtOptions,
+        openvino: OpenVinoOptions,
         tract: TractOptions,
+    }
+
+    /// How far an engine's answers may be off with these options, as a share of the largest magnitude of
+    /// an output, for a model of this precision.
+    pub fn tolerance(&self, engine: EngineKind, precision: Precision) -> f64 {
+        let spec = engine.spec();
+        let tolerance = spec.tolerances.of(precision);
+        match spec.place {
+            Place::OpenVino(_) => tolerance.max(self.openvino.precision.tolerance()),
+            Place::Ort(_) | Place::Tract | Place::Custom => tolerance,
+        }
     }
 
     /// Refuses an option that none of these engines takes.
@@ -91,6 +108,8 @@ impl EngineOptions {
     }
 }
 
+pub(super) use setters;
+
 /// An option that not every engine takes.
 struct Claim {
     option: &'static str,
@@ -115,8 +134,9 @@ macro_rules! claim {
 }
 
 const ORT: &str = "ONNX Runtime";
+const OPENVINO: &str = "OpenVINO";
 
-const CLAIMS: [Claim; 10] = [
+const CLAIMS: [Claim; 15] = [
     claim!(ort.sessions, ORT, Place::Ort(_)),
     claim!(ort.optimization, ORT, Place::Ort(_)),
     claim!(ort.memory_arena, ORT, Place::Ort(_)),
@@ -134,6 +154,11 @@ const CLAIMS: [Claim; 10] = [
         "ONNX Runtime with TensorRT",
         Place::Ort(OrtDevice::TensorRt)
     ),
+    claim!(openvino.precision, OPENVINO, Place::OpenVino(_)),
+    claim!(openvino.hint, OPENVINO, Place::OpenVino(_)),
+    claim!(openvino.group_size, OPENVINO, Place::OpenVino(_)),
+    claim!(openvino.cache, OPENVINO, Place::OpenVino(_)),
+    claim!(openvino.library, OPENVINO, Place::OpenVino(_)),
     claim!(tract.plans, "tract", Place::Tract),
 ];
 

@@ -76,11 +76,12 @@ pub struct NodeProfile {
     pub node: String,
     /// The operator.
     pub op_type: String,
-    /// The execution provider, such as `CPUExecutionProvider`; `tract` has no others.
+    /// The execution provider, such as `CPUExecutionProvider`; engines without any name themselves.
     pub provider: String,
     /// How often it was computed in all runs together.
     pub calls: usize,
-    /// How long it took in each of the runs. ONNX Runtime counts whole microseconds.
+    /// How long it took in each of the runs. ONNX Runtime counts whole microseconds; OpenVINO tells
+    /// means of all runs so far, which makes a single one a few microseconds uncertain.
     pub times: Vec<Duration>,
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::profile::Profile;
 use super::trace::{self, Event};
+use super::{EngineError, EngineKind};
 
 /// Records runs of an engine that has no profile of its own, as ONNX Runtime records its own.
 pub(super) struct Recorder {
@@ -33,8 +34,31 @@ pub(super) struct Step<'n> {
 }
 
 impl Recorder {
+    /// As [`create`](Self::create), for an engine whose option `profile` this is.
+    pub(super) fn start(engine: EngineKind, profile: &Path) -> Result<Self, EngineError> {
+        Self::create(profile).map_err(|error| EngineError::Option {
+            engine,
+            option: "profile",
+            reason: format!("{}: {error}", profile.display()),
+        })
+    }
+
+    /// Ends what records an engine's runs, if anything does.
+    pub(super) fn end_of(
+        engine: EngineKind,
+        recorder: Option<&Self>,
+    ) -> Result<Profile, EngineError> {
+        let ended = recorder.map(Self::end).transpose();
+        let ended = ended.map_err(|(path, reason)| EngineError::Profile {
+            engine,
+            path,
+            reason,
+        })?;
+        ended.flatten().ok_or(EngineError::NotProfiled { engine })
+    }
+
     /// Makes the file, whose name starts as that of `prefix`.
-    pub(super) fn create(prefix: &Path) -> io::Result<Self> {
+    fn create(prefix: &Path) -> io::Result<Self> {
         let folder = prefix.parent().filter(|it| !it.as_os_str().is_empty());
         let (file, path) = tempfile::Builder::new()
             .prefix(prefix.file_name().unwrap_or_default())
@@ -92,7 +116,7 @@ impl Recorder {
     ///
     /// # Errors
     /// The file, and why it can't be written.
-    pub(super) fn end(&self) -> Result<Option<Profile>, (PathBuf, String)> {
+    fn end(&self) -> Result<Option<Profile>, (PathBuf, String)> {
         let Some(recording) = self.recording().take() else {
             return Ok(None);
         };

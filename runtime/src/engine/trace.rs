@@ -1,4 +1,4 @@
-//! The trace that ONNX Runtime writes of a session, and that tract's runs are written as: a list of
+//! The trace that ONNX Runtime writes of a session, and that the runs of other engines are written as: a list of
 //! complete events in Chrome's trace event format.
 
 use std::collections::{BTreeMap, HashMap};
@@ -46,7 +46,7 @@ pub(super) struct Args {
     provider: Option<String>,
 }
 
-#[cfg(feature = "tract")]
+#[cfg(any(feature = "openvino", feature = "tract"))]
 impl Event {
     /// A whole run, on a thread, since the trace began.
     pub(super) fn run(thread: u64, begin: Duration, took: Duration) -> Self {

@@ -1,9 +1,10 @@
-//! A pinned ONNX Runtime in the user's cache, by pip.
+//! A pinned ONNX Runtime or OpenVINO in the user's cache, by pip.
 //!
 //! pip knows the user's package index, proxy and certificates, so no address is written here. The
 //! wheel is the same on every machine of a platform, whatever its Python; its SHA-256 is pinned,
 //! and so are those of the libraries taken from it.
 
+mod openvino;
 mod wheel;
 
 use std::fs::{self, File};
@@ -16,8 +17,11 @@ use sha2::{Digest, Sha256};
 use wheel::{Wheel, wheel};
 use zip::ZipArchive;
 
-/// The version that is installed.
+/// The version of ONNX Runtime that is installed.
 pub const VERSION: &str = "1.31.1";
+
+/// The version of OpenVINO that is installed.
+pub const OPENVINO_VERSION: &str = "2026.4.1";
 
 /// The environment variable that moves the cache.
 const CACHE_VARIABLE: &str = "NEZHA_CACHE";
@@ -25,29 +29,57 @@ const CACHE_VARIABLE: &str = "NEZHA_CACHE";
 /// What Python is called.
 pub(crate) const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
-/// Which build of ONNX Runtime.
+/// What can be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Build {
-    /// For the CPU.
+    /// ONNX Runtime for the CPU.
     Cpu,
-    /// For the CPU, CUDA and TensorRT; Linux on x86-64.
+    /// ONNX Runtime for the CPU, CUDA and TensorRT; Linux on x86-64.
     Gpu,
+    /// OpenVINO with its plugins for CPU, GPU and NPU, as far as the platform has them.
+    OpenVino,
 }
 
 impl Build {
     /// All builds.
-    pub const ALL: [Build; 2] = [Build::Cpu, Build::Gpu];
+    pub const ALL: [Build; 3] = [Build::Cpu, Build::Gpu, Build::OpenVino];
 
     /// The name of its Python package.
     fn package(self) -> &'static str {
         match self {
             Build::Cpu => "onnxruntime",
             Build::Gpu => "onnxruntime-gpu",
+            Build::OpenVino => "openvino",
+        }
+    }
+
+    /// The version that is installed.
+    pub fn version(self) -> &'static str {
+        match self {
+            Build::Cpu | Build::Gpu => VERSION,
+            Build::OpenVino => OPENVINO_VERSION,
+        }
+    }
+
+    /// What it is to people.
+    fn product(self) -> &'static str {
+        match self {
+            Build::Cpu | Build::Gpu => "ONNX Runtime",
+            Build::OpenVino => "OpenVINO",
+        }
+    }
+
+    /// The environment variable that names its library, or the folder that holds it.
+    pub(crate) const fn variable(self) -> &'static str {
+        match self {
+            Build::Cpu | Build::Gpu => "ORT_DYLIB_PATH",
+            Build::OpenVino => "OPENVINO_DYLIB_PATH",
         }
     }
 }
 
-/// An ONNX Runtime in the cache.
+/// What is in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installed {
     /// The library to load.
@@ -56,18 +88,19 @@ pub struct Installed {
     pub kept: bool,
 }
 
-/// Why there is no ONNX Runtime in the cache.
+/// Why it isn't in the cache.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
     /// No package was built for this machine.
     #[error(
-        "there is no package {package} {VERSION} for {platform}: build ONNX Runtime and name its \
-         library, by ORT_DYLIB_PATH for one, or run in tract"
+        "there is no package {} {} for {platform}: build {} and name its library, by {} for one, or \
+         run in tract",
+        build.package(), build.version(), build.product(), build.variable()
     )]
     Platform {
-        /// The package.
-        package: &'static str,
+        /// The build.
+        build: Build,
         /// The system and the architecture.
         platform: String,
     },
@@ -75,20 +108,22 @@ pub enum SetupError {
     #[error("no folder for caches: set HOME or {CACHE_VARIABLE}")]
     NoCache,
     /// Python doesn't start.
-    #[error("{PYTHON} does not start (install Python 3 with pip, which downloads ONNX Runtime)")]
+    #[error("{PYTHON} does not start (install Python 3 with pip, which downloads the package)")]
     NoPython(
         /// What the system says.
         #[source]
         io::Error,
     ),
     /// Python has no pip.
-    #[error("{PYTHON} has no pip: `{PYTHON} -m ensurepip` installs it; it downloads ONNX Runtime")]
+    #[error("{PYTHON} has no pip: `{PYTHON} -m ensurepip` installs it; it downloads the package")]
     NoPip,
     /// pip failed.
-    #[error("pip could not download {package} {VERSION}:\n{stderr}")]
+    #[error("pip could not download {package} {version}:\n{stderr}")]
     Pip {
         /// The package.
         package: &'static str,
+        /// Its version.
+        version: &'static str,
         /// What pip says.
         stderr: String,
     },
@@ -142,7 +177,7 @@ pub fn folder(build: Build) -> Option<PathBuf> {
             .cache_dir()
             .join("nezha"),
     };
-    Some(cache.join(format!("{}-{VERSION}", build.package())))
+    Some(cache.join(format!("{}-{}", build.package(), build.version())))
 }
 
 /// Fills `folder` in one step: a rename of a folder that is complete.
@@ -179,7 +214,7 @@ fn install(
 
 /// Has pip put the wheel into `target`.
 fn download(build: Build, wheel: &Wheel, target: &Path) -> Result<PathBuf, SetupError> {
-    let package = build.package();
+    let (package, version) = (build.package(), build.version());
     let output = Command::new(PYTHON)
         .args([
             "-m",
@@ -202,7 +237,7 @@ fn download(build: Build, wheel: &Wheel, target: &Path) -> Result<PathBuf, Setup
             "--platform",
             wheel.platform,
         ])
-        .arg(format!("{package}=={VERSION}"))
+        .arg(format!("{package}=={version}"))
         .arg("--dest")
         .arg(target)
         .output()
@@ -214,7 +249,11 @@ fn download(build: Build, wheel: &Wheel, target: &Path) -> Result<PathBuf, Setup
     let mut files = fs::read_dir(target).map_err(at(target))?.flatten();
     match files.find(|file| file.path().extension().is_some_and(|it| it == "whl")) {
         Some(file) if output.status.success() => Ok(file.path()),
-        _ => Err(SetupError::Pip { package, stderr }),
+        _ => Err(SetupError::Pip {
+            package,
+            version,
+            stderr,
+        }),
     }
 }
 
@@ -230,7 +269,7 @@ fn unpack(wheel: &Wheel, archive: &Path, folder: &Path) -> Result<(), SetupError
     for (name, _) in wheel.libraries {
         let path = folder.join(name);
         let mut library = zip
-            .by_name(&format!("onnxruntime/capi/{name}"))
+            .by_name(&format!("{}/{name}", wheel.folder))
             .map_err(broken)?;
         let mut target = File::create(&path).map_err(at(&path))?;
         io::copy(&mut library, &mut target).map_err(at(&path))?;
@@ -298,6 +337,7 @@ mod tests {
         Wheel {
             platform: "any",
             sha256: sha256(archive),
+            folder: "onnxruntime/capi",
             libraries: vec![(LIBRARY, sha256(content))].leak(),
         }
     }

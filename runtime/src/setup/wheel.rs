@@ -1,6 +1,6 @@
 use std::env::consts;
 
-use super::{Build, SetupError};
+use super::{Build, SetupError, openvino};
 
 /// A Python package for one platform, and what is taken from it.
 pub(super) struct Wheel {
@@ -8,7 +8,9 @@ pub(super) struct Wheel {
     pub(super) platform: &'static str,
     /// SHA-256 of the whole file.
     pub(super) sha256: &'static str,
-    /// Libraries under `onnxruntime/capi/`, each with its SHA-256; the one to load comes first.
+    /// The folder of the libraries in it.
+    pub(super) folder: &'static str,
+    /// Libraries of that folder, each with its SHA-256; the one to load comes first.
     pub(super) libraries: &'static [(&'static str, &'static str)],
 }
 
@@ -28,8 +30,12 @@ pub(super) fn wheel(build: Build) -> Result<&'static Wheel, SetupError> {
         (Build::Cpu, "macos", "aarch64") => Ok(&MACOS_AARCH64),
         (Build::Cpu, "windows", "x86_64") => Ok(&WINDOWS_X86_64),
         (Build::Gpu, "linux", "x86_64") if !musl => Ok(&LINUX_X86_64_GPU),
+        (Build::OpenVino, "linux", "x86_64") if !musl => Ok(&openvino::LINUX_X86_64),
+        (Build::OpenVino, "linux", "aarch64") if !musl => Ok(&openvino::LINUX_AARCH64),
+        (Build::OpenVino, "macos", "aarch64") => Ok(&openvino::MACOS_AARCH64),
+        (Build::OpenVino, "windows", "x86_64") => Ok(&openvino::WINDOWS_X86_64),
         _ => Err(SetupError::Platform {
-            package: build.package(),
+            build,
             platform: format!(
                 "{} {}{}",
                 consts::OS,
@@ -40,9 +46,13 @@ pub(super) fn wheel(build: Build) -> Result<&'static Wheel, SetupError> {
     }
 }
 
+/// Where ONNX Runtime's wheels have their libraries.
+const ORT: &str = "onnxruntime/capi";
+
 const LINUX_X86_64: Wheel = Wheel {
     platform: "manylinux_2_28_x86_64",
     sha256: "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536",
+    folder: ORT,
     libraries: &[
         (
             "libonnxruntime.so.1.31.1",
@@ -58,6 +68,7 @@ const LINUX_X86_64: Wheel = Wheel {
 const LINUX_AARCH64: Wheel = Wheel {
     platform: "manylinux_2_28_aarch64",
     sha256: "0b9a492176886992e0e875f06bc0367e333f5fff11711a2d642e18b02f3009cc",
+    folder: ORT,
     libraries: &[
         (
             "libonnxruntime.so.1.31.1",
@@ -73,6 +84,7 @@ const LINUX_AARCH64: Wheel = Wheel {
 const MACOS_AARCH64: Wheel = Wheel {
     platform: "macosx_14_0_arm64",
     sha256: "96dd2564b10ea7153ad9c207e7cd8e5917cb3ba521e0e0a62ac03486fdc8d56c",
+    folder: ORT,
     libraries: &[(
         "libonnxruntime.1.31.1.dylib",
         "d586cbe89effc085a09d3341b3cfbd5c322517f9d397aeb20814af21433f2b36",
@@ -82,6 +94,7 @@ const MACOS_AARCH64: Wheel = Wheel {
 const WINDOWS_X86_64: Wheel = Wheel {
     platform: "win_amd64",
     sha256: "ae8a9a351efda685cc59a66226cdefaa37a126c1d66872ca23a2de9425326130",
+    folder: ORT,
     libraries: &[
         (
             "onnxruntime.dll",
@@ -97,6 +110,7 @@ const WINDOWS_X86_64: Wheel = Wheel {
 const LINUX_X86_64_GPU: Wheel = Wheel {
     platform: "manylinux_2_28_x86_64",
     sha256: "05d548956197b9d01f59b625de740e0d6be3593f874e241a12dc0362650ecdf7",
+    folder: ORT,
     libraries: &[
         (
             "libonnxruntime.so.1.31.1",

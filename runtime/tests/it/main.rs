@@ -1,7 +1,8 @@
-//! Models made by hand, small enough to compute by hand, in both engines.
+//! Models made by hand, small enough to compute by hand, in every engine.
 
 mod engines;
 mod models;
+mod openvino;
 mod options;
 mod profiles;
 mod sessions;

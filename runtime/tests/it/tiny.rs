@@ -39,14 +39,14 @@ pub fn save(model: &ModelProto) -> OnnxFile {
     write(&model.encode_to_vec())
 }
 
-/// A session; without ONNX Runtime the test fails and says how to get it.
+/// A session; without an engine's library the test fails and says how to get it.
 pub fn open(file: &OnnxFile, choice: &str, options: &EngineOptions) -> Session {
     let choice: EngineChoice = choice.parse().unwrap();
     match Session::load(&file.path, &choice, options) {
         Ok(session) => session,
         Err(error) => match error_chain(&error) {
-            error if error.contains("`nezha setup`") => {
-                panic!("ONNX Runtime not found; run `cargo run --release -- setup`\n{error}")
+            error if error.contains("`nezha setup") => {
+                panic!("run `cargo run --release -- setup`, and again with --openvino\n{error}")
             }
             error => panic!("{error}"),
         },
@@ -66,7 +66,12 @@ pub fn load_error(file: &OnnxFile, choice: EngineChoice) -> SessionError {
     }
 }
 
-pub const ENGINES: [EngineKind; 2] = [EngineKind::OrtCpu, EngineKind::Tract];
+/// An engine of each family.
+pub const ENGINES: [EngineKind; 3] = [
+    EngineKind::OrtCpu,
+    EngineKind::OpenVinoCpu,
+    EngineKind::Tract,
+];
 
 pub fn port(name: &str, dtype: DType, shape: &str) -> Port {
     let dims: Vec<Dim> = shape.split(',').map(Dim::parse).collect();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
-use nezha_graphs::{GraphOptions, Head, Precision};
+use nezha_graphs::{GraphOptions, Head, Precision, error_chain};
 use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, Tensors};
 use tempfile::TempDir;
 
@@ -35,9 +35,14 @@ pub struct Refusal {
 }
 
 /// Every engine that the tests ask: a new one is a row here.
-pub const ENGINES: [Engine; 2] = [
+pub const ENGINES: [Engine; 3] = [
     Engine {
         kind: EngineKind::OrtCpu,
+        tolerance: 1e-5,
+        refusals: &[],
+    },
+    Engine {
+        kind: EngineKind::OpenVinoCpu,
         tolerance: 1e-5,
         refusals: &[],
     },
@@ -148,8 +153,8 @@ pub fn options(case: &Case) -> GraphOptions {
     }
 }
 
-/// Starts an engine, or the first of several that starts; without ONNX Runtime the test fails and
-/// says how to get it.
+/// Starts an engine, or the first of several that starts; without the engine's library the test fails
+/// and says how to get it.
 ///
 /// # Panics
 /// The choice is none, or no engine of it starts.
@@ -159,10 +164,12 @@ pub fn session(path: &Path, choice: &str) -> Session {
         .unwrap_or_else(|error| panic!("{choice}: {error}"));
     match Session::load(path, &engines, &EngineOptions::default()) {
         Ok(session) => session,
-        Err(error) if error.to_string().contains("`nezha setup`") => {
-            panic!("ONNX Runtime not found; run `cargo run --release -- setup`\n{error}")
-        }
-        Err(error) => panic!("{choice}: {error}"),
+        Err(error) => match error_chain(&error) {
+            error if error.contains("`nezha setup") => {
+                panic!("run `cargo run --release -- setup`, and again with --openvino\n{error}")
+            }
+            error => panic!("{choice}: {error}"),
+        },
     }
 }
 

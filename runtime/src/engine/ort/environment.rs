@@ -54,6 +54,7 @@ fn same_library(
         Some(requested) if !ort_library::is_at(&loaded.path, requested) => {
             Err(EngineError::OtherLibrary {
                 engine,
+                product: "ONNX Runtime",
                 loaded: loaded.path.clone(),
                 requested: requested.to_path_buf(),
             })

@@ -12,7 +12,6 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -55,7 +54,9 @@ pub(super) struct TractEngine {
 impl TractEngine {
     pub(super) fn load(model: &Model, options: &EngineOptions) -> Result<Self, EngineError> {
         check_blocks(model)?;
-        let recorder = options.profile.as_deref().map(recorder).transpose()?;
+        let profile = options.profile.as_deref();
+        let recorder = profile.map(|it| Recorder::start(EngineKind::Tract, it));
+        let recorder = recorder.transpose()?;
         let executor = caught(|| Ok(executor(options.threads)));
         let executor = executor.map_err(|reason| EngineError::Start {
             engine: EngineKind::Tract,
@@ -135,15 +136,7 @@ impl Engine for TractEngine {
     }
 
     fn end_profiling(&self) -> Result<Profile, EngineError> {
-        let engine = EngineKind::Tract;
-        let recorder = self.recorder.as_ref();
-        let ended = recorder.map(Recorder::end).transpose();
-        let ended = ended.map_err(|(path, reason)| EngineError::Profile {
-            engine,
-            path,
-            reason,
-        })?;
-        ended.flatten().ok_or(EngineError::NotProfiled { engine })
+        Recorder::end_of(EngineKind::Tract, self.recorder.as_ref())
     }
 }
 
@@ -154,14 +147,6 @@ fn executor(threads: Option<NonZeroUsize>) -> Executor {
         1 => Executor::SingleThread,
         threads => Executor::multithread_with_name(threads, "tract"),
     }
-}
-
-fn recorder(profile: &Path) -> Result<Recorder, EngineError> {
-    Recorder::create(profile).map_err(|error| EngineError::Option {
-        engine: EngineKind::Tract,
-        option: "profile",
-        reason: format!("{}: {error}", profile.display()),
-    })
 }
 
 /// The computation of a node.
@@ -192,7 +177,7 @@ fn check_blocks(model: &Model) -> Result<(), EngineError> {
         Some(node) => Err(EngineError::Operator {
             engine: EngineKind::Tract,
             path: model.path().to_path_buf(),
-            operator: BLOCKS,
+            operator: BLOCKS.to_owned(),
             node: node.name.clone(),
             remedy: "run it in ONNX Runtime, or export it in int8, which every engine has",
         }),
