@@ -125,9 +125,11 @@ enum DTypeArg {
     /// int8 weights, each token's activations with a scale of its own: answers don't depend on
     /// padding and batch.
     Int8,
-    /// Weights in blocks of 8 bits with a scale each; ONNX Runtime only.
+    /// int8 weights with a scale for each output, in standard operators: what OpenVINO computes fastest.
+    W8,
+    /// Weights in blocks of 8 bits with a scale each; ONNX Runtime and OpenVINO only.
     Q8,
-    /// Weights in blocks of 4 bits, the vocabulary's in 8; ONNX Runtime only.
+    /// Weights in blocks of 4 bits, the vocabulary's in 8; ONNX Runtime and OpenVINO only.
     Q4,
 }
 
@@ -215,6 +217,7 @@ fn precisions(args: &Args) -> Vec<Precision> {
         (DTypeArg::Fp32, Some(StorageArg::Fp16)) => Precision::Fp16Storage,
         (DTypeArg::Fp16, _) => Precision::Fp16,
         (DTypeArg::Int8, _) => Precision::Int8,
+        (DTypeArg::W8, _) => Precision::W8,
         (DTypeArg::Q8, _) => Precision::Q8,
         (DTypeArg::Q4, _) => Precision::Q4,
     };

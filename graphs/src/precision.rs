@@ -15,6 +15,11 @@ pub enum Precision {
     /// Weights int8 with a scale for each output, and each token's activations with a scale of its
     /// own, in standard operators.
     Int8,
+    /// Weights int8 with a scale for each output, widened in standard operators before ordinary products.
+    /// An engine that recognises the pair may round activations to 8 bits too: OpenVINO does so in groups
+    /// and says it, ONNX Runtime in blocks; tract computes in single precision. The vocabulary as in
+    /// [`Int8`](Self::Int8).
+    W8,
     /// Weights in blocks of 8 bits with a scale each, and so the activations they are multiplied
     /// with on a CPU; an operator of ONNX Runtime's.
     Q8,
@@ -25,16 +30,17 @@ pub enum Precision {
 
 /// A name that is no precision's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no precision; known are fp32, fp16-storage, fp16, int8, q8, q4")]
+#[error("'{0}' is no precision; known are fp32, fp16-storage, fp16, int8, w8, q8, q4")]
 pub struct UnknownPrecision(String);
 
 impl Precision {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Precision::Fp32,
         Precision::Fp16Storage,
         Precision::Fp16,
         Precision::Int8,
+        Precision::W8,
         Precision::Q8,
         Precision::Q4,
     ];
@@ -46,6 +52,7 @@ impl Precision {
             Precision::Fp16Storage => "fp16-storage",
             Precision::Fp16 => "fp16",
             Precision::Int8 => "int8",
+            Precision::W8 => "w8",
             Precision::Q8 => "q8",
             Precision::Q4 => "q4",
         }

@@ -178,6 +178,10 @@ fn precisions_that_a_stack_can_not_tell_apart_or_load_are_refused() {
             "holds one precision, and 2",
         ),
         (
+            with(Layout::TransformersJs, &head, &[Precision::W8]),
+            "layout transformersjs and precision w8 exclude each other",
+        ),
+        (
             with(Layout::TransformersJs, &head, &[Q8]),
             "layout transformersjs and precision q8 exclude each other",
         ),

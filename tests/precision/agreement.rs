@@ -10,7 +10,12 @@ use testkit::fixtures::{Fixture, fixtures};
 
 /// Those whose answers are near single precision's on the fixtures, tiny models of random weights;
 /// `tests/text` has trained ones, and `blocks.rs` what blocks of fewer bits stand for.
-const PRECISIONS: [Precision; 3] = [Precision::Fp16Storage, Precision::Fp16, Precision::Int8];
+const PRECISIONS: [Precision; 4] = [
+    Precision::Fp16Storage,
+    Precision::Fp16,
+    Precision::Int8,
+    Precision::W8,
+];
 
 /// Of each fixture's cases, one in this many: in single precision, `tests/parity.rs` runs all.
 const STEP: usize = 5;
@@ -81,6 +86,14 @@ fn onnx_runtime_is_near_the_numbers_of_transformers_in_every_precision() {
 fn tract_is_near_the_numbers_of_transformers_in_every_precision() {
     for precision in PRECISIONS {
         let compared = compare(precision, EngineKind::Tract, 17, few);
+        assert!(compared > 5, "only {compared} cases were compared");
+    }
+}
+
+#[test]
+fn openvino_is_near_the_numbers_of_transformers_in_every_precision() {
+    for precision in PRECISIONS {
+        let compared = compare(precision, EngineKind::OpenVinoCpu, 17, few);
         assert!(compared > 5, "only {compared} cases were compared");
     }
 }

@@ -10,3 +10,4 @@ mod blocks;
 mod independence;
 mod masks;
 mod size;
+mod w8;

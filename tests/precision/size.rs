@@ -46,6 +46,7 @@ fn files_are_as_small_as_their_bits_and_scales_allow() {
         let whole = size(Precision::Fp32);
         for (precision, most) in [
             (Precision::Int8, 0.27),
+            (Precision::W8, 0.27),
             (Precision::Q8, 0.27),
             // Three quarters of this model are the vocabulary, in 8 bits.
             (Precision::Q4, 0.25),

@@ -103,10 +103,11 @@ fn names_are_1059_right_117_wrong_and_96_missed() {
 }
 
 /// Precisions, and the points of accuracy and F1 that they may lose.
-const LOSSES: [(Precision, f64); 5] = [
+const LOSSES: [(Precision, f64); 6] = [
     (Precision::Fp16Storage, 0.1),
     (Precision::Fp16, 0.2),
     (Precision::Int8, 0.5),
+    (Precision::W8, 0.5),
     (Precision::Q8, 0.5),
     (Precision::Q4, 2.0),
 ];

@@ -139,7 +139,7 @@ fn weights_outside_of_the_folder_are_refused() {
 
 #[test]
 fn a_quantized_weight_that_stands_for_another_number_is_found() {
-    for dtype in ["int8", "q8", "q4"] {
+    for dtype in ["int8", "w8", "q8", "q4"] {
         let artifact = Artifact::new("reach-4/base", &["--dtype", dtype]);
         let named = artifact.folder.path().join(format!("model_{dtype}.onnx"));
         fs::rename(named, artifact.model()).unwrap();

@@ -205,6 +205,11 @@ fn fewer_bits_are_verified_with_the_tolerance_that_rounding_needs() {
             0.02,
         ),
         (
+            ["--dtype", "w8", "--verify"],
+            "model_w8.verification.json",
+            0.3,
+        ),
+        (
             ["--dtype", "q8", "--verify"],
             "model_q8.verification.json",
             0.3,

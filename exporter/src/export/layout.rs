@@ -304,12 +304,15 @@ impl Layout {
 
     /// Why the stack can't have a precision.
     fn refusal(self, precision: Precision, triton: TritonOptions) -> Option<&'static str> {
-        use Precision::{Int8, Q4, Q8};
+        use Precision::{Int8, Q4, Q8, W8};
         match (self, precision) {
             (Layout::TransformersJs, Q8) => {
                 Some("what it calls q8 is model_quantized.onnx, which int8 is called there")
             }
-            (Layout::Triton, Int8 | Q8 | Q4) if triton.tensorrt => {
+            (Layout::TransformersJs, W8) => {
+                Some("it has no name for such a file: its small model is that of int8")
+            }
+            (Layout::Triton, Int8 | W8 | Q8 | Q4) if triton.tensorrt => {
                 Some("TensorRT has no operators for quantized graphs: leave it out")
             }
             _ => None,

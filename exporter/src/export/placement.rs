@@ -148,7 +148,7 @@ pub(super) fn links<'g>(
         let needed = match precision {
             Precision::Fp32 => Storage::F32,
             Precision::Fp16 | Precision::Fp16Storage => Storage::F16,
-            Precision::Int8 | Precision::Q8 | Precision::Q4 => {
+            Precision::Int8 | Precision::W8 | Precision::Q8 | Precision::Q4 => {
                 return Err(LinkError::Quantized { precision });
             }
         };

@@ -23,6 +23,11 @@ pub enum Op {
     },
     /// Inputs: values, least, most.
     Clip,
+    /// Inputs: bytes, a scale for each index of an axis. The values that they stand for.
+    DequantizeLinear {
+        /// The axis.
+        axis: usize,
+    },
     /// Quotient, with broadcasting.
     Div,
     /// Equality, with broadcasting.
@@ -144,6 +149,7 @@ impl Op {
             Op::Cast { .. } => "Cast",
             Op::Clip => "Clip",
             Op::Concat { .. } => "Concat",
+            Op::DequantizeLinear { .. } => "DequantizeLinear",
             Op::Div => "Div",
             Op::Equal => "Equal",
             Op::Erf => "Erf",

@@ -345,6 +345,11 @@ impl<'g> Scope<'g> {
         self.node(Op::QuantizeLinear, &[x, scale, zero_point])
     }
 
+    /// `x·scale` of signed bytes, with a scale for each index of an axis.
+    pub fn dequantize_linear(&self, x: Value, scale: Value, axis: usize) -> Value {
+        self.node(Op::DequantizeLinear { axis }, &[x, scale])
+    }
+
     /// `(a − zero_point)·b` of matrices of bytes, batched over leading axes, int32.
     pub fn matmul_integer(&self, a: Value, b: Value, zero_point: Value) -> Value {
         self.node(Op::MatMulInteger, &[a, b, zero_point])

@@ -106,9 +106,10 @@ fn value_info(graph: &Graph) -> Vec<ValueInfoProto> {
 fn attributes(node: &Node) -> Vec<AttributeProto> {
     match &node.op {
         Op::Cast { to } => vec![AttributeProto::int("to", to.onnx().into())],
-        Op::Concat { axis } | Op::Gather { axis } | Op::GatherElements { axis } => {
-            vec![AttributeProto::int("axis", *axis as i64)]
-        }
+        Op::Concat { axis }
+        | Op::DequantizeLinear { axis }
+        | Op::Gather { axis }
+        | Op::GatherElements { axis } => vec![AttributeProto::int("axis", *axis as i64)],
         Op::Gelu { tanh: true } => vec![AttributeProto::text("approximate", "tanh")],
         Op::Gemm => vec![AttributeProto::int("transB", 1)],
         Op::LayerNormalization { epsilon } => vec![

@@ -367,6 +367,7 @@ fn a_weight_that_fewer_bits_can_not_hold_is_refused_by_name_and_nothing_is_writt
         (Precision::Fp16, 70_000.0_f32, "float16"),
         (Precision::Fp16Storage, -70_000.0, "float16"),
         (Precision::Int8, f32::INFINITY, "int8"),
+        (Precision::W8, f32::INFINITY, "int8"),
         (Precision::Q8, f32::NEG_INFINITY, "q8"),
         (Precision::Q4, f32::INFINITY, "q4"),
     ] {

@@ -94,7 +94,7 @@ impl Tolerances {
         match precision {
             Precision::Fp32 => self.fp32,
             Precision::Fp16Storage | Precision::Fp16 => self.half,
-            Precision::Int8 | Precision::Q8 => self.eight_bits,
+            Precision::Int8 | Precision::W8 | Precision::Q8 => self.eight_bits,
             Precision::Q4 => self.four_bits,
         }
     }

@@ -83,7 +83,7 @@ impl Engine {
         match precision {
             Precision::Fp32 => self.tolerance,
             Precision::Fp16Storage | Precision::Fp16 => 0.02,
-            Precision::Int8 => 0.3,
+            Precision::Int8 | Precision::W8 => 0.3,
             Precision::Q8 | Precision::Q4 => panic!("no tolerance says anything of {precision}"),
         }
     }

@@ -78,6 +78,7 @@ pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
             },
             [a, b, scales],
         ) => matmul_nbits(*blocks, [*rows, *columns], a, b, scales),
+        (Op::DequantizeLinear { axis }, [x, scale]) => dequantize_linear(*axis, x, scale),
         (Op::Range, [start, limit, step]) => range(start, limit, step),
         (Op::QuantizeLinear, [x, scale, zero_point]) => quantize_linear(x, scale, zero_point),
         (Op::ReduceMax { axis, keep }, [x] | [x, _]) => {
@@ -367,6 +368,16 @@ fn matmul_nbits(
             Ok(plain(a.dtype, shape))
         }
         shape => Err(format!("{} times rows of {columns}", show(shape))),
+    }
+}
+
+fn dequantize_linear(axis: usize, x: &ValueType, scale: &ValueType) -> Inferred {
+    expect_bytes(x)?;
+    expect_float(scale)?;
+    let size = x.shape.get(axis).ok_or("no such axis")?;
+    match scale.shape.as_slice() {
+        [scales] if scales == size => Ok(plain(scale.dtype, x.shape.clone())),
+        scales => Err(format!("scales of shape {scales:?} for an axis of {size}")),
     }
 }
 

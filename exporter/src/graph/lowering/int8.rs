@@ -88,7 +88,7 @@ fn rows(s: &Scope, table: Value, indices: Value) -> Option<Value> {
 }
 
 /// The elements of a matrix of weights, as it lies, and the scale of each row as stored.
-fn quantized(s: &Scope, matrix: Value) -> Option<(Value, Value)> {
+pub(super) fn quantized(s: &Scope, matrix: Value) -> Option<(Value, Value)> {
     let weight = s.builder.weight_of(matrix)?;
     let [rows, _] = weight.stored_matrix()?;
     let elements = encoded(s, matrix, &weight, Encoding::Int8, &weight.shape);

@@ -9,6 +9,7 @@ mod blocks;
 mod half;
 mod int8;
 mod stored;
+mod w8;
 
 use nezha_graphs::{DType, Precision};
 
@@ -23,6 +24,7 @@ pub(super) fn lower(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Value> {
         Precision::Fp16Storage => stored::lower(s, op, inputs),
         Precision::Fp16 => half::lower(s, op, inputs),
         Precision::Int8 => int8::lower(s, &MatrixOp::of(s, op, inputs)?),
+        Precision::W8 => w8::lower(s, &MatrixOp::of(s, op, inputs)?),
         Precision::Q8 => blocks::lower(s, &MatrixOp::of(s, op, inputs)?, Blocks::Q8),
         Precision::Q4 => blocks::lower(s, &MatrixOp::of(s, op, inputs)?, Blocks::Q4),
     }
