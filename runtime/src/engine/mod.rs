@@ -10,6 +10,10 @@ mod options;
 #[cfg(feature = "ort")]
 mod ort;
 #[cfg(any(feature = "openvino", feature = "ort"))]
+#[cfg_attr(
+    not(feature = "ort"),
+    allow(dead_code, reason = "only ONNX Runtime collects all of a pool")
+)]
 mod pool;
 mod profile;
 #[cfg(feature = "tract")]
@@ -35,7 +39,9 @@ pub use options::{
 pub use profile::{NodeProfile, Profile};
 pub use resident::{KeepOutputs, Resident, Residents};
 
-pub(crate) use self::kind::{OrtDevice, Place};
+#[cfg(feature = "ort")]
+pub(crate) use self::kind::OrtDevice;
+pub(crate) use self::kind::Place;
 #[cfg(feature = "openvino")]
 pub(crate) use self::openvino::devices as openvino_devices;
 #[cfg(feature = "ort")]
