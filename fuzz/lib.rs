@@ -2,15 +2,16 @@
 //! texts for the tokenizers that it makes.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, OpenOptions};
+use bytes::Bytes;
+use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, Format, OpenOptions};
 use nezha_graphs::TokenizerFiles;
 use nezha_runtime::{Tokenizer, VocabularyFile};
 use tempfile::TempDir;
 
 /// A config that every reader accepts.
-pub const CONFIG: &[u8] = include_bytes!("../exporter/tests/checkpoints/safetensors/config.json");
+pub const CONFIG: &str = include_str!("../exporter/tests/checkpoints/safetensors/config.json");
 
 /// A file of weights that every reader accepts.
 pub const WEIGHTS: &[u8] =
@@ -36,12 +37,34 @@ impl Folder {
 
     /// Puts a file there, in place of the one of that name.
     pub fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.0.path().join(name), bytes).expect("a file of the fuzzer");
+        fs::write(self.path(name), bytes).expect("a file of the fuzzer");
     }
 
     /// Opens the checkpoint and reads all that it has; an error is a good answer, too.
     pub fn read(&self, options: &OpenOptions) -> Result<Checkpoint, CheckpointError> {
-        let checkpoint = Checkpoint::open(self.0.path(), options)?;
+        read(Checkpoint::open(self.0.path(), options)?)
+    }
+
+    /// Where a file of the folder is, or would be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// Opens the checkpoint of this config and these bytes and reads all that it has.
+pub fn read_from_memory(
+    path: impl AsRef<Path>,
+    config: &str,
+    weights: Bytes,
+    format: Format,
+    options: &OpenOptions,
+) -> Result<Checkpoint, CheckpointError> {
+    let opened = Checkpoint::from_memory(path.as_ref(), config, weights, format, options);
+    read(opened?)
+}
+
+/// Reads all that a checkpoint has.
+fn read(checkpoint: Checkpoint) -> Result<Checkpoint, CheckpointError> {
         // What can't be read fails here, and is not asked for again.
         let digest = checkpoint.digest();
         let mut elements = 0;
@@ -64,7 +87,6 @@ impl Folder {
         );
         Ok(checkpoint)
     }
-}
 
 /// Texts of ideographs, of words, of what is neither, of special tokens.
 const TEXTS: [&str; 5] = [

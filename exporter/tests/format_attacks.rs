@@ -211,6 +211,8 @@ fn a_table_whose_blocks_unfold_is_refused() {
         entries.extend([1, 0, b'b']);
     }
     assert_table_refused(&table(&block(&entries), 0, 1), "unfolds");
+    // Entries without a key and a value, three bytes each of which are kept as forty-eight.
+    assert_table_refused(&table(&vec![0; 6 << 20], 0, 1), "unfolds");
 }
 
 #[test]
@@ -311,6 +313,56 @@ fn arrays_that_claim_more_than_their_bytes_are_refused() {
             .unwrap(),
         [0.0, 0.0]
     );
+}
+
+/// A pickle that keeps its texts and its bytes as values 0, 1, … and calls a function again and again.
+fn calls(kept: &[&[u8]], call: &[u8], times: usize) -> Vec<u8> {
+    let mut pickle = b"\x80\x04".to_vec();
+    for (number, value) in kept.iter().enumerate() {
+        pickle.extend([*value, &[b'q', number as u8, b'0']].concat());
+    }
+    pickle.extend(b"]");
+    pickle.extend(call.repeat(times));
+    pickle.push(b'.');
+    pickle
+}
+
+/// BINUNICODE.
+fn text(text: &[u8]) -> Vec<u8> {
+    [b"X", (text.len() as u32).to_le_bytes().as_slice(), text].concat()
+}
+
+#[test]
+fn pickles_that_copy_what_they_fetch_are_refused() {
+    let unfolds = "unfolds to more than three times its bytes";
+    let long = text(&[b'a'; 1000]);
+    // The same text as bytes, the same two as a function's name, the same one as an element type.
+    let encode = calls(&[&long, b"c_codecs\nencode\n"], b"h\x01h\x00\x85Ra", 1000);
+    assert_pickle_refused(&encode, unfolds);
+    assert_pickle_refused(&calls(&[&long], b"h\x00h\x00\x93a", 1000), unfolds);
+    let element_types = calls(&[&long, b"cnumpy\ndtype\n"], b"h\x01h\x00\x85Ra", 1000);
+    assert_pickle_refused(&element_types, unfolds);
+    // The same bytes as a matrix whose columns come first.
+    let matrix = calls(
+        &[
+            &[b"B\xa0\x0f\0\0", [0; 4000].as_slice()].concat(),
+            b"cnumpy\ndtype\nX\x02\0\0\0f4\x85R",
+            b"K\x64K\x0a\x86",
+            b"X\x01\0\0\0F",
+            b"cnumpy.core.numeric\n_frombuffer\n",
+        ],
+        b"h\x04(h\x00h\x01h\x02h\x03tRa",
+        1000,
+    );
+    assert_pickle_refused(&matrix, unfolds);
+}
+
+#[test]
+fn names_of_tensors_that_grow_with_each_dictionary_are_refused() {
+    let key = text(&[b'a'; 600]);
+    let inner = [b"}".as_slice(), &key, b"Ns"].concat();
+    let pickle = [b"\x80\x04}".as_slice(), &key, &inner, b"s."].concat();
+    assert_pickle_refused(&pickle, "the name of a tensor has 1201 bytes");
 }
 
 #[test]

@@ -3,25 +3,28 @@
 
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use nezha_exporter::checkpoint::OpenOptions;
-use nezha_fuzz::{CONFIG, Folder};
+use nezha_exporter::checkpoint::{Format, OpenOptions};
+use nezha_fuzz::{CONFIG, Folder, read_from_memory};
 
 /// What a table ends with.
 const MAGIC: [u8; 8] = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
 
 static FOLDER: LazyLock<Folder> = LazyLock::new(|| {
     let shard = ("model.ckpt.data-00000-of-00001", [1; 4096].as_slice());
-    Folder::new(&[("config.json", CONFIG), shard])
+    Folder::new(&[shard])
 });
 
 fuzz_target!(|input: &[u8]| {
-    match input.ends_with(&MAGIC) {
-        true => FOLDER.write("model.ckpt.index", input),
-        false => FOLDER.write("model.ckpt.index", &table(input)),
-    }
-    let mapped = FOLDER.read(&OpenOptions::default());
-    let copied = FOLDER.read(&OpenOptions::default().mmap(false));
+    let index = match input.ends_with(&MAGIC) {
+        true => Bytes::copy_from_slice(input),
+        false => Bytes::from(table(input)),
+    };
+    let path = FOLDER.path("model.ckpt.index");
+    let read = |options| read_from_memory(&path, CONFIG, index.clone(), Format::TensorFlow, &options);
+    let mapped = read(OpenOptions::default());
+    let copied = read(OpenOptions::default().mmap(false));
     assert_eq!(mapped.is_ok(), copied.is_ok(), "a map makes a difference");
 });
 

@@ -1,31 +1,34 @@
 //! The text of a `config.json`, in transformers' dialect and in Huawei's.
 #![no_main]
 
-use std::sync::LazyLock;
-
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use nezha_exporter::checkpoint::OpenOptions;
-use nezha_fuzz::{Folder, WEIGHTS};
+use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, Format, OpenOptions};
+use nezha_fuzz::{WEIGHTS, read_from_memory};
 use nezha_graphs::{Activation, Config, GraphOptions, Head, Metadata, Precision, Signature};
-
-static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("model.safetensors", WEIGHTS)]));
 
 fuzz_target!(|text: &str| {
     if let Ok(config) = Config::from_json(text) {
         carried_by_an_artifact(text, &config);
     }
-    FOLDER.write("config.json", text.as_bytes());
     let overriding = OpenOptions::default()
         .mmap(false)
         .max_relative_position(16)
         .hidden_act(Activation::GeluTanh)
         .labels(["a", "b"]);
     for options in [OpenOptions::default(), overriding] {
-        if let Ok(checkpoint) = FOLDER.read(&options) {
+        if let Ok(checkpoint) = opened(text, &options) {
             carried_by_an_artifact(checkpoint.config_json(), checkpoint.config());
         }
     }
 });
+
+/// The checkpoint of this config.
+fn opened(text: &str, options: &OpenOptions) -> Result<Checkpoint, CheckpointError> {
+    let weights = Bytes::from_static(WEIGHTS);
+    read_from_memory(
+        "model.safetensors",text, weights, Format::Safetensors, options)
+}
 
 /// What an artifact carries gives the same config back.
 fn carried_by_an_artifact(text: &str, config: &Config) {

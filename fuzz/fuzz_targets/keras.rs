@@ -1,15 +1,13 @@
 //! A `best_model.h5`: an HDF5 file as Keras writes it.
 #![no_main]
 
-use std::sync::LazyLock;
-
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use nezha_exporter::checkpoint::OpenOptions;
-use nezha_fuzz::{CONFIG, Folder};
-
-static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("config.json", CONFIG)]));
+use nezha_exporter::checkpoint::{Format, OpenOptions};
+use nezha_fuzz::{CONFIG, read_from_memory};
 
 fuzz_target!(|input: &[u8]| {
-    FOLDER.write("best_model.h5", input);
-    let _ = FOLDER.read(&OpenOptions::default());
+    let bytes = Bytes::copy_from_slice(input);
+    let options = OpenOptions::default();
+    let _ = read_from_memory("best_model.h5", CONFIG, bytes, Format::Keras, &options);
 });

@@ -1,21 +1,19 @@
 //! A `model_state.pdparams`: a pickle of NumPy arrays.
 #![no_main]
 
-use std::sync::LazyLock;
-
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use nezha_exporter::checkpoint::OpenOptions;
-use nezha_fuzz::{CONFIG, Folder};
+use nezha_exporter::checkpoint::{Format, OpenOptions};
+use nezha_fuzz::{CONFIG, read_from_memory};
 
 /// PROTO and its version, without which no file is taken for a pickle.
 const START: [u8; 2] = [0x80, 4];
 
-static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("config.json", CONFIG)]));
-
 fuzz_target!(|input: &[u8]| {
-    match input.starts_with(&[0x80]) {
-        true => FOLDER.write("model_state.pdparams", input),
-        false => FOLDER.write("model_state.pdparams", &[&START, input].concat()),
-    }
-    let _ = FOLDER.read(&OpenOptions::default());
+    let bytes = match input.starts_with(&[0x80]) {
+        true => Bytes::copy_from_slice(input),
+        false => Bytes::from([&START, input].concat()),
+    };
+    let options = OpenOptions::default();
+    let _ = read_from_memory("model_state.pdparams", CONFIG, bytes, Format::Paddle, &options);
 });

@@ -1,19 +1,15 @@
 //! A `model.safetensors`: a length, a header and data.
 #![no_main]
 
-use std::sync::LazyLock;
-
+use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use nezha_exporter::checkpoint::OpenOptions;
-use nezha_fuzz::{CONFIG, Folder};
-
-static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("config.json", CONFIG)]));
+use nezha_exporter::checkpoint::{Format, OpenOptions};
+use nezha_fuzz::{CONFIG, read_from_memory};
 
 fuzz_target!(|input: &[u8]| {
-    FOLDER.write("model.safetensors", &framed(input));
-    for mmap in [true, false] {
-        let _ = FOLDER.read(&OpenOptions::default().mmap(mmap));
-    }
+    let bytes = Bytes::from(framed(input));
+    let options = OpenOptions::default();
+    let _ = read_from_memory("model.safetensors", CONFIG, bytes, Format::Safetensors, &options);
 });
 
 /// A file whose length fits its header, so that changes of the header get past it; a file that

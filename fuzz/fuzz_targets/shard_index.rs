@@ -14,7 +14,7 @@ const SHARDS: [(&str, &[u8]); 2] = [
 ];
 
 static FOLDER: LazyLock<Folder> = LazyLock::new(|| {
-    let config = ("config.json", CONFIG);
+    let config = ("config.json", CONFIG.as_bytes());
     Folder::new(&[config, SHARDS[0], SHARDS[1]])
 });
 

@@ -46,7 +46,15 @@ impl<'o> Draft<'o> {
     /// Reads the config at `path`, adds what its dialect implies and what the options override, and
     /// refuses what no weights could mend.
     pub fn read(path: &Path, options: &'o OpenOptions) -> Result<Self, CheckpointError> {
-        let found = file::load_text(path)?;
+        Self::parse(file::load_text(path)?, path, options)
+    }
+
+    /// The same of the text of the config at `path`.
+    pub fn parse(
+        found: String,
+        path: &Path,
+        options: &'o OpenOptions,
+    ) -> Result<Self, CheckpointError> {
         let original = Config::object(&found).map_err(|source| invalid(path, source))?;
         let mut draft = Self {
             path: path.to_owned(),

@@ -22,6 +22,8 @@ pub(crate) mod file;
 mod files;
 mod formats;
 mod labels;
+#[cfg(fuzzing)]
+mod memory;
 mod note;
 mod options;
 mod other_configs;
@@ -133,8 +135,19 @@ impl Checkpoint {
     /// Any [`CheckpointError`] but [`CheckpointError::NoSuchWeight`].
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
         let files = Files::find(path, options)?;
-        let mut draft = Draft::read(&files.config, options)?;
+        let draft = Draft::read(&files.config, options)?;
         let (tensors, format) = read(&files, options)?;
+        Self::of(files, draft, tensors, format, options)
+    }
+
+    /// The checkpoint of a config and tensors, each as the files have them.
+    fn of(
+        files: Files,
+        mut draft: Draft,
+        tensors: Vec<StoredTensor>,
+        format: Format,
+        options: &OpenOptions,
+    ) -> Result<Self, CheckpointError> {
         let mut found = collector::collect(tensors, &files.weights, format, options)?;
         if found.untied {
             draft.untie();

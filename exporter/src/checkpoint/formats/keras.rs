@@ -13,7 +13,7 @@ use hdf5_reader::group::Group;
 use hdf5_reader::{ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions};
 
 use crate::checkpoint::tensor::{Data, ElementType, StoredTensor};
-use crate::checkpoint::{CheckpointError, Storage, file};
+use crate::checkpoint::{CheckpointError, Storage};
 
 const FORMAT: &str = "Keras HDF5";
 
@@ -31,9 +31,8 @@ pub(super) fn starts_like(start: &[u8]) -> bool {
     start.starts_with(&MAGIC)
 }
 
-/// Lists the tensors of the file at `path`; none is read.
-pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, CheckpointError> {
-    let bytes = file::load(path, mmap)?;
+/// Lists the tensors of the file at `path`, which has these bytes; none is read.
+pub(super) fn tensors(bytes: Bytes, path: &Path) -> Result<Vec<StoredTensor>, CheckpointError> {
     let size = bytes.len();
     let options = OpenOptions {
         // A dataset without chunks that claims more than the file has is none.

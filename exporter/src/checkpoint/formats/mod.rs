@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
+use bytes::Bytes;
+
 use super::tensor::StoredTensor;
 use super::{CheckpointError, OpenOptions, file};
 
@@ -106,12 +108,28 @@ pub(super) fn tensors(
     format: Format,
     options: &OpenOptions,
 ) -> Result<Vec<StoredTensor>, CheckpointError> {
+    let bytes = match format {
+        // Its reader opens the file itself.
+        Format::Torch => Bytes::new(),
+        Format::TensorFlow => tensorflow::load_index(path)?,
+        Format::Safetensors | Format::Keras | Format::Paddle => file::load(path, options.mmap)?,
+    };
+    tensors_of(bytes, path, format, options)
+}
+
+/// The same of the bytes of the file at `path`; PyTorch's is read from there.
+pub(super) fn tensors_of(
+    bytes: Bytes,
+    path: &Path,
+    format: Format,
+    options: &OpenOptions,
+) -> Result<Vec<StoredTensor>, CheckpointError> {
     let mut tensors = match format {
-        Format::Safetensors => safetensors::tensors(path, options.mmap)?,
+        Format::Safetensors => safetensors::tensors(&bytes, path)?,
         Format::Torch => torch::tensors(path)?,
-        Format::TensorFlow => tensorflow::tensors(path, options.mmap)?,
-        Format::Keras => keras::tensors(path, options.mmap)?,
-        Format::Paddle => paddle::tensors(path, options.mmap)?,
+        Format::TensorFlow => tensorflow::tensors(&bytes, path, options.mmap)?,
+        Format::Keras => keras::tensors(bytes, path)?,
+        Format::Paddle => paddle::tensors(&bytes, path)?,
     };
     // The libraries give them in any order, and errors and notes should not depend on chance.
     tensors.sort_by(|a, b| a.name.cmp(&b.name));

@@ -7,9 +7,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::pickle::{Array, Id, Pickle, PickleError, Value};
+use bytes::Bytes;
+
+use super::pickle::{Array, Id, LONGEST_NAME, Pickle, PickleError, Value};
 use crate::checkpoint::tensor::{Data, ElementType, StoredTensor};
-use crate::checkpoint::{CheckpointError, Storage, file};
+use crate::checkpoint::{CheckpointError, Storage};
 
 const FORMAT: &str = "Paddle";
 
@@ -27,9 +29,9 @@ pub(super) fn starts_like(start: &[u8]) -> bool {
     matches!(start, [0x80, 2..=5, ..])
 }
 
-/// Lists the tensors of the file at `path`.
-pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, CheckpointError> {
-    let pickle = Pickle::read(&file::load(path, mmap)?).map_err(|error| match error {
+/// Lists the tensors of the file at `path`, which has these bytes.
+pub(super) fn tensors(bytes: &Bytes, path: &Path) -> Result<Vec<StoredTensor>, CheckpointError> {
+    let pickle = Pickle::read(bytes).map_err(|error| match error {
         PickleError::Foreign(object) => CheckpointError::ForeignObject {
             path: path.to_owned(),
             object,
@@ -75,6 +77,10 @@ impl Found<'_> {
                         "" => key.to_owned(),
                         name => format!("{name}.{key}"),
                     };
+                    if inner.len() > LONGEST_NAME {
+                        let reason = format!("the name of a tensor has {} bytes", inner.len());
+                        return Err(malformed(self.path, reason));
+                    }
                     let keys: &[usize] = &match name {
                         "" => Vec::new(),
                         name => [keys, &[name.len() + 1]].concat(),

@@ -7,12 +7,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::IgnoredAny;
 
 use crate::checkpoint::tensor::{Data, ElementType, StoredTensor};
 use crate::checkpoint::unique_map::Entries;
-use crate::checkpoint::{CheckpointError, Location, Storage, file};
+use crate::checkpoint::{CheckpointError, Location, Storage};
 
 const FORMAT: &str = "safetensors";
 
@@ -30,16 +31,15 @@ pub(super) fn starts_like(start: &[u8], size: u64) -> bool {
     length.is_some_and(is_length) && start.get(PREFIX) == Some(&b'{')
 }
 
-/// Lists the tensors of the file at `path`; none is read.
-pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, CheckpointError> {
+/// Lists the tensors of the file at `path`, which has these bytes; none is read.
+pub(super) fn tensors(data: &Bytes, path: &Path) -> Result<Vec<StoredTensor>, CheckpointError> {
     let malformed = |reason: String| CheckpointError::Malformed {
         path: path.to_owned(),
         format: FORMAT,
         reason,
     };
-    let data = file::load(path, mmap)?;
     let (header_length, metadata) =
-        SafeTensors::read_metadata(&data).map_err(|error| malformed(error.to_string()))?;
+        SafeTensors::read_metadata(data).map_err(|error| malformed(error.to_string()))?;
     let start = PREFIX + header_length;
     let header = data.get(PREFIX..start).unwrap_or_default();
     let entries: Entries<IgnoredAny> =

@@ -16,9 +16,12 @@ const FOOTER: usize = 48;
 /// The type of a block's compression and its checksum, behind the block.
 const TRAILER: usize = 5;
 
-/// Bytes that all blocks may unfold to, and that all keys may come to; the index of a large model
+/// Bytes that all blocks may unfold to, and that all entries may come to, together; the index of a large model
 /// with its optimizer takes 200 kB.
 const MOST_BYTES: usize = 64 << 20;
+
+/// Bytes of an entry without its key and its value.
+const ENTRY: usize = size_of::<(Vec<u8>, Vec<u8>)>();
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -106,8 +109,10 @@ fn block_entries(block: &[u8], budget: &mut usize) -> Result<Vec<(Vec<u8>, Vec<u
         }
         key.truncate(shared);
         key.extend(cursor.take(own)?);
-        spend(budget, key.len())?;
-        found.push((key.clone(), cursor.take(value)?.to_vec()));
+        let value = cursor.take(value)?;
+        // An entry of three bytes is kept as two lists: their bytes count as well.
+        spend(budget, ENTRY + key.len() + value.len())?;
+        found.push((key.clone(), value.to_vec()));
     }
     Ok(found)
 }

@@ -101,9 +101,13 @@ pub(in super::super) fn newest_of(folder: &Path) -> Option<PathBuf> {
     index.is_file().then_some(index)
 }
 
-/// Lists the tensors of the bundle with the index at `path`.
-pub(super) fn tensors(path: &Path, mmap: bool) -> Result<Vec<StoredTensor>, CheckpointError> {
-    let entries = read_index(path)?;
+/// Lists the tensors of the bundle with the index at `path`, which has these bytes.
+pub(super) fn tensors(
+    index: &[u8],
+    path: &Path,
+    mmap: bool,
+) -> Result<Vec<StoredTensor>, CheckpointError> {
+    let entries = read_index(index, path)?;
     let mut shards = Shards {
         index: path,
         count: entries.count,
@@ -156,7 +160,8 @@ fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, DecodeError> {
     M::decode(bytes)
 }
 
-fn read_index(path: &Path) -> Result<Index, CheckpointError> {
+/// The bytes of the index at `path`.
+pub(super) fn load_index(path: &Path) -> Result<Bytes, CheckpointError> {
     file::require_file(path)?;
     let unreadable = |source| file::unreadable(path, source);
     let size = fs::metadata(path).map_err(unreadable)?.len();
@@ -166,8 +171,11 @@ fn read_index(path: &Path) -> Result<Index, CheckpointError> {
             format!("its {size} bytes are more than any index has"),
         ));
     }
-    let bytes = fs::read(path).map_err(unreadable)?;
-    let entries = table::entries(&bytes).map_err(|reason| malformed(path, reason))?;
+    fs::read(path).map(Bytes::from).map_err(unreadable)
+}
+
+fn read_index(bytes: &[u8], path: &Path) -> Result<Index, CheckpointError> {
+    let entries = table::entries(bytes).map_err(|reason| malformed(path, reason))?;
     let mut entries = entries.into_iter();
     let header = match entries.next() {
         Some((key, value)) if key.is_empty() => {

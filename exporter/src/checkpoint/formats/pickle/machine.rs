@@ -8,6 +8,10 @@ use super::{Id, LONGEST_NAME, Result, Value, malformed};
 /// tensor.
 const MOST_OPERATIONS: usize = 1 << 22;
 
+/// Bytes that calls may make beside three times the pickle's own: Python 3 writes bytes for Python 2
+/// as a text, which becomes bytes, which become an array.
+const SPARE: usize = 1 << 16;
+
 /// The stack, what is kept for later, and what is left to read.
 pub(super) struct Machine {
     bytes: Bytes,
@@ -17,11 +21,14 @@ pub(super) struct Machine {
     /// The stack's height at each open mark.
     marks: Vec<usize>,
     memo: Vec<Id>,
+    /// Bytes that may be copied yet: what is fetched a million times may be copied as often.
+    budget: usize,
 }
 
 impl Machine {
     pub(super) fn new(bytes: Bytes) -> Self {
         Self {
+            budget: bytes.len().saturating_mul(3).saturating_add(SPARE),
             bytes,
             at: 0,
             values: Vec::new(),
@@ -273,6 +280,7 @@ impl Machine {
         let module = self.pop()?;
         let text = |id| self.short_text(id);
         let global = format!("{}.{}", text(module)?, text(name)?);
+        self.spend(global.len())?;
         self.push(Value::Global(global))
     }
 
@@ -285,6 +293,17 @@ impl Machine {
             _ => None,
         };
         text.map_or_else(|| malformed("a name is no text"), Ok)
+    }
+
+    /// Counts bytes that a call copies.
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<()> {
+        match self.budget.checked_sub(bytes) {
+            Some(rest) => {
+                self.budget = rest;
+                Ok(())
+            }
+            None => malformed("it unfolds to more than three times its bytes"),
+        }
     }
 
     /// The next N bytes.

@@ -57,6 +57,20 @@ pub(in super::super) enum Value {
     EmptyArray,
 }
 
+impl Value {
+    /// Bytes that a call copied for it, or may have.
+    fn copied(&self) -> usize {
+        match self {
+            Value::ElementType(code) => code.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::Array(array) => {
+                array.bytes.len() + array.code.len() + size_of_val(array.shape.as_slice())
+            }
+            _ => 0,
+        }
+    }
+}
+
 /// A NumPy array, row-major.
 #[derive(Debug)]
 pub(in super::super) struct Array {

@@ -38,6 +38,7 @@ impl Machine {
             }
             (other, _) => return Err(PickleError::Foreign(other.to_owned())),
         };
+        self.spend(value.copied())?;
         self.push(value)
     }
 
@@ -80,7 +81,9 @@ impl Machine {
             (Some(Value::EmptyArray), &[_, shape, code, columns_first, bytes]) => {
                 let columns_first =
                     matches!(self.values.get(columns_first), Some(Value::Bool(true)));
-                *self.top()? = self.array_of(shape, code, bytes, columns_first)?;
+                let array = self.array_of(shape, code, bytes, columns_first)?;
+                self.spend(array.copied())?;
+                *self.top()? = array;
                 Ok(())
             }
             _ => malformed("an object has a state that is none of its own"),
@@ -104,8 +107,10 @@ impl Machine {
             Some(Value::Int(size)) => usize::try_from(*size).ok(),
             _ => None,
         };
-        let shape: Option<Vec<usize>> = shape.iter().map(dimension).collect();
-        let Some(shape) = shape.filter(|it| it.len() <= MOST_DIMENSIONS) else {
+        // Counted before it is read: a list of a million may be the shape of a million arrays.
+        let shape = (shape.len() <= MOST_DIMENSIONS).then_some(shape);
+        let shape: Option<Vec<usize>> = shape.and_then(|it| it.iter().map(dimension).collect());
+        let Some(shape) = shape else {
             return malformed("an array's shape is none");
         };
         // A code ends with its size: f4, i8, V2. Texts and objects are no tensors.
