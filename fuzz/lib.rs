@@ -65,28 +65,28 @@ pub fn read_from_memory(
 
 /// Reads all that a checkpoint has.
 fn read(checkpoint: Checkpoint) -> Result<Checkpoint, CheckpointError> {
-        // What can't be read fails here, and is not asked for again.
-        let digest = checkpoint.digest();
-        let mut elements = 0;
-        for weight in checkpoint.weights() {
-            let count = |chunk: &[f32]| {
-                elements += chunk.len();
-                Ok::<(), CheckpointError>(())
-            };
-            let read = checkpoint.read_f32_chunks(&weight.name, 1 << 10, count);
-            assert!(
-                digest.is_err() || read.is_ok(),
-                "{} is not read",
-                weight.name
-            );
-        }
-        let expected: usize = checkpoint.weights().iter().map(|it| it.elements()).sum();
+    // What can't be read fails here, and is not asked for again.
+    let digest = checkpoint.digest();
+    let mut elements = 0;
+    for weight in checkpoint.weights() {
+        let count = |chunk: &[f32]| {
+            elements += chunk.len();
+            Ok::<(), CheckpointError>(())
+        };
+        let read = checkpoint.read_f32_chunks(&weight.name, 1 << 10, count);
         assert!(
-            digest.is_err() || elements == expected,
-            "{elements} of {expected}"
+            digest.is_err() || read.is_ok(),
+            "{} is not read",
+            weight.name
         );
-        Ok(checkpoint)
     }
+    let expected: usize = checkpoint.weights().iter().map(|it| it.elements()).sum();
+    assert!(
+        digest.is_err() || elements == expected,
+        "{elements} of {expected}"
+    );
+    Ok(checkpoint)
+}
 
 /// Texts of ideographs, of words, of what is neither, of special tokens.
 const TEXTS: [&str; 5] = [

@@ -22,7 +22,8 @@ fuzz_target!(|input: &[u8]| {
         false => Bytes::from(table(input)),
     };
     let path = FOLDER.path("model.ckpt.index");
-    let read = |options| read_from_memory(&path, CONFIG, index.clone(), Format::TensorFlow, &options);
+    let read =
+        |options| read_from_memory(&path, CONFIG, index.clone(), Format::TensorFlow, &options);
     let mapped = read(OpenOptions::default());
     let copied = read(OpenOptions::default().mmap(false));
     assert_eq!(mapped.is_ok(), copied.is_ok(), "a map makes a difference");

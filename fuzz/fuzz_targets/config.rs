@@ -27,7 +27,12 @@ fuzz_target!(|text: &str| {
 fn opened(text: &str, options: &OpenOptions) -> Result<Checkpoint, CheckpointError> {
     let weights = Bytes::from_static(WEIGHTS);
     read_from_memory(
-        "model.safetensors",text, weights, Format::Safetensors, options)
+        "model.safetensors",
+        text,
+        weights,
+        Format::Safetensors,
+        options,
+    )
 }
 
 /// What an artifact carries gives the same config back.

@@ -15,5 +15,11 @@ fuzz_target!(|input: &[u8]| {
         false => Bytes::from([&START, input].concat()),
     };
     let options = OpenOptions::default();
-    let _ = read_from_memory("model_state.pdparams", CONFIG, bytes, Format::Paddle, &options);
+    let _ = read_from_memory(
+        "model_state.pdparams",
+        CONFIG,
+        bytes,
+        Format::Paddle,
+        &options,
+    );
 });

@@ -13,7 +13,8 @@ use zip::{CompressionMethod, ZipWriter};
 /// What a zip starts with, and the start of the pickles of a legacy file.
 const WHOLE: [&[u8]; 2] = [b"PK\x03\x04", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19"];
 
-static FOLDER: LazyLock<Folder> = LazyLock::new(|| Folder::new(&[("config.json", CONFIG.as_bytes())]));
+static FOLDER: LazyLock<Folder> =
+    LazyLock::new(|| Folder::new(&[("config.json", CONFIG.as_bytes())]));
 
 fuzz_target!(|input: &[u8]| {
     let whole = WHOLE.iter().any(|start| input.starts_with(start));

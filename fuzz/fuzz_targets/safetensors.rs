@@ -9,7 +9,13 @@ use nezha_fuzz::{CONFIG, read_from_memory};
 fuzz_target!(|input: &[u8]| {
     let bytes = Bytes::from(framed(input));
     let options = OpenOptions::default();
-    let _ = read_from_memory("model.safetensors", CONFIG, bytes, Format::Safetensors, &options);
+    let _ = read_from_memory(
+        "model.safetensors",
+        CONFIG,
+        bytes,
+        Format::Safetensors,
+        &options,
+    );
 });
 
 /// A file whose length fits its header, so that changes of the header get past it; a file that

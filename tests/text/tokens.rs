@@ -256,13 +256,17 @@ fn a_folder_without_tokenizer_is_named() {
 #[test]
 fn broken_files_are_named_with_what_is_wrong() {
     type Break = fn(&Path);
-    let cases: [(&str, Break); 4] = [
+    let cases: [(&str, Break); 5] = [
         ("tokenizer_config.json: ", |it| {
             fs::write(it.join("tokenizer_config.json"), "{").unwrap()
         }),
         ("tokenizer.json: ", |it| {
             fs::write(it.join("tokenizer.json"), "{}").unwrap()
         }),
+        (
+            "tokenizer.json: expected `,` or `}` at line 1 column 22",
+            |it| fs::write(it.join("tokenizer.json"), r#"{"decoder": {"type":1W}}"#).unwrap(),
+        ),
         ("vocab.txt: line 3 is not UTF-8", |it| {
             fs::write(it.join("vocab.txt"), b"[PAD]\n[UNK]\n\xff\n").unwrap();
         }),

@@ -393,6 +393,8 @@ fn from_json(
         path: path.to_owned(),
         reason: error.to_string(),
     };
+    // Where what is no JSON stands in a decoder, the tokenizers crate panics.
+    serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| format(error.into()))?;
     let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
     if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer()
         && settings.overrule_tokenizer_json()
