@@ -14,7 +14,7 @@ use bytes::Bytes;
 use machine::Machine;
 
 /// The longest name of a tensor, a class or a function.
-const LONGEST_NAME: usize = 1 << 10;
+pub(in super::super) const LONGEST_NAME: usize = 1 << 10;
 
 /// Why a pickle can't be read.
 #[derive(Debug)]
