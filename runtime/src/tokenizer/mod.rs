@@ -8,6 +8,7 @@ mod clean_up;
 mod encoding;
 mod error;
 mod settings;
+mod templates;
 
 use std::fmt;
 use std::fs;
@@ -396,6 +397,9 @@ fn from_json(
     // Where what is no JSON stands in a decoder, the tokenizers crate panics.
     serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| format(error.into()))?;
     let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
+    let processor = serde_json::to_value(tokenizer.get_post_processor());
+    let processor = processor.map_err(|error| format(error.into()))?;
+    templates::check(&processor).map_err(|reason| format(reason.into()))?;
     if let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer()
         && settings.overrule_tokenizer_json()
     {
