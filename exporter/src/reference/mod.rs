@@ -20,7 +20,7 @@ use std::fmt;
 use ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, Ix2, arr0};
 use nezha_graphs::{Config, Head, ProblemType};
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, WeightInfo};
 use crate::nezha::relative_position_table;
 
 mod encoder;
@@ -74,11 +74,19 @@ impl Reference {
     /// # Errors
     /// [`ReferenceError::Checkpoint`] where a weight can't be read.
     pub fn load(checkpoint: &Checkpoint) -> Result<Self, ReferenceError> {
+        Self::with_weights(checkpoint, |info| Ok(checkpoint.read_f32(&info.name)?))
+    }
+
+    /// The same with the weights that `read` gives for the checkpoint's, as many row-major elements.
+    pub(crate) fn with_weights<E: From<ReferenceError>>(
+        checkpoint: &Checkpoint,
+        read: impl Fn(&WeightInfo) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
         let config = checkpoint.config().clone();
         let (reach, size) = (config.max_relative_position, config.head_size());
         let table = relative_position_table(reach, size);
         Ok(Self {
-            weights: Weights::load(checkpoint)?,
+            weights: Weights::load(checkpoint, read)?,
             relative_positions: Array2::from_shape_fn((2 * reach + 1, size), |(row, column)| {
                 f64::from(table[row * size + column])
             }),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayD, ArrayView, Dimension, Ix1, Ix2, IxDyn};
 
 use super::{ReferenceError, ops};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, WeightInfo};
 
 /// Every weight of a checkpoint by its canonical name.
 ///
@@ -11,10 +11,14 @@ use crate::checkpoint::Checkpoint;
 pub(super) struct Weights(BTreeMap<String, ArrayD<f32>>);
 
 impl Weights {
-    pub(super) fn load(checkpoint: &Checkpoint) -> Result<Self, ReferenceError> {
+    /// The elements of each come from `read`.
+    pub(super) fn load<E: From<ReferenceError>>(
+        checkpoint: &Checkpoint,
+        read: impl Fn(&WeightInfo) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
         let mut weights = BTreeMap::new();
         for info in checkpoint.weights() {
-            let values = checkpoint.read_f32(&info.name)?;
+            let values = read(info)?;
             let found = vec![values.len()];
             let array = ArrayD::from_shape_vec(IxDyn(&info.shape), values).map_err(|_| {
                 ReferenceError::WeightShape {

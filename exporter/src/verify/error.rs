@@ -6,6 +6,7 @@ use crate::checkpoint::CheckpointError;
 use crate::inspect::InspectError;
 use crate::nezha::BuildError;
 use crate::onnx::WriteError;
+use crate::reference::ReferenceError;
 
 /// Why an artifact can't be compared with a checkpoint, or the result not written down.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum VerifyError {
     /// A weight of the checkpoint, or a file of the artifact's weights, can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The reference can't have the checkpoint's weights.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// An initializer points outside of the artifact's folder.
     #[error(
         "{}: initializer '{name}' is in '{location}', and weights have to be in the folder of the \

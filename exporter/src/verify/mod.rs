@@ -9,6 +9,7 @@ mod certify;
 mod compare;
 mod difference;
 mod error;
+mod read_back;
 mod rounding;
 mod stored;
 
@@ -23,7 +24,9 @@ pub use stored::FileDigest;
 
 use crate::checkpoint::Checkpoint;
 use crate::export::graph_of;
+use crate::graph::Graph;
 use crate::inspect::read_model;
+use crate::reference::Reference;
 use stored::StoredModel;
 
 /// What comparing an artifact with a checkpoint found.
@@ -44,12 +47,24 @@ pub struct Verified {
     pub worst_rounding: Option<f64>,
     /// Where the artifact is not what the checkpoint gives; empty for a sound one.
     pub differences: Vec<Difference>,
+    /// The graph that it should have.
+    expected: Graph,
 }
 
 impl Verified {
     /// The head that the artifact computes.
     pub fn head(&self) -> Head {
         self.metadata.head
+    }
+
+    /// `checkpoint` in f64, each weight rounded to what the artifact has in its place: what engines that
+    /// run the artifact are compared with.
+    ///
+    /// # Errors
+    /// [`VerifyError::Checkpoint`] and [`VerifyError::Reference`] where a weight can't be read,
+    /// [`VerifyError::Write`] where it can't be rounded.
+    pub fn reference(&self, checkpoint: &Checkpoint) -> Result<Reference, VerifyError> {
+        read_back::reference(checkpoint, &self.expected)
     }
 }
 
@@ -102,6 +117,7 @@ pub fn verify(path: &Path, checkpoint: &Checkpoint) -> Result<Verified, VerifyEr
         worst_rounding: rounding.worst,
         files: model.files(),
         differences,
+        expected,
     })
 }
 

@@ -1,15 +1,16 @@
-//! What quantized initializers stand for, read by their definition and not by what wrote them, against
-//! the checkpoint's weights: none may be off by more than half a step.
+//! What quantized initializers stand for against the checkpoint's weights: none may be off by more than
+//! half a step.
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use nezha_graphs::proto::TensorProto;
 
+use super::read_back::Quantized;
 use super::stored::StoredModel;
 use super::{Difference, VerifyError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
-use crate::graph::{Content, Encoding, Graph, Initializer, Layout};
+use crate::graph::{Content, Graph, Initializer};
 
 /// Half a step, and what single precision adds to it.
 const ALLOWED: f64 = 0.5001;
@@ -39,126 +40,46 @@ pub(super) fn rounding(
         let Content::Weight { name, .. } = content else {
             continue;
         };
-        let Some(matrix) = Quantized::read(checkpoint, &stored, content)? else {
+        let Some(matrix) = Quantized::read(checkpoint, content, |it| stored.bytes(it))? else {
             continue;
         };
         let label = expected.value_name(initializer.value);
-        let (worst, difference) = matrix.compare(checkpoint, name, label)?;
+        let (worst, difference) = compare(&matrix, checkpoint, name, label)?;
         found.worst = Some(found.worst.map_or(worst, |it| it.max(worst)));
         found.differences.extend(difference);
     }
     Ok(found)
 }
 
-/// A matrix and the scales of its parts, as they lie in the artifact.
-struct Quantized {
-    encoding: Encoding,
-    layout: Layout,
-    rows: usize,
-    columns: usize,
-    elements: Bytes,
-    scales: Bytes,
-}
-
-impl Quantized {
-    fn read(
-        checkpoint: &Checkpoint,
-        stored: &Stored,
-        content: &Content,
-    ) -> Result<Option<Self>, VerifyError> {
-        let Content::Weight {
-            name,
-            layout,
-            encoding,
-        } = content
-        else {
-            return Ok(None);
-        };
-        let scales = match encoding {
-            Encoding::Int8 => Encoding::Int8Scales,
-            Encoding::Blocks(blocks) => Encoding::BlockScales(*blocks),
-            _ => return Ok(None),
-        };
-        let scales = Content::Weight {
-            name: name.clone(),
-            layout: Layout::AsStored,
-            encoding: scales,
-        };
-        let shape = checkpoint.weight(name).map(|it| it.shape.as_slice());
-        let (Some(&[rows, columns]), Some(elements), Some(scales)) =
-            (shape, stored.bytes(content)?, stored.bytes(&scales)?)
-        else {
-            return Ok(None);
-        };
-        let (bytes, steps) = match encoding {
-            Encoding::Blocks(it) => (it.of_row(columns) * it.bytes(), it.of_row(columns)),
-            _ => (columns, 1),
-        };
-        let sizes = (rows * bytes, rows * steps * 4);
-        Ok((sizes == (elements.len(), scales.len())).then_some(Self {
-            encoding: *encoding,
-            layout: *layout,
-            rows,
-            columns,
-            elements,
-            scales,
-        }))
-    }
-
-    /// What the element stands for, and the step it is a multiple of.
-    fn at(&self, row: usize, column: usize) -> (f64, f64) {
-        let (number, step) = match self.encoding {
-            Encoding::Blocks(blocks) => {
-                let (block, within) = (column / blocks.size(), column % blocks.size());
-                let part = row * blocks.of_row(self.columns) + block;
-                let bit = part * blocks.bytes() * 8 + within * blocks.bits();
-                let mask = u8::MAX >> (8 - blocks.bits());
-                let code = self.elements[bit / 8] >> (bit % 8) & mask;
-                (f64::from(code) - f64::from(blocks.zero()), part)
+/// The largest distance in steps, and the first element that is too far.
+fn compare(
+    matrix: &Quantized,
+    checkpoint: &Checkpoint,
+    name: &str,
+    label: &str,
+) -> Result<(f64, Option<Difference>), VerifyError> {
+    let (mut worst, mut row, mut first) = (0.0, 0, None);
+    checkpoint.read_f32_chunks(name, matrix.columns, |weights| {
+        for (column, weight) in weights.iter().map(|it| f64::from(*it)).enumerate() {
+            let (found, step) = matrix.at(row, column);
+            let distance = (found - weight).abs() / step.max(LEAST);
+            // Which not a number is not either.
+            let is_near = distance <= ALLOWED;
+            if !is_near && first.is_none() {
+                first = Some(Difference::Rounding {
+                    name: label.to_owned(),
+                    index: vec![row, column],
+                    weight: weight.to_string(),
+                    found: found.to_string(),
+                    step: step.to_string(),
+                });
             }
-            _ => {
-                let place = match self.layout {
-                    Layout::AsStored => row * self.columns + column,
-                    Layout::Transposed => column * self.rows + row,
-                };
-                (f64::from(self.elements[place] as i8), row)
-            }
-        };
-        let bytes = self.scales.as_chunks().0[step];
-        let scale = f64::from(f32::from_le_bytes(bytes));
-        (number * scale, scale.abs())
-    }
-
-    /// The largest distance in steps, and the first element that is too far.
-    fn compare(
-        &self,
-        checkpoint: &Checkpoint,
-        name: &str,
-        label: &str,
-    ) -> Result<(f64, Option<Difference>), VerifyError> {
-        let (mut worst, mut row, mut first) = (0.0, 0, None);
-        checkpoint.read_f32_chunks(name, self.columns, |weights| {
-            for (column, weight) in weights.iter().map(|it| f64::from(*it)).enumerate() {
-                let (found, step) = self.at(row, column);
-                let distance = (found - weight).abs() / step.max(LEAST);
-                // Which not a number is not either.
-                let is_near = distance <= ALLOWED;
-                if !is_near && first.is_none() {
-                    first = Some(Difference::Rounding {
-                        name: label.to_owned(),
-                        index: vec![row, column],
-                        weight: weight.to_string(),
-                        found: found.to_string(),
-                        step: step.to_string(),
-                    });
-                }
-                worst = f64::max(worst, distance);
-            }
-            row += 1;
-            Ok::<(), CheckpointError>(())
-        })?;
-        Ok((worst, first))
-    }
+            worst = f64::max(worst, distance);
+        }
+        row += 1;
+        Ok::<(), CheckpointError>(())
+    })?;
+    Ok((worst, first))
 }
 
 /// The initializers of an artifact by what the checkpoint's graph has in them.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use nezha_graphs::Precision;
+use nezha_graphs::{Head, Precision};
 
 use super::kind::{OrtDevice, Place};
 use super::openvino_options::OpenVinoOptions;
@@ -67,10 +67,10 @@ impl EngineOptions {
     }
 
     /// How far an engine's answers may be off with these options, as a share of the largest magnitude of
-    /// an output, for a model of this precision.
-    pub fn tolerance(&self, engine: EngineKind, precision: Precision) -> f64 {
+    /// an output, for a model of this precision and head.
+    pub fn tolerance(&self, engine: EngineKind, precision: Precision, head: Head) -> f64 {
         let spec = engine.spec();
-        let tolerance = spec.tolerances.of(precision);
+        let tolerance = spec.tolerances.of(precision, head);
         match spec.place {
             Place::OpenVino(_) => tolerance.max(self.openvino.precision.tolerance()),
             Place::Ort(_) | Place::Tract | Place::Custom => tolerance,
