@@ -275,6 +275,47 @@ fn multiple_choice() {
 }
 
 #[test]
+fn questions_with_other_numbers_of_choices_in_a_batch_are_answered_as_alone() {
+    let ask = [
+        Choices::from(("天气", ["好", "不好", "很好"])),
+        Choices::from(("酒店", ["旧", "新"])),
+    ];
+    let model = &cases("multiple-choice")[0].model;
+    for Engine { kind: engine, .. } in ENGINES {
+        let options = MultipleChoiceOptions::default();
+        let pipeline: Pipeline<MultipleChoice> =
+            pipeline(model, Head::MultipleChoice, engine, options);
+        let together = pipeline.run(ask.clone()).unwrap();
+        for (question, found) in pairs("questions", ask.clone(), together) {
+            let alone = pipeline.run([question.clone()]).unwrap().remove(0);
+            assert_eq!(found.scores.len(), question.choices.len(), "{question:?}");
+            for (expected, found) in pairs("scores", alone.scores, found.scores) {
+                let apart = (expected - found).abs();
+                assert!(apart < 1e-5, "{question:?}: {found}, alone {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_in_a_text_is_left_out_of_what_is_filled_in() {
+    let model = &cases("fill-mask")[0].model;
+    for Engine { kind: engine, .. } in ENGINES {
+        let options = FillMaskOptions::default();
+        let pipeline: Pipeline<FillMask> = pipeline(model, Head::MaskedLm, engine, options);
+        let gaps = pipeline
+            .run([Text::from("我[PAD][MASK]你[MASK]")])
+            .unwrap()
+            .remove(0);
+        // With two gaps special tokens stay in the sequence, so that they are seen.
+        assert_eq!(gaps.len(), 2, "{gaps:?}");
+        for fill in gaps.iter().flatten() {
+            assert!(!fill.sequence.contains("[PAD]"), "{fill:?}");
+        }
+    }
+}
+
+#[test]
 fn next_sentence() {
     for head in [Head::NextSentence, Head::Pretraining] {
         let options = |_: &Case| NextSentenceOptions::default();
