@@ -26,7 +26,7 @@ pub fn line(text: impl Display) -> Result<()> {
 /// Prints a text as it is.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn text(text: impl Display) -> Result<()> {
     write(text.to_string().as_bytes())
 }
@@ -34,7 +34,7 @@ pub fn text(text: impl Display) -> Result<()> {
 /// Prints one JSON document for people and programs.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json(document: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(document)?)
 }
@@ -42,7 +42,7 @@ pub fn json(document: &impl Serialize) -> Result<()> {
 /// Prints what clap made of `--help` or `--version`.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn help(asked: &clap::Error) -> Result<()> {
     settle(asked.print().and_then(|()| io::stdout().flush()))
 }

@@ -3,7 +3,7 @@
 //! - [`fixtures`]: small checkpoints with transformers' answers;
 //! - [`compare`]: the one comparison of numbers and of lists, which looks at lengths first and names
 //!   case, tensor, index and both values;
-//! - [`engines`](mod@engines): the table of engines with their tolerances, and a fixture's graph in
+//! - `engines`: the table of engines with their tolerances, and a fixture's graph in
 //!   one of them (feature `engines`);
 //! - [`command`]: the binary `nezha` and what it printed;
 //! - [`random`]: random cases that can be run again.
