@@ -97,7 +97,7 @@ fn an_option_that_tensorrt_would_misread_is_refused_before_the_provider_is_asked
     ];
     let (code, _, errors) = classify(&shape);
     assert_eq!(code, Some(1), "{errors}");
-    assert!(errors.contains("option 'tensorrt'"), "{errors}");
+    assert!(errors.contains("option 'ort.tensorrt'"), "{errors}");
     assert!(errors.contains("token"), "{errors}");
 }
 

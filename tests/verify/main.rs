@@ -203,11 +203,11 @@ fn fewer_bits_are_verified_with_the_tolerance_that_computing_needs() {
         (classifier, ["--storage", "fp16"], "", fp32),
         (classifier, ["--dtype", "fp16"], "model_fp16.", [0.02; 3]),
         (classifier, ["--dtype", "int8"], "model_int8.", [0.2; 3]),
-        (classifier, ["--dtype", "w8"], "model_w8.", [0.15; 3]),
+        (classifier, ["--dtype", "w8"], "model_w8.", [0.2; 3]),
         (classifier, ["--dtype", "q8"], "model_q8.", [0.15; 3]),
         (classifier, ["--dtype", "q4"], "model_q4.", q4),
         (words, ["--dtype", "int8"], "model_int8.", [0.2; 3]),
-        (words, ["--dtype", "w8"], "model_w8.", [0.15; 3]),
+        (words, ["--dtype", "w8"], "model_w8.", [0.2; 3]),
         (words, ["--dtype", "q8"], "model_q8.", [0.15; 3]),
         (words, ["--dtype", "q4"], "model_q4.", [0.03, 0.15, 0.03]),
     ] {

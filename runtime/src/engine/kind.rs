@@ -78,9 +78,10 @@ pub struct Tolerances {
     pub fp32: f64,
     /// Of models that compute in half precision.
     pub fp16: f64,
-    /// Of int8 models, whose activations have 8 bits and a scale for each token.
+    /// Of int8 models, whose activations have 8 bits and a scale for each token, and of w8 models, whose
+    /// activations an engine may round so.
     pub int8: f64,
-    /// Of q8 and w8 models, whose activations an engine may round to 8 bits.
+    /// Of q8 models, whose activations an engine may round to 8 bits.
     pub q8: f64,
     /// Of q4 models.
     pub q4: f64,
@@ -94,8 +95,8 @@ impl Tolerances {
         match (precision, head) {
             (Precision::Fp32 | Precision::Fp16Storage, _) => self.fp32,
             (Precision::Fp16, _) => self.fp16,
-            (Precision::Int8, _) => self.int8,
-            (Precision::Q8 | Precision::W8, _) => self.q8,
+            (Precision::Int8 | Precision::W8, _) => self.int8,
+            (Precision::Q8, _) => self.q8,
             (Precision::Q4, Head::MaskedLm | Head::Pretraining) => self.q4_vocabulary,
             (Precision::Q4, _) => self.q4,
         }
