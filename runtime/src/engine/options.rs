@@ -180,8 +180,8 @@ pub struct OrtOptions {
     pub memory_arena: bool,
     /// Whether ONNX Runtime leaves weights as they are stored, instead of rearranging them for its
     /// kernels when it loads them. External weights are then not copied at all: sessions, and other
-    /// processes, read them where they are mapped: a base-size model takes 18 MB of anonymous memory
-    /// against 360, and starts sooner. Runs get slower.
+    /// processes, read them where they are mapped: less anonymous memory, and a sooner start. Runs
+    /// get slower.
     pub low_memory: bool,
     /// Where ONNX Runtime writes the graph as it rewrote it, weights included: the names of a
     /// [profile](EngineOptions::profile)'s nodes are this graph's. Not with TensorRT, whose parts can't be

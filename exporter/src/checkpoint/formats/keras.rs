@@ -4,6 +4,7 @@
 //! follows no link to another file and knows cycles.
 
 use std::collections::HashSet;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -42,16 +43,28 @@ pub(super) fn tensors(bytes: Bytes, path: &Path) -> Result<Vec<StoredTensor>, Ch
         ..OpenOptions::default()
     };
     let failed = |error: Error| malformed(path, error.to_string());
-    let hdf5 = Hdf5File::from_owner(bytes, options).map_err(failed)?;
-    let mut found = Found {
-        path,
-        file: Arc::from(path),
-        groups: HashSet::new(),
-        objects: 0,
-        tensors: Vec::new(),
-    };
-    found.list(&hdf5.root_group().map_err(failed)?, "", 0)?;
-    Ok(found.tensors)
+    without_panics(path, || {
+        let hdf5 = Hdf5File::from_owner(bytes, options).map_err(failed)?;
+        let mut found = Found {
+            path,
+            file: Arc::from(path),
+            groups: HashSet::new(),
+            objects: 0,
+            tensors: Vec::new(),
+        };
+        found.list(&hdf5.root_group().map_err(failed)?, "", 0)?;
+        Ok(found.tensors)
+    })
+}
+
+/// What `work` gives; its panic is an error. The crate multiplies sizes that a file claims without a
+/// check, which panics in builds that check for overflow.
+fn without_panics<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, CheckpointError>,
+) -> Result<T, CheckpointError> {
+    let overflow = || malformed(path, "its sizes overflow".to_owned());
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(overflow()))
 }
 
 struct Found<'p> {
@@ -101,10 +114,12 @@ impl Found<'_> {
             element: element_type(dataset.dtype()),
             length,
             data: Data::reading(move || {
-                let bytes = dataset.read_raw_bytes();
-                bytes
-                    .map(Bytes::from)
-                    .map_err(|it| malformed(&file, it.to_string()))
+                without_panics(&file, || {
+                    let bytes = dataset.read_raw_bytes();
+                    bytes
+                        .map(Bytes::from)
+                        .map_err(|it| malformed(&file, it.to_string()))
+                })
             }),
         });
         Ok(())
@@ -138,5 +153,25 @@ fn malformed(path: &Path, reason: String) -> CheckpointError {
         path: path.to_owned(),
         format: FORMAT,
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_crate_is_an_error_that_names_the_file() {
+        let sizes: [usize; 2] = std::hint::black_box([usize::MAX, 2]);
+        let overflowing = || {
+            let product = sizes
+                .iter()
+                .try_fold(1, |it: usize, size| it.checked_mul(*size));
+            Ok(product.expect("attempt to multiply with overflow"))
+        };
+        let error = without_panics(Path::new("best_model.h5"), overflowing).unwrap_err();
+        let said = error.to_string();
+        assert!(said.contains("best_model.h5"), "{said}");
+        assert!(said.contains("its sizes overflow"), "{said}");
     }
 }
