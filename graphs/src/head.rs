@@ -1,6 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::GraphOption;
+use crate::heads::contract;
+
 /// What stands on top of the encoder; each head is one graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Head {
@@ -37,30 +40,29 @@ impl Head {
 
     /// The name on the command line, in file names and in metadata.
     pub fn name(self) -> &'static str {
-        match self {
-            Head::Base => "base",
-            Head::Pretraining => "pretraining",
-            Head::MaskedLm => "masked-lm",
-            Head::NextSentence => "next-sentence",
-            Head::SequenceClassification => "sequence-classification",
-            Head::MultipleChoice => "multiple-choice",
-            Head::TokenClassification => "token-classification",
-            Head::QuestionAnswering => "question-answering",
-        }
+        contract(self).name()
     }
 
     /// The class in transformers 4.46 that this head computes.
     pub fn transformers_class(self) -> &'static str {
-        match self {
-            Head::Base => "NezhaModel",
-            Head::Pretraining => "NezhaForPreTraining",
-            Head::MaskedLm => "NezhaForMaskedLM",
-            Head::NextSentence => "NezhaForNextSentencePrediction",
-            Head::SequenceClassification => "NezhaForSequenceClassification",
-            Head::MultipleChoice => "NezhaForMultipleChoice",
-            Head::TokenClassification => "NezhaForTokenClassification",
-            Head::QuestionAnswering => "NezhaForQuestionAnswering",
-        }
+        contract(self).transformers_class()
+    }
+
+    /// Whether a graph of it can have this option; those that every head has it can.
+    pub fn takes(self, option: GraphOption) -> bool {
+        let takes = |head| contract(head).options().contains(&option);
+        takes(self) || !Self::ALL.into_iter().any(takes)
+    }
+
+    /// Whether a text is several sequences, one for each choice, so that the inputs have an axis of
+    /// choices.
+    pub fn has_choices(self) -> bool {
+        contract(self).has_choices()
+    }
+
+    /// Whether it takes an encoder's hidden states, where the config says that there is one.
+    pub fn has_cross_attention(self) -> bool {
+        contract(self).has_cross_attention()
     }
 
     /// The head that an entry of `architectures` names.
@@ -79,13 +81,7 @@ impl Head {
 
     /// Whether the head reads the pooler's output, so that it needs `pooler.dense`.
     pub fn needs_pooler(self) -> bool {
-        matches!(
-            self,
-            Head::Pretraining
-                | Head::NextSentence
-                | Head::SequenceClassification
-                | Head::MultipleChoice
-        )
+        contract(self).needs_pooler()
     }
 }
 
@@ -97,14 +93,11 @@ impl fmt::Display for Head {
 
 /// A name that is no head's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "unknown head '{0}'; the heads are base, pretraining, masked-lm, next-sentence, \
-         sequence-classification, multiple-choice, token-classification, question-answering"
-)]
-pub struct UnknownHead(
+#[error("unknown head '{name}'; the heads are {}", Head::ALL.map(Head::name).join(", "))]
+pub struct UnknownHead {
     /// The name that was given.
-    pub String,
-);
+    pub name: String,
+}
 
 impl FromStr for Head {
     type Err = UnknownHead;
@@ -113,7 +106,9 @@ impl FromStr for Head {
         Self::ALL
             .into_iter()
             .find(|head| head.name() == name)
-            .ok_or_else(|| UnknownHead(name.to_owned()))
+            .ok_or_else(|| UnknownHead {
+                name: name.to_owned(),
+            })
     }
 }
 

@@ -5,7 +5,8 @@
 //! - [`Config`]: the fields of `config.json` that matter to inference, validated;
 //! - [`Head`]: the eight heads that transformers trains on NEZHA;
 //! - [`Dim`] and [`DType`]: the shapes and element types of tensors, axes by name;
-//! - [`GraphOptions`] and [`Signature`]: names, dtypes and shapes of a graph's inputs and outputs;
+//! - [`GraphOptions`] and [`Signature`]: names, dtypes and shapes of a graph's inputs and outputs,
+//!   and the [`Role`] of each;
 //! - [`Precision`]: how a graph stores weights and computes;
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
@@ -36,6 +37,7 @@ mod dtype;
 mod error_chain;
 mod external;
 mod head;
+mod heads;
 mod listing;
 mod metadata;
 mod options;
@@ -43,6 +45,7 @@ mod ports;
 mod precision;
 pub mod proto;
 mod read;
+mod role;
 mod room;
 mod signature;
 mod summary;
@@ -67,6 +70,7 @@ pub use options::{GraphOption, GraphOptions, OptionError, Pooling, UnknownPoolin
 pub use ports::axes;
 pub use precision::{Precision, UnknownPrecision};
 pub use read::{ReadModelError, map_file, read_model};
+pub use role::{AttentionKind, Cached, CachedPart, Role};
 pub use signature::{Port, Signature, SignatureError};
 pub use summary::{ExternalFile, ModelSummary, OperatorSet, PortSummary, WeightSummary};
 pub use tensor_type::{TensorType, graph_types};

@@ -183,7 +183,7 @@ pub enum OptionError {
         /// The head.
         head: Head,
         /// The heads that have it.
-        heads: &'static str,
+        heads: String,
     },
     /// An option that needs another one.
     #[error("option '{option}' needs '{other}'")]
@@ -286,60 +286,22 @@ impl GraphOptions {
     /// # Errors
     /// The first [`OptionError`].
     pub fn check(&self, config: &Config, head: Head) -> Result<(), OptionError> {
-        let masked_lm = head == Head::MaskedLm;
-        let scored = !matches!(
-            head,
-            Head::Base | Head::Pretraining | Head::QuestionAnswering
-        );
-        let belongs = [
-            (
-                GraphOption::Loss,
-                self.loss,
-                head != Head::Base,
-                "every head but base",
-            ),
-            (
-                GraphOption::Pooling,
-                self.pooling.is_some(),
-                head == Head::Base,
-                "base",
-            ),
-            (
-                GraphOption::MaskPositions,
-                self.mask_positions,
-                masked_lm,
-                "masked-lm",
-            ),
-            (
-                GraphOption::TopK,
-                self.top_k.is_some(),
-                masked_lm,
-                "masked-lm",
-            ),
-            (
-                GraphOption::Probabilities,
-                self.probabilities,
-                scored,
-                "heads that give logits",
-            ),
-            (
-                GraphOption::KvCache,
-                self.kv_cache,
-                matches!(head, Head::Base | Head::MaskedLm),
-                "base and masked-lm",
-            ),
-            (
-                GraphOption::ProblemType,
-                self.problem_type.is_some(),
-                head == Head::SequenceClassification,
-                "sequence-classification",
-            ),
+        let given = [
+            (GraphOption::Loss, self.loss),
+            (GraphOption::Pooling, self.pooling.is_some()),
+            (GraphOption::MaskPositions, self.mask_positions),
+            (GraphOption::TopK, self.top_k.is_some()),
+            (GraphOption::Probabilities, self.probabilities),
+            (GraphOption::KvCache, self.kv_cache),
+            (GraphOption::ProblemType, self.problem_type.is_some()),
         ];
-        if let Some((option, _, _, heads)) = belongs.iter().find(|(_, on, fits, _)| *on && !fits) {
+        let mut given = given.into_iter().filter(|(_, given)| *given);
+        if let Some((option, _)) = given.find(|(option, _)| !head.takes(*option)) {
+            let heads = Head::ALL.into_iter().filter(|it| it.takes(option));
             return Err(OptionError::Head {
-                option: *option,
+                option,
                 head,
-                heads,
+                heads: heads.map(Head::name).collect::<Vec<_>>().join(", "),
             });
         }
         self.check_together(config, head)
@@ -364,7 +326,7 @@ impl GraphOptions {
         }
         let problem = self.problem_type(config);
         if self.probabilities
-            && head == Head::SequenceClassification
+            && head.takes(GraphOption::ProblemType)
             && problem == ProblemType::Regression
         {
             return Err(OptionError::Regression);
@@ -418,7 +380,7 @@ impl GraphOptions {
     /// In transformers only the base model and the masked language model take them; for other heads
     /// of such a checkpoint it leaves the block out, and so do we.
     pub fn cross_attention(&self, config: &Config, head: Head) -> bool {
-        config.add_cross_attention && matches!(head, Head::Base | Head::MaskedLm)
+        config.add_cross_attention && head.has_cross_attention()
     }
 }
 

@@ -1,6 +1,7 @@
-//! The names, dtypes and shapes of every head's inputs and outputs: the contract itself.
+//! The inputs and outputs of a graph: what every head has, and around it what the options add.
 
-use crate::{Config, DType, Dim, GraphOptions, Head, Port, ProblemType};
+use crate::heads::contract;
+use crate::{AttentionKind, Cached, CachedPart, Config, Dim, GraphOptions, Head, Port, Role};
 
 /// The names of the dynamic axes.
 pub mod axes {
@@ -24,322 +25,210 @@ pub mod axes {
     pub const MAY_BE_EMPTY: [&str; 3] = [ENCODER, PAST, PAST_ENCODER];
 }
 
-/// The dynamic axes as dimensions.
-struct Axes {
-    batch: Dim,
-    sequence: Dim,
-    /// One row for each text that the encoder sees.
-    rows: Dim,
-    /// What self-attention attends to.
-    keys: Dim,
-    /// What cross-attention attends to.
-    encoder_keys: Dim,
+/// What the shapes of a graph's ports are made of.
+pub(crate) struct Shapes<'c> {
+    pub(crate) config: &'c Config,
+    pub(crate) options: &'c GraphOptions,
+    head: Head,
 }
 
-impl Axes {
-    fn new(head: Head, options: &GraphOptions) -> Self {
-        let [batch, sequence, encoder] =
-            [axes::BATCH, axes::SEQUENCE, axes::ENCODER].map(Dim::symbol);
-        let rows = match head {
-            Head::MultipleChoice => batch.clone() * Dim::symbol(axes::CHOICES),
-            _ => batch.clone(),
-        };
-        let (keys, encoder_keys) = match options.kv_cache {
-            true => (
-                Dim::symbol(axes::PAST) + sequence.clone(),
-                Dim::symbol(axes::PAST_ENCODER) + encoder,
-            ),
-            false => (sequence.clone(), encoder),
-        };
+impl<'c> Shapes<'c> {
+    fn new(config: &'c Config, head: Head, options: &'c GraphOptions) -> Self {
         Self {
-            batch,
-            sequence,
-            rows,
-            keys,
-            encoder_keys,
+            config,
+            options,
+            head,
         }
     }
 
-    /// One number for each token, as the graph takes them.
-    fn tokens(&self, head: Head, length: &Dim) -> Vec<Dim> {
-        match head {
-            Head::MultipleChoice => {
-                let choices = Dim::symbol(axes::CHOICES);
-                vec![self.batch.clone(), choices, length.clone()]
-            }
-            _ => vec![self.batch.clone(), length.clone()],
+    /// One number for each text.
+    pub(crate) fn texts(&self) -> Vec<Dim> {
+        vec![Dim::symbol(axes::BATCH)]
+    }
+
+    /// `width` numbers for each text.
+    pub(crate) fn texts_by(&self, width: usize) -> Vec<Dim> {
+        vec![Dim::symbol(axes::BATCH), width.into()]
+    }
+
+    /// One number for each token of each text.
+    pub(crate) fn tokens(&self) -> Vec<Dim> {
+        [axes::BATCH, axes::SEQUENCE].map(Dim::symbol).to_vec()
+    }
+
+    /// `width` numbers for each token of each text.
+    pub(crate) fn tokens_by(&self, width: usize) -> Vec<Dim> {
+        [self.tokens(), vec![width.into()]].concat()
+    }
+
+    /// One number for each of `length` tokens, as the graph takes them.
+    fn taken(&self, length: Dim) -> Vec<Dim> {
+        let batch = Dim::symbol(axes::BATCH);
+        match self.head.has_choices() {
+            true => vec![batch, Dim::symbol(axes::CHOICES), length],
+            false => vec![batch, length],
+        }
+    }
+
+    /// One row for each sequence that the encoder sees.
+    fn rows(&self) -> Dim {
+        let batch = Dim::symbol(axes::BATCH);
+        match self.head.has_choices() {
+            true => batch * Dim::symbol(axes::CHOICES),
+            false => batch,
+        }
+    }
+
+    /// How many tokens attention attends to.
+    fn keys(&self, attention: AttentionKind) -> Dim {
+        let (past, new) = match attention {
+            AttentionKind::Own => (axes::PAST, axes::SEQUENCE),
+            AttentionKind::Cross => (axes::PAST_ENCODER, axes::ENCODER),
+        };
+        match self.options.kv_cache {
+            true => Dim::symbol(past) + Dim::symbol(new),
+            false => Dim::symbol(new),
+        }
+    }
+
+    /// What the layers attend to.
+    fn attentions(&self) -> &'static [AttentionKind] {
+        match self.options.cross_attention(self.config, self.head) {
+            true => &[AttentionKind::Own, AttentionKind::Cross],
+            false => &[AttentionKind::Own],
         }
     }
 }
 
 /// The inputs, in order.
 pub(crate) fn inputs(config: &Config, head: Head, options: &GraphOptions) -> Vec<Port> {
-    let axes = Axes::new(head, options);
-    let tokens = axes.tokens(head, &axes.sequence);
-    let embedded = [tokens.as_slice(), &[config.hidden_size.into()]].concat();
-    let attended = axes.tokens(head, &axes.keys);
-    let mut ports = vec![
-        match options.inputs_embeds {
-            true => float(
-                "inputs_embeds",
-                &embedded,
-                "embedded tokens, before the token types",
-            ),
-            false => int("input_ids", &tokens, "token ids from the vocabulary"),
-        },
-        int("attention_mask", &attended, "1 for a token, 0 for padding"),
-        int(
-            "token_type_ids",
-            &tokens,
-            "0 for the first text, 1 for the second",
-        ),
-    ];
+    let shapes = &Shapes::new(config, head, options);
+    let tokens = shapes.taken(Dim::symbol(axes::SEQUENCE));
+    let words = match options.inputs_embeds {
+        true => {
+            let embedded = [tokens.as_slice(), &[config.hidden_size.into()]].concat();
+            let doc = "embedded tokens, before the token types";
+            Port::float(Role::EmbeddedTokens, &embedded, doc)
+        }
+        false => Port::int(Role::TokenIds, &tokens, "token ids from the vocabulary"),
+    };
+    let attended = shapes.taken(shapes.keys(AttentionKind::Own));
+    let doc = "1 for a token, 0 for padding";
+    let mask = Port::int(Role::AttentionMask, &attended, doc);
+    let doc = "0 for the first text, 1 for the second";
+    let mut ports = vec![words, mask, Port::int(Role::TokenTypes, &tokens, doc)];
     if options.head_mask {
-        let shape = [
-            config.num_hidden_layers.into(),
-            config.num_attention_heads.into(),
-        ];
-        ports.push(float(
-            "head_mask",
-            &shape,
-            "what each attention head is multiplied by",
-        ));
+        let shape = [config.num_hidden_layers, config.num_attention_heads].map(Dim::from);
+        let doc = "what each attention head is multiplied by";
+        ports.push(Port::float(Role::HeadMask, &shape, doc));
     }
     if options.mask_positions {
         let shape = [Dim::symbol(axes::MASK_POSITIONS), Dim::from(2)];
-        ports.push(int(
-            "mask_positions",
-            &shape,
-            "row and column of each token to score",
-        ));
+        let doc = "row and column of each token to score";
+        ports.push(Port::int(Role::MaskPositions, &shape, doc));
     }
     if options.cross_attention(config, head) {
-        let hidden = config.hidden_size.into();
-        let states = [axes.batch.clone(), Dim::symbol(axes::ENCODER), hidden];
-        let mask = [axes.batch.clone(), axes.encoder_keys.clone()];
-        ports.push(float(
-            "encoder_hidden_states",
-            &states,
-            "what the encoder gave",
-        ));
-        let doc = "1 for a token of the encoder, 0 for padding";
-        ports.push(int("encoder_attention_mask", &mask, doc));
+        ports.extend(encoder(shapes));
     }
     if options.kv_cache {
-        let lengths = [Dim::symbol(axes::PAST), Dim::symbol(axes::PAST_ENCODER)];
-        ports.extend(cache(config, head, options, "past_key_values", &lengths));
+        let past = |attention| match attention {
+            AttentionKind::Own => Dim::symbol(axes::PAST),
+            AttentionKind::Cross => Dim::symbol(axes::PAST_ENCODER),
+        };
+        ports.extend(cache(shapes, Role::Past, past));
     }
     if options.loss {
-        ports.extend(labels(config, head, options, &axes));
+        ports.extend(contract(head).labels(shapes));
     }
     ports
 }
 
 /// The outputs, in order.
 pub(crate) fn outputs(config: &Config, head: Head, options: &GraphOptions) -> Vec<Port> {
-    let axes = Axes::new(head, options);
-    let mut ports = match options.loss {
-        true => vec![float(
-            "loss",
-            &[],
-            "mean over the labels that are not ignored",
-        )],
-        false => Vec::new(),
-    };
-    ports.extend(head_outputs(config, head, options, &axes));
+    let shapes = &Shapes::new(config, head, options);
+    let mut ports = Vec::new();
+    if options.loss {
+        let doc = "mean over the labels that are not ignored";
+        ports.push(Port::float(Role::Loss, &[], doc));
+    }
+    ports.extend(contract(head).outputs(shapes));
     if options.hidden_states {
-        let shape = [
-            axes.rows.clone(),
-            axes.sequence.clone(),
-            config.hidden_size.into(),
-        ];
-        ports.extend((0..=config.num_hidden_layers).map(|i| {
-            let doc = match i {
-                0 => "output of the embeddings".to_owned(),
-                _ => format!("output of layer {}", i - 1),
-            };
-            float(format!("hidden_states.{i}"), &shape, &doc)
-        }));
+        ports.extend(hidden_states(shapes));
     }
     if options.attentions {
-        ports.extend(attentions(config, &axes, "attentions", &axes.keys));
-        if options.cross_attention(config, head) {
-            ports.extend(attentions(
-                config,
-                &axes,
-                "cross_attentions",
-                &axes.encoder_keys,
-            ));
-        }
+        let attentions = shapes.attentions().iter();
+        ports.extend(attentions.flat_map(|it| probabilities(shapes, *it)));
     }
     if options.kv_cache {
-        let lengths = [axes.keys, axes.encoder_keys];
-        ports.extend(cache(config, head, options, "present", &lengths));
+        ports.extend(cache(shapes, Role::Present, |it| shapes.keys(it)));
     }
     ports
 }
 
-fn head_outputs(config: &Config, head: Head, options: &GraphOptions, axes: &Axes) -> Vec<Port> {
-    let tokens = |width: usize| vec![axes.batch.clone(), axes.sequence.clone(), width.into()];
-    let texts = |width: usize| vec![axes.batch.clone(), width.into()];
-    let vocabulary = "scores of the vocabulary, before softmax";
-    let relationship = "scores of: the second text follows, it is random";
-    match head {
-        Head::Base => base_outputs(config, options, axes),
-        Head::Pretraining => vec![
-            float("prediction_logits", &tokens(config.vocab_size), vocabulary),
-            float("seq_relationship_logits", &texts(2), relationship),
-        ],
-        Head::MaskedLm => {
-            let scored = match options.mask_positions {
-                true => vec![Dim::symbol(axes::MASK_POSITIONS), config.vocab_size.into()],
-                false => tokens(config.vocab_size),
-            };
-            let mut ports = logits(options, &scored, vocabulary);
-            if let Some(k) = options.top_k {
-                let shape = [&scored[..scored.len() - 1], &[k.into()]].concat();
-                ports.push(int(
-                    "top_ids",
-                    &shape,
-                    "the most probable tokens, best first",
-                ));
-                ports.push(float("top_probabilities", &shape, "their probabilities"));
-            }
-            ports
-        }
-        Head::NextSentence => logits(options, &texts(2), relationship),
-        Head::SequenceClassification => {
-            logits(options, &texts(config.num_labels()), "scores of the labels")
-        }
-        Head::MultipleChoice => {
-            let shape = [axes.batch.clone(), Dim::symbol(axes::CHOICES)];
-            logits(options, &shape, "scores of the choices")
-        }
-        Head::TokenClassification => {
-            let doc = "scores of the labels, for every token";
-            logits(options, &tokens(config.num_labels()), doc)
-        }
-        Head::QuestionAnswering => {
-            let shape = [axes.batch.clone(), axes.sequence.clone()];
-            vec![
-                float("start_logits", &shape, "scores of: the answer starts here"),
-                float("end_logits", &shape, "scores of: the answer ends here"),
-            ]
-        }
-    }
+/// What an encoder gave.
+fn encoder(shapes: &Shapes<'_>) -> [Port; 2] {
+    let [batch, tokens] = [axes::BATCH, axes::ENCODER].map(Dim::symbol);
+    let states = [batch.clone(), tokens, shapes.config.hidden_size.into()];
+    let mask = [batch, shapes.keys(AttentionKind::Cross)];
+    let doc = "1 for a token of the encoder, 0 for padding";
+    [
+        Port::float(Role::EncoderStates, &states, "what the encoder gave"),
+        Port::int(Role::EncoderMask, &mask, doc),
+    ]
 }
 
-fn base_outputs(config: &Config, options: &GraphOptions, axes: &Axes) -> Vec<Port> {
-    let hidden = Dim::from(config.hidden_size);
-    let text = [axes.batch.clone(), hidden.clone()];
-    if options.pooling.is_some() {
-        return vec![float("embeddings", &text, "one vector for each text")];
-    }
-    let shape = [axes.batch.clone(), axes.sequence.clone(), hidden];
-    let mut ports = vec![float(
-        "last_hidden_state",
-        &shape,
-        "output of the last layer",
-    )];
-    if options.pooler {
-        let doc = "tanh of the dense layer over the first token";
-        ports.push(float("pooler_output", &text, doc));
-    }
-    ports
+fn hidden_states(shapes: &Shapes<'_>) -> impl Iterator<Item = Port> {
+    let hidden = shapes.config.hidden_size.into();
+    let shape = [shapes.rows(), Dim::symbol(axes::SEQUENCE), hidden];
+    (0..=shapes.config.num_hidden_layers).map(move |i| {
+        let doc = match i {
+            0 => "output of the embeddings".to_owned(),
+            _ => format!("output of layer {}", i - 1),
+        };
+        Port::float(Role::HiddenStates(i), &shape, &doc)
+    })
 }
 
-fn logits(options: &GraphOptions, shape: &[Dim], doc: &str) -> Vec<Port> {
-    let mut ports = vec![float("logits", shape, doc)];
-    if options.probabilities {
-        ports.push(float("probabilities", shape, "of the logits"));
-    }
-    ports
-}
-
-fn labels(config: &Config, head: Head, options: &GraphOptions, axes: &Axes) -> Vec<Port> {
-    let tokens = [axes.batch.clone(), axes.sequence.clone()];
-    let texts = [axes.batch.clone()];
-    let of_tokens = int("labels", &tokens, "label of each token; -100 is ignored");
-    let of_texts = |name: &str| int(name, &texts, "label of each text; -100 is ignored");
-    match head {
-        Head::Base => Vec::new(),
-        Head::MaskedLm | Head::TokenClassification => vec![of_tokens],
-        Head::Pretraining => vec![of_tokens, of_texts("next_sentence_label")],
-        Head::NextSentence | Head::MultipleChoice => vec![of_texts("labels")],
-        Head::QuestionAnswering => {
-            let doc = "position in the sequence; beyond it is ignored, before it counts as 0";
-            ["start_positions", "end_positions"]
-                .map(|name| int(name, &texts, doc))
-                .to_vec()
-        }
-        Head::SequenceClassification => {
-            let each = [axes.batch.clone(), config.num_labels().into()];
-            let doc = "target of each label";
-            match options.problem_type(config) {
-                ProblemType::SingleLabelClassification => vec![of_texts("labels")],
-                ProblemType::Regression if config.num_labels() == 1 => {
-                    vec![float("labels", &texts, doc)]
-                }
-                ProblemType::Regression | ProblemType::MultiLabelClassification => {
-                    vec![float("labels", &each, doc)]
-                }
-            }
-        }
-    }
-}
-
-fn attentions<'a>(
-    config: &'a Config,
-    axes: &Axes,
-    name: &'a str,
-    keys: &Dim,
-) -> impl Iterator<Item = Port> + use<'a> {
-    let heads = config.num_attention_heads.into();
-    let shape = [
-        axes.rows.clone(),
-        heads,
-        axes.sequence.clone(),
-        keys.clone(),
-    ];
-    (0..config.num_hidden_layers).map(move |i| {
+fn probabilities(
+    shapes: &Shapes<'_>,
+    attention: AttentionKind,
+) -> impl Iterator<Item = Port> + use<> {
+    let heads = shapes.config.num_attention_heads.into();
+    let queries = Dim::symbol(axes::SEQUENCE);
+    let shape = [shapes.rows(), heads, queries, shapes.keys(attention)];
+    (0..shapes.config.num_hidden_layers).map(move |i| {
         let doc = format!("attention probabilities of layer {i}, after the head mask");
-        float(format!("{name}.{i}"), &shape, &doc)
+        Port::float(Role::Attentions(i, attention), &shape, &doc)
     })
 }
 
 /// Keys and values of each layer, of self-attention and where there is cross-attention of it too.
 fn cache(
-    config: &Config,
-    head: Head,
-    options: &GraphOptions,
-    prefix: &str,
-    [length, encoder_length]: &[Dim; 2],
+    shapes: &Shapes<'_>,
+    role: fn(Cached) -> Role,
+    length: impl Fn(AttentionKind) -> Dim,
 ) -> Vec<Port> {
-    let shape = |length: &Dim| {
+    let config = shapes.config;
+    let shape = |attention| {
         let [heads, depth] = [config.num_attention_heads, config.head_size()].map(Dim::from);
-        [Dim::symbol(axes::BATCH), heads, length.clone(), depth]
+        [Dim::symbol(axes::BATCH), heads, length(attention), depth]
     };
     let mut ports = Vec::new();
-    for i in 0..config.num_hidden_layers {
-        for kind in ["key", "value"] {
-            let doc = format!("{kind}s of self-attention in layer {i}");
-            ports.push(float(format!("{prefix}.{i}.{kind}"), &shape(length), &doc));
-        }
-        if options.cross_attention(config, head) {
-            for kind in ["key", "value"] {
-                let doc = format!("{kind}s of cross-attention in layer {i}");
-                let name = format!("{prefix}.{i}.encoder.{kind}");
-                ports.push(float(name, &shape(encoder_length), &doc));
+    for layer in 0..config.num_hidden_layers {
+        for attention in shapes.attentions().iter().copied() {
+            for part in CachedPart::ALL {
+                let doc = match attention {
+                    AttentionKind::Own => format!("{part}s of self-attention in layer {layer}"),
+                    AttentionKind::Cross => format!("{part}s of cross-attention in layer {layer}"),
+                };
+                let cached = Cached {
+                    layer,
+                    attention,
+                    part,
+                };
+                ports.push(Port::float(role(cached), &shape(attention), &doc));
             }
         }
     }
     ports
-}
-
-fn float(name: impl Into<String>, shape: &[Dim], doc: &str) -> Port {
-    Port::new(name, DType::F32, shape, doc)
-}
-
-fn int(name: impl Into<String>, shape: &[Dim], doc: &str) -> Port {
-    Port::new(name, DType::I64, shape, doc)
 }

@@ -1,15 +1,18 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::ports::{self, axes};
 use crate::proto::{DimensionProto, DimensionValue, ValueInfoProto};
 use crate::proto::{TensorShapeProto, TensorTypeProto, TypeProto};
-use crate::{Bindings, Config, DType, Dim, GraphOptions, Head};
+use crate::{Bindings, Config, DType, Dim, GraphOptions, Head, Role};
 
 /// An input or an output of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Port {
     /// Its name.
     pub name: String,
+    /// What it is.
+    pub role: Role,
     /// Its element type.
     pub dtype: DType,
     /// Its shape, dynamic axes by name.
@@ -19,10 +22,32 @@ pub struct Port {
 }
 
 impl Port {
-    /// A port named and documented.
+    /// A port named and documented; its role is the one that the contract has for the name.
     pub fn new(name: impl Into<String>, dtype: DType, shape: &[Dim], doc: &str) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            role: Role::from_name(&name),
+            name,
+            dtype,
+            shape: shape.to_vec(),
+            doc: doc.to_owned(),
+        }
+    }
+
+    /// A float32 port with the contract's name for its role.
+    pub(crate) fn float(role: Role, shape: &[Dim], doc: &str) -> Self {
+        Self::of_role(role, DType::F32, shape, doc)
+    }
+
+    /// An int64 port with the contract's name for its role.
+    pub(crate) fn int(role: Role, shape: &[Dim], doc: &str) -> Self {
+        Self::of_role(role, DType::I64, shape, doc)
+    }
+
+    fn of_role(role: Role, dtype: DType, shape: &[Dim], doc: &str) -> Self {
+        Self {
+            name: role.name().into_owned(),
+            role,
             dtype,
             shape: shape.to_vec(),
             doc: doc.to_owned(),
@@ -53,7 +78,8 @@ impl Port {
 
     /// Reads an ONNX message.
     ///
-    /// A dimension with neither number nor name is called `{port}.{axis}`.
+    /// A dimension with neither number nor name is called `{port}.{axis}`. The role is the one that
+    /// the contract has for the name.
     ///
     /// # Errors
     /// [`SignatureError::Untyped`] where the message has no shape, or an element type that no
@@ -72,6 +98,7 @@ impl Port {
         };
         Ok(Self {
             name: proto.name.clone(),
+            role: Role::from_name(&proto.name),
             dtype: DType::from_onnx(tensor.elem_type).ok_or_else(untyped)?,
             shape: shape.dim.iter().enumerate().map(dim).collect(),
             doc: proto.doc_string.clone(),
@@ -228,6 +255,28 @@ impl Signature {
                     known: known.join(", "),
                 }
             })
+    }
+
+    /// The input of this role, if the graph has it.
+    pub fn input_of(&self, role: Role) -> Option<&Port> {
+        self.inputs.iter().find(|port| port.role == role)
+    }
+
+    /// The output of this role, if the graph has it.
+    pub fn output_of(&self, role: Role) -> Option<&Port> {
+        self.outputs.iter().find(|port| port.role == role)
+    }
+
+    /// The name of the input of this role; the contract's, where the graph has none.
+    pub fn input_name(&self, role: Role) -> Cow<'_, str> {
+        self.input_of(role)
+            .map_or_else(|| role.name(), |port| port.name.as_str().into())
+    }
+
+    /// How many classes a label chooses from: the last axis of its scores.
+    pub fn classes(&self, label: Role) -> Option<&Dim> {
+        let scores = label.scores().iter().find_map(|it| self.output_of(*it));
+        scores.and_then(|port| port.shape.last())
     }
 }
 

@@ -2,18 +2,12 @@
 //! range, from counting backwards to reading past the end.
 
 use ndarray::{ArrayD, Dimension};
-use nezha_graphs::{Bindings, Config, Signature, axes};
+use nezha_graphs::{Bindings, Config, Port, Role, Signature, axes};
 
 use crate::{SessionError, Tensors};
 
 /// The label that counts for nothing.
 const IGNORED: i64 = -100;
-
-/// The logits that labels are classes of, by name.
-const CLASSES: [(&str, [&str; 2]); 2] = [
-    ("labels", ["logits", "prediction_logits"]),
-    ("next_sentence_label", ["logits", "seq_relationship_logits"]),
-];
 
 /// Checks token ids and token types as far as the config is known, positions, and labels.
 pub(crate) fn check(
@@ -22,19 +16,21 @@ pub(crate) fn check(
     inputs: &Tensors,
     bindings: &Bindings,
 ) -> Result<(), SessionError> {
-    if let Some(config) = config {
-        below(inputs, "input_ids", |_| Some(config.vocab_size))?;
-        below(inputs, "token_type_ids", |_| Some(config.type_vocab_size))?;
-    }
     let sizes = [axes::BATCH, axes::SEQUENCE].map(|axis| bindings.get(axis).copied());
-    below(inputs, "mask_positions", |index| {
-        sizes.get(index.last().copied()?).copied().flatten()
-    })?;
-    for (labels, logits) in CLASSES {
-        let mut outputs = signature.outputs.iter();
-        let logits = outputs.find(|port| logits.contains(&port.name.as_str()));
-        let classes = logits.and_then(|port| port.shape.last()?.evaluate(bindings));
-        below(inputs, labels, |_| classes)?;
+    for port in &signature.inputs {
+        match port.role {
+            Role::TokenIds => below(inputs, port, |_| Some(config?.vocab_size))?,
+            Role::TokenTypes => below(inputs, port, |_| Some(config?.type_vocab_size))?,
+            Role::MaskPositions => below(inputs, port, |index| {
+                sizes.get(index.last().copied()?).copied().flatten()
+            })?,
+            label => {
+                let classes = signature
+                    .classes(label)
+                    .and_then(|it| it.evaluate(bindings));
+                below(inputs, port, |_| classes)?;
+            }
+        }
     }
     Ok(())
 }
@@ -42,12 +38,12 @@ pub(crate) fn check(
 /// Every number of the input is 0 or more and less than its `limit`; labels may be ignored ones.
 fn below(
     inputs: &Tensors,
-    name: &'static str,
+    port: &Port,
     limit: impl Fn(&[usize]) -> Option<usize>,
 ) -> Result<(), SessionError> {
-    let is_label = CLASSES.iter().any(|(labels, _)| *labels == name);
+    let is_label = !port.role.scores().is_empty();
     let ignored = |value: i64| is_label && value == IGNORED;
-    let Ok(numbers): Result<&ArrayD<i64>, _> = inputs.array(name) else {
+    let Ok(numbers): Result<&ArrayD<i64>, _> = inputs.array(&port.name) else {
         return Ok(());
     };
     for (index, value) in numbers.indexed_iter() {
@@ -57,7 +53,7 @@ fn below(
         let inside = usize::try_from(*value).is_ok_and(|value| value < limit);
         if !inside && !ignored(*value) {
             return Err(SessionError::OutOfRange {
-                name,
+                name: port.name.clone(),
                 index: index.slice().to_vec(),
                 value: *value,
                 last: limit.saturating_sub(1),

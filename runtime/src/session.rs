@@ -3,7 +3,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use ndarray::{ArrayD, IxDyn};
-use nezha_graphs::{Bindings, Config, DType, Metadata, Port, Signature, SignatureError, axes};
+use nezha_graphs::{
+    Bindings, Config, DType, Metadata, Port, Role, Signature, SignatureError, axes,
+};
 
 use crate::engine::{self, KeepOutputs, Residents, Skipped};
 use crate::range;
@@ -11,9 +13,6 @@ use crate::tensor::Element;
 use crate::{
     Engine, EngineChoice, EngineError, EngineOptions, Model, ModelError, Profile, Tensor, Tensors,
 };
-
-/// What the inputs are called that hold a decoder's cache.
-pub(crate) const PAST: &str = "past_key_values.";
 
 /// A model and the engine that computes it; threads may share one by reference.
 pub struct Session {
@@ -41,7 +40,7 @@ pub enum SessionError {
     #[error("input '{name}' is {value} at {index:?}, expected 0 to {last}")]
     OutOfRange {
         /// The input.
-        name: &'static str,
+        name: String,
         /// Where.
         index: Vec<usize>,
         /// The number.
@@ -199,26 +198,26 @@ impl Session {
 
     /// Adds what may be left out, if the inputs that are given decide its shape.
     pub(crate) fn complete(&self, inputs: &mut Tensors, residents: &Residents) {
-        let is_past = |name: &str| name.starts_with(PAST);
-        let cached = inputs.iter().any(|(name, _)| is_past(name))
-            || residents.iter().any(|(name, _)| is_past(name));
+        let is_resident = |port: &Port| residents.iter().any(|(name, _)| name == port.name);
+        let is_given = |port: &Port| inputs.get(&port.name).is_some() || is_resident(port);
+        let mut ports = self.signature.inputs.iter();
+        let cached = ports.any(|port| port.role.is_past() && is_given(port));
         let axes = self.axes(inputs, residents, cached);
         for port in &self.signature.inputs {
-            let value = match port.name.as_str() {
-                "attention_mask" | "encoder_attention_mask" => 1,
-                "token_type_ids" => 0,
-                "encoder_hidden_states" if cached => 0,
-                "head_mask" => {
+            let value = match port.role {
+                Role::AttentionMask | Role::EncoderMask => 1,
+                Role::TokenTypes => 0,
+                Role::EncoderStates if cached => 0,
+                Role::Past(_) if !cached => 0,
+                Role::HeadMask => {
                     repeat_for_layers(inputs, port);
                     continue;
                 }
-                name if name.starts_with(PAST) && !cached => 0,
                 _ => continue,
             };
             let shape: Option<Vec<usize>> =
                 port.shape.iter().map(|dim| dim.evaluate(&axes)).collect();
-            let is_resident = residents.iter().any(|(name, _)| name == port.name);
-            let missing = inputs.get(&port.name).is_none() && !is_resident;
+            let missing = inputs.get(&port.name).is_none() && !is_resident(port);
             if let Some(shape) = shape.filter(|_| missing)
                 && let Some(tensor) = constant(port.dtype, &shape, value)
             {

@@ -94,7 +94,7 @@ fn options_that_a_head_can_not_have_are_refused_by_name() {
     #[rustfmt::skip]
     let refused = [
         (&encoder, Head::Base, GraphOptions { loss: true, ..on() },
-         "option 'loss' does nothing for the base head: it goes with every head but base"),
+         "option 'loss' does nothing for the base head: it goes with pretraining, masked-lm, next-sentence, sequence-classification, multiple-choice, token-classification, question-answering"),
         (&encoder, Head::MaskedLm, pooled(),
          "option 'pooling' does nothing for the masked-lm head: it goes with base"),
         (&encoder, Head::Base, GraphOptions { mask_positions: true, ..on() },
@@ -102,9 +102,9 @@ fn options_that_a_head_can_not_have_are_refused_by_name() {
         (&encoder, Head::Pretraining, GraphOptions { top_k: Some(1), ..on() },
          "option 'top_k' does nothing for the pretraining head: it goes with masked-lm"),
         (&encoder, Head::QuestionAnswering, GraphOptions { probabilities: true, ..on() },
-         "option 'probabilities' does nothing for the question-answering head: it goes with heads that give logits"),
+         "option 'probabilities' does nothing for the question-answering head: it goes with masked-lm, next-sentence, sequence-classification, multiple-choice, token-classification"),
         (&decoder, Head::NextSentence, GraphOptions { kv_cache: true, ..on() },
-         "option 'kv_cache' does nothing for the next-sentence head: it goes with base and masked-lm"),
+         "option 'kv_cache' does nothing for the next-sentence head: it goes with base, masked-lm"),
         (&encoder, Head::Base, GraphOptions { problem_type: Some(ProblemType::Regression), ..on() },
          "option 'problem_type' does nothing for the base head: it goes with sequence-classification"),
         (&encoder, Head::MaskedLm, GraphOptions { kv_cache: true, ..on() },

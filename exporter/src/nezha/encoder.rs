@@ -7,7 +7,7 @@
 //! x = LayerNorm(x + dense(act(dense(x))))
 //! ```
 
-use nezha_graphs::Config;
+use nezha_graphs::{AttentionKind, Config};
 
 use super::attention::{Attention, Setting, attention};
 use super::inputs::Inputs;
@@ -134,7 +134,7 @@ fn layer(
 ) -> (Value, LayerAttentions) {
     let head_mask = inputs.head_mask_of_layer(s, i);
     let place = &s.at("attention");
-    let past = inputs.past_of_layer(i);
+    let past = inputs.past_of_layer(i, AttentionKind::Own);
     let own = attention(
         &place.at("self"),
         config,
@@ -149,7 +149,7 @@ fn layer(
     let mut cross = None;
     if let Some((setting, states)) = &shared.cross {
         let place = &s.at("crossattention");
-        let past = inputs.encoder_past_of_layer(i);
+        let past = inputs.past_of_layer(i, AttentionKind::Cross);
         let to = attention(
             &place.at("self"),
             config,

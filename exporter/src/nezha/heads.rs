@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nezha_graphs::{Config, GraphOptions, Head, Pooling, ProblemType};
+use nezha_graphs::{Config, GraphOptions, Head, Pooling, ProblemType, Role};
 
 use super::encoder::Tokens;
 use super::inputs::Inputs;
@@ -33,7 +33,7 @@ pub fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
     }
 }
 
-/// The head's outputs by name; more than the signature asks for does no harm, since what no output
+/// The head's outputs by role; more than the signature asks for does no harm, since what no output
 /// needs is not written.
 pub fn outputs(
     builder: &Builder,
@@ -41,27 +41,27 @@ pub fn outputs(
     head: Head,
     options: &GraphOptions,
     states: &HeadInputs,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<Role, Value> {
     let mut outputs = match head {
         Head::Base => base(builder, config, options, states),
         _ => scores(builder, config, head, options, states),
     };
     let s = &builder.scope("loss");
     if let Some(loss) = loss::loss(s, config, head, options, states.inputs, &outputs) {
-        outputs.insert("loss".to_owned(), loss);
+        outputs.insert(Role::Loss, loss);
     }
-    if let Some(logits) = outputs.get("logits").copied() {
+    if let Some(logits) = outputs.get(&Role::Logits).copied() {
         let s = &builder.scope("probabilities");
         let multi_label = options.problem_type(config) == ProblemType::MultiLabelClassification;
         let probabilities = match head == Head::SequenceClassification && multi_label {
             true => s.sigmoid(logits),
             false => s.softmax(logits),
         };
-        outputs.insert("probabilities".to_owned(), probabilities);
+        outputs.insert(Role::Probabilities, probabilities);
         if let Some(k) = options.top_k {
             let [best, ids] = s.top_k(probabilities, k);
-            outputs.insert("top_probabilities".to_owned(), best);
-            outputs.insert("top_ids".to_owned(), ids);
+            outputs.insert(Role::TopProbabilities, best);
+            outputs.insert(Role::TopIds, ids);
         }
     }
     outputs
@@ -72,9 +72,9 @@ fn base(
     config: &Config,
     options: &GraphOptions,
     states: &HeadInputs,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<Role, Value> {
     let x = states.last_hidden_state;
-    let mut outputs = BTreeMap::from([("last_hidden_state".to_owned(), x)]);
+    let mut outputs = BTreeMap::from([(Role::LastHiddenState, x)]);
     if let Some(way) = options.pooling {
         let s = &builder.scope("pooling");
         let pooled = pooling::pool(s, way, x, states.inputs.attention_mask);
@@ -82,9 +82,9 @@ fn base(
             true => pooling::normalize(s, pooled),
             false => pooled,
         };
-        outputs.insert("embeddings".to_owned(), embeddings);
+        outputs.insert(Role::Embeddings, embeddings);
     } else if options.pooler {
-        outputs.insert("pooler_output".to_owned(), pooler(builder, config, x));
+        outputs.insert(Role::PoolerOutput, pooler(builder, config, x));
     }
     outputs
 }
@@ -96,46 +96,45 @@ fn scores(
     head: Head,
     options: &GraphOptions,
     states: &HeadInputs,
-) -> BTreeMap<String, Value> {
+) -> BTreeMap<Role, Value> {
     let x = states.last_hidden_state;
     let cls = builder.scope("cls");
     let classifier = &builder.scope("classifier");
     let pooled = || pooler(builder, config, x);
     let relationship = |x| linear(&cls.at("seq_relationship"), x, 2);
-    let named = |name: &str, value| (name.to_owned(), value);
     BTreeMap::from_iter(match head {
         Head::Pretraining => vec![
-            named("prediction_logits", predictions(&cls, config, states, x)),
-            named("seq_relationship_logits", relationship(pooled())),
+            (Role::PredictionLogits, predictions(&cls, config, states, x)),
+            (Role::RelationshipLogits, relationship(pooled())),
         ],
         Head::MaskedLm => {
-            let x = match states.inputs.get("mask_positions") {
+            let x = match states.inputs.get(Role::MaskPositions) {
                 Some(positions) if options.mask_positions => cls.gather_nd(x, positions),
                 _ => x,
             };
-            vec![named("logits", predictions(&cls, config, states, x))]
+            vec![(Role::Logits, predictions(&cls, config, states, x))]
         }
-        Head::NextSentence => vec![named("logits", relationship(pooled()))],
+        Head::NextSentence => vec![(Role::Logits, relationship(pooled()))],
         Head::SequenceClassification => {
             let logits = linear(classifier, pooled(), config.num_labels());
-            vec![named("logits", logits)]
+            vec![(Role::Logits, logits)]
         }
         Head::MultipleChoice => {
             let scores = linear(classifier, pooled(), 1);
-            vec![named(
-                "logits",
+            vec![(
+                Role::Logits,
                 split_choices(classifier, scores, states.inputs),
             )]
         }
         Head::TokenClassification => {
-            vec![named("logits", linear(classifier, x, config.num_labels()))]
+            vec![(Role::Logits, linear(classifier, x, config.num_labels()))]
         }
         Head::QuestionAnswering => {
             let s = &builder.scope("qa_outputs");
             let both = linear(s, x, 2);
             vec![
-                named("start_logits", s.gather(both, s.int64(0), 2)),
-                named("end_logits", s.gather(both, s.int64(1), 2)),
+                (Role::StartLogits, s.gather(both, s.int64(0), 2)),
+                (Role::EndLogits, s.gather(both, s.int64(1), 2)),
             ]
         }
         Head::Base => Vec::new(),
@@ -152,7 +151,7 @@ fn pooler(builder: &Builder, config: &Config, x: Value) -> Value {
 
 /// [batch·choices, 1] as [batch, choices].
 fn split_choices(s: &Scope, scores: Value, inputs: &Inputs) -> Value {
-    match inputs.get("attention_mask") {
+    match inputs.get(Role::AttentionMask) {
         Some(mask) => s.reshape_to(scores, s.shape(mask, 0, 2)),
         None => scores,
     }

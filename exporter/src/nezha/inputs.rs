@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use nezha_graphs::{Head, Signature};
+use nezha_graphs::{AttentionKind, Cached, CachedPart, Head, Role, Signature};
 
 use crate::graph::{Builder, Scope, Value};
 
 /// The inputs of a graph.
 pub struct Inputs {
-    by_name: BTreeMap<String, Value>,
-    /// `input_ids` or `inputs_embeds`, one row for each text.
+    by_role: BTreeMap<Role, Value>,
+    /// Token ids or embedded tokens, one row for each text.
     pub tokens: Value,
     /// int64 [rows, keys].
     pub attention_mask: Value,
@@ -33,60 +33,57 @@ impl Inputs {
     /// Multiple choice is [batch, choices, sequence]; the layers see [batch·choices, sequence].
     pub fn declare(builder: &Builder, head: Head, signature: &Signature) -> Option<Self> {
         let ports = signature.inputs.iter();
-        let by_name: BTreeMap<String, Value> = ports
-            .map(|port| (port.name.clone(), builder.input(port)))
-            .collect();
-        let get = |name: &str| by_name.get(name).copied();
-        let row_per_text = |input| match head {
-            Head::MultipleChoice => merge_choices(&builder.scope("inputs"), input),
-            _ => input,
+        let by_role: BTreeMap<Role, Value> =
+            ports.map(|port| (port.role, builder.input(port))).collect();
+        let get = |role: Role| by_role.get(&role).copied();
+        let row_per_text = |input| match head.has_choices() {
+            true => merge_choices(&builder.scope("inputs"), input),
+            false => input,
         };
         let encoder = |hidden_states| {
             Some(EncoderInputs {
                 hidden_states,
-                attention_mask: get("encoder_attention_mask")?,
+                attention_mask: get(Role::EncoderMask)?,
             })
         };
         Some(Self {
-            tokens: row_per_text(get("input_ids").or_else(|| get("inputs_embeds"))?),
-            attention_mask: row_per_text(get("attention_mask")?),
-            token_type_ids: row_per_text(get("token_type_ids")?),
-            encoder: get("encoder_hidden_states").and_then(encoder),
-            by_name,
+            tokens: row_per_text(get(Role::TokenIds).or_else(|| get(Role::EmbeddedTokens))?),
+            attention_mask: row_per_text(get(Role::AttentionMask)?),
+            token_type_ids: row_per_text(get(Role::TokenTypes)?),
+            encoder: get(Role::EncoderStates).and_then(encoder),
+            by_role,
         })
     }
 
-    /// The input called `name`, as declared.
-    pub fn get(&self, name: &str) -> Option<Value> {
-        self.by_name.get(name).copied()
+    /// The input of this role, as declared.
+    pub fn get(&self, role: Role) -> Option<Value> {
+        self.by_role.get(&role).copied()
     }
 
     /// The head mask of layer `i`, [A, 1, 1].
     pub fn head_mask_of_layer(&self, s: &Scope, i: usize) -> Option<Value> {
         let of_layer = |mask| s.gather(mask, s.int64(i as i64), 0);
-        self.get("head_mask")
+        self.get(Role::HeadMask)
             .map(|mask| s.unsqueeze(of_layer(mask), &[1, 2]))
     }
 
     /// How many tokens the cache holds, int64 [1].
     pub fn past_length(&self, s: &Scope) -> Option<Value> {
-        self.get("past_key_values.0.key")
-            .map(|key| s.shape(key, 2, 3))
+        let [key, _] = self.past_of_layer(0, AttentionKind::Own)?;
+        Some(s.shape(key, 2, 3))
     }
 
-    /// The cached keys and values of self-attention in layer `i`.
-    pub fn past_of_layer(&self, i: usize) -> Option<[Value; 2]> {
-        self.pair(&format!("past_key_values.{i}"))
-    }
-
-    /// The cached keys and values of cross-attention in layer `i`.
-    pub fn encoder_past_of_layer(&self, i: usize) -> Option<[Value; 2]> {
-        self.pair(&format!("past_key_values.{i}.encoder"))
-    }
-
-    fn pair(&self, prefix: &str) -> Option<[Value; 2]> {
-        let key = self.get(&format!("{prefix}.key"))?;
-        Some([key, self.get(&format!("{prefix}.value"))?])
+    /// The cached keys and values of an attention in layer `i`.
+    pub fn past_of_layer(&self, i: usize, attention: AttentionKind) -> Option<[Value; 2]> {
+        let [key, value] = CachedPart::ALL.map(|part| {
+            let layer = i;
+            self.get(Role::Past(Cached {
+                layer,
+                attention,
+                part,
+            }))
+        });
+        Some([key?, value?])
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nezha_graphs::{Config, DType, GraphOptions, Head, ProblemType};
+use nezha_graphs::{Config, DType, GraphOptions, Head, ProblemType, Role};
 
 use super::inputs::Inputs;
 use crate::graph::{Scope, Value};
@@ -17,13 +17,13 @@ pub fn loss(
     head: Head,
     options: &GraphOptions,
     inputs: &Inputs,
-    outputs: &BTreeMap<String, Value>,
+    outputs: &BTreeMap<Role, Value>,
 ) -> Option<Value> {
     if !options.loss {
         return None;
     }
-    let output = |name: &str| outputs.get(name).copied();
-    let classify = |logits: &str, labels: &str| {
+    let output = |role: Role| outputs.get(&role).copied();
+    let classify = |logits: Role, labels: Role| {
         Some(cross_entropy(
             s,
             output(logits)?,
@@ -34,30 +34,30 @@ pub fn loss(
     match head {
         Head::Base => None,
         Head::MaskedLm | Head::NextSentence | Head::TokenClassification | Head::MultipleChoice => {
-            classify("logits", "labels")
+            classify(Role::Logits, Role::Labels)
         }
         Head::Pretraining => Some(s.add(
-            classify("prediction_logits", "labels")?,
-            classify("seq_relationship_logits", "next_sentence_label")?,
+            classify(Role::PredictionLogits, Role::Labels)?,
+            classify(Role::RelationshipLogits, Role::NextSentenceLabel)?,
         )),
         Head::QuestionAnswering => {
-            let side = |logits: &str, positions: &str| {
+            let side = |logits: Role, positions: Role| {
                 Some(position_loss(s, output(logits)?, inputs.get(positions)?))
             };
-            let start = side("start_logits", "start_positions")?;
-            let end = side("end_logits", "end_positions")?;
+            let start = side(Role::StartLogits, Role::StartPositions)?;
+            let end = side(Role::EndLogits, Role::EndPositions)?;
             Some(s.div(s.add(start, end), s.float(2.0)))
         }
         Head::SequenceClassification => match options.problem_type(config) {
-            ProblemType::SingleLabelClassification => classify("logits", "labels"),
+            ProblemType::SingleLabelClassification => classify(Role::Logits, Role::Labels),
             ProblemType::Regression => {
-                let labels = inputs.get("labels")?;
-                Some(mean_squared_error(s, config, output("logits")?, labels))
+                let labels = inputs.get(Role::Labels)?;
+                Some(mean_squared_error(s, config, output(Role::Logits)?, labels))
             }
             ProblemType::MultiLabelClassification => Some(binary_cross_entropy(
                 s,
-                output("logits")?,
-                inputs.get("labels")?,
+                output(Role::Logits)?,
+                inputs.get(Role::Labels)?,
             )),
         },
     }

@@ -17,8 +17,12 @@ mod relative_table;
 
 pub use relative_table::relative_position_table;
 
-use nezha_graphs::{Config, GraphOptions, Head, OptionError, Precision, Signature};
+use nezha_graphs::{
+    AttentionKind, Cached, CachedPart, Config, GraphOptions, Head, OptionError, Precision, Role,
+    Signature,
+};
 
+use attention::Attention;
 use inputs::Inputs;
 
 use crate::graph::{Builder, Graph, GraphError, Value, WeightError, Weights};
@@ -91,27 +95,43 @@ fn compose(builder: &Builder, config: &Config, head: Head, options: &GraphOption
     };
     let mut outputs = heads::outputs(builder, config, head, options, &states);
     for (i, value) in encoded.hidden_states.into_iter().enumerate() {
-        outputs.insert(format!("hidden_states.{i}"), value);
+        outputs.insert(Role::HiddenStates(i), value);
     }
     for (i, layer) in encoded.layers.into_iter().enumerate() {
-        builder.share(layer.own.probabilities);
-        outputs.insert(format!("attentions.{i}"), layer.own.probabilities);
-        let mut keep = |name: String, present: Option<[Value; 2]>| {
-            if let Some([key, value]) = present {
-                builder.share(key);
-                builder.share(value);
-                outputs.insert(format!("{name}.key"), key);
-                outputs.insert(format!("{name}.value"), value);
-            }
-        };
-        keep(format!("present.{i}"), layer.own.present);
+        let own = attention_outputs(builder, i, AttentionKind::Own, layer.own);
+        outputs.extend(own);
         if let Some(cross) = layer.cross {
-            keep(format!("present.{i}.encoder"), cross.present);
-            builder.share(cross.probabilities);
-            outputs.insert(format!("cross_attentions.{i}"), cross.probabilities);
+            outputs.extend(attention_outputs(builder, i, AttentionKind::Cross, cross));
         }
     }
     for port in &signature.outputs {
-        builder.output(port, outputs.get(&port.name).copied());
+        builder.output(port, outputs.get(&port.role).copied());
     }
+}
+
+/// The probabilities of an attention in layer `i`, and where there is a cache its keys and values.
+fn attention_outputs(
+    builder: &Builder,
+    i: usize,
+    kind: AttentionKind,
+    attention: Attention,
+) -> Vec<(Role, Value)> {
+    let cached = |part| {
+        Role::Present(Cached {
+            layer: i,
+            attention: kind,
+            part,
+        })
+    };
+    let mut outputs = vec![(Role::Attentions(i, kind), attention.probabilities)];
+    outputs.extend(
+        CachedPart::ALL
+            .map(cached)
+            .into_iter()
+            .zip(attention.present.into_iter().flatten()),
+    );
+    for (_, value) in &outputs {
+        builder.share(*value);
+    }
+    outputs
 }

@@ -10,19 +10,17 @@ mod generation;
 mod sampling;
 mod text;
 
+use std::collections::BTreeMap;
+
 use ndarray::{Array2, Array3, ArrayView2, Axis, Ix2, Ix3, concatenate};
-use nezha_graphs::axes;
+use nezha_graphs::{Role, Signature, axes};
 
 pub use error::DecoderError;
 pub use generation::{Finish, Generated, GenerationOptions, Sampling, Strategy};
 pub use text::{GeneratedText, TextGeneration};
 
 use crate::engine::Residents;
-use crate::session::PAST;
 use crate::{Session, SessionError, Tensor, Tensors};
-
-/// What the outputs are called that hold the cache.
-const PRESENT: &str = "present.";
 
 /// A batch of sequences that grow together, and the cache of what is computed of them.
 ///
@@ -43,6 +41,8 @@ const PRESENT: &str = "present.";
 #[derive(Clone, Debug)]
 pub struct Decoder<'s> {
     session: &'s Session,
+    /// The inputs that hold the cache, by the outputs that give it.
+    past_of: BTreeMap<String, String>,
     encoder: Option<[Tensor; 2]>,
     /// What the next step takes besides its tokens: what is the same in every step, and the cache
     /// where it lies in host memory.
@@ -59,12 +59,13 @@ impl<'s> Decoder<'s> {
     /// # Errors
     /// [`DecoderError::NoCache`].
     pub fn new(session: &'s Session) -> Result<Self, DecoderError> {
-        let mut inputs = session.signature().inputs.iter();
-        if !inputs.any(|port| port.name.starts_with(PAST)) {
+        let past_of = past_of(session.signature());
+        if past_of.is_empty() {
             return Err(DecoderError::NoCache);
         }
         Ok(Self {
             session,
+            past_of,
             encoder: None,
             inputs: Tensors::default(),
             residents: Residents::default(),
@@ -85,7 +86,7 @@ impl<'s> Decoder<'s> {
 
     /// What each attention head is multiplied by, `[layers, attention heads]`.
     pub fn with_head_mask(mut self, head_mask: Array2<f32>) -> Self {
-        self.inputs.insert("head_mask", head_mask);
+        self.give(Role::HeadMask, head_mask);
         self
     }
 
@@ -107,11 +108,15 @@ impl<'s> Decoder<'s> {
     }
 
     fn forget_host_cache(&mut self) {
-        let is_past = |name: &str| name.starts_with(PAST);
-        self.inputs = std::mem::take(&mut self.inputs)
-            .into_iter()
-            .filter(|(name, _)| !is_past(name))
-            .collect();
+        for past in self.past_of.values() {
+            self.inputs.remove(past);
+        }
+    }
+
+    /// Sets the input of this role.
+    fn give(&mut self, role: Role, tensor: impl Into<Tensor>) {
+        let name = self.session.signature().input_name(role);
+        self.inputs.insert(name.as_ref(), tensor);
     }
 
     /// Appends tokens, `[batch, new]`, and gives the scores of the token after them,
@@ -139,13 +144,11 @@ impl<'s> Decoder<'s> {
         ids: Array2<i64>,
         mask: Array2<i64>,
     ) -> Result<Array2<f32>, DecoderError> {
-        let mut outputs = self.session.signature().outputs.iter();
-        if !outputs.any(|port| port.name == "logits") {
-            return Err(DecoderError::NoLogits);
-        }
+        let logits = self.session.signature().output_of(Role::Logits);
+        let logits = logits.ok_or(DecoderError::NoLogits)?.name.as_str();
         let last = last_tokens(mask.view())?;
         let mut outputs = self.run(ids, mask)?;
-        let logits = outputs.remove("logits").ok_or(DecoderError::NoLogits)?;
+        let logits = outputs.remove(logits).ok_or(DecoderError::NoLogits)?;
         let logits = logits.array::<f32>().map_err(|_| DecoderError::NoLogits)?;
         // A graph with `mask_positions` has scored the last tokens alone.
         if let Ok(of_last) = logits.view().into_dimensionality::<Ix2>() {
@@ -172,31 +175,33 @@ impl<'s> Decoder<'s> {
         if self.is_empty() {
             self.start();
         }
-        if self.session.signature().input("mask_positions").is_ok() {
+        if self
+            .session
+            .signature()
+            .input_of(Role::MaskPositions)
+            .is_some()
+        {
             let last = last_tokens(mask.view())?;
             let positions = Array2::from_shape_fn((last.len(), 2), |(row, axis)| match axis {
                 0 => row as i64,
                 _ => last[row] as i64,
             });
-            self.inputs.insert("mask_positions", positions);
+            self.give(Role::MaskPositions, positions);
         }
-        self.inputs
-            .insert("token_type_ids", Array2::<i64>::zeros(ids.dim()));
-        self.inputs.insert("input_ids", ids);
-        self.inputs.insert("attention_mask", attention_mask.clone());
+        self.give(Role::TokenTypes, Array2::<i64>::zeros(ids.dim()));
+        self.give(Role::TokenIds, ids);
+        self.give(Role::AttentionMask, attention_mask.clone());
         self.session.complete(&mut self.inputs, &self.residents);
         let outputs = self.compute()?;
         self.past_mask = attention_mask;
-        self.inputs.remove("encoder_hidden_states");
+        let states = self.session.signature().input_name(Role::EncoderStates);
+        self.inputs.remove(&states);
         Ok(outputs)
     }
 
     /// Computes, and takes the cache out of the outputs.
     fn compute(&mut self) -> Result<Tensors, DecoderError> {
-        let past = |name: &str| {
-            let kept = name.strip_prefix(PRESENT)?;
-            Some(format!("{PAST}{kept}"))
-        };
+        let past = |name: &str| self.past_of.get(name).cloned();
         let session = self.session;
         if let Some(engine) = session.engine().keeping() {
             let (outputs, residents) =
@@ -247,11 +252,9 @@ impl<'s> Decoder<'s> {
     /// What the first step takes besides its tokens.
     fn start(&mut self) {
         self.reset();
-        if let Some([hidden_states, attention_mask]) = &self.encoder {
-            self.inputs
-                .insert("encoder_hidden_states", hidden_states.clone());
-            self.inputs
-                .insert("encoder_attention_mask", attention_mask.clone());
+        if let Some([hidden_states, attention_mask]) = self.encoder.clone() {
+            self.give(Role::EncoderStates, hidden_states);
+            self.give(Role::EncoderMask, attention_mask);
         }
     }
 
@@ -265,6 +268,19 @@ impl<'s> Decoder<'s> {
             found: new.nrows(),
         })
     }
+}
+
+/// For each output of the cache, the input that takes it in the next step.
+fn past_of(signature: &Signature) -> BTreeMap<String, String> {
+    let presents = signature.outputs.iter();
+    let pairs = presents.filter_map(|present| match present.role {
+        Role::Present(cached) => {
+            let past = signature.input_of(Role::Past(cached))?;
+            Some((present.name.clone(), past.name.clone()))
+        }
+        _ => None,
+    });
+    pairs.collect()
 }
 
 /// The column of the last 1 of each row.

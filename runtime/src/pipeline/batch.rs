@@ -4,9 +4,10 @@ use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
 use ndarray::{ArrayD, IxDyn};
+use nezha_graphs::{Role, Signature};
 
 use crate::task::{FixedAxes, Row};
-use crate::{Encoding, Tensors};
+use crate::{Encoding, Tensor, Tensors};
 
 /// How inputs are put together for the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl Batching {
         fixed.sequence.unwrap_or(length)
     }
 
-    /// `input_ids`, `attention_mask` and `token_type_ids` of some rows, int64 `[rows, sequence]`,
+    /// Token ids, attention mask and token types of some rows, int64 `[rows, sequence]`,
     /// or `[rows, choices, sequence]` with an axis of choices; padded on the right.
     ///
     /// Where the graph fixes the batch or the choices, the last row and the last choice come again
@@ -80,6 +81,7 @@ impl Batching {
     pub(super) fn tensors(
         &self,
         rows: &[&Row],
+        signature: &Signature,
         axis_of_choices: bool,
         padding: u32,
         fixed: FixedAxes,
@@ -104,11 +106,13 @@ impl Batching {
             array.into()
         };
         let wide = |ids: &[u32]| ids.iter().map(|id| i64::from(*id)).collect();
-        Tensors::from([
-            ("input_ids", tensor(padding.into(), &|it| wide(&it.ids))),
-            ("attention_mask", tensor(0, &|it| vec![1; it.len()])),
-            ("token_type_ids", tensor(0, &|it| wide(&it.type_ids))),
-        ])
+        let inputs: [(Role, Tensor); 3] = [
+            (Role::TokenIds, tensor(padding.into(), &|it| wide(&it.ids))),
+            (Role::AttentionMask, tensor(0, &|it| vec![1; it.len()])),
+            (Role::TokenTypes, tensor(0, &|it| wide(&it.type_ids))),
+        ];
+        let named = inputs.map(|(role, tensor)| (signature.input_name(role).into_owned(), tensor));
+        named.into_iter().collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use nezha_graphs::{Config, Head, Port, Signature};
+use nezha_graphs::{Config, GraphOption, GraphOptions, Head, Pooling, Port, Role, Signature};
 
 use super::{PipelineError, PipelineNote};
 use crate::Session;
@@ -79,35 +79,49 @@ fn head(signature: &Signature, config: &Config, wanted: &[Head]) -> Option<Head>
 }
 
 fn possible_heads(signature: &Signature, config: &Config) -> Vec<Head> {
-    let output = |name: &str| signature.outputs.iter().find(|port| port.name == name);
-    let choices = signature.inputs.iter().any(|port| port.shape.len() == 3);
-    if output("start_logits").is_some() && output("end_logits").is_some() {
-        vec![Head::QuestionAnswering]
-    } else if output("prediction_logits").is_some() {
-        vec![Head::Pretraining]
-    } else if let Some(logits) = output("logits") {
-        let classes = logits.shape.last().and_then(|dim| dim.as_fixed());
-        let could_be = |size: usize| classes.is_none_or(|classes| classes == size);
-        let labels = could_be(config.num_labels());
-        let heads = match (choices, logits.shape.len()) {
-            (true, _) => vec![(Head::MultipleChoice, true)],
-            (false, 3) => vec![
-                (Head::TokenClassification, labels),
-                (Head::MaskedLm, could_be(config.vocab_size)),
-            ],
-            (false, 2) => vec![
-                (Head::SequenceClassification, labels),
-                (Head::NextSentence, could_be(2)),
-            ],
-            _ => Vec::new(),
-        };
-        let fitting = heads.into_iter().filter(|(_, fits)| *fits);
-        fitting.map(|(head, _)| head).collect()
-    } else if output("last_hidden_state").is_some() || output("embeddings").is_some() {
-        vec![Head::Base]
-    } else {
-        Vec::new()
-    }
+    let is_possible = |head: &Head| {
+        let mut forms = forms(*head).into_iter();
+        forms.any(|options| could_be(&Signature::new(config, *head, &options), signature))
+    };
+    Head::ALL.into_iter().filter(is_possible).collect()
+}
+
+/// The options under which a head gives other outputs or scores other tokens.
+fn forms(head: Head) -> Vec<GraphOptions> {
+    let forms = [
+        GraphOptions::default(),
+        GraphOptions {
+            pooler: false,
+            ..GraphOptions::default()
+        },
+        GraphOptions {
+            pooling: head.takes(GraphOption::Pooling).then_some(Pooling::Mean),
+            ..GraphOptions::default()
+        },
+        GraphOptions {
+            mask_positions: head.takes(GraphOption::MaskPositions),
+            ..GraphOptions::default()
+        },
+    ];
+    forms.into()
+}
+
+/// Whether a graph has all of these outputs, and takes what it has of these inputs in these shapes.
+fn could_be(expected: &Signature, found: &Signature) -> bool {
+    let fits = |expected: &Port, found: &Port| {
+        let sizes = expected.shape.iter().zip(&found.shape);
+        let mut fixed = sizes.filter_map(|(a, b)| a.as_fixed().zip(b.as_fixed()));
+        expected.shape.len() == found.shape.len() && fixed.all(|(a, b)| a == b)
+    };
+    let mut inputs = expected.inputs.iter();
+    let mut outputs = expected.outputs.iter();
+    let takes = |port: &Port| match found.input_of(port.role) {
+        Some(it) => fits(port, it),
+        // Token types may be left out of a graph; what decides the outputs' shape can't be.
+        None => port.role != Role::MaskPositions,
+    };
+    inputs.all(takes)
+        && outputs.all(|port| found.output_of(port.role).is_some_and(|it| fits(port, it)))
 }
 
 fn names(ports: &[Port]) -> Vec<String> {

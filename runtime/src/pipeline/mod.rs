@@ -239,7 +239,7 @@ impl<T: Task> Pipeline<T> {
             for (place, (job, (input, row))) in batch.into_iter().zip(of_batch).enumerate() {
                 let part = match &outputs {
                     Ok(outputs) => {
-                        let outputs = RowOutputs::new(outputs, place);
+                        let outputs = RowOutputs::new(outputs, self.session.signature(), place);
                         self.task.decode(input, row, &outputs).map_err(Into::into)
                     }
                     Err(error) => Err(error.clone()),
@@ -252,13 +252,16 @@ impl<T: Task> Pipeline<T> {
     }
 
     fn compute(&self, rows: &[&Row], deadline: Option<Instant>) -> Result<Tensors, PipelineError> {
-        let choices = self.model.head == Head::MultipleChoice;
+        let choices = self.model.head.has_choices();
         let padding = self.model.tokenizer.padding_id();
         // What is masked may be any token that there is an embedding for.
         let known = (padding as usize) < self.model.config.vocab_size;
         let padding = if known { padding } else { 0 };
         let fixed = self.model.fixed;
-        let inputs = self.batching.tensors(rows, choices, padding, fixed);
+        let signature = self.session.signature();
+        let inputs = self
+            .batching
+            .tensors(rows, signature, choices, padding, fixed);
         Ok(self.session.run_by(inputs, deadline)?)
     }
 }

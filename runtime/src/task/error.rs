@@ -82,7 +82,7 @@ pub enum TaskError {
     #[error("output '{name}': {reason}")]
     Output {
         /// The output.
-        name: &'static str,
+        name: String,
         /// What is wrong with it.
         reason: String,
     },

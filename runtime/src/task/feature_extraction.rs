@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis, Ix1, Ix2, s};
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Role};
 
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
@@ -107,9 +107,9 @@ impl Task for Embedding {
         row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Array1<f32>, TaskError> {
-        let vector = match outputs.has("embeddings") {
-            true => outputs.array::<Ix1>("embeddings")?.to_owned(),
-            false => self.pooled(&token_vectors(row, outputs)?),
+        let vector = match outputs.first_of(&[Role::Embeddings]) {
+            Some(role) => outputs.array::<Ix1>(role)?.to_owned(),
+            None => self.pooled(&token_vectors(row, outputs)?),
         };
         Ok(match self.options.normalize {
             true => normalized(vector),
@@ -135,7 +135,7 @@ impl Embedding {
 
 /// `last_hidden_state` without the padding: `[tokens, hidden_size]`.
 fn token_vectors(row: &Row, outputs: &RowOutputs<'_>) -> Result<Array2<f32>, TaskError> {
-    let states = outputs.array::<Ix2>("last_hidden_state")?;
+    let states = outputs.array::<Ix2>(Role::LastHiddenState)?;
     let tokens = row.len().min(states.nrows());
     Ok(states.slice(s![..tokens, ..]).to_owned())
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ndarray::{ArrayView1, Axis, Ix2};
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Role};
 use serde::Serialize;
 
 use super::scores::{best, softmax};
@@ -93,7 +93,9 @@ impl Task for FillMask {
         row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<Vec<Fill>>, TaskError> {
-        let logits = outputs.array::<Ix2>(prediction_logits(self.model.head))?;
+        let scores = [Role::PredictionLogits, Role::Logits];
+        let role = outputs.first_of(&scores).unwrap_or(Role::Logits);
+        let logits = outputs.array::<Ix2>(role)?;
         let ids = row
             .sequences
             .first()
@@ -147,14 +149,6 @@ impl FillMask {
             })
         };
         chosen.into_iter().map(filled).collect()
-    }
-}
-
-/// The name of the output that scores the vocabulary.
-pub(super) fn prediction_logits(head: Head) -> &'static str {
-    match head {
-        Head::Pretraining => "prediction_logits",
-        _ => "logits",
     }
 }
 

@@ -1,4 +1,4 @@
-use nezha_graphs::Signature;
+use nezha_graphs::{Role, Signature};
 
 /// The axes of a graph's inputs that have one size for good, as tools such as ONNX Runtime's
 /// `make_dynamic_shape_fixed` leave them; all absent in what nezha-onnx exports.
@@ -17,9 +17,9 @@ pub struct FixedAxes {
 impl FixedAxes {
     /// The fixed axes of the first input that pipelines give and the graph has.
     pub fn of(signature: &Signature) -> Self {
-        const GIVEN: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
-        let port = |name: &&str| signature.inputs.iter().find(|port| port.name == *name);
-        let shape = GIVEN.iter().find_map(port).map(|it| it.shape.as_slice());
+        const GIVEN: [Role; 3] = [Role::TokenIds, Role::AttentionMask, Role::TokenTypes];
+        let port = GIVEN.into_iter().find_map(|role| signature.input_of(role));
+        let shape = port.map(|it| it.shape.as_slice());
         match shape {
             Some([batch, sequence]) => Self {
                 batch: batch.as_fixed(),

@@ -19,7 +19,7 @@ mod token_classification;
 use std::sync::Arc;
 
 use ndarray::{ArrayView, Axis, Dimension};
-use nezha_graphs::{Config, Head};
+use nezha_graphs::{Config, Head, Role, Signature};
 
 pub use error::TaskError;
 pub use feature_extraction::{
@@ -204,29 +204,45 @@ impl From<Encoding> for Row {
 #[derive(Clone, Copy, Debug)]
 pub struct RowOutputs<'b> {
     batch: &'b Tensors,
+    signature: &'b Signature,
     row: usize,
 }
 
 impl<'b> RowOutputs<'b> {
-    /// The outputs of the row of this number.
-    pub fn new(batch: &'b Tensors, row: usize) -> Self {
-        Self { batch, row }
+    /// The outputs of the row of this number, of a graph with this signature.
+    pub fn new(batch: &'b Tensors, signature: &'b Signature, row: usize) -> Self {
+        Self {
+            batch,
+            signature,
+            row,
+        }
     }
 
-    /// Whether the graph has this output.
-    pub fn has(&self, name: &str) -> bool {
-        self.batch.get(name).is_some()
+    /// The first of these roles that the graph has an output of.
+    pub fn first_of(&self, roles: &[Role]) -> Option<Role> {
+        let mut roles = roles.iter().copied();
+        roles.find(|role| self.signature.output_of(*role).is_some())
     }
 
-    /// A float32 output, without the batch axis; positions after the row's own are padding.
+    /// The float32 output of this role, without the batch axis; positions after the row's own are padding.
     ///
     /// # Errors
     /// [`TaskError::Output`] where there is no such output, of this rank and with this row.
-    pub fn array<D: Dimension>(
-        &self,
-        name: &'static str,
-    ) -> Result<ArrayView<'b, f32, D>, TaskError> {
-        let output = |reason: String| TaskError::Output { name, reason };
+    pub fn array<D: Dimension>(&self, role: Role) -> Result<ArrayView<'b, f32, D>, TaskError> {
+        let port = self.signature.output_of(role);
+        let name = port.map_or_else(|| role.name(), |port| port.name.as_str().into());
+        self.named(&name)
+    }
+
+    /// The float32 output of this name, without the batch axis, as [`array`](Self::array).
+    ///
+    /// # Errors
+    /// As [`array`](Self::array).
+    pub fn named<D: Dimension>(&self, name: &str) -> Result<ArrayView<'b, f32, D>, TaskError> {
+        let output = |reason: String| TaskError::Output {
+            name: name.to_owned(),
+            reason,
+        };
         let missing = |error: TensorError| output(error.to_string());
         let array = self.batch.array::<f32>(name).map_err(missing)?;
         if array.shape().first().is_none_or(|rows| *rows <= self.row) {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{Ix1, s};
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Role};
 use serde::Serialize;
 
 use super::scores::{argmax, softmax};
@@ -80,7 +80,7 @@ impl Task for MultipleChoice {
         row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<f32>, TaskError> {
-        let logits = outputs.array::<Ix1>("logits")?;
+        let logits = outputs.array::<Ix1>(Role::Logits)?;
         // A fixed axis may have more.
         let choices = row.sequences.len().min(logits.len());
         Ok(softmax(logits.slice(s![..choices])))

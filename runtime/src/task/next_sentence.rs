@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::Ix1;
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Role};
 use serde::Serialize;
 
 use super::scores::softmax;
@@ -49,11 +49,7 @@ impl Task for NextSentence {
     }
 
     fn decode(&self, _: &Text, _: &Row, outputs: &RowOutputs<'_>) -> Result<Follows, TaskError> {
-        let name = match self.model.head {
-            Head::Pretraining => "seq_relationship_logits",
-            _ => "logits",
-        };
-        follows(outputs, name)
+        follows(outputs)
     }
 
     fn join(&self, _: &Text, parts: Vec<Follows>) -> Follows {
@@ -65,12 +61,14 @@ impl Task for NextSentence {
 }
 
 /// Reads the two scores: it follows, it does not.
-pub(super) fn follows(outputs: &RowOutputs<'_>, name: &'static str) -> Result<Follows, TaskError> {
-    let scores = softmax(outputs.array::<Ix1>(name)?);
+pub(super) fn follows(outputs: &RowOutputs<'_>) -> Result<Follows, TaskError> {
+    let roles = [Role::RelationshipLogits, Role::Logits];
+    let role = outputs.first_of(&roles).unwrap_or(Role::Logits);
+    let scores = softmax(outputs.array::<Ix1>(role)?);
     match scores.as_slice() {
         [is_next, _] => Ok(Follows { is_next: *is_next }),
         _ => Err(TaskError::Output {
-            name,
+            name: role.name().into_owned(),
             reason: format!("a row has {} scores, expected 2", scores.len()),
         }),
     }

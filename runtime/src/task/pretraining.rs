@@ -51,7 +51,7 @@ impl Task for Pretraining {
         row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Pretrained, TaskError> {
-        let follows = follows(outputs, "seq_relationship_logits")?;
+        let follows = follows(outputs)?;
         Ok(Pretrained {
             fills: self.fill_mask.decode(input, row, outputs)?,
             is_next: input.pair.as_ref().map(|_| follows.is_next),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{ArrayView1, Ix1};
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Role};
 use serde::Serialize;
 
 use super::scores::softmax;
@@ -148,8 +148,8 @@ impl Task for QuestionAnswering {
         row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<SequenceAnswers, TaskError> {
-        let start = outputs.array::<Ix1>("start_logits")?;
-        let end = outputs.array::<Ix1>("end_logits")?;
+        let start = outputs.array::<Ix1>(Role::StartLogits)?;
+        let end = outputs.array::<Ix1>(Role::EndLogits)?;
         let Some(sequence) = row.sequences.first() else {
             return Err(TaskError::Empty { what: "context" });
         };

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::Ix1;
-use nezha_graphs::{Head, ProblemType};
+use nezha_graphs::{Head, ProblemType, Role};
 use serde::Serialize;
 
 use super::scores::{best, sigmoid, softmax};
@@ -79,7 +79,7 @@ impl Task for TextClassification {
         _: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<ScoredLabel>, TaskError> {
-        let logits = outputs.array::<Ix1>("logits")?;
+        let logits = outputs.array::<Ix1>(Role::Logits)?;
         let function = self
             .options
             .function

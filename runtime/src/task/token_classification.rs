@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{Axis, Ix2};
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Role};
 use serde::Serialize;
 
 use super::scores::{argmax, softmax};
@@ -155,7 +155,7 @@ impl TokenClassification {
         row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<Piece>, TaskError> {
-        let logits = outputs.array::<Ix2>("logits")?;
+        let logits = outputs.array::<Ix2>(Role::Logits)?;
         let tokenizer = &self.model.tokenizer;
         let characters: Vec<char> = input.text.chars().collect();
         let mut pieces = Vec::new();
