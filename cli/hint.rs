@@ -9,6 +9,7 @@ use nezha_exporter::onnx::WriteError;
 use nezha_exporter::reference::ReferenceError;
 use nezha_exporter::verify::VerifyError;
 use nezha_exporter::{ExportError, LayoutError, LayoutOption, LinkError, Unavailable};
+use nezha_graphs::files::FileError;
 use nezha_graphs::{GraphOption, OptionError};
 use nezha_runtime::DecoderError;
 use nezha_runtime::setup::{Build, SetupError};
@@ -103,7 +104,7 @@ impl Hint for LinkError {
 impl Hint for WriteError {
     fn hint(&self) -> Option<String> {
         match self {
-            WriteError::Exists { .. } => Some("--force replaces it".to_owned()),
+            WriteError::File(FileError::Exists { .. }) => Some("--force replaces it".to_owned()),
             WriteError::TooLarge { .. } => {
                 Some("--weights external writes them to a file of their own".to_owned())
             }
@@ -225,9 +226,9 @@ mod tests {
             let error = anyhow::Error::from(error).context("the export failed");
             assert_eq!(hint(&error).as_deref(), Some(expected), "{error:#}");
         }
-        let exists = VerifyError::Write(WriteError::Exists {
+        let exists = VerifyError::Write(WriteError::File(FileError::Exists {
             path: "model.onnx".into(),
-        });
+        }));
         assert_eq!(hint(&exists.into()).as_deref(), Some("--force replaces it"));
         assert_eq!(hint(&anyhow::anyhow!("another error")), None);
     }

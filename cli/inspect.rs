@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nezha_exporter::inspect::{diagram, inspect, read_model};
-use nezha_exporter::onnx::replace_file;
+use nezha_graphs::files::write_file;
 use nezha_graphs::listing;
 
 use crate::checkpoint_options::{self, CheckpointOptions};
@@ -68,7 +68,7 @@ fn draw(args: &Args, file: &Path) -> Result<()> {
     let model = read_model(&args.path)?;
     let graph = model.graph.as_ref().context("the model has no graph")?;
     let svg = diagram(graph, scope)?;
-    replace_file(file, true, |out| Ok(out.write_all(svg.as_bytes())?))?;
+    write_file(file, svg)?;
     output::note(format_args!("{scope} drawn to {}", file.display()));
     Ok(())
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use nezha_exporter::onnx::replace_file;
 use nezha_graphs::DType;
+use nezha_graphs::files::write_file;
 use nezha_runtime::{Tensor, Tensors};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -59,6 +59,5 @@ pub fn write(path: &Path, tensors: &Tensors) -> Result<()> {
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let file = safetensors::serialize(views, None)?;
-    replace_file(path, true, |out| Ok(std::io::Write::write_all(out, &file)?))?;
-    Ok(())
+    Ok(write_file(path, file)?)
 }

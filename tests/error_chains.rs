@@ -12,6 +12,7 @@ use nezha_exporter::onnx::WriteError;
 use nezha_exporter::reference::ReferenceError;
 use nezha_exporter::verify::VerifyError;
 use nezha_exporter::{ExportError, LinkError};
+use nezha_graphs::files::FileError;
 use nezha_graphs::{
     Config, ConfigError, Head, MetadataError, ReadModelError, SignatureError, TokenizerFiles,
     TokenizerSettings, decode_model, error_chain,
@@ -137,10 +138,7 @@ fn of_exporter() -> Vec<Case> {
             &["a fault in the exporter", "output 'logits' was not built"],
         ),
         case(
-            WriteError::File {
-                path: path(),
-                source: ErrorKind::StorageFull.into(),
-            },
+            WriteError::from(FileError::write(path(), ErrorKind::StorageFull.into())),
             &[
                 "out/model.onnx: can't be written",
                 "another disk",

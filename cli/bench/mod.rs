@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use nezha_exporter::onnx::replace_file;
+use nezha_graphs::files::write_file;
 use nezha_runtime::{EngineKind, EngineOptions, Model, OrtOptions, TractOptions};
 
 use inputs::Case;
@@ -317,22 +317,17 @@ fn failures(document: &Document) -> String {
 }
 
 fn write(args: &Args, document: &Document) -> Result<()> {
-    let save = |path: &Path, bytes: Vec<u8>| {
-        replace_file(path, true, |out| {
-            Ok(std::io::Write::write_all(out, &bytes)?)
-        })
-    };
     if let Some(path) = args.csv.as_deref() {
-        save(path, table::csv(document)?)?;
+        write_file(path, table::csv(document)?)?;
     }
     if let Some(path) = args.report.as_deref() {
-        save(path, report::html(document)?.into_bytes())?;
+        write_file(path, report::html(document)?)?;
     }
     match args.json.as_deref() {
         Some(path) if path == Path::new("-") => {
             return output::json(document);
         }
-        Some(path) => save(path, serde_json::to_vec_pretty(document)?)?,
+        Some(path) => write_file(path, serde_json::to_vec_pretty(document)?)?,
         None => {}
     }
     output::text(table::text(document))

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use nezha_exporter::onnx::replace_file;
+use nezha_graphs::files::write_file;
 use nezha_runtime::{
     EngineChoice, EngineKind, EngineOptions, Model, Profile, Session, SessionError, Tensors,
 };
@@ -69,7 +69,7 @@ pub fn run(args: Args) -> Result<()> {
         return Ok(());
     };
     let svg = flame::svg(&document)?;
-    replace_file(file, true, |out| Ok(out.write_all(&svg)?))?;
+    write_file(file, svg)?;
     output::note(format_args!("drawn to {}", file.display()));
     Ok(())
 }

@@ -11,6 +11,7 @@
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
 //! - [`Vocabulary`] and [`TokenizerSettings`]: `vocab.txt`, and what the files beside it say;
+//! - [`files`]: files that are whole or not there;
 //! - [`error_chain`]: an error with its causes, as one line;
 //! - [`proto`]: the few ONNX messages that a NEZHA graph needs; [`read_model`], the one way to read
 //!   them from a file; and [`ExternalData`], where weights outside of them are.
@@ -36,6 +37,7 @@ mod dim;
 mod dtype;
 mod error_chain;
 mod external;
+pub mod files;
 mod head;
 mod heads;
 mod listing;

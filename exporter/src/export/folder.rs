@@ -5,10 +5,12 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use nezha_graphs::files::{FileError, Staged, remove_partial_files};
+
 use super::Warning;
 use super::tokenizer::{TOKENIZER_FILES, TokenizerFolder};
 use crate::checkpoint::Checkpoint;
-use crate::onnx::{Staged, WriteError, remove_partial_files};
+use crate::onnx::WriteError;
 
 /// How the name of an external weights file starts and ends; a digest is in between.
 const WEIGHTS: (&str, &str) = ("weights.", ".onnx_data");
@@ -37,10 +39,7 @@ impl<'p> TargetFolder<'p> {
             });
         }
         let made = !path.exists();
-        fs::create_dir_all(path).map_err(|source| WriteError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        fs::create_dir_all(path).map_err(|source| FileError::write(path, source))?;
         let lock = lock(path)?;
         if lock.is_some() {
             remove_partial_files(path);
@@ -124,14 +123,16 @@ impl Sidecar {
         }
         sidecars.retain(|it| !fs::read(there(it)).is_ok_and(|found| found == it.bytes));
         match sidecars.iter().map(there).find(|path| path.exists()) {
-            Some(path) if !force => Err(WriteError::Exists { path }),
+            Some(path) if !force => Err(FileError::Exists { path }.into()),
             _ => Ok(sidecars),
         }
     }
 
     /// Writes it to a temporary file.
     pub fn stage(&self, folder: &Path) -> Result<Staged, WriteError> {
-        let staged = Staged::new(folder, |out| Ok(out.write_all(&self.bytes)?));
+        let staged = Staged::new(folder, |out| {
+            Ok::<_, WriteError>(out.write_all(&self.bytes)?)
+        });
         staged.map(|(staged, ())| staged)
     }
 }

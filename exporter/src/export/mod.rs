@@ -1,5 +1,6 @@
 mod config_json;
 mod digest;
+mod document;
 mod error;
 mod folder;
 mod layout;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 use nezha_graphs::{GraphOptions, Head, Precision, error_chain};
 
+pub use document::Document;
 pub use error::ExportError;
 pub use layout::{Layout, LayoutError, LayoutOption, UnknownLayout};
 pub use placement::{LinkError, Placement};

@@ -3,6 +3,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use nezha_graphs::files::{FileError, Staged};
 use nezha_graphs::{GraphOptions, Head, Metadata, Precision};
 
 use super::config_json::config_json;
@@ -20,7 +21,7 @@ use super::{
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
 use crate::nezha::{self, BuildError};
-use crate::onnx::{Links, Message, Staged, WeightsFile, WriteError, encode_metadata};
+use crate::onnx::{Links, Message, WeightsFile, WriteError, encode_metadata};
 
 /// Everything that is decided before the first byte is written.
 pub(super) struct Plan<'c> {
@@ -182,7 +183,7 @@ impl<'c> Plan<'c> {
                 message.write(self.checkpoint, &mut progress.watch(&mut *out))?;
                 let metadata = self.metadata(model, digest.get()?)?;
                 out.write_all(&metadata)?;
-                Ok(metadata.len())
+                Ok::<_, WriteError>(metadata.len())
             })?;
             let artifact = Artifact {
                 head,
@@ -225,13 +226,11 @@ impl<'c> Plan<'c> {
     fn check_targets(&self, force: bool) -> Result<(), WriteError> {
         for path in &self.paths {
             if path.is_dir() {
-                return Err(WriteError::File {
-                    path: path.clone(),
-                    source: ErrorKind::IsADirectory.into(),
-                });
+                return Err(FileError::write(path, ErrorKind::IsADirectory.into()).into());
             }
             if !force && path.symlink_metadata().is_ok() {
-                return Err(WriteError::Exists { path: path.clone() });
+                let path = path.clone();
+                return Err(FileError::Exists { path }.into());
             }
         }
         Ok(())

@@ -2,9 +2,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use nezha_graphs::files::{FileError, Staged, sync_folder};
+
+use super::document::Document;
 use super::{Artifact, WrittenFile};
-use crate::onnx::{Links, Staged, WriteError, sync_folder};
-use crate::verify::Document;
+use crate::onnx::{Links, WriteError};
 
 /// The complete files of an export, none of which has its name yet.
 pub(super) struct StagedFiles {
@@ -33,10 +35,7 @@ impl StagedFiles {
     pub fn commit(self, folder: &Path) -> Result<Written, WriteError> {
         let folders = self.folders(folder);
         for folder in &folders {
-            fs::create_dir_all(folder).map_err(|source| WriteError::File {
-                path: folder.clone(),
-                source,
-            })?;
+            fs::create_dir_all(folder).map_err(|source| FileError::write(folder, source))?;
         }
         let mut written = Written {
             artifacts: Vec::new(),
@@ -76,12 +75,9 @@ impl StagedFiles {
     }
 }
 
-fn remove_if_there(path: &Path) -> Result<(), WriteError> {
+fn remove_if_there(path: &Path) -> Result<(), FileError> {
     match fs::remove_file(path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(WriteError::File {
-            path: path.to_owned(),
-            source,
-        }),
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(FileError::write(path, source)),
         _ => Ok(()),
     }
 }

@@ -1,7 +1,8 @@
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::PathBuf;
 
 use nezha_graphs::MetadataError;
+use nezha_graphs::files::FileError;
 
 use super::MESSAGE_LIMIT;
 use crate::checkpoint::CheckpointError;
@@ -10,12 +11,9 @@ use crate::checkpoint::CheckpointError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The target is there already.
-    #[error("{} exists already, and the option 'force' is off", path.display())]
-    Exists {
-        /// The target.
-        path: PathBuf,
-    },
+    /// It exists already, or the file system said no.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// A file stands where the folder to write to should be.
     #[error("{} is a file, and the target has to be a folder; choose another one", path.display())]
     NotAFolder {
@@ -30,14 +28,6 @@ pub enum WriteError {
     Busy {
         /// The folder.
         path: PathBuf,
-    },
-    /// The file system said no.
-    #[error("{}: can't be written{}", path.display(), advice(source))]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
     },
     /// Writing broke off.
     #[error(transparent)]
@@ -70,18 +60,4 @@ pub enum WriteError {
     /// The metadata can't be made.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
-}
-
-/// What to do about an error of the file system.
-fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            " (free some space or choose a folder on another disk)"
-        }
-        ErrorKind::FileTooLarge => " (choose a folder on a file system that takes larger files)",
-        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
-            " (choose a folder that you may write to)"
-        }
-        _ => "",
-    }
 }

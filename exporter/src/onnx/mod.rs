@@ -10,7 +10,6 @@ mod error;
 mod lower;
 mod message;
 mod metadata;
-mod staged;
 mod weights_file;
 
 use nezha_graphs::proto::GraphProto;
@@ -19,7 +18,6 @@ pub use content::write_content;
 pub use error::WriteError;
 pub use message::{Link, Links, MESSAGE_LIMIT, Message, encode_metadata};
 pub(crate) use metadata::with_metadata;
-pub use staged::{Staged, remove_partial_files, replace_file, sync_folder};
 pub use weights_file::WeightsFile;
 
 use crate::graph::Graph;

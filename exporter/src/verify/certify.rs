@@ -1,40 +1,15 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use nezha_graphs::files::{replace_file, write_file};
 
 use super::stored::FileDigest;
 use super::{Verified, VerifyError};
 use crate::checkpoint::file;
-use crate::export::TargetFolder;
-use crate::onnx::{replace_file, with_metadata};
+use crate::export::{Document, TargetFolder};
+use crate::onnx::{WriteError, with_metadata};
 
 /// The key of `metadata_props` that holds the summary of the last verification.
 pub const SUMMARY_KEY: &str = "nezha.verification";
-
-/// A file beside an artifact that says what was found out about it; exporting again removes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// Whether it is the checkpoint's: `verification.json` beside `model.onnx`,
-    /// `<head>.verification.json` beside `<head>.onnx`.
-    Verification,
-    /// How near its answers are to those in single precision: `agreement.json`.
-    Agreement,
-}
-
-impl Document {
-    /// Both.
-    pub const ALL: [Self; 2] = [Document::Verification, Document::Agreement];
-
-    /// Where it stands for the artifact at `model`.
-    pub fn path(self, model: &Path) -> PathBuf {
-        let name = match self {
-            Document::Verification => "verification.json",
-            Document::Agreement => "agreement.json",
-        };
-        match model.file_stem().and_then(|it| it.to_str()) {
-            None | Some("model") => model.with_file_name(name),
-            Some(stem) => model.with_file_name(format!("{stem}.{name}")),
-        }
-    }
-}
 
 /// Writes a document of the artifact at `model`, in one step.
 ///
@@ -42,10 +17,7 @@ impl Document {
 /// [`VerifyError::Write`].
 pub fn write_document(model: &Path, document: Document, text: &str) -> Result<(), VerifyError> {
     let _locked = TargetFolder::open(folder(model))?;
-    replace_file(&document.path(model), true, |out| {
-        Ok(out.write_all(text.as_bytes())?)
-    })?;
-    Ok(())
+    Ok(write_file(document.path(model), text).map_err(WriteError::from)?)
 }
 
 /// Writes the result of a verification: `summary` into the metadata of the artifact, then
@@ -77,14 +49,12 @@ pub fn certify(
         for part in &parts {
             out.write_all(part)?;
         }
-        Ok(())
+        Ok::<_, WriteError>(())
     })?;
     *compared = FileDigest::new(&compared.name, &file::load(model, true)?);
     let text = document(&files);
-    replace_file(&Document::Verification.path(model), true, |out| {
-        Ok(out.write_all(text.as_bytes())?)
-    })?;
-    Ok(())
+    let path = Document::Verification.path(model);
+    Ok(write_file(path, text).map_err(WriteError::from)?)
 }
 
 /// The folder of the artifact at `model`.

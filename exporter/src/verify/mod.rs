@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use nezha_graphs::{Head, Metadata};
 
-pub use certify::{Document, SUMMARY_KEY, certify, write_document};
+pub use crate::export::Document;
+pub use certify::{SUMMARY_KEY, certify, write_document};
 pub use difference::Difference;
 pub use error::VerifyError;
 pub use stored::FileDigest;

@@ -1,0 +1,248 @@
+//! Files that are whole or not there: written beside their place, synced, then renamed.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use tempfile::NamedTempFile;
+
+/// Why a file was not written; what stood there before still does.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// The target is there already.
+    #[error("{} exists already, and the option 'force' is off", path.display())]
+    Exists {
+        /// The target.
+        path: PathBuf,
+    },
+    /// The file system said no.
+    #[error("{}: can't be written{}", path.display(), advice(source))]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl FileError {
+    /// That the file system refuses to write at `path`.
+    pub fn write(path: impl Into<PathBuf>, source: io::Error) -> Self {
+        FileError::Write {
+            path: path.into(),
+            source,
+        }
+    }
+}
+
+/// What to do about an error of the file system.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            " (free some space or choose a folder on another disk)"
+        }
+        ErrorKind::FileTooLarge => " (choose a folder on a file system that takes larger files)",
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied => {
+            " (choose a folder that you may write to)"
+        }
+        _ => "",
+    }
+}
+
+/// How the names of files in the making start and end.
+const PARTIAL: (&str, &str) = (".nezha-", ".partial");
+
+/// Bytes after which the disk is told to begin, so that it does not idle until all are there.
+const EARLY: usize = 32 << 20;
+
+/// A file that is complete and on disk, but not yet under its name; it deletes itself unless
+/// [persisted](Self::persist).
+#[derive(Debug)]
+pub struct Staged(NamedTempFile);
+
+impl Staged {
+    /// Has `write` fill a new file in `folder`, and syncs it.
+    ///
+    /// # Errors
+    /// [`FileError::Write`] where the file system refuses, whatever `write` makes of it; any other
+    /// error that `write` gives.
+    pub fn new<T, E: From<FileError>>(
+        folder: &Path,
+        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+    ) -> Result<(Self, T), E> {
+        let at = |source| FileError::write(folder, source);
+        let temporary = temporary_file(folder).map_err(at)?;
+        let file = temporary.as_file();
+        let written = thread::scope(|scope| {
+            let (begin, begun) = sync_channel(1);
+            let early = scope.spawn(|| sync_early(file, begun));
+            let mut out = BufWriter::with_capacity(1 << 20, Early::new(file, begin));
+            let written = write(&mut out);
+            let flushed = match &written {
+                Ok(_) => out.flush(),
+                Err(_) => Ok(()),
+            };
+            let (out, _) = out.into_parts();
+            if let Some(refused) = out.refused {
+                return Err(at(refused).into());
+            }
+            flushed.map_err(at)?;
+            let written = written?;
+            drop(out.begin);
+            // What the disk could not take is said once only, perhaps to the other thread.
+            early
+                .join()
+                .unwrap_or_else(|_| file.sync_all())
+                .and_then(|()| file.sync_all())
+                .map_err(at)?;
+            Ok(written)
+        });
+        written.map(|written| (Self(temporary), written))
+    }
+
+    /// Gives the file its name, in place of what had it before.
+    ///
+    /// # Errors
+    /// [`FileError::Write`].
+    pub fn persist(self, path: &Path) -> Result<(), FileError> {
+        let persisted = self.0.persist(path);
+        persisted
+            .map(drop)
+            .map_err(|error| FileError::write(path, error.error))
+    }
+}
+
+/// A file that says now and then that there is something to sync.
+struct Early<'f> {
+    file: &'f File,
+    begin: SyncSender<()>,
+    unsynced: usize,
+    /// What the file system said when it would not take any more.
+    refused: Option<io::Error>,
+}
+
+impl<'f> Early<'f> {
+    fn new(file: &'f File, begin: SyncSender<()>) -> Self {
+        Self {
+            file,
+            begin,
+            unsynced: 0,
+            refused: None,
+        }
+    }
+
+    /// Keeps the error, and gives one like it.
+    fn refuse(&mut self, error: io::Error) -> io::Error {
+        let like_it = match error.raw_os_error() {
+            Some(code) => io::Error::from_raw_os_error(code),
+            None => error.kind().into(),
+        };
+        if error.kind() != ErrorKind::Interrupted {
+            self.refused = Some(error);
+        }
+        like_it
+    }
+}
+
+impl Write for Early<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // Not more at a time, since a large tensor comes in one piece.
+        let part = &bytes[..bytes.len().min(EARLY)];
+        let written = self.file.write(part).map_err(|it| self.refuse(it))?;
+        self.unsynced += written;
+        if self.unsynced >= EARLY {
+            self.unsynced = 0;
+            // Where the last sync still runs, this one is left for later.
+            let _ = self.begin.try_send(());
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Syncs whenever it is told to.
+fn sync_early(file: &File, begun: Receiver<()>) -> io::Result<()> {
+    begun.iter().try_for_each(|()| file.sync_data())
+}
+
+/// Puts a file at `path` in one step: `write` fills a temporary file beside it, which is synced and
+/// then renamed. Whatever fails or is killed, `path` is the old file or the new one, whole.
+///
+/// # Errors
+/// [`FileError::Exists`] unless `force`; [`FileError::Write`] with the path where the file system
+/// refuses; and whatever `write` gives.
+pub fn replace_file<E: From<FileError>>(
+    path: &Path,
+    force: bool,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+) -> Result<(), E> {
+    if !force && path.symlink_metadata().is_ok() {
+        let path = path.to_owned();
+        return Err(FileError::Exists { path }.into());
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let (staged, ()) = Staged::new(folder, write)?;
+    staged.persist(path)?;
+    Ok(sync_folder(folder)?)
+}
+
+/// Has the file at `path` hold these bytes, in place of what was there, as [`replace_file`] does it.
+///
+/// # Errors
+/// [`FileError::Write`].
+pub fn write_file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(), FileError> {
+    let path = path.as_ref();
+    replace_file(path, true, |out| {
+        out.write_all(bytes.as_ref())
+            .map_err(|source| FileError::write(path, source))
+    })
+}
+
+/// Makes renames in `folder` last through a crash of the machine, where the system has the means.
+///
+/// # Errors
+/// [`FileError::Write`].
+pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    let synced = File::open(folder).and_then(|it| it.sync_all());
+    synced.map_err(|source| FileError::write(folder, source))
+}
+
+/// Removes what killed exports left in `folder`, as far as it can be: leftovers do no harm.
+///
+/// Nothing may be writing to the folder.
+pub fn remove_partial_files(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    let partial = |path: &PathBuf| {
+        let name = path.file_name().and_then(|it| it.to_str());
+        name.is_some_and(|it| it.starts_with(PARTIAL.0) && it.ends_with(PARTIAL.1))
+    };
+    for path in entries.flatten().map(|it| it.path()).filter(partial) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// A temporary file with the permissions of any new file.
+fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PARTIAL.0).suffix(PARTIAL.1);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
