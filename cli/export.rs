@@ -16,12 +16,12 @@ use nezha_exporter::{
     export_with_progress,
 };
 use nezha_graphs::{Head, Precision, UnknownHead};
+use nezha_verify::Comparison;
 
 use crate::checkpoint_options::{self, CheckpointOptions};
 use crate::engine::EngineResources;
 use crate::output;
 use crate::verify::{self, EngineList};
-use agreement::Comparison;
 use graph_args::GraphArgs;
 use progress::Progress;
 
@@ -175,7 +175,7 @@ pub fn run(args: Args) -> Result<()> {
                 engine: &engines.choice(),
                 options: &resources,
             };
-            comparison.run(&exported.artifacts)?;
+            agreement::compare(&comparison, &exported.artifacts)?;
         }
         None if is_narrow => {
             output::note("note: --agreement=TEXTS says how near the answers are to those in fp32");

@@ -11,8 +11,11 @@ use nezha_exporter::verify::VerifyError;
 use nezha_exporter::{ExportError, LayoutError, LayoutOption, LinkError, Unavailable};
 use nezha_graphs::files::FileError;
 use nezha_graphs::{GraphOption, OptionError};
+use nezha_measure::bench::ReadError;
+use nezha_measure::profile::ProfileError;
 use nezha_runtime::DecoderError;
 use nezha_runtime::setup::{Build, SetupError};
+use nezha_verify::{AgreementError, VerificationError};
 
 /// The arguments that an error is about; the first error of the chain that has a hint gives it.
 pub fn hint(error: &anyhow::Error) -> Option<String> {
@@ -36,6 +39,10 @@ fn of(error: &(dyn Error + 'static)) -> Option<String> {
         known::<ReferenceError>,
         known::<SetupError>,
         known::<DecoderError>,
+        known::<VerificationError>,
+        known::<AgreementError>,
+        known::<ProfileError>,
+        known::<ReadError>,
     ];
     kinds.iter().find_map(|kind| kind(error))?.hint()
 }
@@ -183,6 +190,43 @@ impl Hint for DecoderError {
     fn hint(&self) -> Option<String> {
         match self {
             DecoderError::NoCache => Some("`nezha export --kv-cache` writes one".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for VerificationError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            VerificationError::Artifact(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for AgreementError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            AgreementError::Export(error) => error.hint(),
+            AgreementError::Write(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for ProfileError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ProfileError::TooManyRuns { .. } => Some("--runs N says how many".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl Hint for ReadError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ReadError::Schema { .. } => Some("`nezha bench --json F` writes one".to_owned()),
             _ => None,
         }
     }

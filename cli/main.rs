@@ -3,7 +3,6 @@
 //! Arguments in, one call into the libraries, exit code out: 0 done, 1 the work failed, 2 bad
 //! usage. Each subcommand is one file, and [`output`] prints.
 
-mod agreement;
 mod bench;
 mod checkpoint_options;
 mod demo;
@@ -21,8 +20,6 @@ mod profile;
 mod run;
 mod setup;
 mod tasks;
-mod tensors_file;
-mod texts;
 mod verify;
 
 use std::process::ExitCode;

@@ -57,6 +57,19 @@ pub fn is_unread() -> bool {
     UNREAD.load(Ordering::Relaxed)
 }
 
+/// Standard output, for who writes to it by themselves.
+pub struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write(bytes).map(|()| bytes.len()).map_err(io::Error::other)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn write(bytes: &[u8]) -> Result<()> {
     if is_unread() {
         return Ok(());

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use nezha_runtime::{Profile, Session};
+use nezha_runtime::{Profile, Session, tensors_file};
 
 use crate::engine::{EngineArgs, announce};
-use crate::{output, tensors_file};
+use crate::output;
 
 /// Compute a model's outputs for tensors in a safetensors file.
 #[derive(clap::Args)]

@@ -193,7 +193,7 @@ fn check(test: &str, loaded: &Loaded, case: &Case, worst: &Worst) {
     let errors = case.answers().map(|(name, expected)| {
         let actual = outputs.array::<f32>(name);
         let actual = actual.unwrap_or_else(|error| panic!("{test}: {error}"));
-        assert_close(test, name, expected, actual, engine.tolerance)
+        assert_close(test, name, expected, actual, engine.tolerance())
     });
     let error = errors.reduce(f64::max).expect("an answer of transformers");
     worst.note(engine, error, test);

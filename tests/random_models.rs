@@ -312,7 +312,7 @@ impl Model {
             let outputs = session.run(tensors.collect::<Tensors>()).unwrap();
             for (name, expected) in &expected {
                 let actual = outputs.array::<f32>(name).unwrap();
-                let allowed = engine.tolerance + roundings[name];
+                let allowed = engine.tolerance() + roundings[name];
                 assert_close(engine.name(), name, expected, actual, allowed);
             }
         }

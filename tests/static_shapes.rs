@@ -90,7 +90,7 @@ fn every_heads_static_graph_answers_as_the_dynamic_one_does() {
         for engine in ENGINES {
             let context = format!("{engine}, {}", fixture.name);
             let [fixed, dynamic] = [&path, &dynamic_path].map(|it| engine.session(it));
-            compare(&context, &fixed, &dynamic, engine.tolerance);
+            compare(&context, &fixed, &dynamic, engine.tolerance());
         }
     }
     assert!(heads >= 18, "only {heads} fixtures");

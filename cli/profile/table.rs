@@ -3,10 +3,9 @@
 use std::fmt::Write;
 
 use comfy_table::Table;
+use nezha_measure::profile::{Document, Group, OperatorTime, Time};
 
-use super::groups::Group;
-use super::record::{Document, OperatorTime, Time};
-use crate::bench::table::{aligned, machine};
+use crate::bench::table::aligned;
 
 /// Operators of no known part are named up to here; JSON has all of them.
 const NAMES: usize = 10;
@@ -28,7 +27,7 @@ fn heading(document: &Document) -> String {
         "nezha {}, {}, {}\n{} in {}, {}×{} random token ids, {} runs\n",
         document.nezha,
         document.started,
-        machine(&document.machine),
+        document.machine,
         method.model,
         method.description,
         method.batch,
@@ -41,18 +40,15 @@ fn groups(document: &Document) -> Table {
     let mut rows: Vec<Vec<String>> = Vec::new();
     for group in &document.groups {
         let mut row = vec![group.group.clone()];
-        row.extend(numbers(&group.time));
+        row.extend(numbers(group.time.ms, group.time.share));
         row.push(group.operators.to_string());
         rows.push(row);
     }
     let mut row = vec!["no operator".to_owned()];
-    row.extend(numbers(&document.unaccounted));
+    row.extend(numbers(document.unaccounted.ms, document.unaccounted.share));
     rows.push(row);
     let mut row = vec!["run".to_owned()];
-    row.extend(numbers(&Time {
-        ms: document.run_ms,
-        share: 1.0,
-    }));
+    row.extend(numbers(document.run_ms, 1.0));
     row.push(document.operators.len().to_string());
     rows.push(row);
     aligned(vec!["part", "ms", "%", "operators"], rows, 1)
@@ -67,7 +63,7 @@ fn operators(document: &Document, top: usize) -> Table {
             _ => it.name.clone(),
         };
         let mut row = vec![name, it.op_type.clone(), it.provider.clone()];
-        row.extend(numbers(&it.time));
+        row.extend(numbers(it.time.ms, it.time.share));
         row.push(format!("{:.0}", it.calls));
         row
     };
@@ -79,16 +75,13 @@ fn operators(document: &Document, top: usize) -> Table {
     )
 }
 
-fn numbers(time: &Time) -> [String; 2] {
-    [
-        format!("{:.3}", time.ms),
-        format!("{:.1}", 100.0 * time.share),
-    ]
+fn numbers(ms: f64, share: f64) -> [String; 2] {
+    [format!("{ms:.3}"), format!("{:.1}", 100.0 * share)]
 }
 
 /// What the tables leave open.
 fn unaccounted(document: &Document) -> String {
-    let Time { ms, share } = document.unaccounted;
+    let Time { ms, share, .. } = document.unaccounted;
     let mut text = format!(
         "{ms:.3} of {:.3} ms ({:.1} %) are in no operator; without profiling a run takes {:.3} ms\n",
         document.run_ms,

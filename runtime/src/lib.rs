@@ -14,7 +14,7 @@
 //!
 //! In reading order:
 //!
-//! - [`Tensor`] and [`Tensors`]: what goes in and comes out;
+//! - [`Tensor`] and [`Tensors`]: what goes in and comes out; [`tensors_file`] keeps them;
 //! - [`Model`]: an `.onnx` file and its signature, without an engine;
 //! - [`EngineChoice`], [`EngineOptions`], [`Engine`]: what computes. A named engine that can't
 //!   start is an error; only a list or `auto` goes on to the next, and says so;
@@ -51,6 +51,7 @@ mod session;
 pub mod setup;
 pub mod task;
 mod tensor;
+pub mod tensors_file;
 mod tokenizer;
 
 pub use decoder::{
@@ -73,4 +74,5 @@ pub use pipeline::{
 };
 pub use session::{Session, SessionError};
 pub use tensor::{Element, Tensor, TensorError, Tensors};
+pub use tensors_file::TensorsFileError;
 pub use tokenizer::{Encoding, Tokenizer, TokenizerError, VocabularyFile};

@@ -67,7 +67,13 @@ fn pooling_reads_the_tokens_that_are_not_padding() {
                         false => pooled(case, pooling),
                     };
                     let found = f32s(&found, "embeddings");
-                    assert_close(&context, "embeddings", &expected, &found, engine.tolerance);
+                    assert_close(
+                        &context,
+                        "embeddings",
+                        &expected,
+                        &found,
+                        engine.tolerance(),
+                    );
                 }
             }
         }
@@ -111,7 +117,13 @@ fn every_opset_has_its_own_form_of_the_maximum() {
             let found = engine.session(&path).run(tensors(&case.inputs)).unwrap();
             let found = f32s(&found, "embeddings");
             let expected = pooled(case, Pooling::Max);
-            assert_close(&context, "embeddings", &expected, &found, engine.tolerance);
+            assert_close(
+                &context,
+                "embeddings",
+                &expected,
+                &found,
+                engine.tolerance(),
+            );
         }
     }
 }

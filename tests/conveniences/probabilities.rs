@@ -55,7 +55,7 @@ fn probabilities_are_the_softmax_of_the_logits_and_of_many_labels_the_sigmoid() 
                         "probabilities",
                         &expected,
                         &found,
-                        engine.tolerance,
+                        engine.tolerance(),
                     );
                 }
             }

@@ -43,7 +43,7 @@ fn mask_positions_score_those_tokens_and_no_others() {
                 let mut inputs = tensors(&case.inputs);
                 inputs.insert("mask_positions", positions);
                 let found = session.run(inputs).unwrap();
-                let (logits, tolerance) = (f32s(&found, "logits"), engine.tolerance);
+                let (logits, tolerance) = (f32s(&found, "logits"), engine.tolerance());
                 assert_close(&context, "logits", &expected, &logits, tolerance);
                 let p = softmax(&expected);
                 let found_p = f32s(&found, "probabilities");
@@ -116,7 +116,7 @@ fn top_k_are_the_most_probable_tokens_of_every_place() {
                     let context = format!("{engine}, {}, {}, top {k}", fixture.name, case.name);
                     let found = session.run(tensors(&case.inputs)).unwrap();
                     let p = softmax(&float32(case, "logits"));
-                    check_top(&context, &p, k, &found, engine.tolerance);
+                    check_top(&context, &p, k, &found, engine.tolerance());
                 }
             }
         }

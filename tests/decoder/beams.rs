@@ -152,7 +152,7 @@ fn as_many_beams_as_there_are_sequences_find_the_best_of_all() {
                 assert_eq!(found.ids, *ids, "{context}");
                 let apart = (found.log_probability - log_probability).abs();
                 assert!(
-                    apart < 10.0 * engine.tolerance,
+                    apart < 10.0 * engine.tolerance(),
                     "{context}: log-probability {}, expected {log_probability}",
                     found.log_probability
                 );

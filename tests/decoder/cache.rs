@@ -188,7 +188,7 @@ fn steps_are_the_whole(kind: EngineKind) {
                 (folder, engine.session(&path))
             });
             for steps in splits(length(case)) {
-                let error = follow(&context, session, case, &steps, engine.tolerance);
+                let error = follow(&context, session, case, &steps, engine.tolerance());
                 worst = f64::max(worst, error);
                 runs += 1;
             }

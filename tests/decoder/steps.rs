@@ -48,7 +48,7 @@ fn a_step_reads_the_last_real_token_of_each_row() {
             let last = mask.iter().rposition(|it| *it == 1).unwrap();
             let (expected, found) = (whole.slice(s![row, last, ..]), found.slice(s![row, ..]));
             let context = format!("{engine}, row {row}");
-            let within = Tolerance::Within(10.0 * engine.tolerance);
+            let within = Tolerance::Within(10.0 * engine.tolerance());
             assert_near(&context, "logits", &expected, &found, within);
         }
     }
@@ -64,7 +64,7 @@ fn what_the_encoder_gave_is_projected_once_and_cached() {
     let mask = Array2::ones((states.dim().0, states.dim().1));
     let (_folder, path) = masked_lm("decoder-cross-attention", &cached());
     for engine in ENGINES {
-        let within = Tolerance::Within(20.0 * engine.tolerance);
+        let within = Tolerance::Within(20.0 * engine.tolerance());
         let session = engine.session(&path);
         let mut decoder = Decoder::new(&session)
             .unwrap()

@@ -18,8 +18,6 @@ use crate::fixtures::{Case, Tensor};
 pub struct Engine {
     /// Which one.
     pub kind: EngineKind,
-    /// How far its answers may be off in single precision, of the largest magnitude in a tensor.
-    pub tolerance: f64,
     /// What it can't take.
     pub refusals: &'static [Refusal],
 }
@@ -38,17 +36,14 @@ pub struct Refusal {
 pub const ENGINES: [Engine; 3] = [
     Engine {
         kind: EngineKind::OrtCpu,
-        tolerance: 1e-5,
         refusals: &[],
     },
     Engine {
         kind: EngineKind::OpenVinoCpu,
-        tolerance: 1e-5,
         refusals: &[],
     },
     Engine {
         kind: EngineKind::Tract,
-        tolerance: 1e-4,
         refusals: &[
             Refusal {
                 of: "q8",
@@ -68,6 +63,12 @@ impl Engine {
         self.kind.name()
     }
 
+    /// How far its answers may be off in single precision, of the largest magnitude in a tensor, as the
+    /// engine's own row has it.
+    pub fn tolerance(&self) -> f64 {
+        self.kind.spec().tolerances.fp32
+    }
+
     /// Why it can't take what is called `name`, where it can't.
     pub fn refusal(&self, name: &str) -> Option<&'static Refusal> {
         self.refusals.iter().find(|it| name.contains(it.of))
@@ -81,7 +82,7 @@ impl Engine {
     /// compared with the weights they stand for (`tests/precision/blocks.rs`).
     pub fn tolerance_in(&self, precision: Precision) -> f64 {
         match precision {
-            Precision::Fp32 => self.tolerance,
+            Precision::Fp32 => self.tolerance(),
             Precision::Fp16Storage | Precision::Fp16 => 0.02,
             Precision::Int8 | Precision::W8 => 0.3,
             Precision::Q8 | Precision::Q4 => panic!("no tolerance says anything of {precision}"),

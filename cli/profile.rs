@@ -1,0 +1,70 @@
+//! `nezha profile`: where the time of a model goes, operator by operator.
+
+mod table;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nezha_graphs::files::write_file;
+use nezha_measure::profile::{Request, flame_graph, profile};
+use nezha_runtime::Session;
+
+use crate::engine::{EngineArgs, announce};
+use crate::output;
+
+/// Show where a model's time goes: by part of the model, by operator, and outside of all operators.
+///
+/// Runs a batch of random token ids with the engine's own profiling, which makes a run longer; the time
+/// without it is told as well. Parts are those of the module path in a node's name. Any model with
+/// BERT's inputs can be profiled.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The .onnx file.
+    model: PathBuf,
+    /// Texts in the batch.
+    #[arg(long, value_name = "N", default_value = "1")]
+    batch: NonZeroUsize,
+    /// Tokens in each text.
+    #[arg(long, value_name = "N", default_value = "128")]
+    sequence: NonZeroUsize,
+    /// Runs that the times are means of; 5 come before them.
+    #[arg(long, value_name = "N", default_value = "20")]
+    runs: NonZeroUsize,
+    /// Operators to list.
+    #[arg(long, value_name = "K", default_value_t = 15)]
+    top: usize,
+    /// One JSON document on standard output, with all operators.
+    #[arg(long)]
+    json: bool,
+    /// Draw the parts and their operators, each as wide as its time.
+    #[arg(long, value_name = "FILE.svg")]
+    flame: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// Profiles and prints.
+pub fn run(args: Args) -> Result<()> {
+    let options = args.engine.options();
+    let session = Session::load(&args.model, &args.engine.engine, &options)?;
+    announce(&session);
+    let request = Request {
+        model: &args.model,
+        batch: args.batch,
+        sequence: args.sequence,
+        runs: args.runs,
+        options: &options,
+    };
+    let document = profile(&request, session)?;
+    match args.json {
+        true => output::json(&document)?,
+        false => output::text(table::text(&document, args.top))?,
+    }
+    let Some(file) = &args.flame else {
+        return Ok(());
+    };
+    write_file(file, flame_graph(&document)?)?;
+    output::note(format_args!("drawn to {}", file.display()));
+    Ok(())
+}

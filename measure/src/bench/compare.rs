@@ -1,0 +1,60 @@
+//! Whether something became slower from one benchmark to the next.
+
+use super::{Cell, ContenderKey, Document, Shape};
+use crate::statistics::Ratio;
+
+/// A cell of one benchmark beside the same of a later one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Change {
+    /// What was measured.
+    pub contender: ContenderKey,
+    /// On what.
+    pub shape: Shape,
+    /// The median before, in milliseconds.
+    pub old_ms: f64,
+    /// The median now; none where there are no numbers.
+    pub new_ms: Option<f64>,
+    /// The time now by the time before.
+    pub ratio: Option<Ratio>,
+    /// Why the cell counts as slower, if it does: also one that is gone or fails now.
+    pub slower: Option<String>,
+}
+
+/// The cells that have numbers in `old`, beside those of `new`; slower from the ratio `limit` on.
+///
+/// Cells are the same where model, engine, threads, batch and sequence are.
+pub fn compare(old: &Document, new: &Document, limit: f64) -> Vec<Change> {
+    let changes = old.cells.iter().filter_map(|before| {
+        let after = new.cells.iter().find(|it| is_same(it, before));
+        change(before, after, limit)
+    });
+    changes.collect()
+}
+
+fn is_same(a: &Cell, b: &Cell) -> bool {
+    a.contender == b.contender && a.shape == b.shape
+}
+
+fn change(before: &Cell, after: Option<&Cell>, limit: f64) -> Option<Change> {
+    let old = before.measured.as_ref()?;
+    let new = after.and_then(|it| it.measured.as_ref());
+    let ratio = new.and_then(|new| Ratio::unpaired(&new.samples_ms, &old.samples_ms));
+    let slower = match (after, ratio) {
+        (None, _) => Some("gone".to_owned()),
+        (Some(after), None) => Some(match &after.error {
+            Some(error) => format!("fails now: {error}"),
+            None => "has no samples".to_owned(),
+        }),
+        (_, Some(ratio)) if ratio.value > limit => Some(format!("{ratio} times as long")),
+        _ => None,
+    };
+    Some(Change {
+        contender: before.contender.clone(),
+        shape: before.shape.clone(),
+        old_ms: old.summary.p50_ms,
+        new_ms: new.map(|it| it.summary.p50_ms),
+        ratio,
+        slower,
+    })
+}

@@ -1,0 +1,111 @@
+//! Batches of token ids of one size.
+
+use std::path::Path;
+
+use nezha_runtime::Model;
+use nezha_verify::texts::{Batch, lines};
+
+use super::{BenchError, Shape};
+
+/// Real texts are at most this many batches, so that every turn can run all of them.
+const TEXT_BATCHES: usize = 16;
+/// Ids that are no special tokens in any vocabulary of BERT's family begin about here.
+const FIRST_ID: usize = 1000;
+
+/// Batches of one size.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Case {
+    /// Texts in a batch.
+    pub batch: usize,
+    /// Tokens of the longest text.
+    pub sequence: usize,
+    /// Whether the texts are real ones of their own lengths.
+    pub is_text: bool,
+    /// The token ids.
+    pub batches: Vec<Batch>,
+}
+
+impl Case {
+    /// One batch of random ids below `vocabulary`; the same for the same arguments.
+    pub fn random(batch: usize, sequence: usize, vocabulary: usize) -> Self {
+        let first = FIRST_ID.min(vocabulary / 2);
+        let mut state = 1_u64;
+        let mut id = || {
+            // Knuth's MMIX generator; its high bits are random enough for token ids.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let choices = (vocabulary - first).max(1) as u64;
+            (first as u64 + (state >> 33) % choices) as u32
+        };
+        let rows = (0..batch).map(|_| (0..sequence).map(|_| id()).collect());
+        Self {
+            batch,
+            sequence,
+            is_text: false,
+            batches: vec![rows.collect()],
+        }
+    }
+
+    /// Batches of the lines of a file, in their order, as the tokenizer in `folder` splits them.
+    ///
+    /// # Errors
+    /// [`BenchError::Texts`] where a file can't be read, [`BenchError::TooFewTexts`].
+    pub fn text(file: &Path, folder: &Path, batch: usize) -> Result<Self, BenchError> {
+        let rows = lines(file, folder, batch * TEXT_BATCHES)?;
+        let batches: Vec<Batch> = rows.chunks_exact(batch).map(<[_]>::to_vec).collect();
+        if batches.is_empty() {
+            return Err(BenchError::TooFewTexts {
+                path: file.to_owned(),
+                lines: rows.len(),
+                batch,
+            });
+        }
+        Ok(Self {
+            batch,
+            sequence: rows.iter().map(Vec::len).max().unwrap_or(0),
+            is_text: true,
+            batches,
+        })
+    }
+
+    pub(super) fn shape(&self) -> Shape {
+        Shape {
+            batch: self.batch,
+            sequence: self.sequence,
+            tokens: self.tokens(),
+            is_text: self.is_text,
+        }
+    }
+
+    /// Tokens in a batch on average, padding not counted.
+    pub fn tokens(&self) -> f64 {
+        let tokens: usize = self.batches.iter().flatten().map(Vec::len).sum();
+        tokens as f64 / self.batches.len() as f64
+    }
+}
+
+/// How many token ids a model knows: the rows of the largest table that it gathers from.
+///
+/// # Errors
+/// [`BenchError::NoVocabulary`] where it gathers from no table.
+pub fn vocabulary(model: &Model) -> Result<usize, BenchError> {
+    if let Some(config) = model.config() {
+        return Ok(config.vocab_size);
+    }
+    let graph = model.proto().graph.iter();
+    let rows = graph.flat_map(|graph| {
+        let gathers = graph.node.iter().filter(|node| node.op_type == "Gather");
+        let tables = gathers.filter_map(|node| node.input.first());
+        tables.filter_map(|table| {
+            let table = graph.initializer.iter().find(|it| it.name == *table)?;
+            (table.dims.len() == 2).then(|| table.dims[0])
+        })
+    });
+    let rows = rows.max().and_then(|rows| usize::try_from(rows).ok());
+    rows.filter(|rows| *rows > 0)
+        .ok_or_else(|| BenchError::NoVocabulary {
+            path: model.path().to_owned(),
+        })
+}

@@ -1,0 +1,174 @@
+//! Models in engines side by side: latency, throughput, memory, agreement.
+//!
+//! Each model in each engine is a process of its own, a *worker*: [`Benchmark::worker`] says how to start
+//! one, and [`serve`] is all that such a program does. For every shape the contenders take turns
+//! (A B A B), so that what slows down the machine for a while slows down all of them.
+
+mod agreement;
+mod chart;
+mod compare;
+mod csv;
+mod error;
+mod flop;
+mod inputs;
+mod matmul;
+mod measure;
+mod memory;
+mod process;
+mod protocol;
+mod record;
+mod report;
+mod rows;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nezha_runtime::{EngineKind, Model};
+
+pub use self::csv::csv;
+pub use agreement::Agreement;
+pub use compare::{Change, compare};
+pub use error::{BenchError, ReadError, ReportError, ServeError, WorkerError};
+pub use inputs::{Case, vocabulary};
+pub use record::{Cell, Contender, ContenderKey, Document, Measured, Method, SCHEMA, Shape};
+pub use report::html;
+pub use rows::{cell_rows, contender_rows, heading};
+pub use worker::{Work, serve};
+
+use crate::machine::{Machine, now};
+use measure::{Rounds, Runner};
+
+/// What is measured, and how.
+pub struct Benchmark<'b> {
+    /// The first one in the first engine is what the others are compared with.
+    pub models: &'b [Model],
+    /// The engines that each model runs in.
+    pub engines: &'b [EngineKind],
+    /// Threads of a run, one number after the other; none for the engine's default.
+    pub threads: &'b [Option<NonZeroUsize>],
+    /// The batches that every contender runs.
+    pub cases: &'b [Case],
+    /// How often and how long.
+    pub method: Method,
+    /// The program that [serves](serve) a contender, and its arguments; standard input and output are the
+    /// benchmark's.
+    pub worker: &'b dyn Fn(&Model, EngineKind, Option<NonZeroUsize>) -> Command,
+}
+
+/// How far a benchmark is.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Turns that are over.
+    pub done: usize,
+    /// All turns.
+    pub total: usize,
+    /// The size that takes its turns; none while models are loaded.
+    pub shape: Option<String>,
+}
+
+impl fmt::Debug for Benchmark<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Benchmark")
+            .field("models", &self.models)
+            .field("engines", &self.engines)
+            .field("threads", &self.threads)
+            .field("cases", &self.cases)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Benchmark<'_> {
+    /// Measures. What doesn't start, fails or dies is a contender or a cell with an error; a process that
+    /// died of one shape is started again for the next.
+    ///
+    /// Once `stop` is true, the turn ends and what is finished is given.
+    ///
+    /// # Errors
+    /// [`BenchError`] where the system has no room for answers.
+    pub fn run(
+        &self,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<Document, BenchError> {
+        let mut document = Document {
+            schema: SCHEMA.to_owned(),
+            nezha: env!("CARGO_PKG_VERSION").to_owned(),
+            started: now(),
+            complete: false,
+            machine: Machine::describe(),
+            method: self.method.clone(),
+            contenders: Vec::new(),
+            cells: Vec::new(),
+        };
+        let contenders = self.models.len() * self.engines.len() * self.threads.len();
+        let mut at = Progress {
+            done: 0,
+            total: self.cases.len() * contenders * (1 + self.method.rounds),
+            shape: None,
+        };
+        // Those with the same number of threads run side by side, one number after the other.
+        for threads in self.threads {
+            at.shape = None;
+            progress(&at);
+            let mut runners = self.start(*threads);
+            for case in self.cases {
+                at.shape = Some(case.shape().label());
+                let mut turn = || {
+                    progress(&at);
+                    at.done += 1;
+                };
+                let rounds = Rounds {
+                    case,
+                    method: &self.method,
+                    stop,
+                };
+                let cells = rounds.measure(&mut runners, &mut turn)?;
+                document.cells.extend(cells);
+            }
+            if !stop.load(Ordering::Relaxed) {
+                runners.iter_mut().for_each(Runner::finish);
+            }
+            let contenders = runners.into_iter().map(|it| it.contender);
+            document.contenders.extend(contenders);
+        }
+        document.complete = document.cells.iter().all(|it| it.error.is_none());
+        Ok(document)
+    }
+
+    fn start(&self, threads: Option<NonZeroUsize>) -> Vec<Runner<'_>> {
+        let mut runners = Vec::new();
+        for model in self.models {
+            for engine in self.engines {
+                let contender = contender(model, *engine, threads);
+                let command = move || (self.worker)(model, *engine, threads);
+                runners.push(Runner::start(contender, Box::new(command)));
+            }
+        }
+        runners
+    }
+}
+
+fn contender(model: &Model, engine: EngineKind, threads: Option<NonZeroUsize>) -> Contender {
+    let graph = model.proto().graph.as_ref();
+    Contender {
+        key: ContenderKey {
+            model: model.path().display().to_string(),
+            engine: engine.to_string(),
+            threads: threads.map(NonZeroUsize::get),
+        },
+        model_bytes: model.path().metadata().map_or(0, |it| it.len()),
+        flop_per_token: graph.map_or(0.0, flop::per_token),
+        description: None,
+        load_ms: None,
+        first_answer_ms: None,
+        matmul_flops: None,
+        nodes: BTreeMap::new(),
+        error: None,
+    }
+}

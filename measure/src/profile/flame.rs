@@ -1,0 +1,45 @@
+//! A profile as a flame graph: the run, the parts of the model, the types of operators in them, the
+//! operators.
+
+use inferno::flamegraph::{self, Options, TextTruncateDirection};
+
+use super::{Document, ProfileError};
+
+/// The picture; widths are times.
+///
+/// # Errors
+/// [`ProfileError::Flame`] where nothing took any time.
+pub fn flame_graph(document: &Document) -> Result<Vec<u8>, ProfileError> {
+    let method = &document.method;
+    let mut options = Options::default();
+    options.title = format!(
+        "{} in {}, {}×{}",
+        method.model, method.description, method.batch, method.sequence
+    );
+    // Widths are whole numbers: nanoseconds, shown as microseconds.
+    options.count_name = "µs".to_owned();
+    options.factor = 1e-3;
+    options.text_truncate_direction = TextTruncateDirection::Right;
+    options.deterministic = true;
+    let lines = lines(document);
+    let mut svg = Vec::new();
+    flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
+        .map_err(|source| ProfileError::Flame { source })?;
+    Ok(svg)
+}
+
+/// A stack and its nanoseconds, a line for each operator and one for the rest.
+fn lines(document: &Document) -> Vec<String> {
+    let line = |stack: &[&str], ms: f64| {
+        let frames: Vec<String> = stack.iter().map(|it| it.replace(';', ",")).collect();
+        format!("{} {:.0}", frames.join(";"), 1e6 * ms.max(0.0))
+    };
+    let operators = document.operators.iter().map(|it| {
+        let name = it.origin.as_ref().unwrap_or(&it.name);
+        let mut stack: Vec<&str> = it.group.split(": ").collect();
+        stack.extend([it.op_type.as_str(), name.as_str()]);
+        line(&stack, it.time.ms)
+    });
+    let rest = line(&["no operator"], document.unaccounted.ms);
+    operators.chain([rest]).collect()
+}

@@ -1,0 +1,190 @@
+//! What an artifact is asked: a fixed set of shapes and masks, around the places where relative
+//! positions begin to be clipped, and every input that its graph has.
+
+use ndarray::{ArrayD, Dimension, IxDyn};
+use nezha_exporter::reference::{self, Inputs};
+use nezha_graphs::{Bindings, Config, DType, GraphOptions, Head, Port, Signature, axes};
+use nezha_runtime::Tensors;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+/// The longest sequence that the reference, which is no fast one, is asked for.
+const LONGEST: usize = 1200;
+
+/// Choices of a question, and tokens that are scored by position.
+const FEW: usize = 3;
+
+/// One question.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Case {
+    /// What is special about it.
+    pub name: &'static str,
+    /// Texts.
+    pub batch: usize,
+    /// Tokens of each.
+    pub sequence: usize,
+    /// By the contract's names, as for a graph without a cache.
+    pub inputs: Inputs,
+}
+
+/// Which tokens of a text are there.
+#[derive(Clone, Copy)]
+enum Mask {
+    All,
+    /// Left and right padding and holes, row by row.
+    Padded,
+}
+
+/// The questions for a graph, and why some are not asked.
+pub fn cases(config: &Config, head: Head, options: &GraphOptions) -> (Vec<Case>, Vec<String>) {
+    let reach = config.max_relative_position;
+    let shapes = [
+        ("one token", 1, 1, Mask::All),
+        ("a batch of texts", 3, 11, Mask::All),
+        ("padding and holes", 4, 17, Mask::Padded),
+        ("M + 1 tokens", 1, reach + 1, Mask::All),
+        ("more than 2M tokens", 1, 2 * reach + 3, Mask::All),
+        ("more than 512 tokens", 1, 520, Mask::Padded),
+    ];
+    let fixed = |axis: &str, size: usize| options.fixed_axes.get(axis).copied().unwrap_or(size);
+    let mut left_out = Vec::new();
+    let mut cases: Vec<Case> = Vec::new();
+    for (number, (name, batch, sequence, mask)) in shapes.into_iter().enumerate() {
+        // A graph of fixed axes is asked for its own sizes, whatever the case is called after.
+        let (batch, sequence) = (fixed(axes::BATCH, batch), fixed(axes::SEQUENCE, sequence));
+        if sequence > LONGEST {
+            left_out.push(format!(
+                "{name}: {sequence} tokens take the reference too long"
+            ));
+            continue;
+        }
+        let mut numbers = Numbers::new(number as u64);
+        let inputs = inputs(config, head, options, batch, sequence, mask, &mut numbers);
+        cases.push(Case {
+            name,
+            batch,
+            sequence,
+            inputs,
+        });
+    }
+    (cases, left_out)
+}
+
+/// The reference's inputs, as the runtime takes them.
+pub fn tensors(inputs: &Inputs) -> Tensors {
+    let tensors = inputs.iter().map(|(name, tensor)| {
+        let tensor: nezha_runtime::Tensor = match tensor {
+            reference::Tensor::I64(array) => array.clone().into(),
+            reference::Tensor::F64(array) => array.mapv(|it| it as f32).into(),
+        };
+        (name.as_str(), tensor)
+    });
+    tensors.collect()
+}
+
+fn inputs(
+    config: &Config,
+    head: Head,
+    options: &GraphOptions,
+    batch: usize,
+    sequence: usize,
+    mask: Mask,
+    numbers: &mut Numbers,
+) -> Inputs {
+    // A cache is the same texts in two steps: see `engines`.
+    let whole = GraphOptions {
+        kv_cache: false,
+        ..options.clone()
+    };
+    let sizes = Bindings::from(
+        [
+            (axes::BATCH, batch),
+            (axes::SEQUENCE, sequence),
+            (axes::CHOICES, FEW),
+            (axes::ENCODER, sequence + FEW),
+            (axes::MASK_POSITIONS, FEW),
+        ]
+        .map(|(axis, size)| (axis.to_owned(), size)),
+    );
+    // Fixed axes have no names left in the signature.
+    let choices = options
+        .fixed_axes
+        .get(axes::CHOICES)
+        .copied()
+        .unwrap_or(FEW);
+    let signature = Signature::new(config, head, &whole);
+    let fill = |port: &Port| {
+        let shape = port.shape.iter().map(|dim| dim.evaluate(&sizes));
+        let shape = IxDyn(&shape.map(|it| it.unwrap_or(1)).collect::<Vec<_>>());
+        let tensor: reference::Tensor = match (port.name.as_str(), port.dtype) {
+            ("attention_mask" | "encoder_attention_mask", _) => {
+                ArrayD::from_shape_fn(shape, |at| mask.at(at.slice())).into()
+            }
+            ("mask_positions", _) => {
+                let bounds = [batch, sequence];
+                ArrayD::from_shape_fn(shape, |at| numbers.below(bounds[at[1]])).into()
+            }
+            (_, DType::I64) => {
+                let bound = bound(config, head, port, sequence, choices);
+                ArrayD::from_shape_simple_fn(shape, || numbers.below(bound)).into()
+            }
+            ("head_mask", _) => {
+                ArrayD::from_shape_simple_fn(shape, || numbers.between(0.0, 1.0)).into()
+            }
+            // A multi-label target is 0 or 1, and a regression takes any number.
+            ("labels", _) => ArrayD::from_shape_simple_fn(shape, || numbers.below(2) as f32).into(),
+            _ => ArrayD::from_shape_simple_fn(shape, || numbers.between(-1.0, 1.0)).into(),
+        };
+        (port.name.clone(), tensor)
+    };
+    signature.inputs.iter().map(fill).collect()
+}
+
+/// How many classes, tokens or positions the whole numbers of an input choose from.
+fn bound(config: &Config, head: Head, port: &Port, sequence: usize, choices: usize) -> usize {
+    match (port.name.as_str(), head) {
+        ("input_ids", _) => config.vocab_size,
+        ("token_type_ids", _) => config.type_vocab_size,
+        ("start_positions" | "end_positions", _) => sequence,
+        ("labels", Head::MaskedLm | Head::Pretraining) => config.vocab_size,
+        ("labels", Head::MultipleChoice) => choices,
+        ("labels", Head::SequenceClassification | Head::TokenClassification) => config.num_labels(),
+        _ => 2,
+    }
+}
+
+impl Mask {
+    /// 1 where the token at `[…, row, column]` is there; the first text has all of its tokens.
+    fn at(self, place: &[usize]) -> i64 {
+        let [row @ .., column] = place else {
+            return 1;
+        };
+        let row: usize = row.iter().sum();
+        i64::from(match (self, row % 4) {
+            (Mask::All, _) | (_, 0) => true,
+            (_, 1) => *column < 7,
+            (_, 2) => *column >= 5 || *column == 0,
+            _ => column % 3 != 1,
+        })
+    }
+}
+
+/// Numbers that are the same every time.
+struct Numbers(ChaCha8Rng);
+
+impl Numbers {
+    fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// From 0 to `bound`, which it does not reach.
+    fn below(&mut self, bound: usize) -> i64 {
+        (self.0.next_u64() % bound.max(1) as u64) as i64
+    }
+
+    fn between(&mut self, low: f32, high: f32) -> f32 {
+        let part = self.0.next_u32() as f32 / u32::MAX as f32;
+        low + part * (high - low)
+    }
+}

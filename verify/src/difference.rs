@@ -1,0 +1,162 @@
+//! How far an answer is off.
+
+use std::collections::BTreeMap;
+
+use ndarray::{ArrayD, Axis};
+use nezha_exporter::reference::Outputs;
+use nezha_graphs::{DType, Port};
+use nezha_runtime::Tensors;
+
+use crate::error::AnswerError;
+
+/// The output that is compared by what its numbers point to.
+const TOP_IDS: &str = "top_ids";
+
+/// How far each output of an answer is off.
+pub type Differences = BTreeMap<String, f64>;
+
+/// The largest magnitude that each output has in any answer of the reference.
+///
+/// Of one answer alone it would be no measure: a single logit, or a loss, may happen to be almost 0
+/// where what it is the sum of is not.
+pub type Scales = BTreeMap<String, f64>;
+
+/// Takes the magnitudes of one more answer of the reference into account.
+pub fn add_scales(scales: &mut Scales, expected: &Outputs) {
+    for (name, array) in expected {
+        let scale = scales.entry(name.clone()).or_default();
+        *scale = array.fold(*scale, |largest, it| largest.max(it.abs()));
+    }
+}
+
+/// The output that is furthest off, and how far as a share of its scale.
+pub fn worst(differences: Differences, scales: &Scales) -> (String, f64) {
+    let errors = differences.into_iter().map(|(output, difference)| {
+        // Ids are compared by their probabilities.
+        let scale = match output.as_str() {
+            TOP_IDS => 1.0,
+            name => scales.get(name).copied().unwrap_or_default(),
+        };
+        (output, difference / scale.max(f64::MIN_POSITIVE))
+    });
+    errors
+        .max_by(|a, b| a.1.total_cmp(&b.1))
+        .unwrap_or((String::new(), f64::INFINITY))
+}
+
+/// What the reference says of the output `port`.
+pub(crate) fn output<'o>(
+    port: &Port,
+    expected: &'o Outputs,
+) -> Result<&'o ArrayD<f64>, AnswerError> {
+    expected.get(&port.name).ok_or_else(|| no_reference(port))
+}
+
+fn no_reference(port: &Port) -> AnswerError {
+    AnswerError::NoReference {
+        name: port.name.clone(),
+    }
+}
+
+/// How far the element of an output is off that is furthest; infinite where the output has another
+/// shape, or a number that is none.
+///
+/// # Errors
+/// [`AnswerError`] where the reference or the engine does not give the output.
+pub fn difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f64, AnswerError> {
+    if port.dtype == DType::I64 {
+        return ids_difference(port, expected, found);
+    }
+    let expected = output(port, expected)?;
+    let found = found.array::<f32>(&port.name)?;
+    if expected.shape() != found.shape() {
+        return Ok(f64::INFINITY);
+    }
+    let worst = expected.iter().zip(found).map(|(expected, found)| {
+        let difference = (f64::from(*found) - expected).abs();
+        // A loss of labels that are all ignored is 0/0.
+        match difference.is_nan() {
+            true if expected.is_nan() && found.is_nan() => 0.0,
+            true => f64::INFINITY,
+            false => difference,
+        }
+    });
+    Ok(worst.fold(0.0, f64::max))
+}
+
+/// How far the probabilities of the ids that were found are from the best ones: engines may put two
+/// tokens in either order that are all but equally probable.
+fn ids_difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f64, AnswerError> {
+    let found = found.array::<i64>(&port.name)?;
+    let [probabilities, best] = ["probabilities", "top_probabilities"].map(|it| expected.get(it));
+    let (probabilities, best) = probabilities.zip(best).ok_or_else(|| no_reference(port))?;
+    if best.shape() != found.shape() {
+        return Ok(f64::INFINITY);
+    }
+    let last = Axis(best.ndim().saturating_sub(1));
+    let rows = probabilities.lanes(last).into_iter();
+    let rows = rows.zip(best.lanes(last)).zip(found.lanes(last));
+    let mut worst: f64 = 0.0;
+    for ((probabilities, best), ids) in rows {
+        for (best, id) in best.iter().zip(ids) {
+            let found = usize::try_from(*id)
+                .ok()
+                .and_then(|id| probabilities.get(id));
+            worst = worst.max(found.map_or(f64::INFINITY, |found| (best - found).abs()));
+        }
+    }
+    Ok(worst)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr1;
+    use nezha_graphs::Dim;
+
+    use super::*;
+
+    #[test]
+    fn another_shape_and_a_number_that_is_none_are_infinitely_far_off() {
+        let port = Port::new("y", DType::F32, &[Dim::from(2)], "");
+        let far = |expected: [f64; 2], found: &[f32]| {
+            let expected = Outputs::from([("y".to_owned(), arr1(&expected).into_dyn())]);
+            let found = Tensors::from([("y", arr1(found).into())]);
+            difference(&port, &expected, &found).unwrap()
+        };
+        assert_eq!(far([4.0, -8.0], &[4.0, -8.0]), 0.0);
+        assert_eq!(far([4.0, -8.0], &[6.0, -8.0]), 2.0);
+        assert_eq!(far([4.0, -8.0], &[4.0]), f64::INFINITY);
+        assert_eq!(far([4.0, -8.0], &[4.0, f32::NAN]), f64::INFINITY);
+        assert_eq!(far([4.0, -8.0], &[4.0, f32::INFINITY]), f64::INFINITY);
+        assert_eq!(far([4.0, f64::NAN], &[4.0, f32::NAN]), 0.0);
+    }
+
+    #[test]
+    fn a_number_that_happens_to_be_small_is_measured_by_the_others() {
+        let scales = Scales::from([("logits".to_owned(), 2.0), ("loss".to_owned(), 1e-3)]);
+        let differences = [("logits", 1e-6), ("loss", 1e-8)].map(|(it, by)| (it.to_owned(), by));
+        let (output, error) = worst(differences.into(), &scales);
+        assert_eq!((output.as_str(), error), ("loss", 1e-5));
+        let (output, error) = worst([(TOP_IDS.to_owned(), 0.5)].into(), &scales);
+        assert_eq!((output.as_str(), error), (TOP_IDS, 0.5));
+    }
+
+    #[test]
+    fn the_best_ids_may_change_places_where_they_are_equally_probable() {
+        let port = Port::new("top_ids", DType::I64, &[Dim::from(2)], "");
+        let array = |values: &[f64]| arr1(values).into_dyn();
+        let expected = Outputs::from([
+            ("probabilities".to_owned(), array(&[0.1, 0.4, 0.4, 0.1])),
+            ("top_probabilities".to_owned(), array(&[0.4, 0.4])),
+        ]);
+        let far = |ids: [i64; 2]| {
+            let found = Tensors::from([("top_ids", arr1(&ids).into())]);
+            ids_difference(&port, &expected, &found).unwrap()
+        };
+        assert_eq!(far([1, 2]), 0.0);
+        assert_eq!(far([2, 1]), 0.0);
+        assert!((far([1, 0]) - 0.3).abs() < 1e-12);
+        assert_eq!(far([1, 4]), f64::INFINITY);
+        assert_eq!(far([-1, 2]), f64::INFINITY);
+    }
+}

@@ -1,0 +1,287 @@
+//! An artifact's answers in each engine, against the reference's.
+
+use std::path::Path;
+
+use ndarray::{ArrayD, Axis, Slice};
+use nezha_exporter::checkpoint::Checkpoint;
+use nezha_exporter::reference::{self, Inputs, Outputs};
+use nezha_exporter::verify::Verified;
+use nezha_graphs::{Port, axes, error_chain};
+use nezha_runtime::{
+    EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, Tensors,
+};
+use serde::Serialize;
+
+use crate::cases::{Case, cases, tensors};
+use crate::difference::{Differences, Scales, add_scales, difference, output, worst};
+use crate::error::{AnswerError, VerificationError};
+
+/// What comparing one engine found.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct EngineReport {
+    /// Its name on the command line.
+    pub engine: &'static str,
+    /// What computed: name, version, device; why it doesn't run, where it can't be asked.
+    pub description: String,
+    /// Whether it could be asked.
+    pub available: bool,
+    /// How far it may be off, as a share of the largest magnitude in a tensor.
+    pub tolerance: f64,
+    /// What it was asked.
+    pub cases: Vec<CaseReport>,
+    /// The questions that were not asked, and why.
+    pub left_out: Vec<String>,
+}
+
+/// How one question was answered.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct CaseReport {
+    /// What is special about it.
+    pub name: &'static str,
+    /// Texts.
+    pub batch: usize,
+    /// Tokens of each.
+    pub sequence: usize,
+    /// The output that is furthest off.
+    pub output: String,
+    /// How far, as a share of the largest magnitude that it has in any case; null where no number
+    /// says.
+    pub error: Option<f64>,
+    /// What went wrong, where no answer came.
+    pub failure: Option<String>,
+    /// Whether all is within the tolerance.
+    pub passed: bool,
+}
+
+impl EngineReport {
+    /// Whether every answer was right.
+    pub fn passed(&self) -> bool {
+        self.cases.iter().all(|it| it.passed)
+    }
+
+    /// The worst error of all cases that have one.
+    pub fn worst(&self) -> Option<f64> {
+        self.cases.iter().filter_map(|it| it.error).reduce(f64::max)
+    }
+}
+
+/// An engine that is asked, and how far each of its answers is off.
+struct Asked {
+    session: Session,
+    report: EngineReport,
+    answers: Vec<Result<Differences, AnswerError>>,
+}
+
+/// Asks the engines of `named`, each of which has to start, or those that there are, about the artifact
+/// at `model`, which was compared with the checkpoint as `verified`.
+///
+/// # Errors
+/// [`VerificationError`] where an engine of `named`, or none at all, starts, and where the reference
+/// can't answer. An engine that doesn't answer has failed: that is in its report.
+pub fn compare(
+    model: &Path,
+    checkpoint: &Checkpoint,
+    verified: &Verified,
+    named: &[EngineKind],
+    options: &EngineOptions,
+) -> Result<Vec<EngineReport>, VerificationError> {
+    let auto = EngineChoice::Auto;
+    let kinds = match named {
+        [] => auto.candidates(),
+        named => named,
+    };
+    options.check(kinds)?;
+    let report = |kind: EngineKind, description: &str, available| {
+        let tolerance = options.tolerance(kind, verified.metadata.precision, verified.head());
+        report(kind, tolerance, description, available)
+    };
+    let (mut asked, mut absent) = (Vec::new(), Vec::new());
+    for &kind in kinds {
+        match Session::load(model, &EngineChoice::Only(kind), &options.of(kind)) {
+            Ok(session) => asked.push(Asked {
+                report: report(kind, session.engine().description(), true),
+                session,
+                answers: Vec::new(),
+            }),
+            Err(SessionError::Engine(error)) if named.is_empty() && is_absent(&error) => {
+                absent.push(report(kind, &error_chain(&error), false));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if asked.is_empty() {
+        let reasons = absent.into_iter().map(|it| it.description).collect();
+        return Err(VerificationError::NoEngine { reasons });
+    }
+    let graph = &verified.metadata.options;
+    let (cases, left_out) = cases(checkpoint.config(), verified.head(), graph);
+    let reference = verified.reference(checkpoint)?;
+    let mut scales = Scales::new();
+    for case in &cases {
+        let expected = reference
+            .run_graph(verified.head(), graph, &case.inputs)
+            .map_err(|source| VerificationError::Reference {
+                case: case.name,
+                source,
+            })?;
+        add_scales(&mut scales, &expected);
+        for asked in &mut asked {
+            let answer = match graph.kv_cache {
+                true => in_two_steps(&asked.session, case, &expected),
+                false => at_once(&asked.session, case, &expected),
+            };
+            asked.answers.push(answer);
+        }
+    }
+    let asked = asked.into_iter();
+    let asked = asked.map(|it| EngineReport {
+        left_out: left_out.clone(),
+        ..it.finish(&cases, &scales)
+    });
+    Ok(asked.chain(absent).collect())
+}
+
+fn report(kind: EngineKind, tolerance: f64, description: &str, available: bool) -> EngineReport {
+    EngineReport {
+        engine: kind.name(),
+        description: description.to_owned(),
+        available,
+        tolerance,
+        cases: Vec::new(),
+        left_out: Vec::new(),
+    }
+}
+
+/// Whether nothing of the artifact's makes the engine fail: it is not on this machine, or has no
+/// such operators.
+fn is_absent(error: &EngineError) -> bool {
+    matches!(
+        error,
+        EngineError::Library { .. } | EngineError::NotBuilt { .. } | EngineError::Operator { .. }
+    )
+}
+
+impl Asked {
+    fn finish(self, cases: &[Case], scales: &Scales) -> EngineReport {
+        let tolerance = self.report.tolerance;
+        let reports = cases.iter().zip(self.answers);
+        let reports = reports.map(|(case, answer)| case_report(case, answer, scales, tolerance));
+        EngineReport {
+            cases: reports.collect(),
+            ..self.report
+        }
+    }
+}
+
+fn case_report(
+    case: &Case,
+    answer: Result<Differences, AnswerError>,
+    scales: &Scales,
+    tolerance: f64,
+) -> CaseReport {
+    let mut report = CaseReport {
+        name: case.name,
+        batch: case.batch,
+        sequence: case.sequence,
+        output: String::new(),
+        error: None,
+        failure: None,
+        passed: false,
+    };
+    match answer {
+        Ok(differences) => {
+            let (output, error) = worst(differences, scales);
+            report.output = output;
+            report.error = error.is_finite().then_some(error);
+            report.passed = error <= tolerance;
+        }
+        Err(error) => report.failure = Some(error_chain(&error)),
+    }
+    report
+}
+
+fn at_once(session: &Session, case: &Case, expected: &Outputs) -> Result<Differences, AnswerError> {
+    let found = session.run(tensors(&case.inputs))?;
+    let ports = session.signature().outputs.iter();
+    ports
+        .map(|port| Ok((port.name.clone(), difference(port, expected, &found)?)))
+        .collect()
+}
+
+/// The texts in two steps through the cache, each compared with its part of the whole.
+fn in_two_steps(
+    session: &Session,
+    case: &Case,
+    expected: &Outputs,
+) -> Result<Differences, AnswerError> {
+    let mut differences = Differences::new();
+    let middle = case.sequence.div_ceil(2);
+    let steps = [(0, middle), (middle, case.sequence)];
+    let mut past = Tensors::default();
+    for (from, to) in steps.into_iter().filter(|(from, to)| from < to) {
+        let mut inputs = tensors(&step(&case.inputs, from, to));
+        for (name, tensor) in std::mem::take(&mut past) {
+            inputs.insert(name.replace("present.", "past_key_values."), tensor);
+        }
+        let mut found = session.run(inputs)?;
+        for port in &session.signature().outputs {
+            if port.name.starts_with("present.") {
+                if let Some(tensor) = found.remove(&port.name) {
+                    past.insert(port.name.as_str(), tensor);
+                }
+                continue;
+            }
+            let expected = rows(port, expected, from, to)?;
+            let apart = difference(port, &expected, &found)?;
+            let worst = differences.entry(port.name.clone()).or_default();
+            *worst = apart.max(*worst);
+        }
+    }
+    Ok(differences)
+}
+
+/// The inputs of the step that brings the tokens `from..to`: masks span what came before too, and the
+/// encoder's hidden states come once.
+fn step(inputs: &Inputs, from: usize, to: usize) -> Inputs {
+    let cut = |tensor: &reference::Tensor, from: usize, to: usize| match tensor {
+        reference::Tensor::I64(array) => slice(array, 1, from, to).into(),
+        reference::Tensor::F64(array) => slice(array, 1, from, to).into(),
+    };
+    let parts = inputs.iter().filter_map(|(name, tensor)| {
+        let part = match name.as_str() {
+            "attention_mask" => cut(tensor, 0, to),
+            "head_mask" | "encoder_attention_mask" => tensor.clone(),
+            "encoder_hidden_states" if from > 0 => return None,
+            "encoder_hidden_states" => tensor.clone(),
+            _ => cut(tensor, from, to),
+        };
+        Some((name.clone(), part))
+    });
+    parts.collect()
+}
+
+fn slice<T: Clone>(array: &ArrayD<T>, axis: usize, from: usize, to: usize) -> ArrayD<T> {
+    array
+        .slice_axis(Axis(axis), Slice::from(from..to))
+        .to_owned()
+}
+
+/// The rows of the tokens `from..to` of the output `port`; what a step attends to ends with them.
+fn rows(port: &Port, expected: &Outputs, from: usize, to: usize) -> Result<Outputs, AnswerError> {
+    let mut array = output(port, expected)?.clone();
+    for (axis, dim) in port.shape.iter().enumerate() {
+        let is = |name: &str| dim.as_symbol() == Some(name);
+        let is_keys = port.name.starts_with("attentions.") && axis == 3;
+        if is(axes::SEQUENCE) {
+            array = slice(&array, axis, from, to);
+        } else if is_keys {
+            array = slice(&array, axis, 0, to);
+        }
+    }
+    Ok(Outputs::from([(port.name.clone(), array)]))
+}
+
+#[cfg(test)]
+mod tests;

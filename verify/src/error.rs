@@ -1,0 +1,95 @@
+use std::io;
+use std::path::PathBuf;
+
+use nezha_exporter::ExportError;
+use nezha_exporter::reference::ReferenceError;
+use nezha_exporter::verify::VerifyError;
+use nezha_runtime::{EngineError, ModelError, SessionError, TensorError};
+
+use crate::texts::TextsError;
+
+/// Why an artifact can't be verified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerificationError {
+    /// It can't be compared with the checkpoint, or the result not written.
+    #[error(transparent)]
+    Artifact(#[from] VerifyError),
+    /// An option is for none of the engines.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A named engine does not start.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// No engine is named, and none starts.
+    #[error("no engine is there to verify with: {}", reasons.join("; "))]
+    NoEngine {
+        /// Why each does not start.
+        reasons: Vec<String>,
+    },
+    /// The reference can't answer a question.
+    #[error("the reference, {case}")]
+    Reference {
+        /// The question.
+        case: &'static str,
+        /// Why.
+        source: ReferenceError,
+    },
+}
+
+/// Why an answer can't be compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AnswerError {
+    /// There is none.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// An output is missing, or of another element type.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+    /// The reference does not give the output.
+    #[error("the reference has no output '{name}'")]
+    NoReference {
+        /// The output.
+        name: String,
+    },
+}
+
+/// Why an artifact can't be compared with single precision.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgreementError {
+    /// The artifact can't be opened.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Nothing says what the artifact computes.
+    #[error("{}: no metadata", path.display())]
+    NoMetadata {
+        /// The artifact.
+        path: PathBuf,
+    },
+    /// There is no place for the graph in single precision.
+    #[error("no temporary folder for fp32")]
+    TemporaryFolder {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The graph in single precision can't be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// An engine does not start, or does not answer.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The texts can't be made questions.
+    #[error(transparent)]
+    Texts(#[from] TextsError),
+    /// The file of texts has none.
+    #[error("{}: no line has text", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The report can't be written.
+    #[error(transparent)]
+    Write(#[from] VerifyError),
+}

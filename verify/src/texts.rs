@@ -1,0 +1,131 @@
+//! Texts as token ids, and the tensors that a model takes for them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, ArrayD, IxDyn};
+use nezha_graphs::{DType, Port};
+use nezha_runtime::{Tensor, Tensors, Tokenizer, TokenizerError};
+
+/// Token ids of the texts in a batch, without padding.
+pub type Batch = Vec<Vec<u32>>;
+
+/// The inputs that there are values for.
+const KNOWN: [&str; 4] = [
+    "input_ids",
+    "attention_mask",
+    "token_type_ids",
+    "position_ids",
+];
+
+/// Why texts can't be made what a model takes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextsError {
+    /// The file of texts can't be read.
+    #[error("{}: can't be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A text can't become tokens.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// An input that BERT has not.
+    #[error("input '{name}' is none of {}: there are no values for it", KNOWN.join(", "))]
+    UnknownInput {
+        /// The input.
+        name: String,
+    },
+    /// An input of another element type than ids have.
+    #[error("input '{name}' is {found}, expected int64 or int32")]
+    DType {
+        /// The input.
+        name: String,
+        /// Its element type.
+        found: DType,
+    },
+    /// An input that is neither a text nor choices in each row.
+    #[error("input '{name}' has {axes} axes, expected 2")]
+    Shape {
+        /// The input.
+        name: String,
+        /// How many axes it has.
+        axes: usize,
+    },
+}
+
+/// The first lines of a file that have text, at most `most`, as the tokenizer in `folder` splits them.
+///
+/// # Errors
+/// [`TextsError::Read`] and [`TextsError::Tokenizer`].
+pub fn lines(file: &Path, folder: &Path, most: usize) -> Result<Batch, TextsError> {
+    let text = std::fs::read_to_string(file).map_err(|source| TextsError::Read {
+        path: file.to_owned(),
+        source,
+    })?;
+    let tokenizer = Tokenizer::load(folder)?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    lines
+        .take(most)
+        .map(|line| Ok(tokenizer.encode(line, None, tokenizer.max_length())?.ids))
+        .collect()
+}
+
+/// What a model of BERT's signature takes for a batch, padded to its longest text.
+///
+/// # Errors
+/// Where it has an input that BERT has not.
+pub fn tensors(ports: &[Port], batch: &Batch) -> Result<Tensors, TextsError> {
+    ports
+        .iter()
+        .map(|port| Ok((port.name.clone(), tensor(port, batch)?)))
+        .collect()
+}
+
+fn tensor(port: &Port, batch: &Batch) -> Result<Tensor, TextsError> {
+    let longest = batch.iter().map(Vec::len).max().unwrap_or(0);
+    let value = |row: usize, column: usize| -> i64 {
+        let id = batch[row].get(column);
+        match port.name.as_str() {
+            "attention_mask" => i64::from(id.is_some()),
+            "position_ids" => column as i64,
+            "token_type_ids" => 0,
+            _ => id.copied().map_or(0, i64::from),
+        }
+    };
+    let name = || port.name.clone();
+    if !KNOWN.contains(&port.name.as_str()) {
+        return Err(TextsError::UnknownInput { name: name() });
+    }
+    let values = Array2::from_shape_fn((batch.len(), longest), |(row, column)| value(row, column));
+    let values = spread(values, port)?;
+    match port.dtype {
+        DType::I64 => Ok(values.into()),
+        DType::I32 => Ok(values.mapv(|it| it as i32).into()),
+        DType::F32 => Ok(values.mapv(|it| it as f32).into()),
+        found => Err(TextsError::DType {
+            name: name(),
+            found,
+        }),
+    }
+}
+
+/// [b, s] as it is; for multiple choice every text is both of two choices, [b, 2, s].
+fn spread(values: Array2<i64>, port: &Port) -> Result<ArrayD<i64>, TextsError> {
+    let (batch, sequence) = values.dim();
+    match port.shape.as_slice() {
+        [_, _] => Ok(values.into_dyn()),
+        [_, choices, _] => {
+            let choices = choices.as_fixed().unwrap_or(2);
+            let shape = IxDyn(&[batch, choices, sequence]);
+            Ok(ArrayD::from_shape_fn(shape, |at| values[[at[0], at[2]]]))
+        }
+        shape => Err(TextsError::Shape {
+            name: port.name.clone(),
+            axes: shape.len(),
+        }),
+    }
+}
