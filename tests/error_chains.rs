@@ -305,7 +305,14 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 fn no_error_formats_its_source() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["graphs/src", "exporter/src", "runtime/src", "cli"] {
+    for folder in [
+        "graphs/src",
+        "exporter/src",
+        "runtime/src",
+        "verify/src",
+        "measure/src",
+        "cli",
+    ] {
         sources(&root.join(folder), &mut files);
     }
     assert!(files.len() > 100, "{} files", files.len());
@@ -330,7 +337,13 @@ fn no_error_formats_its_source() {
 fn no_message_of_a_library_names_an_argument() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
-    for folder in ["graphs/src", "exporter/src", "runtime/src"] {
+    for folder in [
+        "graphs/src",
+        "exporter/src",
+        "runtime/src",
+        "verify/src",
+        "measure/src",
+    ] {
         sources(&root.join(folder), &mut files);
     }
     for file in files {

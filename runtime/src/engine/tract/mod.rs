@@ -374,7 +374,8 @@ mod tests {
     #[test]
     fn the_version_is_the_one_that_the_workspace_pins() {
         let manifest = include_str!("../../../../Cargo.toml");
-        let pin = format!("tract-onnx = \"={VERSION}\"");
-        assert!(manifest.contains(&pin), "Cargo.toml has no line {pin}");
+        let mut lines = manifest.lines();
+        let line = lines.find(|it| it.starts_with("tract-onnx = ")).unwrap();
+        assert!(line.contains(&format!("\"={VERSION}\"")), "{line}");
     }
 }
