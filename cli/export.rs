@@ -15,7 +15,7 @@ use nezha_exporter::{
     ExportOptions, Exported, Heads, Layout, Placement, TritonOptions, Warning, WrittenFile,
     export_with_progress,
 };
-use nezha_graphs::{Head, Precision, UnknownHead};
+use nezha_graphs::{Gather, GraphOptions, Head, Precision, UnknownHead};
 use nezha_verify::Comparison;
 
 use crate::checkpoint_options::{self, CheckpointOptions};
@@ -59,7 +59,7 @@ pub struct Args {
     #[arg(long, default_value = "auto")]
     weights: Weights,
     /// How the files lie: plain, optimum (ORTModelFor…), transformersjs, tei
-    /// (text-embeddings-inference) or triton (a model repository, one model for each head).
+    /// (text-embeddings-inference), triton (a model repository, one model for each head) or openvino.
     #[arg(long, default_value_t)]
     layout: Layout,
     /// How many instances of the model Triton runs on each device; with --layout triton.
@@ -193,7 +193,7 @@ pub fn run(args: Args) -> Result<()> {
 fn options(args: &Args) -> ExportOptions {
     ExportOptions {
         heads: heads(&args.heads),
-        graph: args.graph.options(),
+        graph: graph(args),
         opset: args.opset,
         precisions: precisions(args),
         weights: match args.weights {
@@ -206,6 +206,14 @@ fn options(args: &Args) -> ExportOptions {
         triton: triton(args),
         force: args.force,
     }
+}
+
+/// What the arguments say of the graph.
+fn graph(args: &Args) -> GraphOptions {
+    if args.layout == Layout::OpenVino && args.graph.gather == Some(Gather::Elements) {
+        misused("--gather elements is for other layouts: --layout openvino has its own form");
+    }
+    args.graph.options()
 }
 
 fn precisions(args: &Args) -> Vec<Precision> {

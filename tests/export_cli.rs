@@ -153,3 +153,18 @@ fn an_engine_answers_the_same_wherever_the_weights_are() {
         }
     }
 }
+
+#[test]
+fn the_form_of_a_layout_and_another_one_exclude_each_other() {
+    let target = tempfile::tempdir().unwrap();
+    let checkpoint = fixture("reach-4/base");
+    let more = ["--layout", "openvino", "--gather", "elements"];
+    let output = export(&checkpoint, target.path(), &more);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = "--layout openvino has its own form";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    let output = export(&checkpoint, target.path(), &["--gather", "skewed"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let said = "unknown form 'skewed'; there are elements, flat";
+    assert!(stderr(&output).contains(said), "{}", stderr(&output));
+}

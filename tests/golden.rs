@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
 use nezha_exporter::{ExportOptions, OPSETS, Placement, export};
-use nezha_graphs::{Head, Precision, listing};
+use nezha_graphs::{Gather, GraphOptions, Head, Precision, listing};
 use similar::TextDiff;
 use tempfile::TempDir;
 use testkit::{fixture_folder, repository};
@@ -23,6 +23,7 @@ struct Golden {
     opset: u32,
     weights: Placement,
     precision: Precision,
+    gather: Gather,
 }
 
 impl Golden {
@@ -33,6 +34,7 @@ impl Golden {
             opset: *OPSETS.start(),
             weights: Placement::Embedded,
             precision: Precision::Fp32,
+            gather: Gather::default(),
         }
     }
 
@@ -59,6 +61,10 @@ impl Golden {
             .filter(|it| *it != Precision::Fp32);
         goldens.extend(others.map(precise));
         goldens.push(Self::new("base-without-reach", "reach-0/base"));
+        goldens.push(Self {
+            gather: Gather::Flat,
+            ..Self::new("base-flat", "reach-4/base")
+        });
         goldens
     }
 
@@ -80,6 +86,10 @@ impl Golden {
             opset: self.opset,
             weights: self.weights,
             precisions: vec![self.precision],
+            graph: GraphOptions {
+                gather: self.gather,
+                ..GraphOptions::default()
+            },
             ..ExportOptions::default()
         };
         export(&checkpoint, folder.path(), &options)

@@ -209,6 +209,24 @@ fn a_model_shows_its_signature_sizes_and_operators() {
 }
 
 #[test]
+fn a_model_says_in_which_form_it_picks_relative_positions() {
+    for (more, picked) in [
+        (&[][..], "picked by GatherElements"),
+        (&["--gather", "elements"], "picked by GatherElements"),
+        (&["--gather", "flat"], "picked by Gather from flat rows"),
+        (&["--layout", "openvino"], "picked by Gather from flat rows"),
+    ] {
+        let folder = exported("reach-4/base", more);
+        let report = text(inspect(folder.path(), &[]));
+        assert!(has_row(&report, "relative positions", picked), "{report}");
+        let flat = picked.contains("flat").then(|| json!({"gather": "flat"}));
+        let options = json_of(folder.path())["metadata"]["nezha.graph_options"].clone();
+        let options: Value = serde_json::from_str(options.as_str().unwrap()).unwrap();
+        assert_eq!(options, flat.unwrap_or(json!({})));
+    }
+}
+
+#[test]
 fn weights_beside_a_model_are_counted_and_missed() {
     let folder = exported("reach-4/base", &["--weights", "external"]);
     let facts = json_of(folder.path());

@@ -11,7 +11,9 @@ use std::path::Path;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportError, ExportOptions, Exported, Heads, Layout, Placement, export};
-use nezha_graphs::{DType, GraphOptions, Head, Pooling, Signature, axes, error_chain};
+use nezha_graphs::{
+    DType, Gather, GraphOptions, Head, Pooling, Signature, axes, error_chain, read_model,
+};
 use nezha_runtime::Session;
 use pbtxt::Message;
 use serde_json::Value;
@@ -96,6 +98,20 @@ fn optimum_finds_one_model_and_the_class_of_its_head() {
         config["architectures"],
         serde_json::json!(["NezhaForMaskedLM"])
     );
+}
+
+#[test]
+fn openvino_has_the_form_of_the_graph_that_it_computes_fastest() {
+    let options = options(Layout::OpenVino, &[Head::MaskedLm]);
+    let (folder, exported) = exported("models/nezha-tiny-zh", &options);
+    let expected = [&TOKENIZER[..], &["config.json", "model.onnx"]].concat();
+    let expected = BTreeSet::from_iter(expected);
+    assert!(files(folder.path()).iter().eq(expected));
+    let path = &exported.artifacts[0].file.path;
+    let session = engines::session(path, "openvino");
+    assert_eq!(session.metadata().unwrap().options.gather, Gather::Flat);
+    let nodes = read_model(path).unwrap().graph.unwrap().node;
+    assert!(nodes.iter().all(|it| it.op_type != "GatherElements"));
 }
 
 #[test]

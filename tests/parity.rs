@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use libtest_mimic::{Arguments, Trial};
 use nezha_exporter::OPSETS;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
-use nezha_graphs::{GraphOptions, Head};
+use nezha_graphs::{Gather, GraphOptions, Head};
 use nezha_runtime::{EngineOptions, Session, SessionError, Tensors};
 use tempfile::TempDir;
 use testkit::compare::assert_close;
@@ -127,11 +127,14 @@ impl Suite {
     }
 
     /// Adds a fixture's cases; graphs and sessions are shared by those with the same options.
-    fn add_fixture(&mut self, prefix: &str, fixture: Fixture, opset: u32) {
+    fn add_fixture(&mut self, prefix: &str, fixture: Fixture, opset: u32, gather: Gather) {
         let mut loaded = HashMap::new();
         // Generation is another test's.
         for case in fixture.cases.into_iter().filter(|it| !it.is_generation()) {
-            let graph = options(&case);
+            let graph = GraphOptions {
+                gather,
+                ..options(&case)
+            };
             let loaded = loaded.entry(graph).or_insert_with_key(|graph| {
                 let folder = fixture.folder.clone();
                 in_every_engine(folder, fixture.head, graph.clone(), opset)
@@ -202,14 +205,14 @@ fn check(test: &str, loaded: &Loaded, case: &Case, worst: &Worst) {
 fn suite() -> Suite {
     let mut suite = Suite::default();
     for fixture in fixtures() {
-        suite.add_fixture("", fixture, OPSET);
+        suite.add_fixture("", fixture, OPSET, Gather::Elements);
     }
     let cases = suite.trials.len() / ENGINES.len();
     assert!(cases > 500, "only {cases} cases in the fixtures");
     for opset in OPSETS.filter(|it| *it != OPSET) {
         let chosen = |it: &Fixture| FOR_OPSETS.contains(&it.name.as_str());
         for fixture in fixtures().into_iter().filter(chosen) {
-            suite.add_fixture(&format!("opset-{opset}/"), fixture, opset);
+            suite.add_fixture(&format!("opset-{opset}/"), fixture, opset, Gather::Elements);
         }
     }
     let is_whole = |name: &str| name.contains("hidden_states") || name.contains("attentions");
@@ -218,11 +221,23 @@ fn suite() -> Suite {
         let of_them = configurations.iter().any(|of| it.name.starts_with(of));
         of_them && OF_FIRST_TOKEN.contains(&it.head)
     };
-    for mut fixture in fixtures().into_iter().filter(chosen) {
-        for case in &mut fixture.cases {
-            case.outputs.retain(|name, _| !is_whole(name));
+    for (prefix, gather) in [("", Gather::Elements), ("flat/", Gather::Flat)] {
+        for mut fixture in fixtures().into_iter().filter(chosen) {
+            for case in &mut fixture.cases {
+                case.outputs.retain(|name, _| !is_whole(name));
+            }
+            suite.add_fixture(&format!("{prefix}first-token/"), fixture, OPSET, gather);
         }
-        suite.add_fixture("first-token/", fixture, OPSET);
+    }
+    // Every head, decoders, and M = 0, 1 and far above the sequence.
+    let chosen = |it: &Fixture| {
+        let whole = ["reach-4/", "decoder-"]
+            .iter()
+            .any(|of| it.name.starts_with(of));
+        whole || it.head == Head::Base
+    };
+    for fixture in fixtures().into_iter().filter(chosen) {
+        suite.add_fixture("flat/", fixture, OPSET, Gather::Flat);
     }
     suite.add_bundled();
     suite

@@ -20,7 +20,7 @@ use ndarray::{Array2, ArrayD};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::reference::{Inputs, Outputs, Reference, ReferenceOptions};
 use nezha_exporter::{ExportOptions, Heads, OPSETS, export};
-use nezha_graphs::{Activation, GraphOptions, Head};
+use nezha_graphs::{Activation, Gather, GraphOptions, Head};
 use nezha_runtime::Tensors;
 use proptest::prelude::*;
 use proptest::test_runner::TestRng;
@@ -272,7 +272,7 @@ impl Model {
 
     /// Compares every engine's answers with the reference's; `false` where the model makes so much
     /// of the last bits that this would say nothing.
-    fn check(&self, opset: u32) -> bool {
+    fn check(&self, opset: u32, gather: Gather) -> bool {
         let source = TempDir::new().unwrap();
         self.save(source.path(), |weight| weight);
         let checkpoint = Checkpoint::open(source.path(), &OpenOptions::default()).unwrap();
@@ -297,6 +297,7 @@ impl Model {
             graph: GraphOptions {
                 hidden_states: true,
                 attentions: true,
+                gather,
                 ..GraphOptions::default()
             },
             opset,
@@ -339,8 +340,9 @@ fn engines_agree_with_the_reference_on_random_models() {
     let mut runner = random::runner(CASES, "tests/random_models.regressions");
     let opsets = prop::sample::select(OPSETS.collect::<Vec<u32>>());
     let passed_over = Cell::new(0);
-    let result = runner.run(&(models(), opsets), |(model, opset)| {
-        let compared = model.check(opset);
+    let gathers = prop::sample::select(Gather::ALL.to_vec());
+    let result = runner.run(&(models(), opsets, gathers), |(model, opset, gather)| {
+        let compared = model.check(opset, gather);
         passed_over.set(passed_over.get() + u32::from(!compared));
         prop_assume!(compared);
         Ok(())
@@ -370,7 +372,9 @@ fn sequences_far_beyond_the_position_embeddings_of_bert_are_fine() {
             sequence: 700,
             masks: vec![Mask::All, Mask::RightPadding],
         };
-        let compared = model.check(17);
-        assert!(compared, "M = {max_relative_position} was passed over");
+        for gather in Gather::ALL {
+            let compared = model.check(17, gather);
+            assert!(compared, "M = {max_relative_position} was passed over");
+        }
     }
 }

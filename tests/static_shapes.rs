@@ -2,7 +2,9 @@
 
 use ndarray::{Array, ArrayD, IxDyn};
 use nezha_graphs::proto::{DimensionValue, GraphProto, ValueInfoProto};
-use nezha_graphs::{Bindings, DType, GraphOptions, Head, OptionError, Signature, axes, read_model};
+use nezha_graphs::{
+    Bindings, DType, Gather, GraphOptions, Head, OptionError, Signature, axes, read_model,
+};
 use nezha_runtime::{Session, Tensor, Tensors};
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, artifact, session};
@@ -85,12 +87,15 @@ fn every_heads_static_graph_answers_as_the_dynamic_one_does() {
         let (_dynamic_folder, dynamic_path) = artifact(&fixture.folder, head, &options, 17);
         let signature = session(&dynamic_path, "tract").signature().clone();
         options.fixed_axes = sizes(&signature);
-        let (_folder, path) = artifact(&fixture.folder, head, &options, 17);
-        check_structure(&fixture.name, &graph(&path));
-        for engine in ENGINES {
-            let context = format!("{engine}, {}", fixture.name);
-            let [fixed, dynamic] = [&path, &dynamic_path].map(|it| engine.session(it));
-            compare(&context, &fixed, &dynamic, engine.tolerance());
+        for gather in Gather::ALL {
+            options.gather = gather;
+            let (_folder, path) = artifact(&fixture.folder, head, &options, 17);
+            check_structure(&fixture.name, &graph(&path));
+            for engine in ENGINES {
+                let context = format!("{engine}, {gather}, {}", fixture.name);
+                let [fixed, dynamic] = [&path, &dynamic_path].map(|it| engine.session(it));
+                compare(&context, &fixed, &dynamic, engine.tolerance());
+            }
         }
     }
     assert!(heads >= 18, "only {heads} fixtures");

@@ -1,5 +1,5 @@
 use clap::ValueEnum;
-use nezha_graphs::{GraphOptions, Pooling, ProblemType, axes};
+use nezha_graphs::{Gather, GraphOptions, Pooling, ProblemType, axes};
 
 /// What the graph takes and gives beyond the head's own.
 #[derive(clap::Args)]
@@ -39,6 +39,10 @@ pub struct GraphArgs {
     /// and positions. What follows from fixed axes alone is computed at export.
     #[arg(long = "static", value_name = "AXIS=N", value_delimiter = ',', value_parser = fixed_axis)]
     fixed_axes: Vec<(String, usize)>,
+    /// How attention picks rows of relative positions: elements, or flat, which OpenVINO computes
+    /// faster and ONNX Runtime slower; the answers are the same. --layout openvino has it flat.
+    #[arg(long, value_name = "FORM")]
+    pub gather: Option<Gather>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -90,6 +94,7 @@ impl GraphArgs {
             mask_positions: self.mask_positions,
             top_k: self.top_k,
             fixed_axes: self.fixed_axes.iter().cloned().collect(),
+            gather: self.gather.unwrap_or_default(),
             ..GraphOptions::default()
         }
     }

@@ -1,7 +1,7 @@
 //! The facts as aligned lines, for people.
 
 use nezha_exporter::inspect::{CheckpointSummary, Inspected, InspectedModel};
-use nezha_graphs::PortSummary;
+use nezha_graphs::{Gather, GraphOptions, PortSummary};
 
 use crate::export::size;
 
@@ -172,6 +172,14 @@ fn model(it: &InspectedModel) -> String {
         (metadata("nezha.head"), metadata("nezha.signature_version"))
     {
         facts.push(row("head", format!("{head}, signature version {version}")));
+    }
+    let options = metadata("nezha.graph_options");
+    if let Some(Ok(options)) = options.map(|it| serde_json::from_str::<GraphOptions>(it)) {
+        let picked = match options.gather {
+            Gather::Elements => "picked by GatherElements",
+            Gather::Flat => "picked by Gather from flat rows",
+        };
+        facts.push(row("relative positions", picked));
     }
     facts.push(row("parameters", grouped(summary.parameters)));
     report.section("model", facts);

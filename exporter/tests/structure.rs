@@ -7,11 +7,11 @@ use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
 use nezha_exporter::{ExportOptions, OPSETS, export};
 use nezha_graphs::proto::{GraphProto, ModelProto, ValueInfoProto};
-use nezha_graphs::{DType, GraphOptions, TensorType};
+use nezha_graphs::{DType, Gather, GraphOptions, TensorType};
 use testkit::fixtures::fixtures;
 
 /// Calls `check` with every fixture's graph, for the lowest and the highest opset, with and without
-/// all outputs.
+/// all outputs, in both forms.
 fn for_every_graph(check: impl Fn(&str, &ModelProto, &GraphProto)) {
     static MODELS: OnceLock<Vec<(String, ModelProto)>> = OnceLock::new();
     for (context, model) in MODELS.get_or_init(models) {
@@ -26,18 +26,26 @@ fn models() -> Vec<(String, ModelProto)> {
         let checkpoint = Checkpoint::open(&fixture.folder, &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{}: {error}", fixture.name));
         for opset in [*OPSETS.start(), *OPSETS.end()] {
-            for all in [false, true] {
+            for (all, gather) in [
+                (false, Gather::Elements),
+                (true, Gather::Elements),
+                (true, Gather::Flat),
+            ] {
                 let options = ExportOptions {
                     graph: GraphOptions {
                         hidden_states: all,
                         attentions: all,
+                        gather,
                         ..GraphOptions::default()
                     },
                     opset,
                     force: true,
                     ..ExportOptions::default()
                 };
-                let context = format!("{}, opset {opset}, all outputs {all}", fixture.name);
+                let context = format!(
+                    "{}, opset {opset}, all outputs {all}, {gather}",
+                    fixture.name
+                );
                 export(&checkpoint, folder.path(), &options)
                     .unwrap_or_else(|error| panic!("{context}: {error}"));
                 models.push((context, read_model(folder.path()).unwrap()));

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Bindings, Config, Head, ProblemType, ports};
+use crate::{Bindings, Config, Gather, Head, ProblemType, ports};
 
-/// What a graph takes and gives beyond its head's inputs and outputs.
+/// What a graph takes and gives beyond its head's inputs and outputs, and the form it has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GraphOptions {
@@ -43,6 +43,8 @@ pub struct GraphOptions {
     pub top_k: Option<usize>,
     /// Axes, by their names in [`axes`](crate::axes), that have one size for good.
     pub fixed_axes: Bindings,
+    /// How attention picks rows of relative positions; changes neither inputs nor outputs.
+    pub gather: Gather,
 }
 
 impl Default for GraphOptions {
@@ -62,6 +64,7 @@ impl Default for GraphOptions {
             mask_positions: false,
             top_k: None,
             fixed_axes: Bindings::new(),
+            gather: Gather::default(),
         }
     }
 }
@@ -395,10 +398,11 @@ mod tests {
             pooling: Some(Pooling::Mean),
             problem_type: Some(ProblemType::MultiLabelClassification),
             top_k: Some(5),
+            gather: Gather::Flat,
             ..GraphOptions::default()
         };
         let json = options.to_json();
-        let expected = r#"{"problem_type":"multi_label_classification","pooler":false,"pooling":"mean","top_k":5}"#;
+        let expected = r#"{"problem_type":"multi_label_classification","pooler":false,"pooling":"mean","top_k":5,"gather":"flat"}"#;
         assert_eq!(json.to_string(), expected);
         assert_eq!(
             serde_json::from_value::<GraphOptions>(json).unwrap(),

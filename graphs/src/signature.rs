@@ -54,6 +54,14 @@ impl Port {
         }
     }
 
+    /// The contract's name for its role; its own, where the contract has none.
+    pub fn contract_name(&self) -> Cow<'_, str> {
+        match self.role {
+            Role::Other => self.name.as_str().into(),
+            role => role.name(),
+        }
+    }
+
     /// The port as an ONNX message.
     pub fn to_proto(&self) -> ValueInfoProto {
         let dim = |dim: &Dim| DimensionProto {

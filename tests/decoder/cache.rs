@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use ndarray::{ArrayD, Axis, Slice};
-use nezha_graphs::GraphOptions;
+use nezha_graphs::{Gather, GraphOptions};
 use nezha_runtime::{EngineKind, Session, Tensors};
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, artifact, options, tensors};
@@ -31,9 +31,10 @@ fn decoders() -> Vec<Fixture> {
 }
 
 /// The graph of a case, with a cache.
-fn cached(case: &Case) -> GraphOptions {
+fn cached(case: &Case, gather: Gather) -> GraphOptions {
     GraphOptions {
         kv_cache: true,
+        gather,
         ..options(case)
     }
 }
@@ -178,24 +179,27 @@ fn follow(
 
 fn steps_are_the_whole(kind: EngineKind) {
     let engine = ENGINES.into_iter().find(|it| it.kind == kind).unwrap();
-    let (mut worst, mut runs) = (0.0, 0);
-    for fixture in decoders() {
-        let mut sessions = HashMap::new();
-        for case in &fixture.cases {
-            let context = format!("{engine}, {}, {}", fixture.name, case.name);
-            let (_, session) = sessions.entry(cached(case)).or_insert_with_key(|graph| {
-                let (folder, path) = artifact(&fixture.folder, fixture.head, graph, 17);
-                (folder, engine.session(&path))
-            });
-            for steps in splits(length(case)) {
-                let error = follow(&context, session, case, &steps, engine.tolerance());
-                worst = f64::max(worst, error);
-                runs += 1;
+    for gather in Gather::ALL {
+        let (mut worst, mut runs) = (0.0, 0);
+        for fixture in decoders() {
+            let mut sessions = HashMap::new();
+            for case in &fixture.cases {
+                let context = format!("{engine}, {gather}, {}, {}", fixture.name, case.name);
+                let graph = cached(case, gather);
+                let (_, session) = sessions.entry(graph).or_insert_with_key(|graph| {
+                    let (folder, path) = artifact(&fixture.folder, fixture.head, graph, 17);
+                    (folder, engine.session(&path))
+                });
+                for steps in splits(length(case)) {
+                    let error = follow(&context, session, case, &steps, engine.tolerance());
+                    worst = f64::max(worst, error);
+                    runs += 1;
+                }
             }
         }
+        assert!(runs > 200, "only {runs} splits were compared");
+        println!("{engine}, {gather}: {runs} splits, worst {worst:.1e} of the largest magnitude");
     }
-    assert!(runs > 200, "only {runs} splits were compared");
-    println!("{engine}: {runs} splits, worst {worst:.1e} of the largest magnitude");
 }
 
 #[test]

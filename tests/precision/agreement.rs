@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nezha_graphs::Precision;
+use nezha_graphs::{Gather, GraphOptions, Precision};
 use nezha_runtime::EngineKind;
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, artifact_in, options, tensors};
@@ -38,6 +38,7 @@ fn compare(
     precision: Precision,
     kind: EngineKind,
     opset: u32,
+    gather: Gather,
     chosen: fn(&Fixture) -> bool,
 ) -> usize {
     let engine = ENGINES.into_iter().find(|it| it.kind == kind).unwrap();
@@ -50,10 +51,14 @@ fn compare(
         let cases = fixture.cases.iter().filter(|it| !it.is_generation());
         for case in cases.step_by(STEP) {
             let context = format!(
-                "{precision}, {engine}, opset {opset}, {}, {}",
+                "{precision}, {engine}, opset {opset}, {gather}, {}, {}",
                 fixture.name, case.name
             );
-            let (_, session) = sessions.entry(options(case)).or_insert_with_key(|options| {
+            let graph = GraphOptions {
+                gather,
+                ..options(case)
+            };
+            let (_, session) = sessions.entry(graph).or_insert_with_key(|options| {
                 let (folder, path) =
                     artifact_in(precision, &fixture.folder, fixture.head, options, opset);
                 (folder, engine.session(&path))
@@ -70,14 +75,14 @@ fn compare(
             compared += 1;
         }
     }
-    println!("{precision}, {engine}, opset {opset}: {compared} cases, worst {worst:?}");
+    println!("{precision}, {engine}, opset {opset}, {gather}: {compared} cases, worst {worst:?}");
     compared
 }
 
 #[test]
 fn onnx_runtime_is_near_the_numbers_of_transformers_in_every_precision() {
     for precision in PRECISIONS {
-        let compared = compare(precision, EngineKind::OrtCpu, 17, all);
+        let compared = compare(precision, EngineKind::OrtCpu, 17, Gather::Elements, all);
         assert!(compared > 100, "only {compared} cases were compared");
     }
 }
@@ -85,7 +90,7 @@ fn onnx_runtime_is_near_the_numbers_of_transformers_in_every_precision() {
 #[test]
 fn tract_is_near_the_numbers_of_transformers_in_every_precision() {
     for precision in PRECISIONS {
-        let compared = compare(precision, EngineKind::Tract, 17, few);
+        let compared = compare(precision, EngineKind::Tract, 17, Gather::Elements, few);
         assert!(compared > 5, "only {compared} cases were compared");
     }
 }
@@ -93,7 +98,13 @@ fn tract_is_near_the_numbers_of_transformers_in_every_precision() {
 #[test]
 fn openvino_is_near_the_numbers_of_transformers_in_every_precision() {
     for precision in PRECISIONS {
-        let compared = compare(precision, EngineKind::OpenVinoCpu, 17, few);
+        let compared = compare(
+            precision,
+            EngineKind::OpenVinoCpu,
+            17,
+            Gather::Elements,
+            few,
+        );
         assert!(compared > 5, "only {compared} cases were compared");
     }
 }
@@ -102,7 +113,17 @@ fn openvino_is_near_the_numbers_of_transformers_in_every_precision() {
 fn old_and_new_opsets_have_every_precision() {
     for opset in OPSETS {
         for precision in PRECISIONS {
-            let compared = compare(precision, EngineKind::OrtCpu, opset, few);
+            let compared = compare(precision, EngineKind::OrtCpu, opset, Gather::Elements, few);
+            assert!(compared > 5, "only {compared} cases were compared");
+        }
+    }
+}
+
+#[test]
+fn the_flat_form_has_every_precision_in_every_engine() {
+    for engine in ENGINES {
+        for precision in PRECISIONS {
+            let compared = compare(precision, engine.kind, 17, Gather::Flat, few);
             assert!(compared > 5, "only {compared} cases were compared");
         }
     }

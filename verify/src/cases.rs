@@ -3,7 +3,7 @@
 
 use ndarray::{ArrayD, Dimension, IxDyn};
 use nezha_exporter::reference::{self, Inputs};
-use nezha_graphs::{Bindings, Config, DType, GraphOptions, Head, Port, Signature, axes};
+use nezha_graphs::{Bindings, Config, DType, GraphOptions, Head, Port, Role, Signature, axes};
 use nezha_runtime::Tensors;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -71,14 +71,15 @@ pub fn cases(config: &Config, head: Head, options: &GraphOptions) -> (Vec<Case>,
     (cases, left_out)
 }
 
-/// The reference's inputs, as the runtime takes them.
-pub fn tensors(inputs: &Inputs) -> Tensors {
+/// The reference's inputs, as a graph of this signature takes them.
+pub fn tensors(inputs: &Inputs, signature: &Signature) -> Tensors {
     let tensors = inputs.iter().map(|(name, tensor)| {
         let tensor: nezha_runtime::Tensor = match tensor {
             reference::Tensor::I64(array) => array.clone().into(),
             reference::Tensor::F64(array) => array.mapv(|it| it as f32).into(),
         };
-        (name.as_str(), tensor)
+        let name = signature.input_name(Role::from_name(name));
+        (name.into_owned(), tensor)
     });
     tensors.collect()
 }
@@ -117,40 +118,49 @@ fn inputs(
     let fill = |port: &Port| {
         let shape = port.shape.iter().map(|dim| dim.evaluate(&sizes));
         let shape = IxDyn(&shape.map(|it| it.unwrap_or(1)).collect::<Vec<_>>());
-        let tensor: reference::Tensor = match (port.name.as_str(), port.dtype) {
-            ("attention_mask" | "encoder_attention_mask", _) => {
+        let tensor: reference::Tensor = match (port.role, port.dtype) {
+            (Role::AttentionMask | Role::EncoderMask, _) => {
                 ArrayD::from_shape_fn(shape, |at| mask.at(at.slice())).into()
             }
-            ("mask_positions", _) => {
+            (Role::MaskPositions, _) => {
                 let bounds = [batch, sequence];
                 ArrayD::from_shape_fn(shape, |at| numbers.below(bounds[at[1]])).into()
             }
             (_, DType::I64) => {
-                let bound = bound(config, head, port, sequence, choices);
+                let bound = bound(config, &signature, port.role, sequence, choices);
                 ArrayD::from_shape_simple_fn(shape, || numbers.below(bound)).into()
             }
-            ("head_mask", _) => {
+            (Role::HeadMask, _) => {
                 ArrayD::from_shape_simple_fn(shape, || numbers.between(0.0, 1.0)).into()
             }
             // A multi-label target is 0 or 1, and a regression takes any number.
-            ("labels", _) => ArrayD::from_shape_simple_fn(shape, || numbers.below(2) as f32).into(),
+            (Role::Labels, _) => {
+                ArrayD::from_shape_simple_fn(shape, || numbers.below(2) as f32).into()
+            }
             _ => ArrayD::from_shape_simple_fn(shape, || numbers.between(-1.0, 1.0)).into(),
         };
-        (port.name.clone(), tensor)
+        (port.contract_name().into_owned(), tensor)
     };
     signature.inputs.iter().map(fill).collect()
 }
 
 /// How many classes, tokens or positions the whole numbers of an input choose from.
-fn bound(config: &Config, head: Head, port: &Port, sequence: usize, choices: usize) -> usize {
-    match (port.name.as_str(), head) {
-        ("input_ids", _) => config.vocab_size,
-        ("token_type_ids", _) => config.type_vocab_size,
-        ("start_positions" | "end_positions", _) => sequence,
-        ("labels", Head::MaskedLm | Head::Pretraining) => config.vocab_size,
-        ("labels", Head::MultipleChoice) => choices,
-        ("labels", Head::SequenceClassification | Head::TokenClassification) => config.num_labels(),
-        _ => 2,
+fn bound(
+    config: &Config,
+    signature: &Signature,
+    role: Role,
+    sequence: usize,
+    choices: usize,
+) -> usize {
+    match role {
+        Role::TokenIds => config.vocab_size,
+        Role::TokenTypes => config.type_vocab_size,
+        Role::StartPositions | Role::EndPositions => sequence,
+        // The classes of a question are its choices, whose number is no constant of the graph.
+        label => {
+            let classes = signature.classes(label);
+            classes.map_or(2, |dim| dim.as_fixed().unwrap_or(choices))
+        }
     }
 }
 

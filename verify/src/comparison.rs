@@ -171,7 +171,10 @@ impl Comparison<'_> {
         let Some(file) = self.texts else {
             let config = self.checkpoint.config();
             let (cases, _) = cases(config, metadata.head, &metadata.options);
-            return Ok(cases.iter().map(|it| tensors(&it.inputs)).collect());
+            return Ok(cases
+                .iter()
+                .map(|it| tensors(&it.inputs, session.signature()))
+                .collect());
         };
         let texts = texts::lines(file, self.checkpoint.folder(), usize::MAX)?;
         if texts.is_empty() {
@@ -181,7 +184,7 @@ impl Comparison<'_> {
         let ports = &session.signature().inputs;
         let given: Vec<_> = ports
             .iter()
-            .filter(|it| !it.name.starts_with("past_key_values."))
+            .filter(|it| !it.role.is_past())
             .cloned()
             .collect();
         texts

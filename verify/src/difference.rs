@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 
 use ndarray::{ArrayD, Axis};
 use nezha_exporter::reference::Outputs;
-use nezha_graphs::{DType, Port};
+use nezha_graphs::{DType, Port, Role};
 use nezha_runtime::Tensors;
 
 use crate::error::AnswerError;
 
-/// The output that is compared by what its numbers point to.
-const TOP_IDS: &str = "top_ids";
-
-/// How far each output of an answer is off.
+/// How far each output of an answer is off, by the contract's names.
 pub type Differences = BTreeMap<String, f64>;
 
 /// The largest magnitude that each output has in any answer of the reference.
@@ -33,9 +30,9 @@ pub fn add_scales(scales: &mut Scales, expected: &Outputs) {
 pub fn worst(differences: Differences, scales: &Scales) -> (String, f64) {
     let errors = differences.into_iter().map(|(output, difference)| {
         // Ids are compared by their probabilities.
-        let scale = match output.as_str() {
-            TOP_IDS => 1.0,
-            name => scales.get(name).copied().unwrap_or_default(),
+        let scale = match Role::from_name(&output) {
+            Role::TopIds => 1.0,
+            _ => scales.get(&output).copied().unwrap_or_default(),
         };
         (output, difference / scale.max(f64::MIN_POSITIVE))
     });
@@ -49,7 +46,9 @@ pub(crate) fn output<'o>(
     port: &Port,
     expected: &'o Outputs,
 ) -> Result<&'o ArrayD<f64>, AnswerError> {
-    expected.get(&port.name).ok_or_else(|| no_reference(port))
+    expected
+        .get(port.contract_name().as_ref())
+        .ok_or_else(|| no_reference(port))
 }
 
 fn no_reference(port: &Port) -> AnswerError {
@@ -88,7 +87,8 @@ pub fn difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f6
 /// tokens in either order that are all but equally probable.
 fn ids_difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f64, AnswerError> {
     let found = found.array::<i64>(&port.name)?;
-    let [probabilities, best] = ["probabilities", "top_probabilities"].map(|it| expected.get(it));
+    let [probabilities, best] =
+        [Role::Probabilities, Role::TopProbabilities].map(|it| expected.get(it.name().as_ref()));
     let (probabilities, best) = probabilities.zip(best).ok_or_else(|| no_reference(port))?;
     if best.shape() != found.shape() {
         return Ok(f64::INFINITY);
@@ -137,8 +137,8 @@ mod tests {
         let differences = [("logits", 1e-6), ("loss", 1e-8)].map(|(it, by)| (it.to_owned(), by));
         let (output, error) = worst(differences.into(), &scales);
         assert_eq!((output.as_str(), error), ("loss", 1e-5));
-        let (output, error) = worst([(TOP_IDS.to_owned(), 0.5)].into(), &scales);
-        assert_eq!((output.as_str(), error), (TOP_IDS, 0.5));
+        let (output, error) = worst([("top_ids".to_owned(), 0.5)].into(), &scales);
+        assert_eq!((output.as_str(), error), ("top_ids", 0.5));
     }
 
     #[test]

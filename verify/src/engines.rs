@@ -6,7 +6,7 @@ use ndarray::{ArrayD, Axis, Slice};
 use nezha_exporter::checkpoint::Checkpoint;
 use nezha_exporter::reference::{self, Inputs, Outputs};
 use nezha_exporter::verify::Verified;
-use nezha_graphs::{Port, axes, error_chain};
+use nezha_graphs::{AttentionKind, Port, Role, axes, error_chain};
 use nezha_runtime::{
     EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, Tensors,
 };
@@ -203,10 +203,13 @@ fn case_report(
 }
 
 fn at_once(session: &Session, case: &Case, expected: &Outputs) -> Result<Differences, AnswerError> {
-    let found = session.run(tensors(&case.inputs))?;
+    let found = session.run(tensors(&case.inputs, session.signature()))?;
     let ports = session.signature().outputs.iter();
     ports
-        .map(|port| Ok((port.name.clone(), difference(port, expected, &found)?)))
+        .map(|port| {
+            let name = port.contract_name().into_owned();
+            Ok((name, difference(port, expected, &found)?))
+        })
         .collect()
 }
 
@@ -216,26 +219,28 @@ fn in_two_steps(
     case: &Case,
     expected: &Outputs,
 ) -> Result<Differences, AnswerError> {
+    let signature = session.signature();
     let mut differences = Differences::new();
     let middle = case.sequence.div_ceil(2);
     let steps = [(0, middle), (middle, case.sequence)];
     let mut past = Tensors::default();
     for (from, to) in steps.into_iter().filter(|(from, to)| from < to) {
-        let mut inputs = tensors(&step(&case.inputs, from, to));
+        let mut inputs = tensors(&step(&case.inputs, from, to), signature);
         for (name, tensor) in std::mem::take(&mut past) {
-            inputs.insert(name.replace("present.", "past_key_values."), tensor);
+            inputs.insert(name, tensor);
         }
         let mut found = session.run(inputs)?;
-        for port in &session.signature().outputs {
-            if port.name.starts_with("present.") {
+        for port in &signature.outputs {
+            if let Role::Present(cached) = port.role {
                 if let Some(tensor) = found.remove(&port.name) {
-                    past.insert(port.name.as_str(), tensor);
+                    past.insert(signature.input_name(Role::Past(cached)).as_ref(), tensor);
                 }
                 continue;
             }
             let expected = rows(port, expected, from, to)?;
             let apart = difference(port, &expected, &found)?;
-            let worst = differences.entry(port.name.clone()).or_default();
+            let name = port.contract_name().into_owned();
+            let worst = differences.entry(name).or_default();
             *worst = apart.max(*worst);
         }
     }
@@ -250,11 +255,11 @@ fn step(inputs: &Inputs, from: usize, to: usize) -> Inputs {
         reference::Tensor::F64(array) => slice(array, 1, from, to).into(),
     };
     let parts = inputs.iter().filter_map(|(name, tensor)| {
-        let part = match name.as_str() {
-            "attention_mask" => cut(tensor, 0, to),
-            "head_mask" | "encoder_attention_mask" => tensor.clone(),
-            "encoder_hidden_states" if from > 0 => return None,
-            "encoder_hidden_states" => tensor.clone(),
+        let part = match Role::from_name(name) {
+            Role::AttentionMask => cut(tensor, 0, to),
+            Role::HeadMask | Role::EncoderMask => tensor.clone(),
+            Role::EncoderStates if from > 0 => return None,
+            Role::EncoderStates => tensor.clone(),
             _ => cut(tensor, from, to),
         };
         Some((name.clone(), part))
@@ -273,14 +278,15 @@ fn rows(port: &Port, expected: &Outputs, from: usize, to: usize) -> Result<Outpu
     let mut array = output(port, expected)?.clone();
     for (axis, dim) in port.shape.iter().enumerate() {
         let is = |name: &str| dim.as_symbol() == Some(name);
-        let is_keys = port.name.starts_with("attentions.") && axis == 3;
+        let own = matches!(port.role, Role::Attentions(_, AttentionKind::Own));
+        let is_keys = own && axis == 3;
         if is(axes::SEQUENCE) {
             array = slice(&array, axis, from, to);
         } else if is_keys {
             array = slice(&array, axis, 0, to);
         }
     }
-    Ok(Outputs::from([(port.name.clone(), array)]))
+    Ok(Outputs::from([(port.contract_name().into_owned(), array)]))
 }
 
 #[cfg(test)]

@@ -4,18 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayD, IxDyn};
-use nezha_graphs::{DType, Port};
+use nezha_graphs::{DType, Port, Role};
 use nezha_runtime::{Tensor, Tensors, Tokenizer, TokenizerError};
 
 /// Token ids of the texts in a batch, without padding.
 pub type Batch = Vec<Vec<u32>>;
 
 /// The inputs that there are values for.
-const KNOWN: [&str; 4] = [
-    "input_ids",
-    "attention_mask",
-    "token_type_ids",
-    "position_ids",
+const KNOWN: [Role; 4] = [
+    Role::TokenIds,
+    Role::AttentionMask,
+    Role::TokenTypes,
+    Role::PositionIds,
 ];
 
 /// Why texts can't be made what a model takes.
@@ -34,7 +34,7 @@ pub enum TextsError {
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
     /// An input that BERT has not.
-    #[error("input '{name}' is none of {}: there are no values for it", KNOWN.join(", "))]
+    #[error("input '{name}' is none of {}: there are no values for it", KNOWN.map(Role::name).join(", "))]
     UnknownInput {
         /// The input.
         name: String,
@@ -89,15 +89,15 @@ fn tensor(port: &Port, batch: &Batch) -> Result<Tensor, TextsError> {
     let longest = batch.iter().map(Vec::len).max().unwrap_or(0);
     let value = |row: usize, column: usize| -> i64 {
         let id = batch[row].get(column);
-        match port.name.as_str() {
-            "attention_mask" => i64::from(id.is_some()),
-            "position_ids" => column as i64,
-            "token_type_ids" => 0,
+        match port.role {
+            Role::AttentionMask => i64::from(id.is_some()),
+            Role::PositionIds => column as i64,
+            Role::TokenTypes => 0,
             _ => id.copied().map_or(0, i64::from),
         }
     };
     let name = || port.name.clone();
-    if !KNOWN.contains(&port.name.as_str()) {
+    if !KNOWN.contains(&port.role) {
         return Err(TextsError::UnknownInput { name: name() });
     }
     let values = Array2::from_shape_fn((batch.len(), longest), |(row, column)| value(row, column));

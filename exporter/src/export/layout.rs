@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use nezha_graphs::{Config, GraphOption, GraphOptions, Head, Precision, Signature};
+use nezha_graphs::{Config, Gather, GraphOption, GraphOptions, Head, Precision, Signature};
 use serde_json::json;
 
 use super::tokenizer::{TOKENIZER_JSON, TokenizerFolder};
@@ -28,6 +28,9 @@ pub enum Layout {
     /// A Triton model repository: `nezha-<head>/1/model.onnx` and `nezha-<head>/config.pbtxt`; in
     /// other precisions than fp32 `nezha-<head>-<precision>`.
     Triton,
+    /// OpenVINO: one head as `model.onnx`, in the form of the graph that it computes fastest, see
+    /// [`Gather`].
+    OpenVino,
 }
 
 /// Why an export can't have a layout.
@@ -140,12 +143,13 @@ impl fmt::Display for LayoutOption {
 
 impl Layout {
     /// All layouts.
-    pub const ALL: [Layout; 5] = [
+    pub const ALL: [Layout; 6] = [
         Layout::Plain,
         Layout::Optimum,
         Layout::TransformersJs,
         Layout::Tei,
         Layout::Triton,
+        Layout::OpenVino,
     ];
 
     /// The name on the command line.
@@ -156,6 +160,7 @@ impl Layout {
             Layout::TransformersJs => "transformersjs",
             Layout::Tei => "tei",
             Layout::Triton => "triton",
+            Layout::OpenVino => "openvino",
         }
     }
 
@@ -194,14 +199,19 @@ impl Layout {
             Layout::TransformersJs => "onnx",
             // A version of the model.
             Layout::Triton => "1",
-            Layout::Plain | Layout::Optimum | Layout::Tei => "",
+            Layout::Plain | Layout::Optimum | Layout::Tei | Layout::OpenVino => "",
         }
+    }
+
+    /// The form that the stack computes fastest, where there is one.
+    pub(super) fn gather(self) -> Option<Gather> {
+        (self == Layout::OpenVino).then_some(Gather::Flat)
     }
 
     /// The heads that the stack has classes for.
     fn heads(self) -> &'static [Head] {
         match self {
-            Layout::Plain | Layout::Triton => &Head::ALL,
+            Layout::Plain | Layout::Triton | Layout::OpenVino => &Head::ALL,
             Layout::Optimum => &[
                 Head::Base,
                 Head::MaskedLm,
@@ -401,7 +411,7 @@ impl FromStr for Layout {
 
 /// A name that is no layout's.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("unknown layout '{0}'; there are plain, optimum, transformersjs, tei, triton")]
+#[error("unknown layout '{0}'; there are plain, optimum, transformersjs, tei, triton, openvino")]
 pub struct UnknownLayout(
     /// The name that was given.
     pub String,

@@ -55,6 +55,7 @@ impl<'c> Plan<'c> {
         let mut graph = options.graph.clone();
         // Without its weights, a base model has no `pooler_output` to give.
         graph.pooler &= has_pooler(checkpoint);
+        graph.gather = options.layout.gather().unwrap_or(graph.gather);
         let graphs = models
             .iter()
             .map(|&(head, precision)| {

@@ -27,6 +27,7 @@ pub(super) fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Opti
         }
         (Op::Add, [a, b]) => pairwise(a, b, inferred, i64::checked_add),
         (Op::Sub, [a, b]) => pairwise(a, b, inferred, i64::checked_sub),
+        (Op::Mul, [a, b]) => pairwise(a, b, inferred, i64::checked_mul),
         (Op::Equal, [a, b]) => pairwise(a, b, inferred, |a, b| Some(i64::from(a == b))),
         _ => None,
     }

@@ -7,7 +7,7 @@
 //! x = LayerNorm(x + dense(act(dense(x))))
 //! ```
 
-use nezha_graphs::{AttentionKind, Config};
+use nezha_graphs::{AttentionKind, Config, Gather};
 
 use super::attention::{Attention, Setting, attention};
 use super::inputs::Inputs;
@@ -48,8 +48,15 @@ pub enum Tokens {
 }
 
 /// Runs all layers over `x` [batch, sequence, H].
-pub fn encoder(s: &Scope, config: &Config, inputs: &Inputs, x: Value, read: Tokens) -> Encoded {
-    let table = RelativeTable::new(&s.at("relative_positions_encoding"), config);
+pub fn encoder(
+    s: &Scope,
+    config: &Config,
+    inputs: &Inputs,
+    x: Value,
+    read: Tokens,
+    gather: Gather,
+) -> Encoded {
+    let table = RelativeTable::new(&s.at("relative_positions_encoding"), config, gather);
     let shared = Shared::new(s, config, inputs, &table, Tokens::All);
     let of_first = || Shared::new(s, config, inputs, &table, Tokens::First);
     let of_first = (read == Tokens::First).then(of_first);

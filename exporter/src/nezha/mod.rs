@@ -86,7 +86,7 @@ fn compose(builder: &Builder, config: &Config, head: Head, options: &GraphOption
     let words = embeddings::word_embeddings(place, config);
     let embedded = embeddings::embeddings(place, config, &inputs, words);
     let read = heads::tokens_read(head, options);
-    let encoded = encoder::encoder(s, config, &inputs, embedded, read);
+    let encoded = encoder::encoder(s, config, &inputs, embedded, read, options.gather);
 
     let states = heads::HeadInputs {
         inputs: &inputs,

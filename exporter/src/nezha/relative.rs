@@ -19,8 +19,11 @@
 //! ```
 //!
 //! The last term is the same for all queries and keys; the values have it in their bias.
+//!
+//! Rows of `q·Tᵀ` and of p are picked from in one of two forms, [`Gather`]: the same numbers, by the
+//! operator that the target is fast at.
 
-use nezha_graphs::{Config, DType};
+use nezha_graphs::{Config, DType, Gather};
 
 use super::relative_position_table;
 use crate::graph::{Scope, Value};
@@ -30,7 +33,9 @@ use crate::graph::{Scope, Value};
 /// Each is stored as it is read: engines have nothing to compute before they run, and tools that look
 /// for the weights of a product find a constant, for another 33 kB at base size.
 pub struct RelativeTable {
-    /// Tᵀ, [D, R].
+    /// How its products are picked from.
+    gather: Gather,
+    /// Tᵀ, [D, R]; to be picked from flat, with columns of zeros up to a multiple of [`ALIGNED`].
     transposed: Value,
     /// T'[0], [1, D].
     left: Value,
@@ -50,8 +55,8 @@ pub struct RelativePositions<'t> {
 }
 
 struct Clipped {
-    /// r(i, j), int32 [batch, A, queries, keys].
-    rows: Value,
+    /// r(i, j), for each key.
+    rows: Picks,
     /// 1 where r(i, j) = 0, else 0, [queries, keys].
     left: Value,
     band: Band,
@@ -59,11 +64,22 @@ struct Clipped {
 
 /// The keys at distance −M < t < M of each query.
 struct Band {
-    /// i + t, kept inside of the sequence, int32 [batch, A, queries, 2M − 1].
-    keys: Value,
+    /// i + t, kept inside of the sequence, for each of the 2M − 1 distances.
+    keys: Picks,
     /// 1 where i + t was inside, else 0, [queries, 2M − 1].
     inside: Value,
 }
+
+/// Places in the row of each query, the same rows for every text and head.
+enum Picks {
+    /// int32 [batch, A, queries, width].
+    Elements(Value),
+    /// Counted through the rows one after the other, int32 [queries, width].
+    Flat(Value),
+}
+
+/// What rows that are picked from flat are a multiple of: OpenVINO's product is faster for it.
+const ALIGNED: usize = 16;
 
 /// Where the queries and the keys of attention stand.
 pub struct Places {
@@ -115,12 +131,14 @@ fn scalar(s: &Scope, count: Value) -> Value {
 }
 
 impl RelativeTable {
-    /// The table of a model.
-    pub fn new(s: &Scope, config: &Config) -> Self {
+    /// The table of a model, to be picked from by `gather`.
+    pub fn new(s: &Scope, config: &Config, gather: Gather) -> Self {
         let (m, depth) = (config.max_relative_position, config.head_size());
         let table = relative_position_table(m, depth);
-        let column = |column| table.iter().skip(column).step_by(depth);
-        let transposed: Vec<f32> = (0..depth).flat_map(column).copied().collect();
+        let width = width_of_rows(config, gather);
+        let element = |row: usize, column| table.get(row * depth + column).copied().unwrap_or(0.0);
+        let column = |column| (0..width).map(move |row| element(row, column));
+        let transposed: Vec<f32> = (0..depth).flat_map(column).collect();
         let (others, last) = table.split_at(2 * m * depth);
         // T'[0..2M], row after row.
         let pairs = others.iter().zip(last.iter().cycle());
@@ -129,7 +147,8 @@ impl RelativeTable {
         let rows = |numbers: &[f32]| [numbers.len() / depth, depth];
         let last_of_heads = last.repeat(config.num_attention_heads);
         Self {
-            transposed: s.floats("transposed", &[depth, 2 * m + 1], &transposed),
+            gather,
+            transposed: s.floats("transposed", &[depth, width], &transposed),
             left: s.floats("left_row", &rows(left), left),
             band: s.floats("band_rows", &rows(band), band),
             last: s.floats("last_row", &rows(last), last),
@@ -144,7 +163,7 @@ impl<'t> RelativePositions<'t> {
         let clips = config.max_relative_position > 0;
         Self {
             table,
-            clipped: clips.then(|| Clipped::new(s, config, places)),
+            clipped: clips.then(|| Clipped::new(s, config, table.gather, places)),
         }
     }
 
@@ -156,7 +175,7 @@ impl<'t> RelativePositions<'t> {
             return content;
         };
         let by_row = s.matmul(q, self.table.transposed);
-        s.add(content, s.gather_elements(by_row, clipped.rows, 3))
+        s.add(content, clipped.rows.of(s, by_row))
     }
 
     /// The context of the values, [batch, A, queries, D], with `Σ_j p[i, j]·T[r(i, j)] − T[2M]`;
@@ -165,7 +184,7 @@ impl<'t> RelativePositions<'t> {
         let Some(Clipped { left, band, .. }) = &self.clipped else {
             return context;
         };
-        let near = s.mul(s.gather_elements(p, band.keys, 3), band.inside);
+        let near = s.mul(band.keys.of(s, p), band.inside);
         let left = s.sum_where(p, *left);
         let table = self.table;
         let relative = s.add(s.matmul(near, table.band), s.mul(left, table.left));
@@ -184,29 +203,40 @@ impl<'t> RelativePositions<'t> {
 }
 
 impl Clipped {
-    fn new(s: &Scope, config: &Config, places: &Places) -> Self {
+    fn new(s: &Scope, config: &Config, gather: Gather, places: &Places) -> Self {
         let bound = config.max_relative_position as i32;
         let distance = s.sub(places.key, places.query);
         let distance = s.clip(distance, s.int32(-bound), s.int32(bound));
         let rows = s.add(distance, s.int32(bound));
         Self {
-            rows: per_head(s, config, places, rows, places.keys),
+            rows: match gather {
+                Gather::Elements => Picks::per_head(s, config, places, rows, places.keys),
+                Gather::Flat => {
+                    let width = s.int32(width_of_rows(config, gather) as i32);
+                    Picks::flat(s, places, rows, width)
+                }
+            },
             left: s.cast(s.equal(rows, s.int32(0)), DType::F32),
-            band: Band::new(s, config, places),
+            band: Band::new(s, config, gather, places),
         }
     }
 }
 
 impl Band {
-    fn new(s: &Scope, config: &Config, places: &Places) -> Self {
+    fn new(s: &Scope, config: &Config, gather: Gather, places: &Places) -> Self {
         let m = config.max_relative_position;
         let offsets: Vec<i32> = (1..2 * m as i32).map(|row| row - m as i32).collect();
         let key = s.add(places.query, s.int32s("band", &offsets));
         let last = s.sub(s.squeeze(places.keys, &[0]), s.int64(1));
         let kept = at_most(s, at_least_0(s, key), s.cast(last, DType::I32));
-        let width = s.vector(&[offsets.len() as i64]);
         Self {
-            keys: per_head(s, config, places, kept, width),
+            keys: match gather {
+                Gather::Elements => {
+                    let width = s.vector(&[offsets.len() as i64]);
+                    Picks::per_head(s, config, places, kept, width)
+                }
+                Gather::Flat => Picks::flat(s, places, kept, scalar(s, places.keys)),
+            },
             inside: s.cast(s.equal(key, kept), DType::F32),
         }
     }
@@ -222,9 +252,35 @@ fn at_most(s: &Scope, x: Value, most: Value) -> Value {
     s.sub(most, at_least_0(s, s.sub(most, x)))
 }
 
-/// Repeats indices [queries, `width`] for every text and head, as GatherElements wants them.
-fn per_head(s: &Scope, config: &Config, places: &Places, indices: Value, width: Value) -> Value {
-    let heads = s.vector(&[config.num_attention_heads as i64]);
-    let shape = s.concat(0, &[places.batch, heads, places.queries, width]);
-    s.expand(indices, shape)
+/// How many columns the products with the table have.
+fn width_of_rows(config: &Config, gather: Gather) -> usize {
+    let rows = 2 * config.max_relative_position + 1;
+    match gather {
+        Gather::Elements => rows,
+        Gather::Flat => rows.next_multiple_of(ALIGNED),
+    }
+}
+
+impl Picks {
+    /// Repeats indices [queries, `width`] for every text and head, as GatherElements wants them.
+    fn per_head(s: &Scope, config: &Config, places: &Places, indices: Value, width: Value) -> Self {
+        let heads = s.vector(&[config.num_attention_heads as i64]);
+        let shape = s.concat(0, &[places.batch, heads, places.queries, width]);
+        Picks::Elements(s.expand(indices, shape))
+    }
+
+    /// Indices [queries, width] into rows of `length` elements, int32 of rank 0, counted from the
+    /// first query's row on.
+    fn flat(s: &Scope, places: &Places, indices: Value, length: Value) -> Self {
+        let row = s.unsqueeze(s.range(scalar(s, places.queries)), &[1]);
+        Picks::Flat(s.add(s.mul(row, length), indices))
+    }
+
+    /// The elements of `x` [batch, A, queries, n] at these places, [batch, A, queries, width].
+    fn of(&self, s: &Scope, x: Value) -> Value {
+        match *self {
+            Picks::Elements(indices) => s.gather_elements(x, indices, 3),
+            Picks::Flat(indices) => s.gather(s.reshape(x, &[0, 0, -1]), indices, 2),
+        }
+    }
 }
