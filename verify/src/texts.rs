@@ -66,7 +66,14 @@ pub fn lines(file: &Path, folder: &Path, most: usize) -> Result<Batch, TextsErro
         path: file.to_owned(),
         source,
     })?;
-    let tokenizer = Tokenizer::load(folder)?;
+    split(&text, &Tokenizer::load(folder)?, most)
+}
+
+/// The first lines that have text, at most `most`, as the tokenizer splits them.
+///
+/// # Errors
+/// [`TextsError::Tokenizer`].
+pub fn split(text: &str, tokenizer: &Tokenizer, most: usize) -> Result<Batch, TextsError> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     lines
         .take(most)
