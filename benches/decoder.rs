@@ -12,25 +12,20 @@ use ndarray::Array2;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
 use nezha_graphs::{GraphOptions, Head};
-use nezha_runtime::{Decoder, EngineChoice, EngineOptions, Session};
+use nezha_runtime::{Decoder, EngineChoice, Session};
 
 const CONFIG: &str = r#"{"is_decoder": true, "architectures": ["NezhaForMaskedLM"]}"#;
 
 fn session(folder: &Path) -> Session {
     base_size::write_checkpoint(folder, base_size::masked_lm(), CONFIG);
     let checkpoint = Checkpoint::open(folder, &OpenOptions::default()).unwrap();
-    let options = ExportOptions {
-        heads: Heads::Named(vec![Head::MaskedLm]),
-        graph: GraphOptions {
-            kv_cache: true,
-            ..GraphOptions::default()
-        },
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default()
+        .heads(Heads::Named(vec![Head::MaskedLm]))
+        .graph(GraphOptions::default().kv_cache(true));
     let exported = export(&checkpoint, folder, &options).unwrap();
     let choice: EngineChoice = "ort".parse().unwrap();
     let path = &exported.artifacts[0].file.path;
-    Session::load(path, &choice, &EngineOptions::default()).unwrap()
+    Session::builder().engine(choice).load(path).unwrap()
 }
 
 fn step(criterion: &mut Criterion) {

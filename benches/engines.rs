@@ -7,7 +7,7 @@ use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use ndarray::Array2;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};
-use nezha_runtime::{EngineChoice, EngineOptions, Session, Tensors};
+use nezha_runtime::{EngineChoice, Session, Tensors};
 use tempfile::TempDir;
 
 const CHECKPOINT: &str = concat!(
@@ -20,10 +20,7 @@ const SHAPES: [(usize, usize); 4] = [(1, 16), (1, 128), (8, 128), (1, 512)];
 
 fn write_artifact(folder: &Path) -> std::path::PathBuf {
     let checkpoint = Checkpoint::open(CHECKPOINT.as_ref(), &OpenOptions::default()).unwrap();
-    let options = ExportOptions {
-        force: true,
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().force(true);
     let exported = export(&checkpoint, folder, &options).unwrap();
     exported.artifacts[0].file.path.clone()
 }
@@ -40,7 +37,7 @@ fn running(criterion: &mut Criterion) {
     let path = write_artifact(folder.path());
     for engine in ["ort", "tract"] {
         let choice: EngineChoice = engine.parse().unwrap();
-        let session = Session::load(&path, &choice, &EngineOptions::default()).unwrap();
+        let session = Session::builder().engine(choice).load(&path).unwrap();
         let mut group = criterion.benchmark_group(engine);
         for (batch, sequence) in SHAPES {
             let ids = Array2::from_shape_fn((batch, sequence), |(row, column)| {

@@ -20,7 +20,7 @@ use nezha_graphs::Head;
 use nezha_runtime::task::{
     Embedding, FillMask, Row, RowOutputs, Task, TaskError, TaskModel, Text, TextClassification,
 };
-use nezha_runtime::{EngineChoice, EngineOptions, Pipeline, Session, Tensors};
+use nezha_runtime::{Pipeline, Session, Tensors};
 
 /// Names the class, which says whose relative positions they are.
 const CONFIG: &str = r#"{"architectures": ["NezhaForMaskedLM"]}"#;
@@ -125,8 +125,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn compare<T: Task<Input = Text>>(model: &Path, texts: &[String]) {
-    let engine: EngineChoice = "ort".parse().unwrap();
-    let pipeline = Pipeline::<Timed<T>>::load(model, &engine, &EngineOptions::default()).unwrap();
+    let pipeline = Pipeline::<Timed<T>>::builder().engine("ort").load(model);
+    let pipeline = pipeline.unwrap();
     let tokenizer = pipeline.tokenizer();
     let length = |text: &String| tokenizer.encode(text, None, 512).unwrap().len();
     let lengths: Vec<usize> = texts.iter().map(length).collect();
@@ -159,10 +159,7 @@ fn main() {
     }
     let checkpoint = Checkpoint::open(&source, &OpenOptions::default()).unwrap();
     let heads = vec![Head::Base, Head::SequenceClassification, Head::MaskedLm];
-    let options = ExportOptions {
-        heads: Heads::Named(heads),
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().heads(Heads::Named(heads));
     let model = folder.path().join("model");
     export(&checkpoint, &model, &options).unwrap();
 

@@ -72,10 +72,7 @@ pub fn run(args: Args) -> Result<()> {
             ", ",
         )
     })?;
-    let options = TokenClassificationOptions {
-        aggregation: Aggregation::Simple,
-        ..TokenClassificationOptions::default()
-    };
+    let options = TokenClassificationOptions::default().aggregation(Aggregation::Simple);
     let head = Head::TokenClassification;
     demo.show::<TokenClassification>(
         "nezha-tiny-zh-ner",
@@ -120,10 +117,7 @@ impl Demo<'_> {
         let start = Instant::now();
         let checkpoint = Checkpoint::open(&self.models.join(model), &OpenOptions::default())?;
         let artifact = self.artifacts.join(model);
-        let heads = ExportOptions {
-            heads: Heads::Named(vec![head]),
-            ..ExportOptions::default()
-        };
+        let heads = ExportOptions::default().heads(Heads::Named(vec![head]));
         export(&checkpoint, &artifact, &heads)?;
         output::note(format_args!(
             "{model}: exported as {head} in {}",
@@ -131,10 +125,11 @@ impl Demo<'_> {
         ));
 
         let choice: &EngineChoice = &self.engine.engine;
-        let mut pipeline = Pipeline::<T>::load(&artifact, choice, &self.engine.options())?;
-        if let Some(options) = options {
-            pipeline = pipeline.with_options(options)?;
-        }
+        let pipeline = Pipeline::<T>::builder()
+            .engine(choice)
+            .engine_options(self.engine.options())
+            .options(options.unwrap_or_default())
+            .load(&artifact)?;
         if !std::mem::replace(&mut self.announced, true) {
             announce(pipeline.session());
         }

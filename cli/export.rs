@@ -191,21 +191,20 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn options(args: &Args) -> ExportOptions {
-    ExportOptions {
-        heads: heads(&args.heads),
-        graph: graph(args),
-        opset: args.opset,
-        precisions: precisions(args),
-        weights: match args.weights {
+    ExportOptions::default()
+        .heads(heads(&args.heads))
+        .graph(graph(args))
+        .opset(args.opset)
+        .precisions(precisions(args))
+        .weights(match args.weights {
             Weights::Auto => Placement::Auto,
             Weights::Embedded => Placement::Embedded,
             Weights::External => Placement::External,
             Weights::Linked => Placement::Linked,
-        },
-        layout: args.layout,
-        triton: triton(args),
-        force: args.force,
-    }
+        })
+        .layout(args.layout)
+        .triton(triton(args))
+        .force(args.force)
 }
 
 /// What the arguments say of the graph.
@@ -238,10 +237,9 @@ fn triton(args: &Args) -> TritonOptions {
             "--instances and --tensorrt are for --layout triton: they stand in its config.pbtxt",
         );
     }
-    TritonOptions {
-        instances: args.instances,
-        tensorrt: args.tensorrt,
-    }
+    TritonOptions::default()
+        .instances(args.instances)
+        .tensorrt(args.tensorrt)
 }
 
 /// Ends the program as for any bad usage.

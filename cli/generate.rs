@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::ValueEnum;
 use nezha_runtime::{
-    Finish, Generated, GeneratedText, GenerationOptions, Sampling, Strategy, TextGeneration,
+    Generated, GeneratedText, GenerationOptions, Sampling, Strategy, TextGeneration,
 };
 use serde_json::{Value, json};
 
@@ -85,7 +85,10 @@ fn prompt(text: &str) -> Result<Prompt, std::num::ParseIntError> {
 /// Generates and prints.
 pub fn run(args: Args) -> Result<()> {
     let engine = &args.engine;
-    let generation = TextGeneration::load(&args.model, &engine.engine, &engine.options())?;
+    let generation = TextGeneration::builder()
+        .engine(&engine.engine)
+        .engine_options(engine.options())
+        .load(&args.model)?;
     announce(generation.session());
     let options = options(&args);
     let answers: Vec<Answer> = if args.ids.is_empty() {
@@ -106,17 +109,18 @@ pub fn run(args: Args) -> Result<()> {
 
 fn options(args: &Args) -> GenerationOptions {
     let sampling = |top_k, top_p| {
-        Strategy::Sample(Sampling {
-            top_k,
-            top_p,
-            temperature: args.temperature,
-            seed: args.seed,
-        })
+        Strategy::Sample(
+            Sampling::default()
+                .top_k(top_k)
+                .top_p(top_p)
+                .temperature(args.temperature)
+                .seed(args.seed),
+        )
     };
-    GenerationOptions {
-        max_new_tokens: args.max_new_tokens,
-        eos: (!args.eos.is_empty()).then(|| args.eos.clone()),
-        strategy: match args.strategy {
+    GenerationOptions::default()
+        .max_new_tokens(args.max_new_tokens)
+        .eos((!args.eos.is_empty()).then(|| args.eos.clone()))
+        .strategy(match args.strategy {
             StrategyArg::Greedy => Strategy::Greedy,
             StrategyArg::TopK => sampling(args.top_k.or(Some(50)), args.top_p),
             StrategyArg::TopP => sampling(args.top_k, args.top_p.or(Some(0.9))),
@@ -124,8 +128,7 @@ fn options(args: &Args) -> GenerationOptions {
                 width: args.beam_width,
                 length_penalty: args.length_penalty,
             },
-        },
-    }
+        })
 }
 
 /// An answer for people and for programs.
@@ -143,7 +146,7 @@ fn of_text((prompt, answer): (&String, GeneratedText)) -> Answer {
                 "text": answer.text,
                 "ids": answer.ids,
                 "log_probability": answer.log_probability,
-                "finish": finish(answer.finish),
+                "finish": answer.finish.name(),
             },
         }),
     }
@@ -158,15 +161,8 @@ fn of_ids((prompt, answer): (&Vec<u32>, Generated)) -> Answer {
             "answer": {
                 "ids": answer.ids,
                 "log_probability": answer.log_probability,
-                "finish": finish(answer.finish),
+                "finish": answer.finish.name(),
             },
         }),
-    }
-}
-
-fn finish(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Eos => "eos",
-        Finish::Length => "length",
     }
 }

@@ -47,7 +47,10 @@ pub struct Args {
 /// Profiles and prints.
 pub fn run(args: Args) -> Result<()> {
     let options = args.engine.options();
-    let session = Session::load(&args.model, &args.engine.engine, &options)?;
+    let session = Session::builder()
+        .engine(&args.engine.engine)
+        .engine_options(options.clone())
+        .load(&args.model)?;
     announce(&session);
     let request = Request {
         model: &args.model,

@@ -31,7 +31,10 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let inputs = tensors_file::read(&args.inputs)?;
     let options = args.engine.options().profile(args.profile);
-    let session = Session::load(&args.model, &args.engine.engine, &options)?;
+    let session = Session::builder()
+        .engine(&args.engine.engine)
+        .engine_options(options.clone())
+        .load(&args.model)?;
     announce(&session);
     let outputs = session.run(inputs)?;
     tensors_file::write(&args.outputs, &outputs)?;

@@ -3,7 +3,7 @@
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};
-use nezha_runtime::{EngineChoice, EngineOptions, TextClassification};
+use nezha_runtime::{EngineOptions, TextClassification};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
@@ -13,7 +13,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let checkpoint = Checkpoint::open(source.as_ref(), &OpenOptions::default())?;
     export(&checkpoint, folder.path(), &ExportOptions::default())?;
     let options = EngineOptions::default();
-    let classifier = TextClassification::load(folder.path(), &EngineChoice::Auto, &options)?;
+    let classifier = TextClassification::builder()
+        .engine_options(options.clone())
+        .load(folder.path())?;
     for labels in classifier.run(["房间很干净，服务热情，下次还会住。"])? {
         println!("{labels:?}");
     }

@@ -242,10 +242,7 @@ fn every_family_gives_its_frameworks_answers_in_every_engine() {
             assert_eq!(checkpoint.format(), *format, "{context}");
             for &(head, name, answer) in family.answers {
                 let target = TempDir::new().unwrap();
-                let options = ExportOptions {
-                    heads: Heads::Named(vec![head]),
-                    ..ExportOptions::default()
-                };
+                let options = ExportOptions::default().heads(Heads::Named(vec![head]));
                 let exported = export(&checkpoint, target.path(), &options)
                     .unwrap_or_else(|error| panic!("{context}, {head}: {error}"));
                 for engine in ENGINES {

@@ -82,16 +82,11 @@ impl Golden {
         }
         let checkpoint = Checkpoint::open(folder.path(), &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        let options = ExportOptions {
-            opset: self.opset,
-            weights: self.weights,
-            precisions: vec![self.precision],
-            graph: GraphOptions {
-                gather: self.gather,
-                ..GraphOptions::default()
-            },
-            ..ExportOptions::default()
-        };
+        let options = ExportOptions::default()
+            .opset(self.opset)
+            .weights(self.weights)
+            .precisions(vec![self.precision])
+            .graph(GraphOptions::default().gather(self.gather));
         export(&checkpoint, folder.path(), &options)
             .unwrap_or_else(|error| panic!("{}: {error}", self.name));
         listing(&read_model(folder.path()).unwrap())

@@ -26,11 +26,9 @@ fn open(name: &str) -> Checkpoint {
 }
 
 fn options(layout: Layout, heads: &[Head]) -> ExportOptions {
-    ExportOptions {
-        heads: Heads::Named(heads.to_vec()),
-        layout,
-        ..ExportOptions::default()
-    }
+    ExportOptions::default()
+        .heads(Heads::Named(heads.to_vec()))
+        .layout(layout)
 }
 
 /// Exports a bundled checkpoint, which has a tokenizer.
@@ -185,10 +183,7 @@ fn a_triton_repository_has_one_model_for_each_head_and_a_config_that_says_its_si
     let heads = [Head::Base, Head::MaskedLm, Head::NextSentence];
     for weights in [Placement::Auto, Placement::External] {
         let folder = tempfile::tempdir().unwrap();
-        let options = ExportOptions {
-            weights,
-            ..options(Layout::Triton, &heads)
-        };
+        let options = options(Layout::Triton, &heads).weights(weights);
         let exported = export(&checkpoint, folder.path(), &options).unwrap();
         assert_eq!(exported.artifacts.len(), 3);
         let external = usize::from(weights == Placement::External);
@@ -234,32 +229,17 @@ fn check_config(config: &Message, head: Head, signature: &Signature) {
 #[test]
 fn triton_leaves_batches_alone_where_an_axis_is_not_the_batch() {
     let with = |graph: GraphOptions, head: Head| {
-        let options = ExportOptions {
-            graph,
-            ..options(Layout::Triton, &[head])
-        };
+        let options = options(Layout::Triton, &[head]).graph(graph);
         let (folder, _) = exported("models/nezha-tiny-zh", &options);
         let path = folder.path().join(format!("nezha-{head}/config.pbtxt"));
         Message::parse(&fs::read_to_string(path).unwrap())
     };
-    let scored = with(
-        GraphOptions {
-            mask_positions: true,
-            ..GraphOptions::default()
-        },
-        Head::MaskedLm,
-    );
+    let scored = with(GraphOptions::default().mask_positions(true), Head::MaskedLm);
     assert_eq!(scored.number("max_batch_size"), 0);
     assert_eq!(scored.messages("dynamic_batching").len(), 0);
     assert_eq!(scored.messages("input")[0].numbers("dims"), [-1, -1]);
     assert_eq!(scored.messages("output")[0].numbers("dims"), [-1, 21128]);
-    let loss = with(
-        GraphOptions {
-            loss: true,
-            ..GraphOptions::default()
-        },
-        Head::NextSentence,
-    );
+    let loss = with(GraphOptions::default().loss(true), Head::NextSentence);
     assert_eq!(loss.number("max_batch_size"), 0);
     let scalar = loss.messages("output")[0];
     assert_eq!(scalar.text("name"), "loss");
@@ -269,10 +249,7 @@ fn triton_leaves_batches_alone_where_an_axis_is_not_the_batch() {
 
 #[test]
 fn what_a_stack_can_not_load_is_refused_before_anything_is_written() {
-    let graph = |layout, head, graph| ExportOptions {
-        graph,
-        ..options(layout, &[head])
-    };
+    let graph = |layout, head, graph| options(layout, &[head]).graph(graph);
     let both = [Head::MaskedLm, Head::NextSentence];
     for (options, expected) in [
         (
@@ -288,27 +265,18 @@ fn what_a_stack_can_not_load_is_refused_before_anything_is_written() {
             "holds one head, and 2",
         ),
         (
-            ExportOptions {
-                weights: Placement::Linked,
-                ..options(Layout::Triton, &both)
-            },
+            options(Layout::Triton, &both).weights(Placement::Linked),
             "not linked",
         ),
         (
-            ExportOptions {
-                weights: Placement::External,
-                ..options(Layout::TransformersJs, &[Head::Base])
-            },
+            options(Layout::TransformersJs, &[Head::Base]).weights(Placement::External),
             "embedded",
         ),
         (
             graph(
                 Layout::Tei,
                 Head::Base,
-                GraphOptions {
-                    pooling: Some(Pooling::Mean),
-                    ..GraphOptions::default()
-                },
+                GraphOptions::default().pooling(Pooling::Mean),
             ),
             "layout tei and option 'pooling' exclude each other",
         ),
@@ -316,10 +284,7 @@ fn what_a_stack_can_not_load_is_refused_before_anything_is_written() {
             graph(
                 Layout::TransformersJs,
                 Head::MaskedLm,
-                GraphOptions {
-                    loss: true,
-                    ..GraphOptions::default()
-                },
+                GraphOptions::default().loss(true),
             ),
             "option 'loss'",
         ),

@@ -29,17 +29,18 @@ fn operators(precision: Precision) -> [Operators; 2] {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint =
         Checkpoint::open(&repository("models/nezha-tiny-zh"), &OpenOptions::default()).unwrap();
-    let options = ExportOptions {
-        precisions: vec![precision],
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().precisions(vec![precision]);
     let exported = export(&checkpoint, folder.path(), &options).unwrap();
     let model = &exported.artifacts[0].file.path;
     let optimized = folder.path().join("optimized.onnx");
     let options =
         EngineOptions::default().ort(OrtOptions::default().optimized_graph(optimized.clone()));
     let engine: EngineChoice = "ort".parse().unwrap();
-    Session::load(model, &engine, &options).unwrap();
+    Session::builder()
+        .engine(engine)
+        .engine_options(options.clone())
+        .load(model)
+        .unwrap();
     [model, &optimized].map(|it| Operators::read(it))
 }
 

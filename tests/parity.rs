@@ -17,7 +17,7 @@ use libtest_mimic::{Arguments, Trial};
 use nezha_exporter::OPSETS;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_graphs::{Gather, GraphOptions, Head};
-use nezha_runtime::{EngineOptions, Session, SessionError, Tensors};
+use nezha_runtime::{Session, SessionError, Tensors};
 use tempfile::TempDir;
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, Engine, artifact, options, tensors};
@@ -75,8 +75,8 @@ impl Loaded {
 
     fn run(&self, case: &Case) -> Result<Tensors, String> {
         let session = self.session.get_or_init(|| {
-            let (path, engine) = (self.artifact.path(), self.engine.kind.into());
-            Session::load(path, &engine, &EngineOptions::default())
+            let session = Session::builder().engine(self.engine.kind);
+            session.load(self.artifact.path())
         });
         let session = session.as_ref().map_err(ToString::to_string)?;
         let outputs = session.run(tensors(&case.inputs));
@@ -131,10 +131,7 @@ impl Suite {
         let mut loaded = HashMap::new();
         // Generation is another test's.
         for case in fixture.cases.into_iter().filter(|it| !it.is_generation()) {
-            let graph = GraphOptions {
-                gather,
-                ..options(&case)
-            };
+            let graph = options(&case).gather(gather);
             let loaded = loaded.entry(graph).or_insert_with_key(|graph| {
                 let folder = fixture.folder.clone();
                 in_every_engine(folder, fixture.head, graph.clone(), opset)
@@ -155,10 +152,7 @@ impl Suite {
                 let name = format!("hidden_states.{}", config.num_hidden_layers);
                 case.outputs.insert(name, last);
             }
-            let graph = GraphOptions {
-                hidden_states: true,
-                ..GraphOptions::default()
-            };
+            let graph = GraphOptions::default().hidden_states(true);
             let name = format!("bundled/{}", case.name);
             let loaded = in_every_engine(folder, config.heads()[0], graph, OPSET);
             self.add(&name, &loaded, &Arc::new(case));

@@ -252,7 +252,7 @@ impl Model {
             .map(|(name, array)| (name.to_string(), array.clone().into()))
             .collect();
         let reference = Reference::load(checkpoint).unwrap();
-        let options = ReferenceOptions { problem_type: None };
+        let options = ReferenceOptions::default();
         reference.run(Head::MaskedLm, &options, &inputs).unwrap()
     }
 
@@ -292,17 +292,15 @@ impl Model {
         }
 
         let target = TempDir::new().unwrap();
-        let options = ExportOptions {
-            heads: Heads::Named(vec![Head::MaskedLm]),
-            graph: GraphOptions {
-                hidden_states: true,
-                attentions: true,
-                gather,
-                ..GraphOptions::default()
-            },
-            opset,
-            ..ExportOptions::default()
-        };
+        let options = ExportOptions::default()
+            .heads(Heads::Named(vec![Head::MaskedLm]))
+            .graph(
+                GraphOptions::default()
+                    .hidden_states(true)
+                    .attentions(true)
+                    .gather(gather),
+            )
+            .opset(opset);
         let exported = export(&checkpoint, target.path(), &options).unwrap();
         let path = &exported.artifacts[0].file.path;
         for engine in ENGINES {

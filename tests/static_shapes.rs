@@ -77,12 +77,10 @@ fn every_heads_static_graph_answers_as_the_dynamic_one_does() {
             continue;
         }
         heads += 1;
-        let mut options = GraphOptions {
-            hidden_states: true,
-            attentions: true,
-            loss: fixture.head != Head::Base,
-            ..GraphOptions::default()
-        };
+        let mut options = GraphOptions::default()
+            .hidden_states(true)
+            .attentions(true)
+            .loss(fixture.head != Head::Base);
         let head = fixture.head;
         let (_dynamic_folder, dynamic_path) = artifact(&fixture.folder, head, &options, 17);
         let signature = session(&dynamic_path, "tract").signature().clone();
@@ -141,10 +139,8 @@ fn compare(context: &str, fixed: &Session, dynamic: &Session, tolerance: f64) {
 #[test]
 fn another_size_than_the_fixed_one_is_refused() {
     let fixture = fixture("reach-4/base");
-    let options = GraphOptions {
-        fixed_axes: Bindings::from([(axes::SEQUENCE.to_owned(), 6)]),
-        ..GraphOptions::default()
-    };
+    let options =
+        GraphOptions::default().fixed_axes(Bindings::from([(axes::SEQUENCE.to_owned(), 6)]));
     let (_folder, path) = artifact(&fixture.folder, Head::Base, &options, 17);
     let session = session(&path, "tract");
     // The batch is as dynamic as ever.
@@ -162,11 +158,9 @@ fn another_size_than_the_fixed_one_is_refused() {
 fn axes_that_the_graph_does_not_have_are_refused_by_name() {
     let config = nezha_graphs::Config::from_json("{\"is_decoder\": true}").unwrap();
     let check = |axis: &str, size: usize, kv_cache: bool| {
-        let options = GraphOptions {
-            fixed_axes: Bindings::from([(axis.to_owned(), size)]),
-            kv_cache,
-            ..GraphOptions::default()
-        };
+        let options = GraphOptions::default()
+            .fixed_axes(Bindings::from([(axis.to_owned(), size)]))
+            .kv_cache(kv_cache);
         options.check(&config, Head::Base).unwrap_err()
     };
     let error = check("num_choices", 2, false).to_string();

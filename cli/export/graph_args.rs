@@ -80,22 +80,20 @@ fn fixed_axis(text: &str) -> Result<(String, usize), String> {
 impl GraphArgs {
     /// The same as options of the graph.
     pub fn options(&self) -> GraphOptions {
-        GraphOptions {
-            inputs_embeds: self.inputs.contains(&ExtraInput::InputsEmbeds),
-            head_mask: self.inputs.contains(&ExtraInput::HeadMask),
-            hidden_states: self.outputs.contains(&ExtraOutput::HiddenStates),
-            attentions: self.outputs.contains(&ExtraOutput::Attentions),
-            loss: self.loss,
-            problem_type: self.problem_type,
-            kv_cache: self.kv_cache,
-            pooling: self.pooling,
-            normalize: self.normalize,
-            probabilities: self.probabilities,
-            mask_positions: self.mask_positions,
-            top_k: self.top_k,
-            fixed_axes: self.fixed_axes.iter().cloned().collect(),
-            gather: self.gather.unwrap_or_default(),
-            ..GraphOptions::default()
-        }
+        GraphOptions::default()
+            .inputs_embeds(self.inputs.contains(&ExtraInput::InputsEmbeds))
+            .head_mask(self.inputs.contains(&ExtraInput::HeadMask))
+            .hidden_states(self.outputs.contains(&ExtraOutput::HiddenStates))
+            .attentions(self.outputs.contains(&ExtraOutput::Attentions))
+            .loss(self.loss)
+            .problem_type(self.problem_type)
+            .kv_cache(self.kv_cache)
+            .pooling(self.pooling)
+            .normalize(self.normalize)
+            .probabilities(self.probabilities)
+            .mask_positions(self.mask_positions)
+            .top_k(self.top_k)
+            .fixed_axes(self.fixed_axes.iter().cloned().collect())
+            .gather(self.gather.unwrap_or_default())
     }
 }

@@ -49,11 +49,10 @@ pub fn run(args: Args) -> Result<()> {
         Pooling::Mean => task::Pooling::Mean,
         Pooling::Max => task::Pooling::Max,
     };
-    let options = EmbeddingOptions {
-        pooling,
-        normalize: args.normalize,
-        max_length: args.task.max_length,
-    };
+    let options = EmbeddingOptions::default()
+        .pooling(pooling)
+        .normalize(args.normalize)
+        .max_length(args.task.max_length);
     let manner = Manner::<Embedding> {
         arguments: Arguments::Each,
         question: one_or_two_texts,
@@ -65,9 +64,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 fn token_vectors(args: &Args) -> Result<()> {
-    let options = FeatureExtractionOptions {
-        max_length: args.task.max_length,
-    };
+    let options = FeatureExtractionOptions::default().max_length(args.task.max_length);
     let manner = Manner::<FeatureExtraction> {
         arguments: Arguments::Each,
         question: one_or_two_texts,

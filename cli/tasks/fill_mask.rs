@@ -26,11 +26,10 @@ pub struct Args {
 
 /// Fills and prints.
 pub fn run(args: Args) -> Result<()> {
-    let options = FillMaskOptions {
-        top_k: args.top_k,
-        targets: args.targets,
-        max_length: args.task.max_length,
-    };
+    let options = FillMaskOptions::default()
+        .top_k(args.top_k)
+        .targets(args.targets)
+        .max_length(args.task.max_length);
     let manner = Manner::<FillMask> {
         arguments: Arguments::Each,
         question: one_or_two_texts,

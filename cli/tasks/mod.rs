@@ -95,8 +95,11 @@ struct Manner<T: Task> {
 /// Answers every input; what can't be answered is reported in its place and the rest goes on.
 fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> Result<()> {
     let choice = &args.engine.engine;
-    let pipeline = Pipeline::<T>::load(&args.model, choice, &args.engine.options())?;
-    let pipeline = pipeline.with_options(options)?;
+    let pipeline = Pipeline::<T>::builder()
+        .engine(choice)
+        .engine_options(args.engine.options())
+        .options(options)
+        .load(&args.model)?;
     announce(pipeline.session());
     for note in pipeline.notes() {
         note_line(format_args!("note: {note}"));

@@ -19,9 +19,7 @@ pub struct Args {
 
 /// Chooses and prints.
 pub fn run(args: Args) -> Result<()> {
-    let options = MultipleChoiceOptions {
-        max_length: args.task.max_length,
-    };
+    let options = MultipleChoiceOptions::default().max_length(args.task.max_length);
     let manner = Manner::<MultipleChoice> {
         arguments: Arguments::Together,
         question: choices,

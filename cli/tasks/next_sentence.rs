@@ -20,9 +20,7 @@ pub struct Args {
 
 /// Compares and prints.
 pub fn run(args: Args) -> Result<()> {
-    let options = NextSentenceOptions {
-        max_length: args.task.max_length,
-    };
+    let options = NextSentenceOptions::default().max_length(args.task.max_length);
     let manner = Manner::<NextSentence> {
         arguments: Arguments::Together,
         question: two_texts,

@@ -31,14 +31,12 @@ pub struct Args {
 
 /// Answers and prints.
 pub fn run(args: Args) -> Result<()> {
-    let options = QuestionAnsweringOptions {
-        top_k: args.top_k,
-        max_answer_len: args.max_answer_len,
-        handle_impossible_answer: args.handle_impossible_answer,
-        doc_stride: args.doc_stride,
-        max_length: args.task.max_length,
-        ..QuestionAnsweringOptions::default()
-    };
+    let options = QuestionAnsweringOptions::default()
+        .top_k(args.top_k)
+        .max_answer_len(args.max_answer_len)
+        .handle_impossible_answer(args.handle_impossible_answer)
+        .doc_stride(args.doc_stride)
+        .max_length(args.task.max_length);
     let manner = Manner::<QuestionAnswering> {
         arguments: Arguments::Together,
         question: |value| {

@@ -36,15 +36,14 @@ enum Function {
 
 /// Classifies and prints.
 pub fn run(args: Args) -> Result<()> {
-    let options = TextClassificationOptions {
-        top_k: Some(args.top_k),
-        function: args.function.map(|function| match function {
+    let options = TextClassificationOptions::default()
+        .top_k(args.top_k)
+        .function(args.function.map(|function| match function {
             Function::Softmax => ScoreFunction::Softmax,
             Function::Sigmoid => ScoreFunction::Sigmoid,
             Function::None => ScoreFunction::None,
-        }),
-        max_length: args.task.max_length,
-    };
+        }))
+        .max_length(args.task.max_length);
     let manner = Manner::<TextClassification> {
         arguments: Arguments::Each,
         question: one_or_two_texts,

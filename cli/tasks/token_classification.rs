@@ -44,18 +44,17 @@ enum Aggregation {
 
 /// Labels and prints.
 pub fn run(args: Args) -> Result<()> {
-    let options = TokenClassificationOptions {
-        aggregation: match args.aggregation {
+    let options = TokenClassificationOptions::default()
+        .aggregation(match args.aggregation {
             Aggregation::None => task::Aggregation::None,
             Aggregation::Simple => task::Aggregation::Simple,
             Aggregation::First => task::Aggregation::First,
             Aggregation::Average => task::Aggregation::Average,
             Aggregation::Max => task::Aggregation::Max,
-        },
-        ignore_labels: args.ignore_labels,
-        stride: args.stride,
-        max_length: args.task.max_length,
-    };
+        })
+        .ignore_labels(args.ignore_labels)
+        .stride(args.stride)
+        .max_length(args.task.max_length);
     let manner = Manner::<TokenClassification> {
         arguments: Arguments::Each,
         question: one_or_two_texts,

@@ -177,11 +177,11 @@ fn an_export_of_a_bundle_is_the_export_of_the_same_weights() {
         Precision::Int8,
         Precision::Q8,
     ] {
-        let options = ExportOptions {
-            heads: nezha_exporter::Heads::Named(vec![nezha_graphs::Head::Pretraining]),
-            precisions: vec![precision],
-            ..ExportOptions::default()
-        };
+        let options = ExportOptions::default()
+            .heads(nezha_exporter::Heads::Named(vec![
+                nezha_graphs::Head::Pretraining,
+            ]))
+            .precisions(vec![precision]);
         let weights = |checkpoint: &Checkpoint| {
             let target = TempDir::new().unwrap();
             let exported = export(checkpoint, target.path(), &options).unwrap();

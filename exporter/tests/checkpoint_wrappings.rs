@@ -418,10 +418,7 @@ fn what_no_head_reads_is_listed_by_its_name() {
     let checkpoint = open(folder.path());
     let survey = Survey::new(&checkpoint).unwrap();
     assert_eq!(survey.unknown_tensors(), ["crf.transitions"]);
-    let options = ExportOptions {
-        heads: Heads::Named(vec![Head::MaskedLm]),
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().heads(Heads::Named(vec![Head::MaskedLm]));
     let target = TempDir::new().unwrap();
     let exported = export(&checkpoint, target.path(), &options).unwrap();
     let warnings: Vec<String> = exported.warnings.iter().map(ToString::to_string).collect();

@@ -23,9 +23,7 @@ fn load(folder: &Path) -> Reference {
 }
 
 fn run(reference: &Reference, head: Head, case: &Case) -> Outputs {
-    let options = ReferenceOptions {
-        problem_type: case.problem_type,
-    };
+    let options = ReferenceOptions::default().problem_type(case.problem_type);
     reference
         .run(head, &options, &tensors(&case.inputs))
         .unwrap_or_else(|e| panic!("{head} {}: {e}", case.name))

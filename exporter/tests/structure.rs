@@ -31,17 +31,15 @@ fn models() -> Vec<(String, ModelProto)> {
                 (true, Gather::Elements),
                 (true, Gather::Flat),
             ] {
-                let options = ExportOptions {
-                    graph: GraphOptions {
-                        hidden_states: all,
-                        attentions: all,
-                        gather,
-                        ..GraphOptions::default()
-                    },
-                    opset,
-                    force: true,
-                    ..ExportOptions::default()
-                };
+                let options = ExportOptions::default()
+                    .graph(
+                        GraphOptions::default()
+                            .hidden_states(all)
+                            .attentions(all)
+                            .gather(gather),
+                    )
+                    .opset(opset)
+                    .force(true);
                 let context = format!(
                     "{}, opset {opset}, all outputs {all}, {gather}",
                     fixture.name

@@ -50,6 +50,7 @@ pub mod proto;
 mod read;
 mod role;
 mod room;
+mod setters;
 mod signature;
 mod summary;
 mod tensor_type;

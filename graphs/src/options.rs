@@ -5,11 +5,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Bindings, Config, Gather, Head, ProblemType, ports};
+use crate::{Bindings, Config, Gather, Head, ProblemType, ports, setters};
 
 /// What a graph takes and gives beyond its head's inputs and outputs, and the form it has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct GraphOptions {
     /// Takes `inputs_embeds`, float32 `[batch, sequence, hidden_size]`, in place of `input_ids`.
     pub inputs_embeds: bool,
@@ -45,6 +46,26 @@ pub struct GraphOptions {
     pub fixed_axes: Bindings,
     /// How attention picks rows of relative positions; changes neither inputs nor outputs.
     pub gather: Gather,
+}
+
+impl GraphOptions {
+    setters! {
+        inputs_embeds: bool,
+        head_mask: bool,
+        hidden_states: bool,
+        attentions: bool,
+        loss: bool,
+        problem_type: impl Into<Option<ProblemType>>,
+        kv_cache: bool,
+        pooler: bool,
+        pooling: impl Into<Option<Pooling>>,
+        normalize: bool,
+        probabilities: bool,
+        mask_positions: bool,
+        top_k: impl Into<Option<usize>>,
+        fixed_axes: Bindings,
+        gather: Gather,
+    }
 }
 
 impl Default for GraphOptions {
@@ -327,7 +348,7 @@ impl GraphOptions {
         if self.mask_positions && self.loss {
             return conflict(GraphOption::MaskPositions, GraphOption::Loss);
         }
-        let problem = self.problem_type(config);
+        let problem = self.effective_problem_type(config);
         if self.probabilities
             && head.takes(GraphOption::ProblemType)
             && problem == ProblemType::Regression
@@ -374,7 +395,7 @@ impl GraphOptions {
     }
 
     /// What the sequence classifier does.
-    pub fn problem_type(&self, config: &Config) -> ProblemType {
+    pub fn effective_problem_type(&self, config: &Config) -> ProblemType {
         self.problem_type.unwrap_or(config.effective_problem_type())
     }
 

@@ -11,7 +11,7 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use nezha_runtime::{EngineChoice, EngineOptions, OrtOptions, TextClassification};
+use nezha_runtime::{EngineOptions, OrtOptions, TextClassification};
 
 const REVIEWS: [[&str; 2]; 3] = [
     ["房间很干净，服务热情，下次还会住。", "位置好，早餐也不错。"],
@@ -23,7 +23,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("which folder?")?;
     let engine = EngineOptions::default()
         .ort(OrtOptions::default().sessions(NonZeroUsize::new(2).ok_or("no session")?));
-    let classifier = TextClassification::load(folder, &EngineChoice::Auto, &engine)?;
+    let classifier = TextClassification::builder()
+        .engine_options(engine.clone())
+        .load(folder)?;
     eprintln!("{}", classifier.session().engine().description());
     thread::scope(|scope| {
         for (client, reviews) in REVIEWS.iter().enumerate() {

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use nezha_runtime::task::{EmbeddingOptions, Pooling};
-use nezha_runtime::{Embedding, EngineChoice, EngineOptions, OrtOptions};
+use nezha_runtime::{Embedding, EngineOptions, OrtOptions};
 
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// Texts that a thread takes at a time.
@@ -22,12 +22,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = EngineOptions::default()
         .threads(NonZeroUsize::new(1))
         .ort(OrtOptions::default().sessions(THREADS));
-    let options = EmbeddingOptions {
-        pooling: Pooling::Mean,
-        normalize: true,
-        max_length: None,
-    };
-    let embedder = Embedding::load(folder, &EngineChoice::Auto, &engine)?.with_options(options)?;
+    let options = EmbeddingOptions::default()
+        .pooling(Pooling::Mean)
+        .normalize(true);
+    let embedder = Embedding::builder()
+        .engine_options(engine)
+        .options(options)
+        .load(folder)?;
 
     let texts = io::stdin().lock().lines().collect::<Result<Vec<_>, _>>()?;
     let chunks: Vec<&[String]> = texts.chunks(CHUNK).collect();

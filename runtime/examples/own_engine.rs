@@ -12,9 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ndarray::array;
-use nezha_runtime::{
-    Engine, EngineChoice, EngineError, EngineKind, EngineOptions, Model, Session, Tensors,
-};
+use nezha_runtime::{Engine, EngineError, EngineKind, Model, Session, Tensors};
 
 /// The name that errors and logs have.
 const REMEMBERING: EngineKind = EngineKind::Custom("remembering");
@@ -71,7 +69,7 @@ fn key(inputs: &Tensors) -> Vec<u8> {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("expected a model.onnx")?;
-    let inner = Session::load(&path, &EngineChoice::Auto, &EngineOptions::default())?;
+    let inner = Session::load(&path)?;
     let session = Session::with_engine(&Model::open(&path)?, Box::new(Remembering::over(inner)));
     println!("{}", session.engine().description());
     for turn in 1..=2 {

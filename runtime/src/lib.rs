@@ -2,9 +2,9 @@
 //!
 //! ```no_run
 //! use ndarray::array;
-//! use nezha_runtime::{EngineChoice, EngineOptions, Session, Tensors};
+//! use nezha_runtime::{Session, Tensors};
 //!
-//! let session = Session::load("model.onnx", &EngineChoice::Auto, &EngineOptions::default())?;
+//! let session = Session::load("model.onnx")?;
 //! println!("{}", session.engine().description());
 //! let inputs = Tensors::from([("input_ids", array![[101_i64, 6421, 102]].into())]);
 //! let outputs = session.run(inputs)?;
@@ -33,6 +33,7 @@ compile_error!(
     "nezha-runtime needs an engine: enable the feature 'openvino', 'ort', 'tract' or several"
 );
 
+mod builder;
 mod cpu;
 pub mod decoder;
 pub mod doctor;
@@ -54,9 +55,10 @@ mod tensor;
 pub mod tensors_file;
 mod tokenizer;
 
+pub use builder::SessionBuilder;
 pub use decoder::{
     Decoder, DecoderError, Finish, Generated, GeneratedText, GenerationOptions, Sampling, Strategy,
-    TextGeneration,
+    TextGeneration, TextGenerationBuilder,
 };
 pub use engine::{
     AxisRange, Capabilities, Engine, EngineChoice, EngineError, EngineKind, EngineOptions,
@@ -69,8 +71,8 @@ pub use model::{Model, ModelError};
 pub use ort_library::{OrtLibrary, OrtLibraryError};
 pub use pipeline::{
     Answers, Batching, Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
-    Pipeline, PipelineError, PipelineNote, Pretraining, QuestionAnswering, TextClassification,
-    TokenClassification,
+    Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining, QuestionAnswering,
+    TextClassification, TokenClassification,
 };
 pub use session::{Session, SessionError};
 pub use tensor::{Element, Tensor, TensorError, Tensors};

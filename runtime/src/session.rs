@@ -11,7 +11,8 @@ use crate::engine::{self, KeepOutputs, Residents, Skipped};
 use crate::range;
 use crate::tensor::Element;
 use crate::{
-    Engine, EngineChoice, EngineError, EngineOptions, Model, ModelError, Profile, Tensor, Tensors,
+    Engine, EngineChoice, EngineError, EngineOptions, Model, ModelError, Profile, SessionBuilder,
+    Tensor, Tensors, UnknownEngine,
 };
 
 /// A model and the engine that computes it; threads may share one by reference.
@@ -33,6 +34,9 @@ pub enum SessionError {
     /// No engine starts, or the one that runs fails.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The name of an engine that is none.
+    #[error(transparent)]
+    UnknownEngine(#[from] UnknownEngine),
     /// The inputs don't fit the signature.
     #[error(transparent)]
     Signature(#[from] SignatureError),
@@ -51,13 +55,22 @@ pub enum SessionError {
 }
 
 impl Session {
-    /// Opens a model and starts the first engine of `choice` that can run it.
+    /// Opens a model in the first engine that starts of those that [`EngineChoice::Auto`] tries, with
+    /// default options; [`builder`](Self::builder) takes others.
     ///
     /// # Errors
-    /// [`SessionError::Model`]; [`SessionError::Engine`] where a named engine doesn't start, or
-    /// none of several does.
-    pub fn load(
-        path: impl AsRef<Path>,
+    /// Those of [`SessionBuilder::load`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, SessionError> {
+        Self::builder().load(path)
+    }
+
+    /// Loads a model in another engine, or with other options.
+    pub fn builder() -> SessionBuilder {
+        SessionBuilder::default()
+    }
+
+    pub(crate) fn start(
+        path: &Path,
         choice: &EngineChoice,
         options: &EngineOptions,
     ) -> Result<Self, SessionError> {

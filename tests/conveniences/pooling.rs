@@ -49,11 +49,9 @@ fn pooling_reads_the_tokens_that_are_not_padding() {
             .into_iter()
             .flat_map(|it| [(it, false), (it, true)])
         {
-            let graph = GraphOptions {
-                pooling: Some(pooling),
-                normalize,
-                ..GraphOptions::default()
-            };
+            let graph = GraphOptions::default()
+                .pooling(pooling)
+                .normalize(normalize);
             let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
             for engine in ENGINES {
                 let session = engine.session(&path);
@@ -84,11 +82,7 @@ fn pooling_reads_the_tokens_that_are_not_padding() {
 fn a_text_without_any_token_gives_numbers() {
     let fixture = &reach_4(Head::Base);
     for pooling in Pooling::ALL {
-        let graph = GraphOptions {
-            pooling: Some(pooling),
-            normalize: true,
-            ..GraphOptions::default()
-        };
+        let graph = GraphOptions::default().pooling(pooling).normalize(true);
         let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
         let case = cases(fixture).find(|it| it.name == "masked-row").unwrap();
         for engine in ENGINES {
@@ -105,10 +99,7 @@ fn a_text_without_any_token_gives_numbers() {
 #[test]
 fn every_opset_has_its_own_form_of_the_maximum() {
     let fixture = &reach_4(Head::Base);
-    let graph = GraphOptions {
-        pooling: Some(Pooling::Max),
-        ..GraphOptions::default()
-    };
+    let graph = GraphOptions::default().pooling(Pooling::Max);
     for opset in [17, 18, 20, 23] {
         let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, opset);
         let case = cases(fixture).find(|it| it.name == "padded").unwrap();

@@ -30,13 +30,11 @@ fn probabilities_are_the_softmax_of_the_logits_and_of_many_labels_the_sigmoid() 
             }
         }
         for problem_type in problem_types {
-            let graph = GraphOptions {
-                probabilities: true,
-                problem_type,
-                ..GraphOptions::default()
-            };
+            let graph = GraphOptions::default()
+                .probabilities(true)
+                .problem_type(problem_type);
             let many = fixture.head == Head::SequenceClassification
-                && graph.problem_type(&config) == ProblemType::MultiLabelClassification;
+                && graph.effective_problem_type(&config) == ProblemType::MultiLabelClassification;
             sigmoids += usize::from(many);
             let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
             for engine in ENGINES {

@@ -11,10 +11,7 @@ use super::reach_4;
 fn positions_and_labels_that_are_none_are_refused_before_the_engine() {
     let fixture = reach_4(Head::MaskedLm);
     let ids = || ("input_ids", array![[1_i64, 2, 3], [4, 5, 6]].into());
-    let few = GraphOptions {
-        mask_positions: true,
-        ..GraphOptions::default()
-    };
+    let few = GraphOptions::default().mask_positions(true);
     let (_folder, path) = artifact(&fixture.folder, fixture.head, &few, 17);
     let session_of_few = session(&path, "tract");
     for (positions, expected) in [
@@ -39,10 +36,7 @@ fn positions_and_labels_that_are_none_are_refused_before_the_engine() {
         );
     }
 
-    let with_loss = GraphOptions {
-        loss: true,
-        ..GraphOptions::default()
-    };
+    let with_loss = GraphOptions::default().loss(true);
     let (_folder, path) = artifact(&fixture.folder, fixture.head, &with_loss, 17);
     let session_with_loss = session(&path, "tract");
     for (label, expected) in [
@@ -61,10 +55,7 @@ fn positions_and_labels_that_are_none_are_refused_before_the_engine() {
 #[test]
 fn one_head_mask_stands_for_every_layers() {
     let fixture = reach_4(Head::Base);
-    let graph = GraphOptions {
-        head_mask: true,
-        ..GraphOptions::default()
-    };
+    let graph = GraphOptions::default().head_mask(true);
     let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
     let session = session(&path, "tract");
     let run = |mask: Tensor| {
@@ -85,54 +76,49 @@ fn one_head_mask_stands_for_every_layers() {
 #[test]
 fn options_that_a_head_can_not_have_are_refused_by_name() {
     let on = GraphOptions::default;
-    let pooled = || GraphOptions {
-        pooling: Some(Pooling::Cls),
-        ..on()
-    };
+    let pooled = || on().pooling(Pooling::Cls);
     let encoder = Config::from_json(r#"{"vocab_size": 50, "num_labels": 1}"#).unwrap();
     let decoder = Config::from_json(r#"{"vocab_size": 50, "is_decoder": true}"#).unwrap();
     #[rustfmt::skip]
     let refused = [
-        (&encoder, Head::Base, GraphOptions { loss: true, ..on() },
+        (&encoder, Head::Base, on().loss(true),
          "option 'loss' does nothing for the base head: it goes with pretraining, masked-lm, next-sentence, sequence-classification, multiple-choice, token-classification, question-answering"),
         (&encoder, Head::MaskedLm, pooled(),
          "option 'pooling' does nothing for the masked-lm head: it goes with base"),
-        (&encoder, Head::Base, GraphOptions { mask_positions: true, ..on() },
+        (&encoder, Head::Base, on().mask_positions(true),
          "option 'mask_positions' does nothing for the base head: it goes with masked-lm"),
-        (&encoder, Head::Pretraining, GraphOptions { top_k: Some(1), ..on() },
+        (&encoder, Head::Pretraining, on().top_k(1),
          "option 'top_k' does nothing for the pretraining head: it goes with masked-lm"),
-        (&encoder, Head::QuestionAnswering, GraphOptions { probabilities: true, ..on() },
+        (&encoder, Head::QuestionAnswering, on().probabilities(true),
          "option 'probabilities' does nothing for the question-answering head: it goes with masked-lm, next-sentence, sequence-classification, multiple-choice, token-classification"),
-        (&decoder, Head::NextSentence, GraphOptions { kv_cache: true, ..on() },
+        (&decoder, Head::NextSentence, on().kv_cache(true),
          "option 'kv_cache' does nothing for the next-sentence head: it goes with base, masked-lm"),
-        (&encoder, Head::Base, GraphOptions { problem_type: Some(ProblemType::Regression), ..on() },
+        (&encoder, Head::Base, on().problem_type(ProblemType::Regression),
          "option 'problem_type' does nothing for the base head: it goes with sequence-classification"),
-        (&encoder, Head::MaskedLm, GraphOptions { kv_cache: true, ..on() },
+        (&encoder, Head::MaskedLm, on().kv_cache(true),
          "option 'kv_cache' needs a config with \"is_decoder\": true"),
-        (&encoder, Head::Base, GraphOptions { normalize: true, ..on() },
+        (&encoder, Head::Base, on().normalize(true),
          "option 'normalize' needs 'pooling'"),
-        (&decoder, Head::Base, GraphOptions { kv_cache: true, ..pooled() },
+        (&decoder, Head::Base, pooled().kv_cache(true),
          "options 'pooling' and 'kv_cache' exclude each other"),
-        (&encoder, Head::MaskedLm, GraphOptions { mask_positions: true, loss: true, ..on() },
+        (&encoder, Head::MaskedLm, on().mask_positions(true).loss(true),
          "options 'mask_positions' and 'loss' exclude each other"),
-        (&encoder, Head::SequenceClassification, GraphOptions { probabilities: true, ..on() },
+        (&encoder, Head::SequenceClassification, on().probabilities(true),
          "option 'probabilities' and a regression exclude each other"),
-        (&encoder, Head::MaskedLm, GraphOptions { top_k: Some(0), ..on() },
+        (&encoder, Head::MaskedLm, on().top_k(0),
          "option 'top_k' is 0, expected 1 to 50, the size of the vocabulary"),
-        (&encoder, Head::MaskedLm, GraphOptions { top_k: Some(51), ..on() },
+        (&encoder, Head::MaskedLm, on().top_k(51),
          "option 'top_k' is 51, expected 1 to 50, the size of the vocabulary"),
     ];
     for (config, head, options, expected) in refused {
         let error = options.check(config, head).unwrap_err().to_string();
         assert_eq!(error, expected);
     }
-    let everything = GraphOptions {
-        kv_cache: true,
-        head_mask: true,
-        loss: true,
-        top_k: Some(50),
-        probabilities: true,
-        ..on()
-    };
+    let everything = on()
+        .kv_cache(true)
+        .head_mask(true)
+        .loss(true)
+        .top_k(50)
+        .probabilities(true);
     assert_eq!(everything.check(&decoder, Head::MaskedLm), Ok(()));
 }

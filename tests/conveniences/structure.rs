@@ -19,13 +19,7 @@ fn content(graph: &GraphOptions, head: Head) -> (Vec<String>, Vec<String>, Model
 
 #[test]
 fn a_graph_computes_nothing_that_is_no_output() {
-    let (nodes, weights, _) = content(
-        &GraphOptions {
-            pooling: Some(Pooling::Mean),
-            ..GraphOptions::default()
-        },
-        Head::Base,
-    );
+    let (nodes, weights, _) = content(&GraphOptions::default().pooling(Pooling::Mean), Head::Base);
     assert!(
         weights.iter().all(|it| !it.contains("pooler")),
         "{weights:#?}"
@@ -37,18 +31,11 @@ fn a_graph_computes_nothing_that_is_no_output() {
         assert!(!plain.contains(&op.to_owned()), "{op} in {plain:?}");
     }
     let softmaxes = |nodes: &[String]| nodes.iter().filter(|it| *it == "Softmax").count();
-    let probable = GraphOptions {
-        probabilities: true,
-        top_k: Some(2),
-        ..GraphOptions::default()
-    };
+    let probable = GraphOptions::default().probabilities(true).top_k(2);
     let probable = content(&probable, Head::MaskedLm).0;
     assert_eq!(softmaxes(&probable), softmaxes(&plain) + 1);
 
-    let few = GraphOptions {
-        mask_positions: true,
-        ..GraphOptions::default()
-    };
+    let few = GraphOptions::default().mask_positions(true);
     let (nodes, _, model) = content(&few, Head::MaskedLm);
     let gathers = nodes.iter().position(|it| it == "GatherND").unwrap();
     let projects = nodes.iter().position(|it| it == "Gemm").unwrap();

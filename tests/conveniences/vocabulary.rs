@@ -17,12 +17,10 @@ fn positions(batch: usize, sequence: usize) -> Array2<i64> {
 #[test]
 fn mask_positions_score_those_tokens_and_no_others() {
     for fixture in of_heads(&[Head::MaskedLm]) {
-        let graph = GraphOptions {
-            mask_positions: true,
-            probabilities: true,
-            top_k: Some(3),
-            ..GraphOptions::default()
-        };
+        let graph = GraphOptions::default()
+            .mask_positions(true)
+            .probabilities(true)
+            .top_k(3);
         let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
         for engine in ENGINES {
             let session = engine.session(&path);
@@ -105,10 +103,7 @@ fn top_k_are_the_most_probable_tokens_of_every_place() {
         let text = std::fs::read_to_string(fixture.folder.join("config.json")).unwrap();
         let vocabulary = Config::from_json(&text).unwrap().vocab_size;
         for k in [1, 5, vocabulary] {
-            let graph = GraphOptions {
-                top_k: Some(k),
-                ..GraphOptions::default()
-            };
+            let graph = GraphOptions::default().top_k(k);
             let (_folder, path) = artifact(&fixture.folder, fixture.head, &graph, 17);
             for engine in ENGINES {
                 let session = engine.session(&path);

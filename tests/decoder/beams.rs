@@ -139,11 +139,10 @@ fn as_many_beams_as_there_are_sequences_find_the_best_of_all() {
                 .iter()
                 .max_by(|a, b| score(a).total_cmp(&score(b)))
                 .unwrap();
-            let options = GenerationOptions {
-                max_new_tokens: length,
-                eos: eos.map(|it| vec![it]),
-                strategy: beam(59, penalty),
-            };
+            let options = GenerationOptions::default()
+                .max_new_tokens(length)
+                .eos(eos.map(|it| vec![it]))
+                .strategy(beam(59, penalty));
             let mut decoder = Decoder::new(&session).unwrap();
             let context = format!("{engine}, {length} tokens, eos {eos:?}, penalty {penalty}");
             let found = decoder.generate(std::slice::from_ref(&prompt), &options);
@@ -176,11 +175,10 @@ fn beams_are_those_of_a_search_that_recomputes_everything() {
             (5, -1.0, 11),
             (3, 2.0, 32),
         ] {
-            let options = GenerationOptions {
-                max_new_tokens: 6,
-                eos: Some(vec![eos]),
-                strategy: beam(width, penalty),
-            };
+            let options = GenerationOptions::default()
+                .max_new_tokens(6)
+                .eos(vec![eos])
+                .strategy(beam(width, penalty));
             let found = Decoder::new(&session)
                 .unwrap()
                 .generate(&prompts, &options)

@@ -32,11 +32,7 @@ fn decoders() -> Vec<Fixture> {
 
 /// The graph of a case, with a cache.
 fn cached(case: &Case, gather: Gather) -> GraphOptions {
-    GraphOptions {
-        kv_cache: true,
-        gather,
-        ..options(case)
-    }
+    options(case).kv_cache(true).gather(gather)
 }
 
 /// Every way to cut `length` tokens in two, then token by token, then all in one step.

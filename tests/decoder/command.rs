@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Output;
 
 use nezha_graphs::Head;
-use nezha_runtime::{EngineOptions, GenerationOptions, TextGeneration, Tokenizer};
+use nezha_runtime::{GenerationOptions, TextGeneration, Tokenizer};
 use serde_json::Value;
 use tempfile::TempDir;
 use testkit::command::{stderr, stdout, succeeded};
@@ -75,15 +75,11 @@ fn a_text_goes_on_after_the_class_token_and_ends_at_the_separator() {
     let prompt = |text: &&str| [vec![101], tokenizer.ids(text).unwrap()].concat();
     let prompts: Vec<Vec<u32>> = texts.iter().map(prompt).collect();
     for engine in ENGINES {
-        let choice = engine.kind.into();
-        let generation = TextGeneration::load(folder.path(), &choice, &EngineOptions::default());
-        let generation = generation.unwrap();
+        let generation = TextGeneration::builder().engine(engine.kind);
+        let generation = generation.load(folder.path()).unwrap();
         let options = GenerationOptions::default();
         let found = generation.texts(&texts, &options).unwrap();
-        let until_separator = GenerationOptions {
-            eos: Some(vec![102]),
-            ..options
-        };
+        let until_separator = options.eos(vec![102]);
         let expected = generation.ids(&prompts, &until_separator).unwrap();
         let context = engine.name();
         let folder = folder.path().to_str().unwrap();

@@ -11,13 +11,7 @@ use super::{beam, cached, greedy_cases, ids, masked_lm, options, sample};
 
 #[test]
 fn generated_tokens_are_those_of_transformers_without_a_cache() {
-    for graph in [
-        cached(),
-        GraphOptions {
-            mask_positions: true,
-            ..cached()
-        },
-    ] {
+    for graph in [cached(), cached().mask_positions(true)] {
         let (_folder, path) = masked_lm("decoder-causal", &graph);
         for engine in ENGINES {
             let session = engine.session(&path);
@@ -52,10 +46,7 @@ fn a_sequence_ends_at_its_eos_and_the_others_go_on() {
     for engine in ENGINES {
         let session = engine.session(&path);
         for strategy in [Strategy::Greedy, beam(1, 1.0)] {
-            let options = GenerationOptions {
-                eos: Some(vec![eos]),
-                ..options(strategy)
-            };
+            let options = options(strategy).eos(vec![eos]);
             let found = Decoder::new(&session)
                 .unwrap()
                 .generate(&prompts, &options)
@@ -127,10 +118,7 @@ fn what_can_not_be_generated_is_refused_by_name() {
     ] {
         assert_eq!(fails(options(strategy)), expected);
     }
-    let none = GenerationOptions {
-        max_new_tokens: 0,
-        ..options(Strategy::Greedy)
-    };
+    let none = options(Strategy::Greedy).max_new_tokens(0);
     assert_eq!(fails(none), "max_new_tokens is 0, expected at least 1");
     assert_eq!(
         error(

@@ -27,10 +27,7 @@ const NEW_TOKENS: usize = 12;
 type Sequences = Vec<Vec<u32>>;
 
 fn cached() -> GraphOptions {
-    GraphOptions {
-        kv_cache: true,
-        ..GraphOptions::default()
-    }
+    GraphOptions::default().kv_cache(true)
 }
 
 /// A decoder's artifact, which lives as long as the folder.
@@ -47,20 +44,19 @@ fn int64(case: &Case, name: &str) -> Option<Array2<i64>> {
 }
 
 fn options(strategy: Strategy) -> GenerationOptions {
-    GenerationOptions {
-        max_new_tokens: NEW_TOKENS,
-        eos: None,
-        strategy,
-    }
+    GenerationOptions::default()
+        .max_new_tokens(NEW_TOKENS)
+        .strategy(strategy)
 }
 
 fn sample(top_k: Option<usize>, top_p: Option<f64>, seed: u64) -> Strategy {
-    Strategy::Sample(Sampling {
-        top_k,
-        top_p,
-        temperature: 1.0,
-        seed,
-    })
+    Strategy::Sample(
+        Sampling::default()
+            .top_k(top_k)
+            .top_p(top_p)
+            .temperature(1.0)
+            .seed(seed),
+    )
 }
 
 fn beam(width: usize, length_penalty: f64) -> Strategy {

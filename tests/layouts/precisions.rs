@@ -15,10 +15,7 @@ use Precision::{Fp16, Fp32, Int8, Q4, Q8};
 const MODEL: &str = "models/nezha-tiny-zh";
 
 fn with(layout: Layout, heads: &[Head], precisions: &[Precision]) -> ExportOptions {
-    ExportOptions {
-        precisions: precisions.to_vec(),
-        ..options(layout, heads)
-    }
+    options(layout, heads).precisions(precisions.to_vec())
 }
 
 /// The files of graphs and weights below the folder of an export, all of which ONNX Runtime loads.
@@ -61,10 +58,7 @@ fn heads_and_precisions_share_one_file_of_weights() {
     // q4 has the vocabulary of q8, and the second head next to nothing of its own.
     let (_folder, alone) = super::exported(
         MODEL,
-        &ExportOptions {
-            weights: Placement::External,
-            ..with(Layout::Plain, &heads[1..], &[Fp32])
-        },
+        &with(Layout::Plain, &heads[1..], &[Fp32]).weights(Placement::External),
     );
     let share = weights.bytes as f64 / alone.weights[0].bytes as f64;
     assert!(share < 1.4, "{share} of the bytes of fp32");
@@ -109,14 +103,13 @@ fn a_triton_repository_has_a_model_for_each_precision_too() {
 }
 
 fn triton_config(head: Head, precision: Precision, graph: GraphOptions) -> Message {
-    let options = ExportOptions {
-        graph,
-        triton: TritonOptions {
-            instances: NonZeroUsize::new(3),
-            tensorrt: true,
-        },
-        ..with(Layout::Triton, &[head], &[precision])
-    };
+    let options = with(Layout::Triton, &[head], &[precision])
+        .graph(graph)
+        .triton(
+            TritonOptions::default()
+                .instances(NonZeroUsize::new(3))
+                .tensorrt(true),
+        );
     let (folder, _) = exported(MODEL, &options);
     let name = precision.stem(&format!("nezha-{head}"), '-');
     let text = fs::read_to_string(folder.path().join(&name).join("config.pbtxt")).unwrap();
@@ -152,12 +145,11 @@ fn triton_starts_as_many_instances_and_prepares_tensorrt_for_the_shapes_that_it_
             ("trt_profile_max_shapes", shapes("64x512").as_str()),
         ]
     );
-    let fixed = GraphOptions {
-        fixed_axes: [("batch_size", 2), ("sequence_length", 16)]
+    let fixed = GraphOptions::default().fixed_axes(
+        [("batch_size", 2), ("sequence_length", 16)]
             .map(|(axis, size)| (axis.to_owned(), size))
             .into(),
-        ..GraphOptions::default()
-    };
+    );
     let config = triton_config(Head::Base, Fp32, fixed);
     let optimization = config.messages("optimization")[0];
     let accelerators = optimization.messages("execution_accelerators")[0];
@@ -190,13 +182,7 @@ fn precisions_that_a_stack_can_not_tell_apart_or_load_are_refused() {
             "would call two of the precisions 'model.onnx'",
         ),
         (
-            ExportOptions {
-                triton: TritonOptions {
-                    tensorrt: true,
-                    ..TritonOptions::default()
-                },
-                ..with(Layout::Triton, &head, &[Int8])
-            },
+            with(Layout::Triton, &head, &[Int8]).triton(TritonOptions::default().tensorrt(true)),
             "TensorRT has no operators for quantized graphs",
         ),
     ] {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nezha_graphs::{Gather, GraphOptions, Precision};
+use nezha_graphs::{Gather, Precision};
 use nezha_runtime::EngineKind;
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, artifact_in, options, tensors};
@@ -54,10 +54,7 @@ fn compare(
                 "{precision}, {engine}, opset {opset}, {gather}, {}, {}",
                 fixture.name, case.name
             );
-            let graph = GraphOptions {
-                gather,
-                ..options(case)
-            };
+            let graph = options(case).gather(gather);
             let (_, session) = sessions.entry(graph).or_insert_with_key(|options| {
                 let (folder, path) =
                     artifact_in(precision, &fixture.folder, fixture.head, options, opset);

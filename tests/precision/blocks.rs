@@ -10,7 +10,7 @@ use nezha_exporter::inspect::read_model;
 use nezha_exporter::reference::Reference;
 use nezha_graphs::proto::TensorProto;
 use nezha_graphs::{GraphOptions, Precision};
-use nezha_runtime::{EngineError, EngineKind, EngineOptions, Session, SessionError};
+use nezha_runtime::{EngineError, EngineKind, Session, SessionError};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use tempfile::TempDir;
@@ -145,7 +145,7 @@ fn tract_refuses_weights_in_blocks_and_says_what_takes_them() {
         let graph = GraphOptions::default();
         let (_folder, path) = artifact_in(precision, &fixture.folder, fixture.head, &graph, 17);
         let kind = EngineKind::Tract;
-        let refused = Session::load(&path, &kind.into(), &EngineOptions::default());
+        let refused = Session::builder().engine(kind).load(&path);
         let error = match refused {
             Err(SessionError::Engine(error @ EngineError::Operator { .. })) => error.to_string(),
             Err(error) => panic!("{precision}: {error}"),

@@ -85,10 +85,7 @@ fn check(model: &str, head: Head, graph: &GraphOptions) {
 #[test]
 fn an_int8_answer_is_the_same_bits_alone_padded_and_in_any_batch() {
     let plain = GraphOptions::default();
-    let hidden_states = GraphOptions {
-        hidden_states: true,
-        ..GraphOptions::default()
-    };
+    let hidden_states = GraphOptions::default().hidden_states(true);
     check("nezha-tiny-zh", Head::Base, &hidden_states);
     check("nezha-tiny-zh", Head::Pretraining, &plain);
     check("nezha-tiny-zh-ner", Head::TokenClassification, &plain);
@@ -100,11 +97,7 @@ fn an_int8_answer_is_the_same_bits_alone_padded_and_in_any_batch() {
 #[test]
 fn an_int8_vector_of_a_text_is_the_same_bits_alone_padded_and_in_any_batch() {
     for pooling in [Pooling::Cls, Pooling::Max] {
-        let graph = GraphOptions {
-            pooling: Some(pooling),
-            normalize: true,
-            ..GraphOptions::default()
-        };
+        let graph = GraphOptions::default().pooling(pooling).normalize(true);
         check("nezha-tiny-zh", Head::Base, &graph);
     }
 }

@@ -9,10 +9,7 @@ use testkit::repository;
 #[test]
 fn a_row_that_sees_nothing_attends_evenly_in_half_precision() {
     let model = repository("models/nezha-tiny-zh");
-    let graph = GraphOptions {
-        attentions: true,
-        ..GraphOptions::default()
-    };
+    let graph = GraphOptions::default().attentions(true);
     let head = Head::Base;
     let (_folder, path) = artifact_in(Precision::Fp16, &model, head, &graph, 17);
     let ids = Array2::from_shape_fn((2, 5), |(_, column)| 2000 + 31 * column as i64);

@@ -14,12 +14,10 @@ const MODEL: &str = "models/nezha-tiny-zh";
 fn bytes(precision: Precision, heads: Heads, weights: Placement) -> u64 {
     let checkpoint = Checkpoint::open(&repository(MODEL), &OpenOptions::default()).unwrap();
     let target = TempDir::new().unwrap();
-    let options = ExportOptions {
-        heads,
-        precisions: vec![precision],
-        weights,
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default()
+        .heads(heads)
+        .precisions(vec![precision])
+        .weights(weights);
     let exported = export(&checkpoint, target.path(), &options).unwrap();
     let artifacts = exported.artifacts.iter().map(|it| &it.file);
     let files = match weights {
@@ -76,10 +74,7 @@ fn the_same_checkpoint_gives_the_same_bytes_in_every_precision() {
     for precision in Precision::ALL {
         let made = || {
             let target = TempDir::new().unwrap();
-            let options = ExportOptions {
-                precisions: vec![precision],
-                ..ExportOptions::default()
-            };
+            let options = ExportOptions::default().precisions(vec![precision]);
             let exported = export(&checkpoint, target.path(), &options).unwrap();
             let path = &exported.artifacts[0].file.path;
             assert!(

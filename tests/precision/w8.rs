@@ -59,7 +59,11 @@ fn openvino_rounds_activations_and_says_so_unless_it_is_told_not_to() {
     );
     let options = OpenVinoOptions::default().group_size(0);
     let options = EngineOptions::default().openvino(options);
-    let exact = Session::load(&path, &EngineKind::OpenVinoCpu.into(), &options).unwrap();
+    let exact = Session::builder()
+        .engine(EngineKind::OpenVinoCpu)
+        .engine_options(options.clone())
+        .load(&path)
+        .unwrap();
     let description = exact.engine().description();
     assert!(description.ends_with("(CPU, f32)"), "{description}");
     let tract = session(&path, "tract");

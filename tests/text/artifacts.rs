@@ -8,7 +8,7 @@ use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
 use nezha_graphs::{Head, Precision};
 use nezha_runtime::task::Task;
-use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Pipeline};
+use nezha_runtime::{EngineKind, Pipeline};
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use testkit::{fixture_folder, repository};
@@ -67,11 +67,9 @@ pub fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
         let source = Checkpoint::open(&checkpoint(model), &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{context}: {error}"));
         let target = FOLDER.path().join(format!("{model}-{head}-{precision}"));
-        let options = ExportOptions {
-            heads: Heads::Named(vec![head]),
-            precisions: vec![precision],
-            ..ExportOptions::default()
-        };
+        let options = ExportOptions::default()
+            .heads(Heads::Named(vec![head]))
+            .precisions(vec![precision]);
         export(&source, &target, &options).unwrap_or_else(|error| panic!("{context}: {error}"));
         target
     });
@@ -96,12 +94,9 @@ pub fn pipeline_in<T: Task>(
     engine: EngineKind,
     options: T::Options,
 ) -> Pipeline<T> {
-    let choice = EngineChoice::Only(engine);
-    Pipeline::load(
-        exported_in(precision, model, head),
-        &choice,
-        &EngineOptions::default(),
-    )
-    .and_then(|pipeline| pipeline.with_options(options))
-    .unwrap_or_else(|error| panic!("{model}, {head}, {engine}: {error}"))
+    Pipeline::builder()
+        .engine(engine)
+        .options(options)
+        .load(exported_in(precision, model, head))
+        .unwrap_or_else(|error| panic!("{model}, {head}, {engine}: {error}"))
 }

@@ -63,12 +63,10 @@ fn token_classification_finds_nothing() {
             (Aggregation::Simple, Some(2)),
             (Aggregation::Average, None),
         ] {
-            let options = TokenClassificationOptions {
-                aggregation,
-                stride,
-                ignore_labels: Vec::new(),
-                ..TokenClassificationOptions::default()
-            };
+            let options = TokenClassificationOptions::default()
+                .aggregation(aggregation)
+                .stride(stride)
+                .ignore_labels(Vec::new());
             let head = Head::TokenClassification;
             let pipeline: Pipeline<TokenClassification> =
                 pipeline("nezha-tiny-zh-ner", head, engine, options);
@@ -82,10 +80,7 @@ fn token_classification_finds_nothing() {
 #[test]
 fn text_classification_answers_from_the_special_tokens() {
     for Engine { kind: engine, .. } in ENGINES {
-        let options = TextClassificationOptions {
-            top_k: None,
-            ..TextClassificationOptions::default()
-        };
+        let options = TextClassificationOptions::default().top_k(None::<usize>);
         let head = Head::SequenceClassification;
         let pipeline: Pipeline<TextClassification> =
             pipeline("nezha-tiny-zh-sentiment", head, engine, options);
@@ -198,10 +193,7 @@ fn a_context_without_tokens_holds_no_answer_and_an_empty_one_is_refused() {
                 .unwrap();
             assert!(!answers[0][0].answer.is_empty(), "{answers:?}");
         }
-        let impossible = ask(QuestionAnsweringOptions {
-            handle_impossible_answer: true,
-            ..QuestionAnsweringOptions::default()
-        });
+        let impossible = ask(QuestionAnsweringOptions::default().handle_impossible_answer(true));
         let answers = impossible.run([("the hotel", " ")]).unwrap();
         let score = json!(answers[0][0].score);
         assert_eq!(

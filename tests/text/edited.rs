@@ -58,9 +58,10 @@ fn fixed(model: &str, head: Head, sizes: &[(&str, i64)]) -> TempDir {
 }
 
 fn load<T: Task>(folder: &Path, engine: EngineKind, options: T::Options) -> Pipeline<T> {
-    let choice = EngineChoice::Only(engine);
-    Pipeline::load(folder, &choice, &EngineOptions::default())
-        .and_then(|pipeline| pipeline.with_options(options))
+    Pipeline::builder()
+        .engine(engine)
+        .options(options)
+        .load(folder)
         .unwrap_or_else(|error| panic!("{}, {engine}: {error}", folder.display()))
 }
 
@@ -111,10 +112,7 @@ fn a_text_beyond_the_fixed_axis_is_cut_there_and_that_is_told() {
     let (model, head) = ("nezha-tiny-zh-sentiment", Head::SequenceClassification);
     let folder = fixed(model, head, &[(axes::SEQUENCE, 12)]);
     for Engine { kind: engine, .. } in ENGINES {
-        let options = |max_length| TextClassificationOptions {
-            max_length,
-            ..TextClassificationOptions::default()
-        };
+        let options = |max_length| TextClassificationOptions::default().max_length(max_length);
         let dynamic: Pipeline<TextClassification> =
             pipeline(model, head, engine, options(Some(12)));
         // A longest sequence beyond the axis is no way around it.
@@ -136,11 +134,11 @@ fn windows_of_a_long_text_have_the_fixed_length() {
         "国务院总理李鹏今天在人民大会堂会见了日本首相桥本龙太郎。新华社记者李明报道。".repeat(3);
     let folder = fixed(model, head, &[(axes::BATCH, 2), (axes::SEQUENCE, 24)]);
     for Engine { kind: engine, .. } in ENGINES {
-        let options = |max_length| TokenClassificationOptions {
-            aggregation: Aggregation::Simple,
-            stride: Some(8),
-            max_length,
-            ..TokenClassificationOptions::default()
+        let options = |max_length| {
+            TokenClassificationOptions::default()
+                .aggregation(Aggregation::Simple)
+                .stride(8)
+                .max_length(max_length)
         };
         let dynamic: Pipeline<TokenClassification> =
             pipeline(model, head, engine, options(Some(24)));
@@ -165,10 +163,10 @@ fn a_question_is_asked_in_windows_of_the_fixed_length() {
     let context = "The hotel rooms was unbelievable，这家酒店在北京，房间很大。".repeat(3);
     let folder = fixed(model, head, &[(axes::SEQUENCE, 30)]);
     for Engine { kind: engine, .. } in ENGINES {
-        let options = |max_length| QuestionAnsweringOptions {
-            top_k: 3,
-            max_length,
-            ..QuestionAnsweringOptions::default()
+        let options = |max_length| {
+            QuestionAnsweringOptions::default()
+                .top_k(3)
+                .max_length(max_length)
         };
         let dynamic: Pipeline<QuestionAnswering> = pipeline(model, head, engine, options(Some(30)));
         let pipeline: Pipeline<QuestionAnswering> = load(folder.path(), engine, options(None));
@@ -306,7 +304,10 @@ fn a_model_without_metadata_and_without_a_sound_config_is_refused() {
     let refused = || {
         let choice = EngineChoice::Only(EngineKind::OrtCpu);
         let options = EngineOptions::default();
-        let found = Pipeline::<TextClassification>::load(folder.path(), &choice, &options);
+        let found = Pipeline::<TextClassification>::builder()
+            .engine(choice)
+            .engine_options(options.clone())
+            .load(folder.path());
         found.map(drop).unwrap_err()
     };
     let config = folder.path().join("config.json");
@@ -328,8 +329,9 @@ fn a_model_without_metadata_and_without_a_sound_config_is_refused() {
 fn a_model_without_metadata_of_another_head_is_refused_by_name() {
     let folder = without_metadata("nezha-tiny-zh-ner", Head::TokenClassification);
     let choice = EngineChoice::Only(EngineKind::OrtCpu);
-    let found =
-        Pipeline::<TextClassification>::load(folder.path(), &choice, &EngineOptions::default());
+    let found = Pipeline::<TextClassification>::builder()
+        .engine(choice)
+        .load(folder.path());
     let error = found.map(drop).unwrap_err().to_string();
     assert!(
         error.contains("the head is token-classification"),

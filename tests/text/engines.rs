@@ -31,7 +31,10 @@ fn sentiment() -> PathBuf {
 }
 
 fn session(engine: EngineKind, options: &EngineOptions) -> Session {
-    Session::load(sentiment().join("model.onnx"), &engine.into(), options)
+    Session::builder()
+        .engine(engine)
+        .engine_options(options.clone())
+        .load(sentiment().join("model.onnx"))
         .unwrap_or_else(|error| panic!("{engine}, {options:?}: {error}"))
 }
 
@@ -158,7 +161,11 @@ fn threads_of_tract_share_a_run() {
 fn a_pipeline_past_its_deadline_says_so_and_answers_the_next_time() {
     for Engine { kind: engine, .. } in ENGINES {
         let options = EngineOptions::default();
-        let pipeline = TextClassification::load(sentiment(), &engine.into(), &options).unwrap();
+        let pipeline = TextClassification::builder()
+            .engine(engine)
+            .engine_options(options.clone())
+            .load(sentiment())
+            .unwrap();
         let late = pipeline.run_until(["房间很干净"], Instant::now());
         let Err(PipelineError::Session(error)) = late else {
             panic!("{engine}: {late:?}");

@@ -30,10 +30,7 @@ fn right_sentiments(precision: Precision, engine: EngineKind) -> usize {
         "nezha-tiny-zh-sentiment",
         Head::SequenceClassification,
         engine,
-        TextClassificationOptions {
-            max_length: Some(128),
-            ..TextClassificationOptions::default()
-        },
+        TextClassificationOptions::default().max_length(128),
     );
     let answers = pipeline.run(lines.iter().map(|(_, text)| *text)).unwrap();
     let context = format!("{precision}, {engine}");
@@ -57,10 +54,7 @@ fn names(precision: Precision, engine: EngineKind) -> (usize, usize, usize) {
         "nezha-tiny-zh-ner",
         Head::TokenClassification,
         engine,
-        TokenClassificationOptions {
-            aggregation: Aggregation::Simple,
-            ..TokenClassificationOptions::default()
-        },
+        TokenClassificationOptions::default().aggregation(Aggregation::Simple),
     );
     let answers = pipeline
         .run(lines.iter().map(|it| it["text"].as_str().unwrap()))
@@ -172,10 +166,7 @@ fn gaps_are_filled_with_the_probabilities_in_the_models_readme() {
         ),
     ];
     for Engine { kind, .. } in ENGINES {
-        let options = FillMaskOptions {
-            top_k: 3,
-            ..FillMaskOptions::default()
-        };
+        let options = FillMaskOptions::default().top_k(3);
         let pipeline = pipeline::<FillMask>("nezha-tiny-zh", Head::MaskedLm, kind, options);
         let answers = pipeline.run(gaps.map(|(text, _)| text)).unwrap();
         for ((text, expected), found) in pairs(kind.name(), &gaps, answers) {

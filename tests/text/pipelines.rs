@@ -76,12 +76,12 @@ fn check<T: Task>(
         let mut loaded: Option<(&str, Pipeline<T>)> = None;
         for case in cases {
             let context = case.context(engine);
-            let pipeline = match loaded.take() {
+            let mut pipeline = match loaded.take() {
                 Some((model, pipeline)) if model == case.model => pipeline,
                 _ => pipeline(&case.model, head, engine, T::Options::default()),
             };
-            let pipeline = pipeline.with_options(options(case));
-            let pipeline = pipeline.unwrap_or_else(|error| panic!("{context}: {error}"));
+            let set = pipeline.set_options(options(case));
+            set.unwrap_or_else(|error| panic!("{context}: {error}"));
             let answers = pipeline.run(case.inputs.iter().map(&input));
             let answers = answers.unwrap_or_else(|error| panic!("{context}: {error}"));
             let answers = pairs(&context, &case.answers, answers);
@@ -149,10 +149,11 @@ fn fills(gaps: &[Vec<Fill>]) -> Value {
 
 #[test]
 fn fill_mask() {
-    let options = |case: &Case| FillMaskOptions {
-        top_k: case.number("top_k").unwrap(),
-        targets: case.texts("targets").unwrap_or_default(),
-        max_length: case.number("max_length"),
+    let options = |case: &Case| {
+        FillMaskOptions::default()
+            .top_k(case.number("top_k").unwrap())
+            .targets(case.texts("targets").unwrap_or_default())
+            .max_length(case.number("max_length"))
     };
     let cases = cases("fill-mask");
     check::<FillMask>(&cases, Head::MaskedLm, options, text, |_, gaps| {
@@ -162,10 +163,7 @@ fn fill_mask() {
 
 #[test]
 fn the_pretraining_head_fills_gaps_as_the_masked_lm_head_does() {
-    let options = |case: &Case| FillMaskOptions {
-        top_k: case.number("top_k").unwrap(),
-        ..FillMaskOptions::default()
-    };
+    let options = |case: &Case| FillMaskOptions::default().top_k(case.number("top_k").unwrap());
     let cases = &cases("fill-mask")[..2];
     check::<FillMask>(cases, Head::Pretraining, options, text, |_, gaps| {
         fills(&gaps)
@@ -174,16 +172,18 @@ fn the_pretraining_head_fills_gaps_as_the_masked_lm_head_does() {
 
 #[test]
 fn text_classification() {
-    let options = |case: &Case| TextClassificationOptions {
-        top_k: case.number("top_k"),
-        function: case.options["function_to_apply"]
-            .as_str()
-            .map(|name| match name {
-                "softmax" => ScoreFunction::Softmax,
-                "sigmoid" => ScoreFunction::Sigmoid,
-                _ => ScoreFunction::None,
-            }),
-        max_length: None,
+    let options = |case: &Case| {
+        TextClassificationOptions::default()
+            .top_k(case.number("top_k"))
+            .function(
+                case.options["function_to_apply"]
+                    .as_str()
+                    .map(|name| match name {
+                        "softmax" => ScoreFunction::Softmax,
+                        "sigmoid" => ScoreFunction::Sigmoid,
+                        _ => ScoreFunction::None,
+                    }),
+            )
     };
     let cases = cases("text-classification");
     let head = Head::SequenceClassification;
@@ -201,14 +201,13 @@ fn token_classification() {
     };
     let options = |case: &Case| {
         let defaults = TokenClassificationOptions::default();
-        TokenClassificationOptions {
-            aggregation: aggregation(case),
-            ignore_labels: case
-                .texts("ignore_labels")
-                .unwrap_or(defaults.ignore_labels),
-            stride: case.number("stride"),
-            max_length: None,
-        }
+        TokenClassificationOptions::default()
+            .aggregation(aggregation(case))
+            .ignore_labels(
+                case.texts("ignore_labels")
+                    .unwrap_or(defaults.ignore_labels),
+            )
+            .stride(case.number("stride"))
     };
     // transformers has another name for a label without B- and I-.
     let shown = |case: &Case, entities: Vec<Entity>| {
@@ -234,16 +233,16 @@ fn token_classification() {
 fn question_answering() {
     let options = |case: &Case| {
         let defaults = QuestionAnsweringOptions::default();
-        QuestionAnsweringOptions {
-            top_k: case.number("top_k").unwrap_or(defaults.top_k),
-            max_answer_len: case
-                .number("max_answer_len")
-                .unwrap_or(defaults.max_answer_len),
-            handle_impossible_answer: case.flag("handle_impossible_answer"),
-            align_to_words: case.options["align_to_words"].as_bool().unwrap_or(true),
-            doc_stride: case.number("doc_stride"),
-            max_length: case.number("max_seq_len"),
-        }
+        QuestionAnsweringOptions::default()
+            .top_k(case.number("top_k").unwrap_or(defaults.top_k))
+            .max_answer_len(
+                case.number("max_answer_len")
+                    .unwrap_or(defaults.max_answer_len),
+            )
+            .handle_impossible_answer(case.flag("handle_impossible_answer"))
+            .align_to_words(case.options["align_to_words"].as_bool().unwrap_or(true))
+            .doc_stride(case.number("doc_stride"))
+            .max_length(case.number("max_seq_len"))
     };
     let question = |it: &Value| {
         let field = |name: &str| it[name].as_str().unwrap().to_owned();
@@ -326,10 +325,7 @@ fn next_sentence() {
 
 #[test]
 fn pretraining() {
-    let options = |case: &Case| FillMaskOptions {
-        top_k: case.number("top_k").unwrap(),
-        ..FillMaskOptions::default()
-    };
+    let options = |case: &Case| FillMaskOptions::default().top_k(case.number("top_k").unwrap());
     let cases = cases("pretraining");
     check::<Pretraining>(
         &cases,
@@ -358,14 +354,14 @@ fn feature_extraction_of_tokens() {
 fn feature_extraction_of_texts() {
     let mut cases = cases("feature-extraction");
     cases.retain(|case| !case.options["pooling"].is_null());
-    let options = |case: &Case| EmbeddingOptions {
-        pooling: match case.options["pooling"].as_str().unwrap() {
-            "cls" => Pooling::Cls,
-            "mean" => Pooling::Mean,
-            _ => Pooling::Max,
-        },
-        normalize: case.flag("normalize"),
-        max_length: None,
+    let options = |case: &Case| {
+        EmbeddingOptions::default()
+            .pooling(match case.options["pooling"].as_str().unwrap() {
+                "cls" => Pooling::Cls,
+                "mean" => Pooling::Mean,
+                _ => Pooling::Max,
+            })
+            .normalize(case.flag("normalize"))
     };
     check::<Embedding>(&cases, Head::Base, options, text, |_, it| {
         json!(it.to_vec())

@@ -9,7 +9,7 @@ use nezha_runtime::task::{
     TokenClassificationOptions,
 };
 use nezha_runtime::{
-    Batching, EngineChoice, EngineKind, EngineOptions, FillMask, MultipleChoice, PipelineError,
+    Batching, EngineKind, EngineOptions, FillMask, MultipleChoice, PipelineError,
     TextClassification, TokenClassification,
 };
 use serde_json::json;
@@ -18,10 +18,7 @@ use testkit::compare::pairs;
 use crate::artifacts::{self, checkpoint, exported, pipeline};
 
 fn sentiment() -> TextClassification {
-    let options = TextClassificationOptions {
-        top_k: None,
-        ..TextClassificationOptions::default()
-    };
+    let options = TextClassificationOptions::default().top_k(None::<usize>);
     let head = Head::SequenceClassification;
     pipeline("nezha-tiny-zh-sentiment", head, EngineKind::OrtCpu, options)
 }
@@ -38,28 +35,26 @@ fn lines() -> Vec<String> {
 
 fn batching(window: usize, rows: usize, tokens: usize, multiple: usize) -> Batching {
     let number = |number| NonZeroUsize::new(number).unwrap();
-    Batching {
-        window: number(window),
-        rows: number(rows),
-        tokens: number(tokens),
-        multiple: number(multiple),
-    }
+    Batching::default()
+        .window(number(window))
+        .rows(number(rows))
+        .tokens(number(tokens))
+        .multiple(number(multiple))
 }
 
 #[test]
 fn answers_come_in_the_order_of_the_inputs_whatever_the_batches() {
     let lines = lines();
-    let one_by_one = sentiment()
-        .with_batching(batching(1, 1, 1, 1))
-        .run(&lines)
-        .unwrap();
+    let mut pipeline = sentiment();
+    pipeline.set_batching(batching(1, 1, 1, 1));
+    let one_by_one = pipeline.run(&lines).unwrap();
     assert_eq!(one_by_one.len(), lines.len());
     for batching in [
         batching(64, 8, 2048, 1),
         batching(7, 3, 64, 8),
         batching(999, 50, 9999, 16),
     ] {
-        let pipeline = sentiment().with_batching(batching.clone());
+        pipeline.set_batching(batching.clone());
         let found = pipeline.run(&lines).unwrap();
         let answers = pairs(&format!("{batching:?}"), &one_by_one, &found);
         for (number, (expected, found)) in answers.enumerate() {
@@ -100,7 +95,8 @@ fn an_input_that_fails_leaves_the_others_their_answers() {
 
 #[test]
 fn inputs_are_read_one_window_ahead_and_no_more() {
-    let pipeline = sentiment().with_batching(batching(4, 8, 2048, 1));
+    let mut pipeline = sentiment();
+    pipeline.set_batching(batching(4, 8, 2048, 1));
     let mut read = 0;
     let mut answers = pipeline.stream((0..1_000).map(|_| {
         read += 1;
@@ -134,7 +130,9 @@ fn a_text_of_a_million_characters_is_answered() {
 fn a_head_that_does_not_fit_the_task_is_named_with_those_that_do() {
     let folder = exported("nezha-tiny-zh-sentiment", Head::SequenceClassification);
     let options = EngineOptions::default();
-    let error = FillMask::load(folder, &EngineChoice::Auto, &options)
+    let error = FillMask::builder()
+        .engine_options(options.clone())
+        .load(folder)
         .err()
         .unwrap();
     let error = error.to_string();
@@ -146,7 +144,9 @@ fn a_head_that_does_not_fit_the_task_is_named_with_those_that_do() {
 fn a_folder_without_model_is_named_with_what_was_looked_for() {
     let options = EngineOptions::default();
     let folder = checkpoint("nezha-tiny-zh");
-    let error = FillMask::load(folder, &EngineChoice::Auto, &options)
+    let error = FillMask::builder()
+        .engine_options(options.clone())
+        .load(folder)
         .err()
         .unwrap();
     let error = error.to_string();
@@ -161,16 +161,15 @@ fn a_folder_without_model_is_named_with_what_was_looked_for() {
 fn options_that_make_no_sense_are_refused() {
     let options = TokenClassificationOptions::default();
     let head = Head::TokenClassification;
-    let pipeline: TokenClassification =
+    let mut pipeline: TokenClassification =
         pipeline("token-classification", head, EngineKind::OrtCpu, options);
-    let strided = |aggregation, stride| TokenClassificationOptions {
-        aggregation,
-        stride: Some(stride),
-        ..TokenClassificationOptions::default()
+    let strided = |aggregation, stride| {
+        TokenClassificationOptions::default()
+            .aggregation(aggregation)
+            .stride(stride)
     };
-    let pipeline = pipeline
-        .with_options(strided(Aggregation::Simple, 46))
-        .unwrap();
+    let strides = strided(Aggregation::Simple, 46);
+    pipeline.set_options(strides).unwrap();
     let error = pipeline.run(["好".repeat(100)]).unwrap_err().to_string();
     assert!(
         error.contains("a stride of 46 tokens leaves no room"),
@@ -181,12 +180,12 @@ fn options_that_make_no_sense_are_refused() {
         matches!(&pair, PipelineError::Task(error) if matches!(**error, TaskError::Pair)),
         "{pair}"
     );
-    let error = pipeline
-        .with_options(strided(Aggregation::None, 4))
-        .err()
-        .unwrap()
-        .to_string();
+    let refused = pipeline.set_options(strided(Aggregation::None, 4));
+    let error = refused.unwrap_err().to_string();
     assert!(error.contains("stride: needs an aggregation"), "{error}");
+    // The pipeline is what it was.
+    let error = pipeline.run(["好".repeat(100)]).unwrap_err().to_string();
+    assert!(error.contains("a stride of 46 tokens"), "{error}");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::path::Path;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Warning, export};
 use nezha_graphs::Head;
-use nezha_runtime::task::TextClassificationOptions;
 use nezha_runtime::{EngineKind, PipelineNote, TextClassification, Tokenizer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -278,9 +277,9 @@ fn a_token_beyond_the_embeddings_is_told_at_export_at_load_and_where_it_comes() 
         if vocabulary_alone {
             fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
         }
-        let engine = EngineKind::OrtCpu.into();
-        let pipeline = TextClassification::load(folder.path(), &engine, &Default::default())
-            .and_then(|it| it.with_options(TextClassificationOptions::default()))
+        let pipeline = TextClassification::builder()
+            .engine(EngineKind::OrtCpu)
+            .load(folder.path())
             .unwrap();
         let note = PipelineNote::TokensBeyondTable {
             token: "[T]".to_owned(),

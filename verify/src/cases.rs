@@ -94,10 +94,7 @@ fn inputs(
     numbers: &mut Numbers,
 ) -> Inputs {
     // A cache is the same texts in two steps: see `engines`.
-    let whole = GraphOptions {
-        kv_cache: false,
-        ..options.clone()
-    };
+    let whole = options.clone().kv_cache(false);
     let sizes = Bindings::from(
         [
             (axes::BATCH, batch),

@@ -103,7 +103,10 @@ impl Comparison<'_> {
         let model = Model::open(path)?;
         let metadata = model.metadata();
         let metadata = metadata.ok_or_else(|| AgreementError::NoMetadata { path: path.clone() })?;
-        let session = Session::load(path, self.engine, self.options)?;
+        let session = Session::builder()
+            .engine(self.engine)
+            .engine_options(self.options.clone())
+            .load(path)?;
         let kind = session.engine().kind();
         let folder =
             tempfile::tempdir().map_err(|source| AgreementError::TemporaryFolder { source })?;
@@ -113,7 +116,10 @@ impl Comparison<'_> {
             Some(exported) => exported.file.path.clone(),
             None => self.export_reference(artifact, folder.path())?,
         };
-        let reference = Session::load(&reference, &kind.into(), &self.options.of(kind))?;
+        let reference = Session::builder()
+            .engine(kind)
+            .engine_options(self.options.of(kind))
+            .load(&reference)?;
         let questions = self.questions(&session, metadata)?;
         let mut outputs: Vec<(String, OutputAgreement)> = Vec::new();
         for question in &questions {
@@ -151,13 +157,13 @@ impl Comparison<'_> {
         artifact: &Artifact,
         folder: &Path,
     ) -> Result<PathBuf, AgreementError> {
-        let options = ExportOptions {
-            heads: Heads::Named(vec![artifact.head]),
-            precisions: vec![Precision::Fp32],
-            weights: Placement::Auto,
-            layout: Layout::Plain,
-            ..self.export.clone()
-        };
+        let options = self
+            .export
+            .clone()
+            .heads(Heads::Named(vec![artifact.head]))
+            .precisions(vec![Precision::Fp32])
+            .weights(Placement::Auto)
+            .layout(Layout::Plain);
         export(self.checkpoint, folder, &options)?;
         Ok(folder.join("model.onnx"))
     }

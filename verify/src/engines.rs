@@ -99,7 +99,11 @@ pub fn compare(
     };
     let (mut asked, mut absent) = (Vec::new(), Vec::new());
     for &kind in kinds {
-        match Session::load(model, &EngineChoice::Only(kind), &options.of(kind)) {
+        match Session::builder()
+            .engine(kind)
+            .engine_options(options.of(kind))
+            .load(model)
+        {
             Ok(session) => asked.push(Asked {
                 report: report(kind, session.engine().description(), true),
                 session,

@@ -17,7 +17,7 @@ mod warning;
 
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{GraphOptions, Head, Precision, error_chain};
+use nezha_graphs::{GraphOptions, Head, Precision, error_chain, setters};
 
 pub use document::Document;
 pub use error::ExportError;
@@ -44,6 +44,7 @@ pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=23;
 
 /// How to export.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ExportOptions {
     /// Which heads.
     pub heads: Heads,
@@ -61,6 +62,19 @@ pub struct ExportOptions {
     pub triton: TritonOptions,
     /// Whether an artifact that is there already is replaced.
     pub force: bool,
+}
+
+impl ExportOptions {
+    setters! {
+        heads: impl Into<Heads>,
+        graph: GraphOptions,
+        opset: u32,
+        precisions: impl Into<Vec<Precision>>,
+        weights: Placement,
+        layout: Layout,
+        triton: TritonOptions,
+        force: bool,
+    }
 }
 
 impl Default for ExportOptions {

@@ -7,16 +7,24 @@
 
 use std::num::NonZeroUsize;
 
-use nezha_graphs::{Bindings, DType, Dim, Head, Port, Precision, Signature, axes};
+use nezha_graphs::{Bindings, DType, Dim, Head, Port, Precision, Signature, axes, setters};
 
 /// What a Triton model's configuration says beside its signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TritonOptions {
     /// How many instances of the model run at the same time on each device; 1 where absent.
     pub instances: Option<NonZeroUsize>,
     /// Whether the ONNX Runtime backend hands the graph to TensorRT on GPUs, with shape profiles so
     /// that no new size of an input makes it build another engine.
     pub tensorrt: bool,
+}
+
+impl TritonOptions {
+    setters! {
+        instances: impl Into<Option<NonZeroUsize>>,
+        tensorrt: bool,
+    }
 }
 
 /// The largest batch that the server may put together.

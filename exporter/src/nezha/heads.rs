@@ -52,7 +52,8 @@ pub fn outputs(
     }
     if let Some(logits) = outputs.get(&Role::Logits).copied() {
         let s = &builder.scope("probabilities");
-        let multi_label = options.problem_type(config) == ProblemType::MultiLabelClassification;
+        let multi_label =
+            options.effective_problem_type(config) == ProblemType::MultiLabelClassification;
         let probabilities = match head == Head::SequenceClassification && multi_label {
             true => s.sigmoid(logits),
             false => s.softmax(logits),

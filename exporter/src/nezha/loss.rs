@@ -48,7 +48,7 @@ pub fn loss(
             let end = side(Role::EndLogits, Role::EndPositions)?;
             Some(s.div(s.add(start, end), s.float(2.0)))
         }
-        Head::SequenceClassification => match options.problem_type(config) {
+        Head::SequenceClassification => match options.effective_problem_type(config) {
             ProblemType::SingleLabelClassification => classify(Role::Logits, Role::Labels),
             ProblemType::Regression => {
                 let labels = inputs.get(Role::Labels)?;

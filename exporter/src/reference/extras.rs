@@ -40,7 +40,7 @@ impl Reference {
             outputs.insert("logits".to_owned(), scored);
         }
         if let Some(logits) = outputs.get("logits") {
-            let probabilities = match options.problem_type(&self.config) {
+            let probabilities = match options.effective_problem_type(&self.config) {
                 ProblemType::MultiLabelClassification if head == Head::SequenceClassification => {
                     logits.mapv(|x| 1.0 / (1.0 + (-x).exp()))
                 }

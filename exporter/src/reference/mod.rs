@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use ndarray::{Array2, ArrayD, ArrayView1, ArrayView2, Ix2, arr0};
-use nezha_graphs::{Config, Head, ProblemType};
+use nezha_graphs::{Config, Head, ProblemType, setters};
 
 use crate::checkpoint::{Checkpoint, WeightInfo};
 use crate::nezha::relative_position_table;
@@ -45,9 +45,16 @@ pub type Outputs = BTreeMap<String, ArrayD<f64>>;
 
 /// What the inputs do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReferenceOptions {
     /// The loss of a sequence classifier, in place of what the config says or implies.
     pub problem_type: Option<ProblemType>,
+}
+
+impl ReferenceOptions {
+    setters! {
+        problem_type: impl Into<Option<ProblemType>>,
+    }
 }
 
 /// A checkpoint that can be computed.

@@ -34,19 +34,13 @@ fn assert_each_layer_is_alike(context: &str, options: &ExportOptions) {
 }
 
 fn base() -> ExportOptions {
-    ExportOptions {
-        heads: Heads::Named(vec![Head::Base]),
-        ..ExportOptions::default()
-    }
+    ExportOptions::default().heads(Heads::Named(vec![Head::Base]))
 }
 
 #[test]
 fn the_deepest_model_exports_in_every_precision() {
     for precision in Precision::ALL {
-        let options = ExportOptions {
-            precisions: vec![precision],
-            ..base()
-        };
+        let options = base().precisions(vec![precision]);
         assert_each_layer_is_alike(precision.name(), &options);
     }
 }
@@ -54,21 +48,15 @@ fn the_deepest_model_exports_in_every_precision() {
 #[test]
 fn the_deepest_model_exports_wherever_its_weights_lie() {
     for weights in [Placement::External, Placement::Linked] {
-        let options = ExportOptions { weights, ..base() };
+        let options = base().weights(weights);
         assert_each_layer_is_alike(&format!("{weights:?}"), &options);
     }
 }
 
 #[test]
 fn the_deepest_model_exports_with_every_layers_states_and_attentions() {
-    let options = ExportOptions {
-        graph: GraphOptions {
-            hidden_states: true,
-            attentions: true,
-            ..GraphOptions::default()
-        },
-        precisions: vec![Precision::Fp16],
-        ..base()
-    };
+    let options = base()
+        .graph(GraphOptions::default().hidden_states(true).attentions(true))
+        .precisions(vec![Precision::Fp16]);
     assert_each_layer_is_alike("all outputs", &options);
 }

@@ -12,22 +12,16 @@ use crate::support::{contents, edited, exported, fixture, listing, refusal, try_
 const PLACEMENTS: [Placement; 2] = [Placement::Embedded, Placement::External];
 
 fn forced(weights: Placement) -> ExportOptions {
-    ExportOptions {
-        weights,
-        force: true,
-        ..ExportOptions::default()
-    }
+    ExportOptions::default().weights(weights).force(true)
 }
 
 #[test]
 fn the_same_checkpoint_gives_the_same_bytes() {
     for heads in [Heads::Default, Heads::All] {
         for weights in PLACEMENTS {
-            let options = ExportOptions {
-                heads: heads.clone(),
-                weights,
-                ..ExportOptions::default()
-            };
+            let options = ExportOptions::default()
+                .heads(heads.clone())
+                .weights(weights);
             let [first, second] = [(), ()].map(|()| {
                 let target = tempfile::tempdir().unwrap();
                 exported(&fixture("reach-4/pretraining"), target.path(), &options);
@@ -61,10 +55,7 @@ fn an_artifact_that_is_there_is_replaced_only_by_force() {
 fn one_head_that_is_there_keeps_all_from_being_written() {
     let target = tempfile::tempdir().unwrap();
     fs::write(target.path().join("masked-lm.onnx"), "old").unwrap();
-    let options = ExportOptions {
-        heads: Heads::All,
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().heads(Heads::All);
     refusal(&fixture("reach-4/pretraining"), target.path(), &options);
     assert_eq!(listing(target.path()), ["masked-lm.onnx"]);
 }
@@ -139,10 +130,7 @@ fn folders_are_made_and_a_failed_export_leaves_none() {
     assert_eq!(listing(&target), ["config.json", "model.onnx"]);
 
     let target = parent.path().join("c");
-    let options = ExportOptions {
-        heads: Heads::Named(vec![Head::MaskedLm]),
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().heads(Heads::Named(vec![Head::MaskedLm]));
     refusal(&fixture("reach-4/base"), &target, &options);
     assert!(!target.exists());
 }
@@ -150,10 +138,7 @@ fn folders_are_made_and_a_failed_export_leaves_none() {
 #[test]
 fn an_unknown_opset_is_refused_with_the_known_ones() {
     let target = tempfile::tempdir().unwrap();
-    let options = ExportOptions {
-        opset: 12,
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().opset(12);
     let message = refusal(&fixture("reach-4/base"), target.path(), &options);
     assert!(
         message.contains("12") && message.contains("17"),

@@ -11,17 +11,11 @@ use serde_json::json;
 use crate::support::{edited, exported, fixture, listing, open, refusal, zeros};
 
 fn all() -> ExportOptions {
-    ExportOptions {
-        heads: Heads::All,
-        ..ExportOptions::default()
-    }
+    ExportOptions::default().heads(Heads::All)
 }
 
 fn named(heads: &[Head]) -> ExportOptions {
-    ExportOptions {
-        heads: Heads::Named(heads.to_vec()),
-        ..ExportOptions::default()
-    }
+    ExportOptions::default().heads(Heads::Named(heads.to_vec()))
 }
 
 /// The heads that exporting all of a checkpoint gives; and those it skips, with the reasons.

@@ -73,10 +73,7 @@ fn a_bias_that_was_not_resized_with_the_embeddings_leaves_the_heads_without_it()
     for part in ["cls.predictions.bias", "base, next-sentence"] {
         assert!(message.contains(part), "no \"{part}\" in: {message}");
     }
-    let options = ExportOptions {
-        heads: Heads::Named(vec![Head::Base]),
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().heads(Heads::Named(vec![Head::Base]));
     exported(checkpoint.path(), target.path(), &options);
 }
 

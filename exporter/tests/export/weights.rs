@@ -15,10 +15,7 @@ use crate::support::{
 };
 
 fn placed(weights: Placement) -> ExportOptions {
-    ExportOptions {
-        weights,
-        ..ExportOptions::default()
-    }
+    ExportOptions::default().weights(weights)
 }
 
 /// A checkpoint in a folder of its own that may be written to.
@@ -90,11 +87,9 @@ fn an_artifact_holds_the_same_weights_whatever_the_checkpoints_format() {
             ],
         ),
     ] {
-        let options = ExportOptions {
-            heads: Heads::Named(vec![Head::MaskedLm]),
-            precisions: vec![precision],
-            ..ExportOptions::default()
-        };
+        let options = ExportOptions::default()
+            .heads(Heads::Named(vec![Head::MaskedLm]))
+            .precisions(vec![precision]);
         let weights = |format: &str| {
             let target = tempfile::tempdir().unwrap();
             let path = checkpoints.join(format);
@@ -165,10 +160,7 @@ fn linked_weights_are_the_checkpoints_own_bytes() {
 #[test]
 fn heads_share_one_file_and_each_weight_in_it_is_there_once() {
     let target = tempfile::tempdir().unwrap();
-    let options = ExportOptions {
-        heads: Heads::All,
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().heads(Heads::All);
     let all = exported(&fixture("reach-4/pretraining"), target.path(), &options);
     let weights = &all.weights[0];
     let mut ranges = std::collections::BTreeMap::new();
@@ -186,10 +178,7 @@ fn heads_share_one_file_and_each_weight_in_it_is_there_once() {
     assert_eq!(offsets.len(), ranges.len(), "two weights at one offset");
 
     let alone = tempfile::tempdir().unwrap();
-    let largest = ExportOptions {
-        heads: Heads::Named(vec![Head::Pretraining]),
-        ..placed(Placement::External)
-    };
+    let largest = placed(Placement::External).heads(Heads::Named(vec![Head::Pretraining]));
     let alone = exported(&fixture("reach-4/pretraining"), alone.path(), &largest);
     let bytes = alone.weights[0].bytes;
     // Pretraining reads every weight; in another order, the gaps between tensors may differ.
@@ -203,10 +192,7 @@ fn heads_share_one_file_and_each_weight_in_it_is_there_once() {
 #[test]
 fn several_embedded_heads_carry_their_own_weights() {
     let target = tempfile::tempdir().unwrap();
-    let options = ExportOptions {
-        heads: Heads::All,
-        ..placed(Placement::Embedded)
-    };
+    let options = placed(Placement::Embedded).heads(Heads::All);
     exported(&fixture("reach-4/masked-lm"), target.path(), &options);
     assert_eq!(
         listing(target.path()),
@@ -217,10 +203,7 @@ fn several_embedded_heads_carry_their_own_weights() {
 #[test]
 fn other_weights_get_another_name_and_the_superseded_file_goes() {
     let target = tempfile::tempdir().unwrap();
-    let options = ExportOptions {
-        force: true,
-        ..placed(Placement::External)
-    };
+    let options = placed(Placement::External).force(true);
     let weights = |checkpoint: &Path| {
         let exported = exported(checkpoint, target.path(), &options);
         let path = exported.weights[0].path.clone();
@@ -243,11 +226,9 @@ fn other_weights_get_another_name_and_the_superseded_file_goes() {
 fn a_weights_file_that_another_artifact_needs_stays() {
     let target = tempfile::tempdir().unwrap();
     let export = |checkpoint: &str, heads: &[Head]| {
-        let options = ExportOptions {
-            heads: Heads::Named(heads.to_vec()),
-            force: true,
-            ..placed(Placement::External)
-        };
+        let options = placed(Placement::External)
+            .heads(Heads::Named(heads.to_vec()))
+            .force(true);
         let exported = exported(&fixture(checkpoint), target.path(), &options);
         exported.weights[0].path.clone()
     };
@@ -376,10 +357,7 @@ fn a_weight_that_fewer_bits_can_not_hold_is_refused_by_name_and_nothing_is_writt
             bytes[..4].copy_from_slice(&element.to_le_bytes());
         });
         let target = tempfile::tempdir().unwrap();
-        let options = ExportOptions {
-            precisions: vec![precision],
-            ..ExportOptions::default()
-        };
+        let options = ExportOptions::default().precisions(vec![precision]);
         let message = refusal(checkpoint.path(), target.path(), &options);
         let expected =
             format!("tensor '{TENSOR}' holds {element}, for which {named} has no number");

@@ -33,7 +33,7 @@ impl HeadContract for SequenceClassification {
 
     fn labels(&self, shapes: &Shapes<'_>) -> Vec<Port> {
         let num_labels = shapes.config.num_labels();
-        let targets = match shapes.options.problem_type(shapes.config) {
+        let targets = match shapes.options.effective_problem_type(shapes.config) {
             ProblemType::SingleLabelClassification => {
                 return vec![labels_of_texts(Role::Labels, shapes)];
             }

@@ -29,7 +29,10 @@ pub fn rate(engine: EngineKind, options: &EngineOptions) -> Result<f64, ServeErr
         path: path.clone(),
         source,
     })?;
-    let session = Session::load(&path, &engine.into(), options)?;
+    let session = Session::builder()
+        .engine(engine)
+        .engine_options(options.clone())
+        .load(&path)?;
     let values = Array2::from_shape_fn((SIZE, SIZE), |(row, column)| {
         ((row + column) % 7) as f32 - 3.0
     });

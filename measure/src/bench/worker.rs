@@ -51,7 +51,11 @@ pub fn serve(
     pin(&work.cpus)?;
     let options = work.options.of(work.engine);
     let start = Instant::now();
-    let session = match Session::load(&work.model, &work.engine.into(), &options) {
+    let session = match Session::builder()
+        .engine(work.engine)
+        .engine_options(options.clone())
+        .load(&work.model)
+    {
         Ok(session) => session,
         Err(error) => return say(replies, &Reply::Failed(error_chain(&error))),
     };
@@ -183,7 +187,10 @@ impl Worker {
             source,
         })?;
         let options = self.options.clone().profile(folder.path().join("profile"));
-        let session = Session::load(&self.model, &self.engine.into(), &options)?;
+        let session = Session::builder()
+            .engine(self.engine)
+            .engine_options(options.clone())
+            .load(&self.model)?;
         session.run(batch.clone())?;
         let profile = session.end_profiling().map_err(SessionError::from)?;
         let providers = profile.providers().into_iter();

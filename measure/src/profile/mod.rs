@@ -14,9 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nezha_runtime::{
-    EngineChoice, EngineKind, EngineOptions, Model, Profile, Session, SessionError, Tensors,
-};
+use nezha_runtime::{EngineKind, EngineOptions, Model, Profile, Session, SessionError, Tensors};
 use nezha_verify::texts;
 
 pub use error::ProfileError;
@@ -121,7 +119,10 @@ fn record(
     let options = options
         .profile(folder.join("profile"))
         .ort(ort.optimized_graph(optimized(engine, folder)));
-    let session = Session::load(request.model, &EngineChoice::Only(engine), &options)?;
+    let session = Session::builder()
+        .engine(engine)
+        .engine_options(options.clone())
+        .load(request.model)?;
     let runs = request.runs.get();
     time(&session, inputs, runs)?;
     let profile = session.end_profiling().map_err(SessionError::from)?;

@@ -3,8 +3,8 @@
 use ndarray::ArrayView2;
 
 use super::DecoderError;
-use super::generation::{End, Finish, Generated, Search};
 use super::sampling::{log_probabilities, ranked};
+use super::search::{End, Finish, Generated, Search};
 
 /// Follows the `width` best sequences of one prompt.
 pub(super) struct Beams {

@@ -1,13 +1,16 @@
 //! Token after token, until a sequence ends.
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
+use nezha_graphs::setters;
 
 use super::beam::Beams;
-use super::sampling::{Sampler, best, log_probabilities};
+use super::sampling::{Sampler, Sampling, best, log_probabilities};
+use super::search::{End, Finish, Generated, Search};
 use super::{Decoder, DecoderError};
 
 /// How sequences are continued.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct GenerationOptions {
     /// The most tokens that a sequence gets, at least 1.
     pub max_new_tokens: usize,
@@ -16,6 +19,14 @@ pub struct GenerationOptions {
     pub eos: Option<Vec<u32>>,
     /// How tokens are chosen.
     pub strategy: Strategy,
+}
+
+impl GenerationOptions {
+    setters! {
+        max_new_tokens: usize,
+        eos: impl Into<Option<Vec<u32>>>,
+        strategy: Strategy,
+    }
 }
 
 impl Default for GenerationOptions {
@@ -31,6 +42,7 @@ impl Default for GenerationOptions {
 
 /// How tokens are chosen.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Strategy {
     /// The most probable token each time.
     Greedy,
@@ -47,74 +59,6 @@ pub enum Strategy {
         /// Above 0 favours long sequences, below 0 short ones; 1 in transformers.
         length_penalty: f64,
     },
-}
-
-/// A draw among the most probable tokens.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sampling {
-    /// Among so many, at least 1; `None` for all.
-    pub top_k: Option<usize>,
-    /// Among the fewest whose probabilities add up to this much of those that `top_k` leaves, above
-    /// 0 and at most 1; `None` for all.
-    pub top_p: Option<f64>,
-    /// What the logarithms of the probabilities are divided by, above 0.
-    pub temperature: f64,
-    /// The same seed draws the same tokens, on every platform. A sequence draws for itself: what
-    /// the others of the batch are makes no difference, its place among them does.
-    pub seed: u64,
-}
-
-/// A sequence that was generated.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Generated {
-    /// The new tokens, the one that ended the sequence included.
-    pub ids: Vec<u32>,
-    /// The logarithm of their probability, given the prompt.
-    pub log_probability: f64,
-    /// Why there are no more.
-    pub finish: Finish,
-}
-
-/// Why a sequence ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finish {
-    /// At one of the tokens that end a sequence.
-    Eos,
-    /// At [`GenerationOptions::max_new_tokens`].
-    Length,
-}
-
-/// When a sequence ends.
-#[derive(Clone)]
-pub(super) struct End {
-    pub(super) eos: Vec<u32>,
-    pub(super) max_new_tokens: usize,
-}
-
-impl End {
-    /// Whether new tokens are complete.
-    pub(super) fn of(&self, ids: &[u32]) -> Option<Finish> {
-        match ids.last() {
-            Some(last) if self.eos.contains(last) => Some(Finish::Eos),
-            _ if ids.len() >= self.max_new_tokens => Some(Finish::Length),
-            _ => None,
-        }
-    }
-}
-
-/// How one prompt is continued; it has a row of the decoder for each sequence that it follows.
-pub(super) trait Search {
-    /// Takes the scores of the next token, [rows, vocabulary], the first of them row `first` of the
-    /// decoder. Gives the sequences to go on with, as one of the rows and the token after it; none
-    /// where the search has ended.
-    fn advance(
-        &mut self,
-        logits: ArrayView2<f32>,
-        first: usize,
-    ) -> Result<Vec<(usize, u32)>, DecoderError>;
-
-    /// What was found.
-    fn finish(self: Box<Self>) -> Generated;
 }
 
 /// Follows one sequence.

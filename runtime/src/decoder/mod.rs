@@ -8,6 +8,7 @@ mod beam;
 mod error;
 mod generation;
 mod sampling;
+mod search;
 mod text;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,10 @@ use ndarray::{Array2, Array3, ArrayView2, Axis, Ix2, Ix3, concatenate};
 use nezha_graphs::{Role, Signature, axes};
 
 pub use error::DecoderError;
-pub use generation::{Finish, Generated, GenerationOptions, Sampling, Strategy};
-pub use text::{GeneratedText, TextGeneration};
+pub use generation::{GenerationOptions, Strategy};
+pub use sampling::Sampling;
+pub use search::{Finish, Generated};
+pub use text::{GeneratedText, TextGeneration, TextGenerationBuilder};
 
 use crate::engine::Residents;
 use crate::{Session, SessionError, Tensor, Tensors};
@@ -32,7 +35,7 @@ use crate::{Session, SessionError, Tensor, Tensors};
 /// use ndarray::array;
 /// use nezha_runtime::{Decoder, EngineChoice, EngineOptions, Session};
 ///
-/// let session = Session::load("model.onnx", &EngineChoice::Auto, &EngineOptions::default())?;
+/// let session = Session::load("model.onnx")?;
 /// let mut decoder = Decoder::new(&session)?;
 /// let logits = decoder.step(array![[101, 2769, 1599]])?; // of the token after 1599, [1, vocabulary]
 /// let logits = decoder.step(array![[3614]])?; // of the token after 3614

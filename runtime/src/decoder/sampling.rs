@@ -3,10 +3,48 @@
 use std::cmp::Ordering;
 
 use ndarray::ArrayView1;
+use nezha_graphs::setters;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::{DecoderError, Sampling};
+use super::DecoderError;
+
+/// A draw among the most probable tokens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Sampling {
+    /// Among so many, at least 1; `None` for all.
+    pub top_k: Option<usize>,
+    /// Among the fewest whose probabilities add up to this much of those that `top_k` leaves, above
+    /// 0 and at most 1; `None` for all.
+    pub top_p: Option<f64>,
+    /// What the logarithms of the probabilities are divided by, above 0.
+    pub temperature: f64,
+    /// The same seed draws the same tokens, on every platform. A sequence draws for itself: what
+    /// the others of the batch are makes no difference, its place among them does.
+    pub seed: u64,
+}
+
+impl Default for Sampling {
+    /// Among all tokens, as probable as they are.
+    fn default() -> Self {
+        Self {
+            top_k: None,
+            top_p: None,
+            temperature: 1.0,
+            seed: 0,
+        }
+    }
+}
+
+impl Sampling {
+    setters! {
+        top_k: impl Into<Option<usize>>,
+        top_p: impl Into<Option<f64>>,
+        temperature: f64,
+        seed: u64,
+    }
+}
 
 /// `log softmax` of the scores, in double precision; `row` is for the error.
 pub(super) fn log_probabilities(

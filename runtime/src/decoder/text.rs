@@ -5,17 +5,17 @@ use std::path::Path;
 use nezha_graphs::Head;
 
 use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions};
+use crate::builder::{Start, start_setters};
 use crate::pipeline::{PipelineError, model_path};
 use crate::task::check_ids;
-use crate::{EngineChoice, EngineOptions, Session, Tokenizer, TokenizerError};
+use crate::{Session, Tokenizer, TokenizerError};
 
 /// Continues texts with the masked-lm head of a decoder.
 ///
 /// ```no_run
-/// use nezha_runtime::{EngineChoice, EngineOptions, GenerationOptions, TextGeneration};
+/// use nezha_runtime::{GenerationOptions, TextGeneration};
 ///
-/// let engine = EngineOptions::default();
-/// let generation = TextGeneration::load("out", &EngineChoice::Auto, &engine)?;
+/// let generation = TextGeneration::load("out")?;
 /// for text in generation.texts(&["今天天气"], &GenerationOptions::default())? {
 ///     println!("{}", text.text);
 /// }
@@ -27,8 +27,29 @@ pub struct TextGeneration {
     tokenizer: Option<Tokenizer>,
 }
 
+/// Loads a [`TextGeneration`]: [`TextGeneration::builder`].
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct TextGenerationBuilder {
+    start: Start,
+}
+
+impl TextGenerationBuilder {
+    start_setters!();
+
+    /// Opens a model, as [`TextGeneration::load`] does.
+    ///
+    /// # Errors
+    /// [`DecoderError::Pipeline`] where there is no such model, [`DecoderError::NoCache`],
+    /// [`DecoderError::Tokenizer`], [`DecoderError::Session`].
+    pub fn load(self, path: impl AsRef<Path>) -> Result<TextGeneration, DecoderError> {
+        TextGeneration::open(path.as_ref(), self.start)
+    }
+}
+
 /// A text that was generated.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct GeneratedText {
     /// What follows the prompt, without special tokens.
     pub text: String,
@@ -41,28 +62,33 @@ pub struct GeneratedText {
 }
 
 impl TextGeneration {
-    /// Opens a model, with the tokenizer beside it if there is one, on the first engine of `choice`
-    /// that starts.
+    /// Opens a model, with the tokenizer beside it if there is one, in the first engine that starts of
+    /// those that [`EngineChoice::Auto`](crate::EngineChoice::Auto) tries; [`builder`](Self::builder)
+    /// takes others.
     ///
     /// `path` is a folder with a decoder exported with the option `kv_cache` (`model.onnx`, or `masked-lm.onnx`
     /// where it holds several heads), or the `.onnx` file itself.
     ///
     /// # Errors
-    /// [`DecoderError::Pipeline`] where there is no such model, [`DecoderError::NoCache`],
-    /// [`DecoderError::Tokenizer`], [`DecoderError::Session`].
-    pub fn load(
-        path: impl AsRef<Path>,
-        choice: &EngineChoice,
-        options: &EngineOptions,
-    ) -> Result<Self, DecoderError> {
+    /// Those of [`TextGenerationBuilder::load`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, DecoderError> {
+        Self::builder().load(path)
+    }
+
+    /// Loads a model in another engine, or with other options.
+    pub fn builder() -> TextGenerationBuilder {
+        TextGenerationBuilder::default()
+    }
+
+    fn open(path: &Path, start: Start) -> Result<Self, DecoderError> {
         const HEADS: &[Head] = &[Head::MaskedLm];
-        let path = model_path(path.as_ref(), HEADS)?;
+        let path = model_path(path, HEADS)?;
         let tokenizer = match Tokenizer::load(path.parent().unwrap_or(Path::new(""))) {
             Ok(tokenizer) => Some(tokenizer),
             Err(TokenizerError::Missing { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let session = Session::load(&path, choice, options)?;
+        let session = start.session(&path)?;
         match session.metadata().map(|it| it.head) {
             Some(found) if !HEADS.contains(&found) => Err(PipelineError::Head {
                 path,

@@ -24,7 +24,10 @@ fn run(
     model: &Path,
 ) -> Result<String, Box<dyn std::error::Error>> {
     let options = options.of(engine).profile(model.with_extension("profile"));
-    let session = Session::load(model, &engine.into(), &options)?;
+    let session = Session::builder()
+        .engine(engine)
+        .engine_options(options.clone())
+        .load(model)?;
     let matrix = || array![[1_f32, 2.0], [3.0, 4.0]].into();
     let outputs = session.run(Tensors::from([("a", matrix()), ("b", matrix())]))?;
     let expected = array![[7_f32, 10.0], [15.0, 22.0]].into_dyn();

@@ -395,7 +395,7 @@ impl fmt::Display for EngineKind {
 }
 
 /// A name that is no engine's.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "unknown engine '{0}': expected auto, {known}, or a comma list of engines, tried in order",
     known = EngineKind::names()

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::options::setters;
+use nezha_graphs::setters;
 
 /// What OpenVINO takes.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -2,25 +2,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use nezha_graphs::{Head, Precision};
+use nezha_graphs::{Head, Precision, setters};
 
 use super::kind::{OrtDevice, Place};
 use super::openvino_options::OpenVinoOptions;
 use super::{EngineError, EngineKind};
-
-/// Methods that set a field each and give the options back.
-macro_rules! setters {
-    ($($field:ident: $type:ty),* $(,)?) => {
-        $(
-            #[doc = concat!("These options with another [`", stringify!($field), "`](field@Self::", stringify!($field), ").")]
-            #[must_use]
-            pub fn $field(mut self, $field: $type) -> Self {
-                self.$field = $field.into();
-                self
-            }
-        )*
-    };
-}
 
 /// How an engine is started: what every engine takes, and what only those of a family take.
 ///
@@ -107,8 +93,6 @@ impl EngineOptions {
         options
     }
 }
-
-pub(super) use setters;
 
 /// An option that not every engine takes.
 struct Claim {

@@ -4,13 +4,14 @@ use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
 use ndarray::{ArrayD, IxDyn};
-use nezha_graphs::{Role, Signature};
+use nezha_graphs::{Role, Signature, setters};
 
 use crate::task::{FixedAxes, Row};
 use crate::{Encoding, Tensor, Tensors};
 
 /// How inputs are put together for the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Batching {
     /// Inputs that are read ahead and sorted by length, so that rows of one batch are about as long.
     pub window: NonZeroUsize,
@@ -21,6 +22,15 @@ pub struct Batching {
     /// Lengths are rounded up to a multiple of this. Above 1 there are fewer different shapes, for
     /// engines that prepare for each one, and more padding.
     pub multiple: NonZeroUsize,
+}
+
+impl Batching {
+    setters! {
+        window: NonZeroUsize,
+        rows: NonZeroUsize,
+        tokens: NonZeroUsize,
+        multiple: NonZeroUsize,
+    }
 }
 
 impl Default for Batching {

@@ -90,18 +90,9 @@ fn possible_heads(signature: &Signature, config: &Config) -> Vec<Head> {
 fn forms(head: Head) -> Vec<GraphOptions> {
     let forms = [
         GraphOptions::default(),
-        GraphOptions {
-            pooler: false,
-            ..GraphOptions::default()
-        },
-        GraphOptions {
-            pooling: head.takes(GraphOption::Pooling).then_some(Pooling::Mean),
-            ..GraphOptions::default()
-        },
-        GraphOptions {
-            mask_positions: head.takes(GraphOption::MaskPositions),
-            ..GraphOptions::default()
-        },
+        GraphOptions::default().pooler(false),
+        GraphOptions::default().pooling(head.takes(GraphOption::Pooling).then_some(Pooling::Mean)),
+        GraphOptions::default().mask_positions(head.takes(GraphOption::MaskPositions)),
     ];
     forms.into()
 }

@@ -1,6 +1,7 @@
 //! Text in, answers out: a tokenizer, an engine and a [`Task`] in one.
 
 mod batch;
+mod builder;
 mod description;
 mod error;
 mod note;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use nezha_graphs::{Head, Precision};
 
 pub use batch::Batching;
+pub use builder::PipelineBuilder;
 use description::Description;
 pub use error::PipelineError;
 pub use note::PipelineNote;
@@ -23,8 +25,9 @@ pub use tasks::{
     QuestionAnswering, TextClassification, TokenClassification,
 };
 
+use crate::builder::Start;
 use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskError, TaskModel};
-use crate::{EngineChoice, EngineOptions, Session, Tensors, Tokenizer};
+use crate::{Session, Tensors, Tokenizer};
 
 /// Answers questions of one kind about text, with one model.
 ///
@@ -62,7 +65,8 @@ const _: () = {
 };
 
 impl<T: Task> Pipeline<T> {
-    /// Opens a model with the tokenizer beside it, on the first engine of `choice` that starts.
+    /// Opens a model with the tokenizer beside it, in the first engine that starts of those that
+    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) tries; [`builder`](Self::builder) takes others.
     ///
     /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
     /// several heads), or the `.onnx` file itself.
@@ -71,18 +75,27 @@ impl<T: Task> Pipeline<T> {
     /// outputs; [`notes`](Self::notes) says so.
     ///
     /// # Errors
-    /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Config`],
-    /// [`PipelineError::Outputs`], [`PipelineError::Head`], [`PipelineError::Tokenizer`],
-    /// [`PipelineError::Session`].
-    pub fn load(
-        path: impl AsRef<Path>,
-        choice: &EngineChoice,
-        options: &EngineOptions,
+    /// Those of [`PipelineBuilder::load`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
+        Self::builder().load(path)
+    }
+
+    /// Loads a model in another engine, or with other options.
+    pub fn builder() -> PipelineBuilder<T> {
+        PipelineBuilder::default()
+    }
+
+    /// Opens the model at `path`, which is started as `start` says.
+    fn open(
+        path: &Path,
+        start: Start,
+        options: T::Options,
+        batching: Batching,
     ) -> Result<Self, PipelineError> {
-        let path = model_path(path.as_ref(), T::HEADS)?;
+        let path = model_path(path, T::HEADS)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let tokenizer = Tokenizer::load(folder)?;
-        let session = Session::load(&path, choice, options)?;
+        let session = start.session(&path)?;
         let Description { head, config, note } = Description::of(&path, &session, T::HEADS)?;
         if !T::HEADS.contains(&head) {
             return Err(PipelineError::Head {
@@ -100,26 +113,27 @@ impl<T: Task> Pipeline<T> {
             head,
         });
         Ok(Self {
-            task: T::new(model.clone(), T::Options::default())?,
+            task: T::new(model.clone(), options)?,
             model,
             session,
-            batching: Batching::default(),
+            batching,
             notes: note.into_iter().chain(beyond).collect(),
         })
     }
 
-    /// The same model, asked in another way.
+    /// Has the model asked in another way from now on.
     ///
     /// # Errors
-    /// [`PipelineError::Task`] where the options make no sense for the model.
-    pub fn with_options(self, options: T::Options) -> Result<Self, PipelineError> {
-        let task = T::new(self.model.clone(), options)?;
-        Ok(Self { task, ..self })
+    /// [`PipelineError::Task`] where the options make no sense for the model, which is then asked as
+    /// before.
+    pub fn set_options(&mut self, options: T::Options) -> Result<(), PipelineError> {
+        self.task = T::new(self.model.clone(), options)?;
+        Ok(())
     }
 
-    /// The same model, inputs put together in another way.
-    pub fn with_batching(self, batching: Batching) -> Self {
-        Self { batching, ..self }
+    /// Has inputs put together in another way from now on.
+    pub fn set_batching(&mut self, batching: Batching) {
+        self.batching = batching;
     }
 
     /// The model in its engine.

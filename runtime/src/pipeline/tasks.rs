@@ -10,11 +10,10 @@ use crate::task;
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "base")?;
 /// use nezha_runtime::task::{EmbeddingOptions, Pooling};
-/// use nezha_runtime::{Embedding, EngineChoice, EngineOptions};
+/// use nezha_runtime::Embedding;
 ///
-/// let embedder = Embedding::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
-/// let options = EmbeddingOptions { pooling: Pooling::Mean, normalize: true, max_length: None };
-/// let embedder = embedder.with_options(options)?;
+/// let options = EmbeddingOptions::default().pooling(Pooling::Mean).normalize(true);
+/// let embedder = Embedding::builder().options(options).load(&out)?;
 /// let vectors = embedder.run(["房间很干净", "房间很整洁", "总理会见首相"])?;
 /// let cosine = |a: usize, b: usize| vectors[a].dot(&vectors[b]);
 /// assert!(cosine(0, 1) > cosine(0, 2));
@@ -27,9 +26,9 @@ pub type Embedding = Pipeline<task::Embedding>;
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "base")?;
-/// use nezha_runtime::{EngineChoice, EngineOptions, FeatureExtraction};
+/// use nezha_runtime::FeatureExtraction;
 ///
-/// let extractor = FeatureExtraction::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let extractor = FeatureExtraction::load(&out)?;
 /// let vectors = extractor.run(["房间很干净"])?.remove(0);
 /// // The five tokens of the text between `[CLS]` and `[SEP]`, each with the hidden size of the model.
 /// assert_eq!(vectors.nrows(), 7);
@@ -44,11 +43,11 @@ pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "masked-lm")?;
 /// use nezha_runtime::task::FillMaskOptions;
-/// use nezha_runtime::{EngineChoice, EngineOptions, FillMask};
+/// use nezha_runtime::FillMask;
 ///
-/// let fill_mask = FillMask::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
-/// let options = FillMaskOptions { top_k: 3, ..FillMaskOptions::default() };
-/// let gaps = fill_mask.with_options(options)?.run(["这家[MASK]店的服务态度很好。"])?.remove(0);
+/// let options = FillMaskOptions::default().top_k(3);
+/// let fill_mask = FillMask::builder().options(options).load(&out)?;
+/// let gaps = fill_mask.run(["这家[MASK]店的服务态度很好。"])?.remove(0);
 /// let best = &gaps[0][0];
 /// assert_eq!(best.token_str, "酒");
 /// println!("{} {:.4}", best.token_str, best.score); // 酒 0.9772
@@ -61,9 +60,9 @@ pub type FillMask = Pipeline<task::FillMask>;
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("tests/fixtures/text/multiple-choice", "multiple-choice")?;
-/// use nezha_runtime::{EngineChoice, EngineOptions, MultipleChoice};
+/// use nezha_runtime::MultipleChoice;
 ///
-/// let chooser = MultipleChoice::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let chooser = MultipleChoice::load(&out)?;
 /// let answer = chooser.run([("房间很干净，服务热情，", ["下次还会住。", "老板姓李。"])])?.remove(0);
 /// assert_eq!(answer.scores.len(), 2);
 /// println!("choice {}: {:?}", answer.choice, answer.scores);
@@ -76,9 +75,9 @@ pub type MultipleChoice = Pipeline<task::MultipleChoice>;
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "next-sentence")?;
-/// use nezha_runtime::{EngineChoice, EngineOptions, NextSentence};
+/// use nezha_runtime::NextSentence;
 ///
-/// let next_sentence = NextSentence::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let next_sentence = NextSentence::load(&out)?;
 /// let answer = next_sentence.run([("这家酒店的位置很好。", "下次还会住。")])?.remove(0);
 /// assert!((0.0..=1.0).contains(&answer.is_next));
 /// println!("{:.4}", answer.is_next);
@@ -91,9 +90,9 @@ pub type NextSentence = Pipeline<task::NextSentence>;
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "pretraining")?;
-/// use nezha_runtime::{EngineChoice, EngineOptions, Pretraining};
+/// use nezha_runtime::Pretraining;
 ///
-/// let pretrained = Pretraining::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let pretrained = Pretraining::load(&out)?;
 /// let answer = pretrained.run([("这家[MASK]店很好。", "下次还会住。")])?.remove(0);
 /// assert_eq!(answer.fills[0][0].token_str, "酒");
 /// println!("followed by the second text: {:?}", answer.is_next);
@@ -106,9 +105,9 @@ pub type Pretraining = Pipeline<task::Pretraining>;
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("tests/fixtures/text/question-answering", "question-answering")?;
-/// use nezha_runtime::{EngineChoice, EngineOptions, QuestionAnswering};
+/// use nezha_runtime::QuestionAnswering;
 ///
-/// let oracle = QuestionAnswering::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let oracle = QuestionAnswering::load(&out)?;
 /// let context = "这家酒店在北京，房间很大，服务很好。";
 /// let answer = oracle.run([("酒店在哪里？", context)])?.remove(0).remove(0);
 /// // Places are counted in characters.
@@ -123,9 +122,9 @@ pub type QuestionAnswering = Pipeline<task::QuestionAnswering>;
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh-sentiment", "sequence-classification")?;
-/// use nezha_runtime::{EngineChoice, EngineOptions, TextClassification};
+/// use nezha_runtime::TextClassification;
 ///
-/// let classifier = TextClassification::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
+/// let classifier = TextClassification::load(&out)?;
 /// let mut found = Vec::new();
 /// // Reads ahead, answers in order, and goes on after an input that fails.
 /// for answer in classifier.stream(["房间很干净，服务热情。", "客服不理人，后悔买了。"]) {
@@ -145,14 +144,11 @@ pub type TextClassification = Pipeline<task::TextClassification>;
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh-ner", "token-classification")?;
 /// use nezha_runtime::task::{Aggregation, TokenClassificationOptions};
-/// use nezha_runtime::{EngineChoice, EngineOptions, TokenClassification};
+/// use nezha_runtime::TokenClassification;
 ///
-/// let names = TokenClassification::load(&out, &EngineChoice::Auto, &EngineOptions::default())?;
-/// let options = TokenClassificationOptions {
-///     aggregation: Aggregation::Simple,
-///     ..TokenClassificationOptions::default()
-/// };
-/// let entities = names.with_options(options)?.run(["国务院总理李鹏今天来了"])?.remove(0);
+/// let options = TokenClassificationOptions::default().aggregation(Aggregation::Simple);
+/// let names = TokenClassification::builder().options(options).load(&out)?;
+/// let entities = names.run(["国务院总理李鹏今天来了"])?.remove(0);
 /// let found: Vec<&str> = entities.iter().map(|it| it.label.as_str()).collect();
 /// assert_eq!(found, ["ORG", "PER"]);
 /// assert_eq!((entities[1].start, entities[1].end), (5, 7)); // 李鹏

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis, Ix1, Ix2, s};
-use nezha_graphs::{Head, Role};
+use nezha_graphs::{Head, Role, setters};
 
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
@@ -14,9 +14,16 @@ pub struct FeatureExtraction {
 
 /// How texts are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FeatureExtractionOptions {
     /// Tokens of a sequence at most; what the tokenizer says where absent.
     pub max_length: Option<usize>,
+}
+
+impl FeatureExtractionOptions {
+    setters! {
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 impl Task for FeatureExtraction {
@@ -62,6 +69,7 @@ pub struct Embedding {
 
 /// How token vectors become one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EmbeddingOptions {
     /// Which vector, or which mean.
     pub pooling: Pooling,
@@ -69,6 +77,14 @@ pub struct EmbeddingOptions {
     pub normalize: bool,
     /// Tokens of a sequence at most; what the tokenizer says where absent.
     pub max_length: Option<usize>,
+}
+
+impl EmbeddingOptions {
+    setters! {
+        pooling: Pooling,
+        normalize: bool,
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 /// From token vectors to one, special tokens included.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ndarray::{ArrayView1, Axis, Ix2};
-use nezha_graphs::{Head, Role};
+use nezha_graphs::{Head, Role, setters};
 use serde::Serialize;
 
 use super::scores::{best, softmax};
@@ -19,6 +19,7 @@ pub struct FillMask {
 
 /// How gaps are filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FillMaskOptions {
     /// Answers for each gap; 5 by default.
     pub top_k: usize,
@@ -28,6 +29,14 @@ pub struct FillMaskOptions {
     pub targets: Vec<String>,
     /// Tokens of a sequence at most; what the tokenizer says where absent.
     pub max_length: Option<usize>,
+}
+
+impl FillMaskOptions {
+    setters! {
+        top_k: usize,
+        targets: impl Into<Vec<String>>,
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 impl Default for FillMaskOptions {

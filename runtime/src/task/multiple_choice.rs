@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{Ix1, s};
-use nezha_graphs::{Head, Role};
+use nezha_graphs::{Head, Role, setters};
 use serde::Serialize;
 
 use super::scores::{argmax, softmax};
@@ -16,9 +16,16 @@ pub struct MultipleChoice {
 
 /// How choices are weighed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MultipleChoiceOptions {
     /// Tokens of a sequence at most; what the tokenizer says where absent.
     pub max_length: Option<usize>,
+}
+
+impl MultipleChoiceOptions {
+    setters! {
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 /// A text and what may go with it.

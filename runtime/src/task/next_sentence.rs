@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::Ix1;
-use nezha_graphs::{Head, Role};
+use nezha_graphs::{Head, Role, setters};
 use serde::Serialize;
 
 use super::scores::softmax;
@@ -16,9 +16,16 @@ pub struct NextSentence {
 
 /// How pairs are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NextSentenceOptions {
     /// Tokens of a sequence at most; what the tokenizer says where absent.
     pub max_length: Option<usize>,
+}
+
+impl NextSentenceOptions {
+    setters! {
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 /// Whether the second text follows the first.

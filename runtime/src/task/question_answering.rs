@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{ArrayView1, Ix1};
-use nezha_graphs::{Head, Role};
+use nezha_graphs::{Head, Role, setters};
 use serde::Serialize;
 
 use super::scores::softmax;
@@ -25,6 +25,7 @@ pub struct QuestionAnswering {
 
 /// How answers are searched for.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct QuestionAnsweringOptions {
     /// Answers at most, the best first; 1 by default.
     pub top_k: usize,
@@ -39,6 +40,17 @@ pub struct QuestionAnsweringOptions {
     /// Tokens of a sequence at most, question included; 384 by default, or what the tokenizer says
     /// where that is less.
     pub max_length: Option<usize>,
+}
+
+impl QuestionAnsweringOptions {
+    setters! {
+        top_k: usize,
+        max_answer_len: usize,
+        handle_impossible_answer: bool,
+        align_to_words: bool,
+        doc_stride: impl Into<Option<usize>>,
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 impl Default for QuestionAnsweringOptions {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::Ix1;
-use nezha_graphs::{Head, ProblemType, Role};
+use nezha_graphs::{Head, ProblemType, Role, setters};
 use serde::Serialize;
 
 use super::scores::{best, sigmoid, softmax};
@@ -16,6 +16,7 @@ pub struct TextClassification {
 
 /// How texts are classified.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TextClassificationOptions {
     /// Labels in an answer, the best first; all of them where absent. 1 by default.
     pub top_k: Option<usize>,
@@ -23,6 +24,14 @@ pub struct TextClassificationOptions {
     pub function: Option<ScoreFunction>,
     /// Tokens of a sequence at most; what the tokenizer says where absent.
     pub max_length: Option<usize>,
+}
+
+impl TextClassificationOptions {
+    setters! {
+        top_k: impl Into<Option<usize>>,
+        function: impl Into<Option<ScoreFunction>>,
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 impl Default for TextClassificationOptions {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ndarray::{Axis, Ix2};
-use nezha_graphs::{Head, Role};
+use nezha_graphs::{Head, Role, setters};
 use serde::Serialize;
 
 use super::scores::{argmax, softmax};
@@ -16,6 +16,7 @@ pub struct TokenClassification {
 
 /// How words are labelled.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TokenClassificationOptions {
     /// How tokens are put together.
     pub aggregation: Aggregation,
@@ -26,6 +27,15 @@ pub struct TokenClassificationOptions {
     pub stride: Option<usize>,
     /// Tokens of a sequence at most; what the tokenizer says where absent.
     pub max_length: Option<usize>,
+}
+
+impl TokenClassificationOptions {
+    setters! {
+        aggregation: Aggregation,
+        ignore_labels: impl Into<Vec<String>>,
+        stride: impl Into<Option<usize>>,
+        max_length: impl Into<Option<usize>>,
+    }
 }
 
 impl Default for TokenClassificationOptions {

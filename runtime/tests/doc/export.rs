@@ -11,10 +11,7 @@
         let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let folder = std::path::Path::new(repository).join(checkpoint);
         let checkpoint = Checkpoint::open(&folder, &OpenOptions::default())?;
-        let options = ExportOptions {
-            heads: Heads::Named(vec![head.parse()?]),
-            ..ExportOptions::default()
-        };
+        let options = ExportOptions::default().heads(Heads::Named(vec![head.parse()?]));
         let out = tempfile::tempdir()?;
         export(&checkpoint, out.path(), &options)?;
         Ok(out)

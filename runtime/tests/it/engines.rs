@@ -61,7 +61,10 @@ fn a_list_goes_on_past_a_library_that_is_not_there_and_tells() {
             "{choice}: {error}"
         );
     }
-    let named = Session::load(&file.path, &EngineKind::OrtCpu.into(), &options);
+    let named = Session::builder()
+        .engine(EngineKind::OrtCpu)
+        .engine_options(options.clone())
+        .load(&file.path);
     assert!(
         matches!(named, Err(SessionError::Engine(_))),
         "a named engine fell back"
@@ -74,7 +77,10 @@ fn a_process_keeps_the_first_onnx_runtime_it_loaded() {
     tiny::load(&file, EngineKind::OrtCpu);
     let options = EngineOptions::default()
         .ort(OrtOptions::default().library(PathBuf::from("/nowhere/libonnxruntime.so")));
-    let result = Session::load(&file.path, &EngineKind::OrtCpu.into(), &options);
+    let result = Session::builder()
+        .engine(EngineKind::OrtCpu)
+        .engine_options(options.clone())
+        .load(&file.path);
     let error = result.err().map(|it| it.to_string()).unwrap_or_default();
     assert!(error.contains("needs a process of its own"), "{error}");
 }

@@ -34,7 +34,11 @@ fn a_precision_is_computed_in_or_refused_and_never_replaced() {
     let file = tiny::save(&tiny::embeddings());
     for precision in OpenVinoPrecision::ALL {
         let options = with(OpenVinoOptions::default().precision(precision));
-        let said = match Session::load(&file.path, &CPU.into(), &options) {
+        let said = match Session::builder()
+            .engine(CPU)
+            .engine_options(options.clone())
+            .load(&file.path)
+        {
             Ok(session) => session.engine().description().to_owned(),
             Err(error) => error.to_string(),
         };
@@ -55,7 +59,7 @@ fn a_device_that_is_not_there_is_an_error_that_names_those_that_are() {
         (EngineKind::OpenVinoGpu, "GPU"),
         (EngineKind::OpenVinoNpu, "NPU"),
     ] {
-        match Session::load(&file.path, &kind.into(), &EngineOptions::default()) {
+        match Session::builder().engine(kind).load(&file.path) {
             Ok(session) => check(&session, (2, 3), device),
             Err(error) => {
                 let text = error.to_string();
@@ -108,7 +112,10 @@ fn a_process_keeps_the_first_openvino_it_loaded() {
     tiny::load(&file, CPU);
     let other = PathBuf::from("/nowhere/libopenvino_c.so");
     let options = with(OpenVinoOptions::default().library(other));
-    let loaded = Session::load(&file.path, &CPU.into(), &options);
+    let loaded = Session::builder()
+        .engine(CPU)
+        .engine_options(options.clone())
+        .load(&file.path);
     let error = loaded.err().map(|it| it.to_string()).unwrap_or_default();
     assert!(error.contains("has loaded the OpenVINO "), "{error}");
     assert!(error.contains("needs a process of its own"), "{error}");

@@ -35,7 +35,12 @@ fn engine_error(result: Result<Session, SessionError>) -> EngineError {
 }
 
 pub fn option_error(file: &tiny::OnnxFile, kind: EngineKind, options: &EngineOptions) -> String {
-    let error = engine_error(Session::load(&file.path, &kind.into(), options));
+    let error = engine_error(
+        Session::builder()
+            .engine(kind)
+            .engine_options(options.clone())
+            .load(&file.path),
+    );
     assert!(matches!(error, EngineError::Option { .. }), "{error}");
     error.to_string()
 }
@@ -75,7 +80,10 @@ fn weights_outside_of_the_models_folder_are_not_read_for_a_pool_either() {
     let file = tiny::save(&tiny::external_product("../weights.onnx_data"));
     let options =
         EngineOptions::default().ort(OrtOptions::default().sessions(2.try_into().unwrap()));
-    let loaded = Session::load(&file.path, &EngineKind::OrtCpu.into(), &options);
+    let loaded = Session::builder()
+        .engine(EngineKind::OrtCpu)
+        .engine_options(options.clone())
+        .load(&file.path);
     assert!(loaded.is_err(), "a pool read weights outside of the folder");
 }
 
@@ -116,11 +124,12 @@ fn a_saved_model_is_what_is_loaded_the_next_time() {
     tiny::open(&file, "ort", &options);
     let saved = files(folder.path()).remove(0);
     std::fs::write(&saved, "broken").unwrap();
-    let error = engine_error(Session::load(
-        &file.path,
-        &EngineKind::OrtCpu.into(),
-        &options,
-    ));
+    let error = engine_error(
+        Session::builder()
+            .engine(EngineKind::OrtCpu)
+            .engine_options(options.clone())
+            .load(&file.path),
+    );
     assert!(
         error.to_string().contains(&saved.display().to_string()),
         "{error}"
@@ -175,7 +184,11 @@ fn a_device_computes_or_is_an_error_and_never_the_cpu_in_its_name() {
     for kind in [EngineKind::OrtCuda, EngineKind::OrtTensorRt] {
         let folder = tempfile::tempdir().unwrap();
         let options = EngineOptions::default().profile(folder.path().join("profile"));
-        match Session::load(&file.path, &kind.into(), &options) {
+        match Session::builder()
+            .engine(kind)
+            .engine_options(options.clone())
+            .load(&file.path)
+        {
             Ok(session) => {
                 check(&session, (2, 3), kind.name());
                 let profile = session.end_profiling().unwrap();

@@ -42,7 +42,11 @@ pub fn save(model: &ModelProto) -> OnnxFile {
 /// A session; without an engine's library the test fails and says how to get it.
 pub fn open(file: &OnnxFile, choice: &str, options: &EngineOptions) -> Session {
     let choice: EngineChoice = choice.parse().unwrap();
-    match Session::load(&file.path, &choice, options) {
+    match Session::builder()
+        .engine(choice)
+        .engine_options(options.clone())
+        .load(&file.path)
+    {
         Ok(session) => session,
         Err(error) => match error_chain(&error) {
             error if error.contains("`nezha setup") => {
@@ -60,7 +64,7 @@ pub fn load(file: &OnnxFile, kind: EngineKind) -> Session {
 
 /// The error of a load that must fail.
 pub fn load_error(file: &OnnxFile, choice: EngineChoice) -> SessionError {
-    match Session::load(&file.path, &choice, &EngineOptions::default()) {
+    match Session::builder().engine(choice).load(&file.path) {
         Ok(session) => panic!("{} took a broken model", session.engine().description()),
         Err(error) => error,
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
 use nezha_graphs::{GraphOptions, Head, Precision, error_chain};
-use nezha_runtime::{EngineChoice, EngineKind, EngineOptions, Session, Tensors};
+use nezha_runtime::{EngineChoice, EngineKind, Session, Tensors};
 use tempfile::TempDir;
 
 use crate::fixtures::{Case, Tensor};
@@ -126,13 +126,11 @@ pub fn artifact_in(
     let context = format!("{}, {head}, {precision}", folder.display());
     let checkpoint = Checkpoint::open(folder, &OpenOptions::default())
         .unwrap_or_else(|error| panic!("{context}: {error}"));
-    let options = ExportOptions {
-        heads: Heads::Named(vec![head]),
-        graph: graph.clone(),
-        opset,
-        precisions: vec![precision],
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default()
+        .heads(Heads::Named(vec![head]))
+        .graph(graph.clone())
+        .opset(opset)
+        .precisions(vec![precision]);
     let target = TempDir::new().expect("a scratch folder");
     let exported = export(&checkpoint, target.path(), &options)
         .unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -143,15 +141,13 @@ pub fn artifact_in(
 pub fn options(case: &Case) -> GraphOptions {
     let takes = |name: &str| case.inputs.contains_key(name);
     let gives = |name: &str| case.outputs.contains_key(name);
-    GraphOptions {
-        inputs_embeds: takes("inputs_embeds"),
-        head_mask: takes("head_mask"),
-        hidden_states: gives("hidden_states.0"),
-        attentions: gives("attentions.0"),
-        loss: gives("loss"),
-        problem_type: case.problem_type,
-        ..GraphOptions::default()
-    }
+    GraphOptions::default()
+        .inputs_embeds(takes("inputs_embeds"))
+        .head_mask(takes("head_mask"))
+        .hidden_states(gives("hidden_states.0"))
+        .attentions(gives("attentions.0"))
+        .loss(gives("loss"))
+        .problem_type(case.problem_type)
 }
 
 /// Starts an engine, or the first of several that starts; without the engine's library the test fails
@@ -163,7 +159,7 @@ pub fn session(path: &Path, choice: &str) -> Session {
     let engines: EngineChoice = choice
         .parse()
         .unwrap_or_else(|error| panic!("{choice}: {error}"));
-    match Session::load(path, &engines, &EngineOptions::default()) {
+    match Session::builder().engine(engines).load(path) {
         Ok(session) => session,
         Err(error) => match error_chain(&error) {
             error if error.contains("`nezha setup") => {

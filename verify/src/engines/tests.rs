@@ -19,10 +19,7 @@ fn ask_after(
     change: impl FnOnce(&mut ModelProto),
 ) -> EngineReport {
     let folder = tempfile::tempdir().unwrap();
-    let options = ExportOptions {
-        precisions: vec![precision],
-        ..ExportOptions::default()
-    };
+    let options = ExportOptions::default().precisions(vec![precision]);
     let exported = export(checkpoint, folder.path(), &options).unwrap();
     let path = &exported.artifacts[0].file.path;
     let verified = verify::verify(path, checkpoint).unwrap();

@@ -1,0 +1,140 @@
+//! How models are loaded: where they are computed, and what a task asks of them.
+
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use crate::{
+    EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, UnknownEngine,
+};
+
+/// Where a model is computed, as it was asked for; what makes no sense is told when a model is loaded.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    choice: Result<EngineChoice, UnknownEngine>,
+    options: EngineOptions,
+    threads: Option<usize>,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            choice: Ok(EngineChoice::Auto),
+            options: EngineOptions::default(),
+            threads: None,
+        }
+    }
+}
+
+impl Start {
+    pub fn engine<E: Into<UnknownEngine>>(
+        &mut self,
+        engine: impl TryInto<EngineChoice, Error = E>,
+    ) {
+        self.choice = engine.try_into().map_err(Into::into);
+    }
+
+    pub fn options(&mut self, options: EngineOptions) {
+        self.options = options;
+    }
+
+    pub fn threads(&mut self, threads: usize) {
+        self.threads = Some(threads);
+    }
+
+    /// The model on the first engine that starts.
+    pub fn session(self, path: &Path) -> Result<Session, SessionError> {
+        let choice = self.choice?;
+        let mut options = self.options;
+        if let Some(threads) = self.threads {
+            let engine = choice.candidates().first();
+            let engine = engine.copied().unwrap_or(EngineKind::OrtCpu);
+            let none = || EngineError::Option {
+                engine,
+                option: "threads",
+                reason: "expected at least 1, found 0".to_owned(),
+            };
+            options.threads = Some(NonZeroUsize::new(threads).ok_or_else(none)?);
+        }
+        Session::start(path, &choice, &options)
+    }
+}
+
+/// Methods of a builder with a field `start` that say where the model is computed.
+macro_rules! start_setters {
+    () => {
+        /// The engine, as a name or a list that is tried in order (`"openvino,ort,tract"`), as an
+        /// [`EngineKind`](crate::EngineKind) or as an [`EngineChoice`](crate::EngineChoice).
+        ///
+        /// A name that is no engine's is an error once the model is loaded.
+        pub fn engine<E: Into<$crate::UnknownEngine>>(
+            mut self,
+            engine: impl TryInto<$crate::EngineChoice, Error = E>,
+        ) -> Self {
+            self.start.engine(engine);
+            self
+        }
+
+        /// Threads that share one run, at least 1; in place of those of the
+        /// [engine's options](Self::engine_options).
+        pub fn threads(mut self, threads: usize) -> Self {
+            self.start.threads(threads);
+            self
+        }
+
+        /// How the engine is started.
+        pub fn engine_options(mut self, options: $crate::EngineOptions) -> Self {
+            self.start.options(options);
+            self
+        }
+    };
+}
+
+pub(crate) use start_setters;
+
+/// Loads a [`Session`]: [`Session::builder`].
+///
+/// ```no_run
+/// use nezha_runtime::Session;
+///
+/// let session = Session::builder().engine("ort,tract").threads(2).load("model.onnx")?;
+/// # Ok::<(), nezha_runtime::SessionError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct SessionBuilder {
+    start: Start,
+}
+
+impl SessionBuilder {
+    start_setters!();
+
+    /// Opens a model and starts the first engine that can run it.
+    ///
+    /// # Errors
+    /// [`SessionError::UnknownEngine`]; [`SessionError::Model`]; [`SessionError::Engine`] where a named
+    /// engine doesn't start, or none of several does.
+    pub fn load(self, path: impl AsRef<Path>) -> Result<Session, SessionError> {
+        self.start.session(path.as_ref())
+    }
+}
+
+impl TryFrom<&str> for EngineChoice {
+    type Error = UnknownEngine;
+
+    fn try_from(text: &str) -> Result<Self, UnknownEngine> {
+        text.parse()
+    }
+}
+
+impl From<&EngineChoice> for EngineChoice {
+    fn from(choice: &EngineChoice) -> Self {
+        choice.clone()
+    }
+}
+
+impl From<Infallible> for UnknownEngine {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
