@@ -5,12 +5,13 @@
 //! 1. [`checkpoint`]: files become named tensors;
 //! 2. [`graph`]: typed operations on values, and the scopes that name them;
 //! 3. [`nezha`]: the architecture, in equations over scopes;
-//! 4. [`quantize`]: what weights become in fewer bits;
-//! 5. [`onnx`]: a graph becomes bytes;
-//! 6. [`export`]: all of it in one call;
-//! 7. [`inspect`](mod@inspect): what a file holds, in numbers and as a picture;
-//! 8. [`mod@reference`]: the same model in f64 and plain loops, to compare with;
-//! 9. [`verify`](mod@verify): whether a file is the checkpoint's, weight by weight.
+//! 4. [`passes`]: a finished graph in another precision, folded and named;
+//! 5. [`quantize`]: what weights become in fewer bits;
+//! 6. [`onnx`]: a graph becomes bytes;
+//! 7. [`export`]: all of it in one call;
+//! 8. [`inspect`](mod@inspect): what a file holds, in numbers and as a picture;
+//! 9. [`mod@reference`]: the same model in f64 and plain loops, to compare with;
+//! 10. [`verify`](mod@verify): whether a file is the checkpoint's, weight by weight.
 //!
 //! ```no_run
 //! use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
@@ -33,6 +34,7 @@ pub mod inspect;
 mod listed;
 pub mod nezha;
 pub mod onnx;
+pub mod passes;
 pub mod quantize;
 pub mod reference;
 mod transpose;

@@ -1,8 +1,12 @@
 //! Graphs that don't hold together: building goes on to the end, and `finish` gives the first fault
-//! as a typed error that names the node. Nothing panics.
+//! as a typed error that names the node; passes name what they can't take and what they did not do.
+//! Nothing panics.
 
-use nezha_exporter::graph::{Builder, GraphError, NoWeights, Scope, Value};
-use nezha_graphs::{DType, Dim, Port};
+use nezha_exporter::graph::{
+    Blocks, Builder, Graph, GraphError, NoWeights, Scope, Value, WeightError, Weights,
+};
+use nezha_exporter::passes::{Pass, Stored, apply, prepare};
+use nezha_graphs::{DType, Dim, Port, Precision};
 
 /// The inputs of every graph here, by the sizes in their names.
 struct Inputs {
@@ -11,6 +15,7 @@ struct Inputs {
     matrix2x3: Value,
     indices2x3: Value,
     indices3: Value,
+    bytes2x3: Value,
 }
 
 fn port(name: &str, dtype: DType, sizes: &[usize]) -> Port {
@@ -28,6 +33,7 @@ fn fault(build: impl Fn(&Scope, &Inputs) -> Value) -> GraphError {
         matrix2x3: input("matrix2x3", DType::F32, &[2, 3]),
         indices2x3: input("indices2x3", DType::I64, &[2, 3]),
         indices3: input("indices3", DType::I64, &[3]),
+        bytes2x3: input("bytes2x3", DType::U8, &[2, 3]),
     };
     let value = build(&builder.scope("place"), &inputs);
     builder.output(&port("y", DType::F32, &[]), Some(value));
@@ -36,9 +42,20 @@ fn fault(build: impl Fn(&Scope, &Inputs) -> Value) -> GraphError {
 
 type Build = fn(&Scope, &Inputs) -> Value;
 
+#[track_caller]
+fn assert_refused(cases: &[(&str, &str, Build)]) {
+    for (operator, reason, build) in cases {
+        let expected = GraphError::Operation {
+            node: format!("place/{operator}"),
+            reason: (*reason).to_owned(),
+        };
+        assert_eq!(fault(build), expected);
+    }
+}
+
 #[test]
-fn an_operation_on_what_it_can_not_take_names_its_node_and_the_reason() {
-    let cases: [(&str, &str, Build); 15] = [
+fn what_moves_elements_names_its_node_and_the_reason_where_it_can_not() {
+    assert_refused(&[
         ("Concat", "no inputs", |s, _| s.concat(0, &[])),
         ("Concat", "ranks of [2, 3] and [3] differ", |s, it| {
             s.concat(0, &[it.matrix2x3, it.vector3])
@@ -82,14 +99,95 @@ fn an_operation_on_what_it_can_not_take_names_its_node_and_the_reason() {
         ("ReduceSum", "axis 1 of rank 1", |s, it| {
             s.reduce_sum(it.vector3, 1)
         }),
-    ];
-    for (operator, reason, build) in cases {
-        let expected = GraphError::Operation {
-            node: format!("place/{operator}"),
-            reason: reason.to_owned(),
-        };
-        assert_eq!(fault(build), expected);
-    }
+        ("Reshape", "[2, 3] as [4, 2]", |s, it| {
+            s.reshape(it.matrix2x3, &[4, 2])
+        }),
+        ("Reshape", "two axes take what is left", |s, it| {
+            s.reshape(it.matrix2x3, &[-1, -1])
+        }),
+        ("Reshape", "keeps an axis it lacks", |s, it| {
+            s.reshape(it.vector3, &[3, 0])
+        }),
+        ("Reshape", "a negative size", |s, it| {
+            s.reshape(it.vector3, &[-2])
+        }),
+        (
+            "Reshape",
+            "depends on elements that are not known",
+            |s, it| s.reshape_to(it.vector3, it.indices3),
+        ),
+        ("Expand", "[3] does not broadcast with [4]", |s, it| {
+            s.expand(it.vector3, s.vector(&[4]))
+        }),
+        ("Gather", "indices are float32", |s, it| {
+            s.gather(it.vector3, it.vector3, 0)
+        }),
+        ("GatherElements", "axis 0 is 2 and 1", |s, it| {
+            s.gather_elements(it.matrix2x3, s.unsqueeze(it.indices3, &[0]), 1)
+        }),
+        ("GatherND", "[2, 3] at [3]", |s, it| {
+            s.gather_nd(it.matrix2x3, it.indices3)
+        }),
+        ("Slice", "1..4 of 3", |s, it| s.slice(it.vector3, 0, 1, 4)),
+        ("Squeeze", "axis 1 of [2, 3] is not 1", |s, it| {
+            s.squeeze(it.matrix2x3, &[1])
+        }),
+        ("Unsqueeze", "axis 3 of [3]", |s, it| {
+            s.unsqueeze(it.vector3, &[3])
+        }),
+        ("Transpose", "[0, 0] of [2, 3]", |s, it| {
+            s.transpose(it.matrix2x3, &[0, 0])
+        }),
+        ("Shape", "no such axes", |s, it| s.shape(it.vector3, 0, 2)),
+        ("TopK", "a value of rank 0", |s, it| {
+            s.top_k(it.scalar, 1)[0]
+        }),
+    ]);
+}
+
+#[test]
+fn what_computes_names_its_node_and_the_reason_where_it_can_not() {
+    assert_refused(&[
+        ("Add", "float32 with int64", |s, it| {
+            s.add(it.vector3, it.indices3)
+        }),
+        ("Mul", "[2, 3] does not broadcast with [2]", |s, it| {
+            s.mul(it.matrix2x3, s.floats("two", &[2], &[1.0, 2.0]))
+        }),
+        ("Tanh", "takes floating point, not int64", |s, it| {
+            s.tanh(it.indices3)
+        }),
+        ("Clip", "a bound is not of rank 0", |s, it| {
+            s.clip(it.vector3, it.vector3, s.float(1.0))
+        }),
+        ("Range", "a negative limit", |s, _| s.range(s.int64(-1))),
+        ("MatMul", "[2, 3] times [2, 3]", |s, it| {
+            s.matmul(it.matrix2x3, it.matrix2x3)
+        }),
+        ("MatMul", "float32 with int64", |s, it| {
+            s.matmul(it.matrix2x3, it.indices2x3)
+        }),
+        ("Gemm", "[2, 3] times the transpose of [3]", |s, it| {
+            s.gemm(it.matrix2x3, it.vector3, it.vector3)
+        }),
+        ("LayerNormalization", "[2, 3] over [2, 3]", |s, it| {
+            s.layer_normalization(it.matrix2x3, it.matrix2x3, it.vector3, 1e-5)
+        }),
+        ("MatMulInteger", "takes bytes, not float32", |s, it| {
+            s.matmul_integer(it.matrix2x3, it.bytes2x3, s.uint8(0))
+        }),
+        ("MatMulNBits", "[2, 3] and [3] for [2, 1, 128]", |s, it| {
+            s.matmul_nbits(it.matrix2x3, [it.bytes2x3, it.vector3], Blocks::Q8, [2, 3])
+        }),
+        ("QuantizeLinear", "takes bytes, not float32", |s, it| {
+            s.quantize_linear(it.vector3, it.scalar, it.scalar)
+        }),
+        (
+            "DequantizeLinear",
+            "scales of shape [3] for an axis of 2",
+            |s, it| s.dequantize_linear(it.bytes2x3, it.vector3, 0),
+        ),
+    ]);
 }
 
 #[test]
@@ -103,6 +201,7 @@ fn an_output_is_built_and_is_as_its_port_says() {
     let builder = Builder::new("faulty", 17, &NoWeights);
     builder.output(&port("y", DType::F32, &[3]), None);
     let missing = GraphError::MissingOutput("y: float32[3]".to_owned());
+    assert_eq!(missing.to_string(), "output 'y: float32[3]' was not built");
     assert_eq!(builder.finish().unwrap_err(), missing);
 
     let error = fault(|_, it| it.vector3);
@@ -111,6 +210,10 @@ fn an_output_is_built_and_is_as_its_port_says() {
         found: ": float32[3]".to_owned(),
     };
     assert_eq!(error, other);
+    assert!(matches!(
+        fault(|_, it| it.indices3),
+        GraphError::Output { .. }
+    ));
 }
 
 #[test]
@@ -120,5 +223,98 @@ fn a_name_is_used_once() {
     builder.input(&x);
     builder.input(&x);
     let twice = GraphError::DuplicateName("x".to_owned());
-    assert_eq!(builder.finish().unwrap_err(), twice);
+    assert_eq!(twice.to_string(), "two values are named 'x'");
+    let graph = builder.finish().unwrap();
+    assert_eq!(prepare(graph, Precision::Fp32).unwrap_err(), twice);
+}
+
+/// One matrix of 2 rows and 3 columns.
+struct OneMatrix;
+
+impl Weights for OneMatrix {
+    fn shape(&self, name: &str) -> Option<&[usize]> {
+        (name == "place.weight").then_some(&[2, 3])
+    }
+}
+
+#[test]
+fn all_weights_that_can_not_be_read_are_told_each_once() {
+    let builder = Builder::new("faulty", 17, &OneMatrix);
+    let s = builder.scope("place");
+    let x = s.add(s.weight("weight", &[3, 2]), s.weight("weight", &[3, 2]));
+    s.add(x, s.add(s.weight("bias", &[2]), s.weight("bias", &[2])));
+    s.transposed_weight("weight", [2, 3]);
+    let faults = vec![
+        WeightError::Shape {
+            name: "place.weight".to_owned(),
+            expected: vec![3, 2],
+            found: vec![2, 3],
+        },
+        WeightError::Missing {
+            name: "place.bias".to_owned(),
+            expected: vec![2],
+        },
+    ];
+    assert_eq!(builder.finish().unwrap_err(), GraphError::Weights(faults));
+}
+
+/// A graph that gives the weight of [`OneMatrix`].
+fn matrix() -> Graph {
+    let builder = Builder::new("a matrix", 17, &OneMatrix);
+    let s = builder.scope("place");
+    let y = s.tanh(s.weight("weight", &[2, 3]));
+    builder.output(&port("y", DType::F32, &[2, 3]), Some(y));
+    builder.finish().unwrap()
+}
+
+#[test]
+fn a_pass_says_what_it_can_not_take() {
+    let half = apply(&Stored, matrix()).unwrap();
+    let refused = GraphError::Requires {
+        pass: "stored",
+        reason: "the weight 'place.weight' is in F16 already".to_owned(),
+    };
+    assert_eq!(
+        refused.to_string(),
+        "the pass stored can't take the graph: the weight 'place.weight' is in F16 already"
+    );
+    assert_eq!(apply(&Stored, half).unwrap_err(), refused);
+}
+
+/// A pass of a caller's own that promises more than it does.
+struct WithoutNodes;
+
+impl Pass for WithoutNodes {
+    fn name(&self) -> &'static str {
+        "without-nodes"
+    }
+
+    fn requires(&self, _graph: &Graph) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn run(&self, graph: Graph) -> Result<Graph, GraphError> {
+        Ok(graph)
+    }
+
+    fn leaves(&self, graph: &Graph) -> Result<(), String> {
+        match graph.nodes.as_slice() {
+            [] => Ok(()),
+            [first, ..] => Err(format!("{} is left", first.name)),
+        }
+    }
+}
+
+#[test]
+fn a_pass_that_does_not_leave_what_it_says_is_an_error() {
+    let error = apply(&WithoutNodes, matrix()).unwrap_err();
+    let broken = GraphError::Leaves {
+        pass: "without-nodes",
+        reason: "place/Tanh is left".to_owned(),
+    };
+    assert_eq!(error, broken);
+    assert_eq!(
+        error.to_string(),
+        "the pass without-nodes did not do its work: place/Tanh is left"
+    );
 }

@@ -1,11 +1,11 @@
 //! What the graph knows of its values before it runs: dtypes and shapes, dynamic axes by name, what
 //! folds to a constant, and what everything is called.
 
-use nezha_exporter::graph::{Builder, Content, Graph, GraphError, NoWeights, Scope, Value};
-use nezha_graphs::{DType, Dim, Port};
-use testkit::compare::pairs;
+use nezha_exporter::graph::{Blocks, Builder, Content, Graph, GraphError, NoWeights, Scope, Value};
+use nezha_exporter::passes::prepare;
+use nezha_graphs::{DType, Dim, Port, Precision};
 
-use DType::{Bool, F16, F32, I32, I64};
+use DType::{Bool, F16, F32, I8, I32, I64, U8};
 
 fn port(name: &str, (dtype, shape): (DType, &str)) -> Port {
     let dims = shape.split(',').map(str::trim).filter(|it| !it.is_empty());
@@ -25,7 +25,7 @@ fn graph(
         .collect();
     let value = build(&builder.scope("place"), &inputs);
     builder.output(&port("output", output), Some(value));
-    builder.finish()
+    prepare(builder.finish()?, Precision::Fp32)
 }
 
 type Build = fn(&Scope, &[Value]) -> Value;
@@ -162,6 +162,42 @@ fn products_of_matrices_batch_over_leading_axes() {
             &[(F32, "n,4"), (F32, "5,4"), (F32, "5")],
             |s, v| s.gemm(v[0], v[1], v[2]),
             (F32, "n,5"),
+        ),
+    ]);
+}
+
+#[test]
+fn products_of_bytes_and_what_makes_them_have_their_own_dtypes() {
+    assert_inferred(&[
+        (
+            "QuantizeLinear",
+            &[(F32, "b,s,8")],
+            |s, v| s.quantize_linear(v[0], s.float(0.5), s.uint8(128)),
+            (U8, "b,s,8"),
+        ),
+        (
+            "DequantizeLinear",
+            &[(I8, "8,6"), (F32, "6")],
+            |s, v| s.dequantize_linear(v[0], v[1], 1),
+            (F32, "8,6"),
+        ),
+        (
+            "MatMulInteger",
+            &[(U8, "b,s,8"), (I8, "8,6")],
+            |s, v| s.matmul_integer(v[0], v[1], s.uint8(128)),
+            (I32, "b,s,6"),
+        ),
+        (
+            "MatMulNBits",
+            &[(F32, "b,s,40"), (U8, "6,2,16"), (F32, "6,2")],
+            |s, v| s.matmul_nbits(v[0], [v[1], v[2]], Blocks::Q4, [6, 40]),
+            (F32, "b,s,6"),
+        ),
+        (
+            "LayerNormalization",
+            &[(F16, "b,s,8"), (F16, "8"), (F16, "8")],
+            |s, v| s.layer_normalization(v[0], v[1], v[2], 1e-12),
+            (F16, "b,s,8"),
         ),
     ]);
 }
@@ -408,97 +444,4 @@ fn nodes_are_called_after_their_place_and_operator_and_numbered() {
         .map(|it| built.value_name(it.outputs[0]))
         .collect();
     assert_eq!(made, [expected[0], expected[1], "output"]);
-}
-
-#[test]
-fn what_no_output_needs_is_left_out_and_inputs_stay() {
-    let built = graph(&[(F32, "b,8"), (F32, "b,8")], (F32, "b,8"), |s, v| {
-        s.mul(s.exp(v[1]), s.float(3.0));
-        s.relu(v[0])
-    });
-    let built = built.unwrap();
-    let operators: Vec<&str> = built.nodes.iter().map(|it| it.op.name()).collect();
-    assert_eq!(operators, ["Relu"]);
-    assert!(built.initializers.is_empty(), "{:?}", built.initializers);
-    let inputs: Vec<&str> = built
-        .inputs
-        .iter()
-        .map(|(it, _)| it.name.as_str())
-        .collect();
-    assert_eq!(inputs, ["input0", "input1"]);
-}
-
-#[test]
-fn a_value_that_is_given_or_taken_already_becomes_an_output_by_an_identity() {
-    let builder = Builder::new("identities", 17, &NoWeights);
-    let shape = (F32, "b,8");
-    let x = builder.input(&port("x", shape));
-    let y = builder.scope("place").tanh(x);
-    for (name, value) in [("the input", x), ("once", y), ("twice", y)] {
-        builder.output(&port(name, shape), Some(value));
-    }
-    let graph = builder.finish().unwrap();
-    let nodes = pairs("nodes", ["Tanh", "Identity", "Identity"], &graph.nodes);
-    for (expected, node) in nodes {
-        let found = node.op.name();
-        assert!(
-            found == expected,
-            "{} is {found}, expected {expected}",
-            node.name
-        );
-    }
-    for (port, value) in &graph.outputs {
-        assert_eq!(graph.value_name(*value), port.name);
-    }
-}
-
-#[test]
-fn an_output_that_was_not_built_is_named() {
-    let builder = Builder::new("nothing", 17, &NoWeights);
-    builder.output(&port("logits", (F32, "batch,2")), None);
-    let error = builder.finish().unwrap_err();
-    assert_eq!(
-        error,
-        GraphError::MissingOutput("logits: float32[batch, 2]".to_owned())
-    );
-    assert_eq!(
-        error.to_string(),
-        "output 'logits: float32[batch, 2]' was not built"
-    );
-}
-
-#[test]
-fn an_output_of_another_dtype_or_shape_than_its_port_shows_both() {
-    let error = graph(&[(F32, "b,8")], (F32, "b,9"), |s, v| s.tanh(v[0])).unwrap_err();
-    let GraphError::Output { port, found } = &error else {
-        panic!("{error:?}");
-    };
-    assert!(port.contains("float32[b, 9]"), "{port}");
-    assert!(found.contains("float32[b, 8]"), "{found}");
-    let error = graph(&[(I64, "b")], (F32, "b"), |s, v| s.add(v[0], v[0])).unwrap_err();
-    assert!(error.to_string().contains("int64[b]"), "{error}");
-}
-
-#[test]
-fn two_values_of_one_name_are_refused() {
-    let builder = Builder::new("twins", 17, &NoWeights);
-    let x = builder.input(&port("x", (F32, "b")));
-    builder.input(&port("x", (F32, "b")));
-    builder.output(&port("y", (F32, "b")), Some(builder.scope("place").tanh(x)));
-    let error = builder.finish().unwrap_err();
-    assert_eq!(error, GraphError::DuplicateName("x".to_owned()));
-    assert_eq!(error.to_string(), "two values are named 'x'");
-}
-
-#[test]
-fn the_first_of_several_faults_is_told_with_its_node() {
-    let error = graph(&[(F32, "b,8"), (I64, "b,8")], (F32, "b,8"), |s, v| {
-        let first = s.at("first").add(v[0], v[1]);
-        s.at("second").matmul(first, first)
-    });
-    let expected = GraphError::Operation {
-        node: "place.first/Add".to_owned(),
-        reason: "float32 with int64".to_owned(),
-    };
-    assert_eq!(error.unwrap_err(), expected);
 }

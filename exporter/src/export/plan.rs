@@ -22,6 +22,7 @@ use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Weights};
 use crate::nezha::{self, BuildError};
 use crate::onnx::{Links, Message, WeightsFile, WriteError, encode_metadata};
+use crate::passes;
 
 /// Everything that is decided before the first byte is written.
 pub(super) struct Plan<'c> {
@@ -281,12 +282,6 @@ pub(crate) fn build(
         true => &InPlace(checkpoint),
         false => checkpoint,
     };
-    nezha::build(
-        weights,
-        checkpoint.config(),
-        head,
-        options,
-        opset,
-        precision,
-    )
+    let graph = nezha::build(weights, checkpoint.config(), head, options, opset)?;
+    passes::prepare(graph, precision).map_err(|source| BuildError::Graph { head, source })
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use nezha_graphs::{GraphOptions, Head, OptionError, Precision};
+use nezha_graphs::{GraphOptions, Head, OptionError};
 
 use crate::checkpoint::Checkpoint;
 use crate::graph::{WeightError, Weights};
@@ -219,8 +219,7 @@ impl Needs {
         let config = checkpoint.config();
         let options = GraphOptions::default();
         let opset = *super::OPSETS.start();
-        let precision = Precision::default();
-        let faults = match nezha::build(&read, config, head, &options, opset, precision) {
+        let faults = match nezha::build(&read, config, head, &options, opset) {
             Ok(_) => Vec::new(),
             Err(BuildError::Weights { faults, .. }) => faults,
             Err(other) => return Err(other),

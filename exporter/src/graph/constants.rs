@@ -16,7 +16,7 @@ fn name<T: ToString>(dtype: &str, numbers: &[T]) -> String {
 impl Scope<'_> {
     /// A float32 of rank 0.
     pub fn float(&self, number: f32) -> Value {
-        let bytes = number.to_le_bytes().to_vec();
+        let bytes = number.to_le_bytes().to_vec().into();
         let name = name("float", &[format!("{number:?}")]);
         self.builder.constant(name, DType::F32, &[], bytes, None)
     }
@@ -31,7 +31,7 @@ impl Scope<'_> {
     /// An int32 of rank 0.
     pub fn int32(&self, number: i32) -> Value {
         let name = name("int32", &[number]);
-        let bytes = number.to_le_bytes().to_vec();
+        let bytes = number.to_le_bytes().to_vec().into();
         let elements = Some(vec![Element::Number(number.into())]);
         self.builder
             .constant(name, DType::I32, &[], bytes, elements)
@@ -51,14 +51,14 @@ impl Scope<'_> {
     pub fn uint8(&self, number: u8) -> Value {
         let name = name("uint8", &[number]);
         self.builder
-            .constant(name, DType::U8, &[], vec![number], None)
+            .constant(name, DType::U8, &[], vec![number].into(), None)
     }
 
     /// An int64 of rank 0.
     pub fn int64(&self, number: i64) -> Value {
         let name = name("int64", &[number]);
         let elements = Some(vec![Element::Number(number)]);
-        let bytes = number.to_le_bytes().to_vec();
+        let bytes = number.to_le_bytes().to_vec().into();
         self.builder
             .constant(name, DType::I64, &[], bytes, elements)
     }

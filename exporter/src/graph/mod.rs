@@ -28,18 +28,21 @@
 
 mod builder;
 mod constants;
-mod fold;
-mod infer;
-mod lowering;
+mod error;
+pub(crate) mod infer;
 mod model;
 mod op;
+mod operations;
 mod scope;
 mod state;
 mod weight;
 
 pub use builder::Builder;
+pub use error::GraphError;
 pub use infer::Element;
-pub use model::{Graph, GraphError, Node, Value, ValueType};
+pub(crate) use model::{Definition, Facts, Known};
+pub use model::{Graph, Node, Value, ValueType};
 pub use op::Op;
 pub use scope::Scope;
+pub(crate) use weight::Weight;
 pub use weight::{Blocks, Content, Encoding, Initializer, Layout, NoWeights, WeightError, Weights};

@@ -1,10 +1,8 @@
-use std::collections::BTreeSet;
-
 use nezha_graphs::{DType, Dim, Port};
 
 use super::Op;
 use super::infer::Element;
-use super::weight::{Initializer, WeightError};
+use super::weight::{Content, Encoding, Initializer, Weight};
 
 /// A value of the graph: an input, a weight, a constant or the result of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +28,18 @@ impl ValueType {
             elements: None,
         }
     }
+
+    /// Whether every element is a number before the graph runs.
+    pub fn is_known(&self) -> bool {
+        let is_number = |it: &Element| matches!(it, Element::Number(_));
+        let elements = self.elements.as_ref();
+        elements.is_some_and(|all| all.iter().all(is_number))
+    }
+
+    /// The sizes of the axes, where none is dynamic.
+    pub(crate) fn fixed_shape(&self) -> Option<Vec<usize>> {
+        self.shape.iter().map(Dim::as_fixed).collect()
+    }
 }
 
 /// One operation.
@@ -45,40 +55,54 @@ pub struct Node {
     pub outputs: Vec<Value>,
 }
 
-/// A graph that does not hold together: without its weights, or, for all other reasons, by a fault of
-/// the code that built it.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GraphError {
-    /// Weights that are missing or have other shapes, each once, in the order in which they were
-    /// read; never empty.
-    #[error("{} weights can't be read", .0.len())]
-    Weights(Vec<WeightError>),
-    /// An operation on values that it can't take.
-    #[error("{node}: {reason}")]
-    Operation {
-        /// The node.
-        node: String,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Two things of one name.
-    #[error("two values are named '{0}'")]
-    DuplicateName(String),
-    /// An output that nothing was built for.
-    #[error("output '{0}' was not built")]
-    MissingOutput(String),
-    /// An output that differs from its port.
-    #[error("output '{port}' was built as {found}")]
-    Output {
-        /// The port.
-        port: String,
-        /// What was built.
-        found: String,
-    },
+impl Node {
+    /// The path of its scope.
+    pub fn place(&self) -> &str {
+        self.name.rsplit_once('/').map_or("", |(place, _)| place)
+    }
 }
 
-/// A finished graph.
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Whoever runs the graph gives it.
+    Input,
+    /// It is the initializer of this number.
+    Initializer(usize),
+    /// A node makes it, from constants alone or not.
+    Node { constant: bool },
+    /// Nothing any more: it was left out.
+    Dropped,
+}
+
+/// What a graph knows of one of its values, so that nobody has to search for it: a question asked at
+/// each node must not take longer the more nodes there are.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub name: String,
+    pub value_type: ValueType,
+    pub(super) origin: Origin,
+    pub(super) facts: Facts,
+}
+
+/// What equations state of a value beside what makes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Facts {
+    /// What no element is below.
+    pub least: Option<f32>,
+    /// Whether it may be an output although nodes read it.
+    pub shared: bool,
+}
+
+/// Something that a graph is made of.
+#[derive(Debug)]
+pub(crate) enum Definition {
+    Input(Port, Value),
+    Initializer(Initializer, Known),
+    Node(Node),
+}
+
+/// A graph that holds together: every operation sound, every output as its port says.
 #[derive(Clone, Debug)]
 pub struct Graph {
     /// What it is called.
@@ -93,31 +117,187 @@ pub struct Graph {
     pub inputs: Vec<(Port, Value)>,
     /// Outputs in order.
     pub outputs: Vec<(Port, Value)>,
-    pub(super) names: Vec<String>,
-    pub(super) types: Vec<ValueType>,
+    pub(super) values: Vec<Known>,
 }
 
 impl Graph {
+    /// An empty graph.
+    pub(super) fn new(name: &str, opset: u32) -> Self {
+        Self {
+            name: name.to_owned(),
+            opset,
+            nodes: Vec::new(),
+            initializers: Vec::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
     /// The name of a value.
     pub fn value_name(&self, value: Value) -> &str {
-        &self.names[value.0]
+        &self.values[value.0].name
     }
 
     /// The type of a value.
     pub fn value_type(&self, value: Value) -> &ValueType {
-        &self.types[value.0]
+        &self.values[value.0].value_type
     }
 
-    /// Drops nodes and initializers that no output needs.
-    pub(super) fn drop_unused(&mut self) {
-        let mut needed: BTreeSet<Value> = self.outputs.iter().map(|(_, value)| *value).collect();
-        for node in self.nodes.iter().rev() {
-            if node.outputs.iter().any(|output| needed.contains(output)) {
-                needed.extend(&node.inputs);
-            }
+    /// What `value` holds, where it is a weight or a constant.
+    pub fn content(&self, value: Value) -> Option<&Content> {
+        match self.values[value.0].origin {
+            Origin::Initializer(number) => Some(&self.initializers[number].content),
+            Origin::Input | Origin::Node { .. } | Origin::Dropped => None,
         }
-        let is_needed = |outputs: &[Value]| outputs.iter().any(|it| needed.contains(it));
-        self.nodes.retain(|node| is_needed(&node.outputs));
-        self.initializers.retain(|it| needed.contains(&it.value));
+    }
+
+    /// Whether `value` follows from weights, constants and fixed sizes alone, so that it is the same
+    /// whenever the graph runs.
+    pub fn is_constant(&self, value: Value) -> bool {
+        match self.values[value.0].origin {
+            Origin::Input | Origin::Dropped => false,
+            Origin::Initializer(_) => true,
+            Origin::Node { constant } => constant,
+        }
+    }
+
+    /// What no element of `value` is below, where the equations say so.
+    pub fn least(&self, value: Value) -> Option<f32> {
+        self.values[value.0].facts.least
+    }
+
+    /// Whether `value` may be an output although nodes read it.
+    pub fn is_shared(&self, value: Value) -> bool {
+        self.values[value.0].facts.shared
+    }
+
+    /// The weight that `value` is, where it is one in single precision.
+    pub(crate) fn weight(&self, value: Value) -> Option<Weight> {
+        match self.content(value)? {
+            Content::Weight {
+                name,
+                layout,
+                encoding: Encoding::F32,
+            } => Some(Weight {
+                name: name.clone(),
+                layout: *layout,
+                shape: self.value_type(value).fixed_shape()?,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The place of the node that makes `value`.
+    pub(crate) fn place_of(&self, value: Value) -> Option<&str> {
+        let known = &self.values[value.0];
+        let is_made = matches!(known.origin, Origin::Node { .. });
+        let path = known.name.rsplit_once('/').filter(|_| is_made);
+        path.map(|(path, _)| path)
+    }
+
+    /// The values of which equations state something.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (Value, Facts)> {
+        let facts = self.values.iter().map(|it| it.facts).enumerate();
+        let stated = facts.filter(|(_, it)| *it != Facts::default());
+        stated.map(|(number, facts)| (Value(number), facts))
+    }
+
+    /// Takes the graph apart into what it is made of, in the order in which it was built.
+    pub(crate) fn into_definitions(self) -> impl Iterator<Item = Definition> {
+        let mut inputs = self.inputs.into_iter();
+        let mut initializers = self.initializers.into_iter();
+        let mut nodes = self.nodes.into_iter().peekable();
+        let values = self.values.into_iter().enumerate();
+        values.filter_map(move |(number, known)| match known.origin {
+            Origin::Input => inputs.next().map(|(port, it)| Definition::Input(port, it)),
+            Origin::Initializer(_) => {
+                let held = initializers.next();
+                held.map(|it| Definition::Initializer(it, known))
+            }
+            // The first output stands for its node.
+            Origin::Node { .. } => nodes
+                .next_if(|node| node.outputs.first() == Some(&Value(number)))
+                .map(Definition::Node),
+            Origin::Dropped => None,
+        })
+    }
+
+    /// Adds a value.
+    pub(super) fn add(&mut self, name: String, value_type: ValueType, origin: Origin) -> Value {
+        self.values.push(Known {
+            name,
+            value_type,
+            origin,
+            facts: Facts::default(),
+        });
+        Value(self.values.len() - 1)
+    }
+
+    /// Adds a node `name` that copies `value`, and gives the copy.
+    pub(crate) fn add_copy(&mut self, name: String, value: Value) -> Value {
+        let constant = self.is_constant(value);
+        let value_type = self.value_type(value).clone();
+        let copy = self.add(name.clone(), value_type, Origin::Node { constant });
+        self.nodes.push(Node {
+            name,
+            op: Op::Identity,
+            inputs: vec![value],
+            outputs: vec![copy],
+        });
+        copy
+    }
+
+    /// Gives a value another name.
+    pub(crate) fn rename(&mut self, value: Value, name: &str) {
+        name.clone_into(&mut self.values[value.0].name);
+    }
+
+    /// The names of all values.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let is_there = |known: &&Known| known.origin != Origin::Dropped;
+        self.values
+            .iter()
+            .filter(is_there)
+            .map(|it| it.name.as_str())
+    }
+
+    /// Leaves out nodes, with all that they make, and initializers.
+    pub(crate) fn retain(
+        &mut self,
+        node: impl Fn(&Node) -> bool,
+        initializer: impl Fn(&Initializer) -> bool,
+    ) {
+        let Self {
+            nodes,
+            initializers,
+            values,
+            ..
+        } = self;
+        let mut drop = |value: Value| {
+            values[value.0] = Known {
+                name: String::new(),
+                value_type: ValueType::new(DType::F32, Vec::new()),
+                origin: Origin::Dropped,
+                facts: Facts::default(),
+            };
+        };
+        nodes.retain(|it| {
+            let stays = node(it);
+            if !stays {
+                it.outputs.iter().copied().for_each(&mut drop);
+            }
+            stays
+        });
+        initializers.retain(|it| {
+            let stays = initializer(it);
+            if !stays {
+                drop(it.value);
+            }
+            stays
+        });
+        for (number, it) in initializers.iter().enumerate() {
+            values[it.value.0].origin = Origin::Initializer(number);
+        }
     }
 }

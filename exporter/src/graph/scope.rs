@@ -1,13 +1,11 @@
-use nezha_graphs::{DType, Dim};
+use nezha_graphs::DType;
 
-use super::lowering;
-use super::state::Conversion;
-use super::{Blocks, Builder, Encoding, Layout, Op, Value, ValueType, WeightError};
+use super::{Builder, Encoding, Graph, Layout, Op, Value, ValueType, WeightError};
 
 /// A place in the graph: the prefix of the weights read and of the nodes made there.
 #[derive(Clone, Debug)]
 pub struct Scope<'g> {
-    pub(super) builder: &'g Builder<'g>,
+    pub(crate) builder: &'g Builder<'g>,
     pub(super) path: String,
 }
 
@@ -31,17 +29,29 @@ impl<'g> Scope<'g> {
 
     /// What is known of a value.
     pub fn value_type(&self, value: Value) -> ValueType {
-        self.builder.value_type(value)
+        self.read(|graph| graph.value_type(value).clone())
     }
 
     /// The element type of a value.
     pub fn dtype(&self, value: Value) -> DType {
-        self.builder.dtype(value)
+        self.read(|graph| graph.value_type(value).dtype)
     }
 
-    /// Says that no element of `value` is below −`depth`.
-    pub fn note_depth(&self, value: Value, depth: f32) {
-        self.builder.note_depth(value, depth);
+    /// How many axes a value has.
+    pub fn rank(&self, value: Value) -> usize {
+        self.read(|graph| graph.value_type(value).shape.len())
+    }
+
+    /// The last axis's fixed size; 0 where it is dynamic.
+    pub fn width(&self, x: Value) -> usize {
+        let width = |graph: &Graph| graph.value_type(x).shape.last()?.as_fixed();
+        self.read(width).unwrap_or(0)
+    }
+
+    /// Says that no element of `value` is below `least`, which follows from the equations but not from
+    /// the operations one by one.
+    pub fn at_least(&self, value: Value, least: f32) {
+        self.builder.state_least(value, least);
     }
 
     /// Whether the checkpoint has the weight `name` of this place.
@@ -100,295 +110,23 @@ impl<'g> Scope<'g> {
         format!("{}.{name}", self.path)
     }
 
-    pub(super) fn node(&self, op: Op, inputs: &[Value]) -> Value {
+    /// Answers a question about what is built so far.
+    pub(crate) fn read<T>(&self, question: impl FnOnce(&Graph) -> T) -> T {
+        self.builder.read(question)
+    }
+
+    /// The result of an operation, the first one where there are several.
+    pub(crate) fn node(&self, op: Op, inputs: &[Value]) -> Value {
+        self.results(op, inputs)[0]
+    }
+
+    /// All results of an operation.
+    pub(crate) fn results(&self, op: Op, inputs: &[Value]) -> Vec<Value> {
         self.builder.node(&self.path, op, inputs)
     }
 
-    pub(super) fn converted<const N: usize>(
-        &self,
-        value: Value,
-        conversion: Conversion,
-        convert: impl FnOnce() -> [Value; N],
-    ) -> [Value; N] {
-        self.builder.converted(value, conversion, convert)
-    }
-
-    /// `a + b`.
-    pub fn add(&self, a: Value, b: Value) -> Value {
-        self.node(Op::Add, &[a, b])
-    }
-
-    /// `a − b`.
-    pub fn sub(&self, a: Value, b: Value) -> Value {
-        self.node(Op::Sub, &[a, b])
-    }
-
-    /// `a · b`, element by element.
-    pub fn mul(&self, a: Value, b: Value) -> Value {
-        self.node(Op::Mul, &[a, b])
-    }
-
-    /// `a / b`, element by element.
-    pub fn div(&self, a: Value, b: Value) -> Value {
-        self.node(Op::Div, &[a, b])
-    }
-
-    /// Whether `a = b`, element by element.
-    pub fn equal(&self, a: Value, b: Value) -> Value {
-        self.node(Op::Equal, &[a, b])
-    }
-
-    /// The product of matrices, batched over leading axes.
-    pub fn matmul(&self, a: Value, b: Value) -> Value {
-        self.node(Op::MatMul, &[a, b])
-    }
-
-    /// `a·bᵀ + c` of matrices.
-    pub fn gemm(&self, a: Value, b: Value, c: Value) -> Value {
-        self.node(Op::Gemm, &[a, b, c])
-    }
-
-    /// Softmax along the last axis.
-    pub fn softmax(&self, x: Value) -> Value {
-        self.node(Op::Softmax, &[x])
-    }
-
-    /// Layer normalisation of the last axis.
-    pub fn layer_normalization(&self, x: Value, scale: Value, bias: Value, epsilon: f32) -> Value {
-        self.node(Op::LayerNormalization { epsilon }, &[x, scale, bias])
-    }
-
-    /// The error function.
-    pub fn erf(&self, x: Value) -> Value {
-        self.node(Op::Erf, &[x])
-    }
-
-    /// `x · Φ(x)`, Φ exact or by tanh; opset 20.
-    pub fn gelu(&self, x: Value, tanh: bool) -> Value {
-        self.node(Op::Gelu { tanh }, &[x])
-    }
-
-    /// `max(x, 0)`.
-    pub fn relu(&self, x: Value) -> Value {
-        self.node(Op::Relu, &[x])
-    }
-
-    /// `1 / (1 + e⁻ˣ)`.
-    pub fn sigmoid(&self, x: Value) -> Value {
-        self.node(Op::Sigmoid, &[x])
-    }
-
-    /// Hyperbolic tangent.
-    pub fn tanh(&self, x: Value) -> Value {
-        self.node(Op::Tanh, &[x])
-    }
-
-    /// Conversion to another element type.
-    pub fn cast(&self, x: Value, to: DType) -> Value {
-        self.node(Op::Cast { to }, &[x])
-    }
-
-    /// `x` kept between two values of rank 0.
-    pub fn clip(&self, x: Value, least: Value, most: Value) -> Value {
-        self.node(Op::Clip, &[x, least, most])
-    }
-
-    /// The inputs one after the other along `axis`.
-    pub fn concat(&self, axis: usize, parts: &[Value]) -> Value {
-        self.node(Op::Concat { axis }, parts)
-    }
-
-    /// `x` repeated along axes of size 1 to a shape.
-    pub fn expand(&self, x: Value, shape: Value) -> Value {
-        self.node(Op::Expand, &[x, shape])
-    }
-
-    /// Slices of `x` along `axis`.
-    pub fn gather(&self, x: Value, indices: Value, axis: usize) -> Value {
-        self.node(Op::Gather { axis }, &[x, indices])
-    }
-
-    /// Elements of `x` along `axis`.
-    pub fn gather_elements(&self, x: Value, indices: Value, axis: usize) -> Value {
-        self.node(Op::GatherElements { axis }, &[x, indices])
-    }
-
-    /// 0, 1, 2, … below `limit`, which has rank 0.
-    pub fn range(&self, limit: Value) -> Value {
-        let (zero, one) = match self.dtype(limit) {
-            DType::I32 => (self.int32(0), self.int32(1)),
-            _ => (self.int64(0), self.int64(1)),
-        };
-        self.node(Op::Range, &[zero, limit, one])
-    }
-
-    /// The sum along `axis`, which stays with size 1.
-    pub fn reduce_sum(&self, x: Value, axis: i64) -> Value {
-        self.node(Op::ReduceSum, &[x, self.vector(&[axis])])
-    }
-
-    /// `Σ p·mask` along the last axis, which stays with size 1; `mask` [queries, keys] has 0 and 1.
-    pub fn sum_where(&self, p: Value, mask: Value) -> Value {
-        lowering::sum_where(self, p, mask)
-    }
-
-    /// Another shape: 0 keeps an axis, −1 takes what is left.
-    pub fn reshape(&self, x: Value, shape: &[i64]) -> Value {
-        self.reshape_to(x, self.vector(shape))
-    }
-
-    /// Another shape, known only when the graph runs.
-    pub fn reshape_to(&self, x: Value, shape: Value) -> Value {
-        self.node(Op::Reshape, &[x, shape])
-    }
-
-    /// The sizes of the axes from `start` up to `end`, int64.
-    pub fn shape(&self, x: Value, start: usize, end: usize) -> Value {
-        self.node(Op::Shape { start, end }, &[x])
-    }
-
-    /// The part of `x` from `start` up to `end` along `axis`, whose size is fixed.
-    pub fn slice(&self, x: Value, axis: usize, start: usize, end: usize) -> Value {
-        let [start, end, axis] = [start, end, axis].map(|it| self.vector(&[it as i64]));
-        self.node(Op::Slice, &[x, start, end, axis])
-    }
-
-    /// `x` without the axes of size 1 that are named.
-    pub fn squeeze(&self, x: Value, axes: &[i64]) -> Value {
-        self.node(Op::Squeeze, &[x, self.vector(axes)])
-    }
-
-    /// Axes in another order.
-    pub fn transpose(&self, x: Value, perm: &[usize]) -> Value {
-        self.node(
-            Op::Transpose {
-                perm: perm.to_vec(),
-            },
-            &[x],
-        )
-    }
-
-    /// `x` with new axes of size 1.
-    pub fn unsqueeze(&self, x: Value, axes: &[i64]) -> Value {
-        self.node(Op::Unsqueeze, &[x, self.vector(axes)])
-    }
-
-    /// Magnitude.
-    pub fn abs(&self, x: Value) -> Value {
-        self.node(Op::Abs, &[x])
-    }
-
-    /// `eˣ`.
-    pub fn exp(&self, x: Value) -> Value {
-        self.node(Op::Exp, &[x])
-    }
-
-    /// Natural logarithm.
-    pub fn log(&self, x: Value) -> Value {
-        self.node(Op::Log, &[x])
-    }
-
-    /// Logarithm of the softmax along the last axis.
-    pub fn log_softmax(&self, x: Value) -> Value {
-        self.node(Op::LogSoftmax, &[x])
-    }
-
-    /// `−x`.
-    pub fn neg(&self, x: Value) -> Value {
-        self.node(Op::Neg, &[x])
-    }
-
-    /// Square root.
-    pub fn sqrt(&self, x: Value) -> Value {
-        self.node(Op::Sqrt, &[x])
-    }
-
-    /// The larger one, element by element.
-    pub fn max(&self, a: Value, b: Value) -> Value {
-        self.node(Op::Max, &[a, b])
-    }
-
-    /// Slices of `x` at pairs of indices along its first two axes.
-    pub fn gather_nd(&self, x: Value, indices: Value) -> Value {
-        self.node(Op::GatherNd, &[x, indices])
-    }
-
-    /// The mean of all elements, of rank 0.
-    pub fn mean_all(&self, x: Value) -> Value {
-        self.node(Op::MeanAll, &[x])
-    }
-
-    /// The sum of all elements, of rank 0.
-    pub fn sum_all(&self, x: Value) -> Value {
-        self.node(Op::SumAll, &[x])
-    }
-
-    /// The largest along `axis`, which goes.
-    pub fn reduce_max(&self, x: Value, axis: usize) -> Value {
-        self.largest(x, axis, false)
-    }
-
-    /// The largest along the last axis, which stays with size 1.
-    pub fn row_max(&self, x: Value) -> Value {
-        let rank = self.value_type(x).shape.len();
-        self.largest(x, rank.saturating_sub(1), true)
-    }
-
-    fn largest(&self, x: Value, axis: usize, keep: bool) -> Value {
-        let axes = (self.opset() >= 18).then(|| self.vector(&[axis as i64]));
-        let inputs: Vec<Value> = [x].into_iter().chain(axes).collect();
-        self.node(Op::ReduceMax { axis, keep }, &inputs)
-    }
-
-    /// `x / scale`, rounded and kept within the type of `zero_point`, which is where 0 is.
-    pub fn quantize_linear(&self, x: Value, scale: Value, zero_point: Value) -> Value {
-        self.node(Op::QuantizeLinear, &[x, scale, zero_point])
-    }
-
-    /// `x·scale` of signed bytes, with a scale for each index of an axis.
-    pub fn dequantize_linear(&self, x: Value, scale: Value, axis: usize) -> Value {
-        self.node(Op::DequantizeLinear { axis }, &[x, scale])
-    }
-
-    /// `(a − zero_point)·b` of matrices of bytes, batched over leading axes, int32.
-    pub fn matmul_integer(&self, a: Value, b: Value, zero_point: Value) -> Value {
-        self.node(Op::MatMulInteger, &[a, b, zero_point])
-    }
-
-    /// `a·bᵀ` with the rows of `b` [rows, columns] in blocks, and their scales.
-    pub fn matmul_nbits(
-        &self,
-        a: Value,
-        b: [Value; 2],
-        blocks: Blocks,
-        shape: [usize; 2],
-    ) -> Value {
-        let [rows, columns] = shape;
-        let op = Op::MatMulNBits {
-            blocks,
-            columns,
-            rows,
-        };
-        self.node(op, &[a, b[0], b[1]])
-    }
-
-    /// The `count` largest along the last axis, and where they were, int64.
-    pub fn top_k(&self, x: Value, count: usize) -> [Value; 2] {
-        let values = self.node(Op::TopK, &[x, self.vector(&[count as i64])]);
-        let shape = self.value_type(values).shape;
-        let indices = ValueType::new(DType::I64, shape);
-        [
-            values,
-            self.builder.second_output(values, "indices", indices),
-        ]
-    }
-
-    /// The last axis's fixed size; 0 where it is dynamic.
-    pub fn width(&self, x: Value) -> usize {
-        self.value_type(x)
-            .shape
-            .last()
-            .and_then(Dim::as_fixed)
-            .unwrap_or(0)
+    /// The name that the next node of an operator gets here, which is then taken.
+    pub(crate) fn next_name(&self, op: &Op) -> String {
+        self.builder.next_name(&self.path, op)
     }
 }

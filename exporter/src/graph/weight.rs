@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use nezha_graphs::DType;
 
 use super::Value;
@@ -15,7 +16,7 @@ pub enum Layout {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
     /// A small constant: row-major, little-endian.
-    Inline(Vec<u8>),
+    Inline(Bytes),
     /// A weight, read when the artifact is written.
     Weight {
         /// Its name in the checkpoint.
@@ -170,7 +171,7 @@ impl Encoding {
 
 /// A weight in single precision that an operation reads.
 #[derive(Clone, Debug)]
-pub(super) struct Weight {
+pub(crate) struct Weight {
     pub name: String,
     pub layout: Layout,
     /// Its shape in the graph.

@@ -176,7 +176,7 @@ fn predictions(cls: &Scope, config: &Config, states: &HeadInputs, x: Value) -> V
     // Gemm reads the matrix as the embeddings lie, so that a tied one is stored once.
     let rows = decoder.reshape(normed, &[-1, hidden as i64]);
     let scores = decoder.gemm(rows, weight, bias);
-    let rank = decoder.value_type(x).shape.len();
+    let rank = decoder.rank(x);
     let leading = decoder.shape(x, 0, rank - 1);
     let shape = decoder.concat(0, &[leading, decoder.vector(&[vocabulary as i64])]);
     decoder.reshape_to(scores, shape)

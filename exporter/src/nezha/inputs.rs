@@ -90,7 +90,7 @@ impl Inputs {
 /// [batch, choices, …] as [batch·choices, …].
 fn merge_choices(s: &Scope, input: Value) -> Value {
     // Flatten would do the same, but tract can't multiply symbols there.
-    let rank = s.value_type(input).shape.len();
+    let rank = s.rank(input);
     let rest = s.shape(input, 2, rank);
     s.reshape_to(input, s.concat(0, &[s.vector(&[-1]), rest]))
 }

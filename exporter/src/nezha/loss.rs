@@ -67,7 +67,7 @@ pub fn loss(
 /// NaN, where all are. `logits` is […, C], `labels` […].
 fn cross_entropy(s: &Scope, logits: Value, labels: Value, ignored: Value) -> Value {
     let classes = s.width(logits) as i64;
-    let log_probabilities = match s.value_type(logits).shape.len() {
+    let log_probabilities = match s.rank(logits) {
         // The classes of these are an axis of the graph, and already the second one.
         2 => s.log_softmax(logits),
         _ => s.reshape(s.log_softmax(logits), &[-1, classes]),

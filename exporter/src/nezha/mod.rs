@@ -18,8 +18,7 @@ mod relative_table;
 pub use relative_table::relative_position_table;
 
 use nezha_graphs::{
-    AttentionKind, Cached, CachedPart, Config, GraphOptions, Head, OptionError, Precision, Role,
-    Signature,
+    AttentionKind, Cached, CachedPart, Config, GraphOptions, Head, OptionError, Role, Signature,
 };
 
 use attention::Attention;
@@ -54,7 +53,8 @@ pub enum BuildError {
     },
 }
 
-/// Builds the graph of `head` over the weights of a checkpoint, in canonical names.
+/// Builds the graph of `head` over the weights of a checkpoint, in canonical names: in single precision,
+/// and for [`passes::prepare`](crate::passes::prepare) to make an artifact's of.
 ///
 /// # Errors
 /// [`BuildError::Weights`] where weights are missing or do not have the shape that the config
@@ -65,10 +65,9 @@ pub fn build(
     head: Head,
     options: &GraphOptions,
     opset: u32,
-    precision: Precision,
 ) -> Result<Graph, BuildError> {
     options.check(config, head)?;
-    let builder = Builder::new(head.name(), opset, weights).with_precision(precision);
+    let builder = Builder::new(head.name(), opset, weights);
     compose(&builder, config, head, options);
     builder.finish().map_err(|source| match source {
         GraphError::Weights(faults) => BuildError::Weights { head, faults },

@@ -55,7 +55,7 @@ pub fn activate(s: &Scope, activation: Activation, x: Value) -> Value {
         Activation::Tanh => s.tanh(x),
     };
     if let Some(depth) = activation.depth() {
-        s.note_depth(active, depth);
+        s.at_least(active, -depth);
     }
     active
 }

@@ -185,7 +185,7 @@ impl<'t> RelativePositions<'t> {
             return context;
         };
         let near = s.mul(band.keys.of(s, p), band.inside);
-        let left = s.sum_where(p, *left);
+        let left = s.reduce_sum(s.mul(p, *left), 3);
         let table = self.table;
         let relative = s.add(s.matmul(near, table.band), s.mul(left, table.left));
         s.add(context, relative)

@@ -5,7 +5,7 @@ use std::path::Path;
 use nezha_exporter::graph::{NoWeights, WeightError};
 use nezha_exporter::nezha::{self, BuildError};
 use nezha_exporter::{ExportOptions, Heads, Survey, Unavailable, Warning};
-use nezha_graphs::{GraphOptions, Head, Precision};
+use nezha_graphs::{GraphOptions, Head};
 use serde_json::json;
 
 use crate::support::{edited, exported, fixture, listing, open, refusal, zeros};
@@ -261,7 +261,7 @@ fn a_graph_over_no_weights_at_all_names_each_that_it_needs_once() {
         let checkpoint = open(&fixture(&format!("reach-4/{head}")));
         let config = checkpoint.config();
         let options = GraphOptions::default();
-        let built = nezha::build(&NoWeights, config, head, &options, 17, Precision::Fp32);
+        let built = nezha::build(&NoWeights, config, head, &options, 17);
         let faults = match built {
             Err(BuildError::Weights { faults, .. }) => faults,
             other => panic!("{head}: {other:?}"),

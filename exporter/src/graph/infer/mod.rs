@@ -1,9 +1,11 @@
 mod axes;
+mod products;
 
 use nezha_graphs::{DType, Dim};
 
-use super::{Blocks, Op, ValueType};
+use super::{Op, ValueType};
 use axes::{reshape, slice, squeeze, transpose, unsqueeze};
+use products::{gemm, matmul, matmul_integer, matmul_nbits};
 
 /// An element that is known before the graph runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +20,7 @@ type Inferred = Result<ValueType, String>;
 
 /// Dtype and shape of the first thing that `op` makes of its inputs; the error says what does not
 /// fit.
-pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
+pub(crate) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
     match (op, inputs) {
         (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max, [a, b]) => arithmetic(a, b),
         (Op::Equal, [a, b]) => Ok(ValueType {
@@ -60,16 +62,8 @@ pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
         (Op::GatherNd, [x, indices]) => gather_nd(x, indices),
         (Op::Gemm, [a, b, c]) => gemm(a, b, c),
         (Op::LayerNormalization { .. }, [x, scale, bias]) => layer_normalization(x, scale, bias),
-        (Op::MatMul, [a, b]) => {
-            expect_same_dtype(a, b)?;
-            Ok(plain(a.dtype, matmul(a, b)?))
-        }
-        (Op::MatMulInteger, [a, b, zero_point]) => {
-            expect_bytes(a)?;
-            expect_bytes(b)?;
-            expect_same_dtype(a, zero_point)?;
-            Ok(plain(DType::I32, matmul(a, b)?))
-        }
+        (Op::MatMul, [a, b]) => matmul(a, b),
+        (Op::MatMulInteger, [a, b, zero_point]) => matmul_integer(a, b, zero_point),
         (
             Op::MatMulNBits {
                 blocks,
@@ -112,6 +106,15 @@ pub(super) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
         (Op::Transpose { perm }, [x]) => transpose(perm, x),
         (Op::Unsqueeze, [x, axes]) => unsqueeze(x, axes),
         _ => Err(format!("{} inputs", inputs.len())),
+    }
+}
+
+/// What the second thing that `op` makes is called, if there is one, and its type; `first` is that of
+/// the first.
+pub(super) fn second_output(op: &Op, first: &ValueType) -> Option<(&'static str, ValueType)> {
+    match op {
+        Op::TopK => Some(("indices", plain(DType::I64, first.shape.clone()))),
+        _ => None,
     }
 }
 
@@ -310,20 +313,6 @@ fn gather_nd(x: &ValueType, indices: &ValueType) -> Inferred {
     }
 }
 
-fn gemm(a: &ValueType, b: &ValueType, c: &ValueType) -> Inferred {
-    expect_float(a)?;
-    expect_same_dtype(a, b)?;
-    expect_same_dtype(a, c)?;
-    match (a.shape.as_slice(), b.shape.as_slice()) {
-        ([rows, inner], [columns, same]) if inner == same => {
-            let shape = vec![rows.clone(), columns.clone()];
-            broadcast(&shape, &c.shape)?;
-            Ok(plain(a.dtype, shape))
-        }
-        (a, b) => Err(format!("{} times the transpose of {}", show(a), show(b))),
-    }
-}
-
 fn layer_normalization(x: &ValueType, scale: &ValueType, bias: &ValueType) -> Inferred {
     expect_float(x)?;
     for vector in [scale, bias] {
@@ -335,49 +324,16 @@ fn layer_normalization(x: &ValueType, scale: &ValueType, bias: &ValueType) -> In
     Ok(plain(x.dtype, x.shape.clone()))
 }
 
-fn matmul(a: &ValueType, b: &ValueType) -> Result<Vec<Dim>, String> {
-    match (a.shape.as_slice(), b.shape.as_slice()) {
-        ([batch_a @ .., rows, inner], [batch_b @ .., same, columns]) if inner == same => {
-            let mut shape = broadcast(batch_a, batch_b)?;
-            shape.extend([rows.clone(), columns.clone()]);
-            Ok(shape)
-        }
-        (a, b) => Err(format!("{} times {}", show(a), show(b))),
-    }
-}
-
-fn matmul_nbits(
-    blocks: Blocks,
-    [rows, columns]: [usize; 2],
-    a: &ValueType,
-    b: &ValueType,
-    scales: &ValueType,
-) -> Inferred {
-    expect_float(a)?;
-    expect_bytes(b)?;
-    expect_same_dtype(a, scales)?;
-    let count = blocks.of_row(columns);
-    let expected = [rows, count, blocks.bytes()].map(Dim::from);
-    if b.shape != expected || scales.shape != expected[..2] {
-        let (b, scales) = (show(&b.shape), show(&scales.shape));
-        return Err(format!("{b} and {scales} for {}", show(&expected)));
-    }
-    match a.shape.as_slice() {
-        [leading @ .., inner] if inner.as_fixed() == Some(columns) => {
-            let shape = [leading, &[Dim::from(rows)]].concat();
-            Ok(plain(a.dtype, shape))
-        }
-        shape => Err(format!("{} times rows of {columns}", show(shape))),
-    }
-}
-
 fn dequantize_linear(axis: usize, x: &ValueType, scale: &ValueType) -> Inferred {
     expect_bytes(x)?;
     expect_float(scale)?;
     let size = x.shape.get(axis).ok_or("no such axis")?;
     match scale.shape.as_slice() {
         [scales] if scales == size => Ok(plain(scale.dtype, x.shape.clone())),
-        scales => Err(format!("scales of shape {scales:?} for an axis of {size}")),
+        scales => Err(format!(
+            "scales of shape {} for an axis of {size}",
+            show(scales)
+        )),
     }
 }
 

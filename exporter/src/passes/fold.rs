@@ -1,16 +1,85 @@
-//! What is known is not computed: operations on shapes and positions that are numbers already become
-//! constants.
-//!
-//! A graph of dynamic axes has few of them. Where every axis is fixed, sizes are numbers, and so is
-//! everything that follows from them: no Shape and no Range is left.
-
 use nezha_graphs::{DType, Dim};
 
-use super::infer::Element;
-use super::{Op, ValueType};
+use super::Pass;
+use super::conditions::every;
+use super::rewrite::{Rule, rewrite};
+use crate::graph::{Element, Graph, GraphError, Node, Op, Scope, Value, ValueType, infer};
+
+/// What is known is not computed: operations on shapes and positions that are numbers already become
+/// constants.
+///
+/// A graph of dynamic axes has few of them. Where every axis is fixed, sizes are numbers, and so is
+/// everything that follows from them: no Shape and no Range is left.
+///
+/// Requires nothing. Leaves no operation whose result is known, but for element types that whole
+/// numbers are not written in.
+#[derive(Clone, Copy, Debug)]
+pub struct Fold;
+
+impl Pass for Fold {
+    fn name(&self) -> &'static str {
+        "fold"
+    }
+
+    fn requires(&self, _graph: &Graph) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn run(&self, graph: Graph) -> Result<Graph, GraphError> {
+        rewrite(graph, &mut Folded)
+    }
+
+    fn leaves(&self, graph: &Graph) -> Result<(), String> {
+        every(graph, |node| {
+            let known = Constant::of(graph, &node.op, &node.inputs);
+            known.map(|_| "computes what is known".to_owned())
+        })
+    }
+}
+
+struct Folded;
+
+impl Rule for Folded {
+    fn result(&mut self, s: &Scope, node: &Node, inputs: &[Value]) -> Option<Value> {
+        let Constant {
+            dtype,
+            shape,
+            numbers,
+            bytes,
+        } = s.read(|graph| Constant::of(graph, &node.op, inputs))?;
+        let name = s.next_name(&node.op);
+        let elements = numbers.into_iter().map(Element::Number).collect();
+        Some(
+            s.builder
+                .constant(name, dtype, &shape, bytes.into(), Some(elements)),
+        )
+    }
+}
+
+/// What an operation comes to, where everything about it is known.
+struct Constant {
+    dtype: DType,
+    shape: Vec<usize>,
+    numbers: Vec<i64>,
+    bytes: Vec<u8>,
+}
+
+impl Constant {
+    fn of(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Self> {
+        let types: Vec<&ValueType> = inputs.iter().map(|it| graph.value_type(*it)).collect();
+        let inferred = infer::output(op, &types).ok()?;
+        let numbers = fold(op, &types, &inferred)?;
+        Some(Self {
+            dtype: inferred.dtype,
+            shape: inferred.fixed_shape()?,
+            bytes: bytes(inferred.dtype, &numbers)?,
+            numbers,
+        })
+    }
+}
 
 /// The elements of what `op` makes, `inferred`, where they are numbers.
-pub(super) fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Option<Vec<i64>> {
+fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Option<Vec<i64>> {
     if let Some(known) = &inferred.elements {
         return numbers(known);
     }
@@ -34,7 +103,7 @@ pub(super) fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Opti
 }
 
 /// The bytes of whole numbers as elements of `dtype`; `None` for a type that can't hold them.
-pub(super) fn bytes(dtype: DType, numbers: &[i64]) -> Option<Vec<u8>> {
+fn bytes(dtype: DType, numbers: &[i64]) -> Option<Vec<u8>> {
     let numbers = numbers.iter();
     match dtype {
         DType::I64 => Some(numbers.flat_map(|it| it.to_le_bytes()).collect()),
@@ -110,6 +179,57 @@ impl Operand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Content;
+    use crate::passes::apply;
+    use crate::passes::testing::{after, built, initializers, input};
+
+    #[test]
+    fn sizes_that_are_fixed_leave_no_operation() {
+        let graph = built(|builder| {
+            let x = input(builder, "x", DType::F32, "batch, 3");
+            let s = builder.scope("place");
+            let size = s.cast(s.squeeze(s.shape(x, 1, 2), &[0]), DType::I32);
+            let places = s.range(size);
+            let after = s.sub(s.unsqueeze(places, &[0]), s.unsqueeze(places, &[1]));
+            s.clip(after, s.int32(0), s.int32(1))
+        });
+        let graph = apply(&Fold, graph).unwrap();
+        assert!(graph.nodes.is_empty(), "{:?}", graph.nodes);
+        let (_, y) = graph.outputs[0];
+        let numbers = [0, 1, 1, 0, 0, 1, 0, 0, 0].map(i32::to_le_bytes).concat();
+        let expected = Content::Inline(numbers.into());
+        assert_eq!(graph.content(y), Some(&expected));
+        assert_eq!(graph.value_name(y), "place/Clip");
+    }
+
+    #[test]
+    fn what_comes_to_a_constant_that_is_there_is_that_constant() {
+        let graph = built(|builder| {
+            let x = input(builder, "x", DType::F32, "batch, 3");
+            let s = builder.scope("place");
+            let three = s.vector(&[3]);
+            s.concat(0, &[three, s.shape(x, 1, 2), s.shape(x, 0, 1)])
+        });
+        let graph = apply(&Fold, graph).unwrap();
+        assert_eq!(initializers(&graph), ["constants/int64s_3"]);
+        assert_eq!(
+            after(&Fold, graph),
+            [
+                "place/Shape: int64[1] = Shape(x)",
+                "place/Concat: int64[3] = Concat(constants/int64s_3, constants/int64s_3, place/Shape)"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_known_and_computed_is_told() {
+        let graph = built(|builder| {
+            let x = input(builder, "x", DType::F32, "batch, 3");
+            builder.scope("place").shape(x, 1, 2)
+        });
+        let left = Fold.leaves(&graph);
+        assert_eq!(left, Err("place/Shape computes what is known".to_owned()));
+    }
 
     fn value(shape: &[usize], numbers: &[i64]) -> ValueType {
         ValueType {
