@@ -131,7 +131,8 @@ fn needed(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Type> {
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max | Op::Concat { .. } => {
             Some(s.read(|graph| common(graph, inputs)))
         }
-        Op::Gather { .. } => {
+        // What only moves the elements of a weight.
+        Op::Gather { .. } | Op::Transpose { .. } => {
             let table = s.read(|graph| graph.weight(inputs[0]));
             table.map(|_| Type::Half)
         }

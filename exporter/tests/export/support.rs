@@ -8,7 +8,7 @@ use std::path::Path;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::inspect::read_model;
 use nezha_exporter::{ExportError, ExportOptions, Exported, export};
-use nezha_graphs::error_chain;
+use nezha_graphs::{DType, error_chain};
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use serde_json::{Value, json};
@@ -174,6 +174,7 @@ fn write_sparse(path: &Path, shapes: &[(String, Vec<usize>)]) {
 
 /// What an `.onnx` says of one initializer.
 pub struct Initializer {
+    pub dtype: Option<DType>,
     pub shape: Vec<i64>,
     pub bytes: Vec<u8>,
     /// File and offset of one that is not inside.
@@ -202,6 +203,7 @@ pub fn initializers(path: &Path) -> BTreeMap<String, Initializer> {
                 }
             };
             let initializer = Initializer {
+                dtype: DType::from_onnx(tensor.data_type),
                 shape: tensor.dims.clone(),
                 bytes,
                 external,

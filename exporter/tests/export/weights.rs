@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nezha_exporter::onnx::MESSAGE_LIMIT;
 use nezha_exporter::{ExportError, ExportOptions, Heads, LinkError, Placement};
-use nezha_graphs::{Head, Precision};
+use nezha_graphs::{DType, Head, Precision};
 use safetensors::Dtype;
 use tempfile::TempDir;
 
@@ -260,6 +260,31 @@ fn files_that_only_look_like_weights_are_never_removed() {
         assert!(left.contains(&name.to_owned()), "{name} was removed");
     }
     assert!(!left.contains(&stale), "{stale} is still there");
+}
+
+#[test]
+fn weights_that_are_linked_in_half_precision_are_of_that_type() {
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints/float16");
+    let checkpoint = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(stored.join(file), checkpoint.path().join(file)).unwrap();
+    }
+    for precision in [Precision::Fp16, Precision::Fp16Storage] {
+        let options = ExportOptions {
+            precisions: vec![precision],
+            force: true,
+            ..placed(Placement::Linked)
+        };
+        let written = exported(checkpoint.path(), checkpoint.path(), &options);
+        let initializers = initializers(&written.artifacts[0].file.path);
+        let linked = initializers.iter().filter(|(_, it)| it.external.is_some());
+        let mut count = 0;
+        for (name, tensor) in linked {
+            assert_eq!(tensor.dtype, Some(DType::F16), "{precision}: {name}");
+            count += 1;
+        }
+        assert!(count > 30, "{precision}: {count} weights are linked");
+    }
 }
 
 fn link_error(checkpoint: &Path, target: &Path) -> LinkError {
