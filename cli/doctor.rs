@@ -34,7 +34,9 @@ pub fn run(args: Args) -> Result<()> {
 
 fn print(report: &Report) -> Result<()> {
     line(format_args!("nezha {}\n\nengines", report.version))?;
-    report.engines.iter().try_for_each(print_engine)?;
+    for engine in &report.engines {
+        print_engine(engine, &report.onnx_runtime)?;
+    }
     line("\nONNX Runtime")?;
     print_onnx_runtime(&report.onnx_runtime)?;
     line("\nOpenVINO")?;
@@ -57,10 +59,16 @@ fn print(report: &Report) -> Result<()> {
     Ok(())
 }
 
-fn print_engine(report: &EngineReport) -> Result<()> {
-    let state = match &report.description {
-        Some(description) => format!("runs: {description}"),
-        None => "does not run".to_owned(),
+fn print_engine(report: &EngineReport, runtime: &OnnxRuntime) -> Result<()> {
+    let built_with = |provider| runtime.execution_providers.iter().any(|it| it == provider);
+    let provider = report.engine.execution_provider();
+    let state = match (&report.description, provider) {
+        (Some(description), _) => format!("runs: {description}"),
+        (None, Some(provider)) if runtime.path.is_some() && !built_with(provider) => {
+            let build = report.engine.spec().build;
+            format!("not in this ONNX Runtime: {build}")
+        }
+        (None, _) => "does not run".to_owned(),
     };
     line(format_args!("  {:<14}{state}", report.engine))
 }

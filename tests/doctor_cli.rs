@@ -39,8 +39,12 @@ fn every_engine_runs_or_has_its_reason_and_a_problem_with_a_remedy() {
         let problem = problems
             .iter()
             .find(|it| about.iter().any(|name| it["subject"] == *name));
+        // What other builds of ONNX Runtime have is no problem.
+        let elsewhere = engine["error"].as_str().is_some_and(|it| {
+            it.contains("it is not in this ONNX Runtime") && it.contains(kind.spec().build)
+        });
         assert!(
-            runs || problem.is_some(),
+            runs || problem.is_some() || elsewhere,
             "no problem for {name}: {report:#}"
         );
     }

@@ -34,9 +34,9 @@ pub(super) fn missing(device: OrtDevice, onnxruntime: &Path) -> Vec<MissingLibra
 fn providers(device: OrtDevice) -> &'static [&'static str] {
     const CUDA: &str = "libonnxruntime_providers_cuda.so";
     match device {
-        OrtDevice::Cpu => &[],
         OrtDevice::Cuda => &[CUDA],
         OrtDevice::TensorRt => &[CUDA, "libonnxruntime_providers_tensorrt.so"],
+        _ => &[],
     }
 }
 

@@ -1,4 +1,6 @@
 use super::{EngineReport, Problem, Report};
+#[cfg(feature = "ort")]
+use crate::EngineKind;
 use crate::engine::Place;
 
 /// What is wrong, from what was found.
@@ -70,8 +72,11 @@ fn onnx_runtime_problems(report: &Report, engine: &EngineReport) -> Vec<Problem>
     match kind.execution_provider() {
         Some(_) if runtime.path.is_none() => Vec::new(),
         Some(provider) if !runtime.execution_providers.iter().any(|it| it == provider) => {
+            // What `nezha setup` has no build of is no problem: the engine's own row names one.
+            let is_installed = matches!(kind, EngineKind::OrtCuda | EngineKind::OrtTensorRt);
             let found = format!("{provider} is not in this ONNX Runtime");
-            vec![problem(kind, found, gpu_build())]
+            let problem = is_installed.then(|| problem(kind, found, kind.spec().build));
+            problem.into_iter().collect()
         }
         _ if engine.missing_libraries.is_empty() => vec![failure(engine)],
         _ => missing_libraries(engine),
@@ -103,14 +108,6 @@ fn failure(engine: &EngineReport) -> Problem {
     problem(engine.engine, error, engine.engine.spec().remedy)
 }
 
-#[cfg(feature = "ort")]
-fn gpu_build() -> &'static str {
-    match cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        true => "`nezha setup --gpu` installs a build that has it",
-        false => "build ONNX Runtime with it, and name its library",
-    }
-}
-
 fn cpu_problems(report: &Report) -> Vec<Problem> {
     let cpu = &report.cpu;
     if cpu.architecture != "x86_64" {
@@ -138,7 +135,6 @@ fn cpu_problems(report: &Report) -> Vec<Problem> {
 mod tests {
     use super::super::{Cpu, CpuFeature, MissingLibrary, OnnxRuntime, OpenVino};
     use super::*;
-    use crate::EngineKind;
 
     const X86_64: [&str; 3] = ["AVX2", "FMA", "AVX-512 VNNI"];
 

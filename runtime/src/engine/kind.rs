@@ -1,11 +1,13 @@
-//! What an engine is: one row of [`TABLE`] each. Everything that depends on the engine is asked of its
-//! row; only the engines' own code knows more.
+//! What an engine is: one row of [`TABLE`](super::table::TABLE) each. Everything that depends on the engine
+//! is asked of its row; only the engines' own code knows more.
 
 use std::fmt;
 use std::str::FromStr;
 
 use nezha_graphs::{Head, Precision};
 use serde::{Serialize, Serializer};
+
+use super::table::{CUSTOM, TABLE};
 
 /// An engine, and the device it runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,6 +19,18 @@ pub enum EngineKind {
     OrtCuda,
     /// ONNX Runtime with the TensorRT execution provider, CUDA for what TensorRT can't run.
     OrtTensorRt,
+    /// ONNX Runtime with the CoreML execution provider, on Apple's devices.
+    OrtCoreMl,
+    /// ONNX Runtime with the DirectML execution provider, on GPUs under Windows.
+    OrtDirectMl,
+    /// ONNX Runtime with the CANN execution provider, on Huawei's Ascend processors.
+    OrtCann,
+    /// ONNX Runtime with the MIGraphX execution provider, on AMD's GPUs.
+    OrtMiGraphX,
+    /// ONNX Runtime with the WebGPU execution provider, on GPUs by Vulkan, Metal or Direct3D.
+    OrtWebGpu,
+    /// ONNX Runtime with the XNNPACK execution provider, on the CPU.
+    OrtXnnpack,
     /// OpenVINO on the CPU.
     OpenVinoCpu,
     /// OpenVINO on a GPU of Intel's.
@@ -49,6 +63,8 @@ pub struct EngineSpec {
     pub tolerances: Tolerances,
     /// What to do where it doesn't start and no error knows better.
     pub remedy: &'static str,
+    /// Where an ONNX Runtime with its execution provider comes from; empty for engines without one.
+    pub build: &'static str,
     /// What not every engine can do.
     pub capabilities: Capabilities,
     pub(crate) place: Place,
@@ -107,7 +123,7 @@ impl Tolerances {
     /// The others are 1.3 to 3.3 times the worst of small random models on the CPU, which is 6.1e-3 in
     /// fp16, 0.156 in int8, 0.099 in q8 and 1.2e-2 in the vocabulary of q4; of trained ones it is 1.9e-3,
     /// 0.022, 0.022 and 1.2e-2.
-    const fn of_fp32(fp32: f64) -> Self {
+    pub(super) const fn of_fp32(fp32: f64) -> Self {
         Self {
             fp32,
             fp16: 2e-2,
@@ -119,7 +135,7 @@ impl Tolerances {
     }
 
     /// Those of an engine that rounds activations to 8 bits for weights of 4 bits, too.
-    const fn with_rounded_activations(self) -> Self {
+    pub(super) const fn with_rounded_activations(self) -> Self {
         Self {
             q4: self.q8,
             q4_vocabulary: self.q8,
@@ -156,6 +172,12 @@ pub(crate) enum OrtDevice {
     Cpu,
     Cuda,
     TensorRt,
+    CoreMl,
+    DirectMl,
+    Cann,
+    MiGraphX,
+    WebGpu,
+    Xnnpack,
 }
 
 #[cfg(feature = "ort")]
@@ -165,6 +187,12 @@ impl OrtDevice {
             OrtDevice::Cpu => EngineKind::OrtCpu,
             OrtDevice::Cuda => EngineKind::OrtCuda,
             OrtDevice::TensorRt => EngineKind::OrtTensorRt,
+            OrtDevice::CoreMl => EngineKind::OrtCoreMl,
+            OrtDevice::DirectMl => EngineKind::OrtDirectMl,
+            OrtDevice::Cann => EngineKind::OrtCann,
+            OrtDevice::MiGraphX => EngineKind::OrtMiGraphX,
+            OrtDevice::WebGpu => EngineKind::OrtWebGpu,
+            OrtDevice::Xnnpack => EngineKind::OrtXnnpack,
         }
     }
 }
@@ -192,143 +220,6 @@ impl OpenVinoDevice {
         self.kind().spec().device
     }
 }
-
-const NVIDIA: &str = "`nvidia-smi` tells whether the driver sees a GPU";
-
-/// All engines.
-const TABLE: [EngineSpec; 7] = [
-    EngineSpec {
-        kind: EngineKind::OrtCpu,
-        name: "ort:cpu",
-        short_name: Some("ort"),
-        family: Family::OnnxRuntime,
-        provider: "CPUExecutionProvider",
-        device: "CPU",
-        tolerances: Tolerances::of_fp32(1e-5),
-        remedy: "`nezha setup` installs an ONNX Runtime that is known to run",
-        capabilities: Capabilities {
-            writes_graph: true,
-            has_providers: true,
-            names_nodes: false,
-        },
-        place: Place::Ort(OrtDevice::Cpu),
-    },
-    EngineSpec {
-        kind: EngineKind::OrtCuda,
-        name: "ort:cuda",
-        short_name: None,
-        family: Family::OnnxRuntime,
-        provider: "CUDAExecutionProvider",
-        device: "CUDA",
-        tolerances: Tolerances::of_fp32(5e-3),
-        remedy: NVIDIA,
-        capabilities: Capabilities {
-            writes_graph: true,
-            has_providers: true,
-            names_nodes: false,
-        },
-        place: Place::Ort(OrtDevice::Cuda),
-    },
-    EngineSpec {
-        kind: EngineKind::OrtTensorRt,
-        name: "ort:tensorrt",
-        short_name: None,
-        family: Family::OnnxRuntime,
-        provider: "TensorrtExecutionProvider",
-        device: "TensorRT",
-        tolerances: Tolerances::of_fp32(5e-3),
-        remedy: NVIDIA,
-        // The parts that TensorRT computes can't be written.
-        capabilities: Capabilities {
-            writes_graph: false,
-            has_providers: true,
-            names_nodes: false,
-        },
-        place: Place::Ort(OrtDevice::TensorRt),
-    },
-    EngineSpec {
-        kind: EngineKind::OpenVinoCpu,
-        name: "openvino:cpu",
-        short_name: Some("openvino"),
-        family: Family::OpenVino,
-        provider: "openvino:cpu",
-        device: "CPU",
-        tolerances: Tolerances::of_fp32(1e-5).with_rounded_activations(),
-        remedy: "`nezha setup --openvino` installs an OpenVINO that is known to run",
-        capabilities: Capabilities {
-            writes_graph: false,
-            has_providers: false,
-            names_nodes: true,
-        },
-        place: Place::OpenVino(OpenVinoDevice::Cpu),
-    },
-    EngineSpec {
-        kind: EngineKind::OpenVinoGpu,
-        name: "openvino:gpu",
-        short_name: None,
-        family: Family::OpenVino,
-        provider: "openvino:gpu",
-        device: "GPU",
-        tolerances: Tolerances::of_fp32(1e-3).with_rounded_activations(),
-        remedy: "install the driver of an Intel GPU, with OpenCL or Level Zero",
-        capabilities: Capabilities {
-            writes_graph: false,
-            has_providers: false,
-            names_nodes: true,
-        },
-        place: Place::OpenVino(OpenVinoDevice::Gpu),
-    },
-    EngineSpec {
-        kind: EngineKind::OpenVinoNpu,
-        name: "openvino:npu",
-        short_name: None,
-        family: Family::OpenVino,
-        provider: "openvino:npu",
-        device: "NPU",
-        tolerances: Tolerances::of_fp32(5e-3).with_rounded_activations(),
-        remedy: "install the driver of an Intel NPU, with Level Zero",
-        capabilities: Capabilities {
-            writes_graph: false,
-            has_providers: false,
-            names_nodes: true,
-        },
-        place: Place::OpenVino(OpenVinoDevice::Npu),
-    },
-    EngineSpec {
-        kind: EngineKind::Tract,
-        name: "tract",
-        short_name: None,
-        family: Family::Tract,
-        provider: "tract",
-        device: "CPU",
-        tolerances: Tolerances::of_fp32(1e-4),
-        remedy: "run another engine",
-        capabilities: Capabilities {
-            writes_graph: false,
-            has_providers: false,
-            names_nodes: false,
-        },
-        place: Place::Tract,
-    },
-];
-
-/// Any engine that a caller brings.
-static CUSTOM: EngineSpec = EngineSpec {
-    kind: EngineKind::Custom(""),
-    name: "",
-    short_name: None,
-    family: Family::Custom,
-    provider: "",
-    device: "",
-    tolerances: Tolerances::of_fp32(1e-4),
-    remedy: "start it by `Session::with_engine`",
-    capabilities: Capabilities {
-        writes_graph: false,
-        has_providers: false,
-        names_nodes: false,
-    },
-    place: Place::Custom,
-};
 
 impl EngineKind {
     /// All engines of this crate.

@@ -21,6 +21,7 @@ mod recent;
 #[cfg(any(feature = "openvino", feature = "tract"))]
 mod recorder;
 mod resident;
+mod table;
 mod trace;
 #[cfg(feature = "tract")]
 mod tract;

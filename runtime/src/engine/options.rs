@@ -130,8 +130,15 @@ const CLAIMS: [Claim; 15] = [
     claim!(ort.library, ORT, Place::Ort(_)),
     claim!(
         ort.device,
-        "ONNX Runtime on a GPU",
-        Place::Ort(OrtDevice::Cuda | OrtDevice::TensorRt)
+        "ONNX Runtime on a GPU or an NPU",
+        Place::Ort(
+            OrtDevice::Cuda
+                | OrtDevice::TensorRt
+                | OrtDevice::DirectMl
+                | OrtDevice::Cann
+                | OrtDevice::MiGraphX
+                | OrtDevice::WebGpu
+        )
     ),
     claim!(
         ort.tensorrt,

@@ -177,11 +177,15 @@ fn shapes_for_tensorrt_are_checked_against_the_model_before_anything_is_built() 
     );
 }
 
-/// Neither is here where there is no GPU; where there is one, it must be what computes.
+/// Hardly one is here; one that is must be what computes.
 #[test]
 fn a_device_computes_or_is_an_error_and_never_the_cpu_in_its_name() {
     let file = tiny::save(&tiny::embeddings());
-    for kind in [EngineKind::OrtCuda, EngineKind::OrtTensorRt] {
+    let is_provider = |it: &EngineKind| it.execution_provider().is_some();
+    let others = EngineKind::ALL.into_iter().filter(is_provider);
+    let others: Vec<_> = others.filter(|it| *it != EngineKind::OrtCpu).collect();
+    assert_eq!(others.len(), 8, "{others:?}");
+    for kind in others {
         let folder = tempfile::tempdir().unwrap();
         let options = EngineOptions::default().profile(folder.path().join("profile"));
         match Session::builder()
@@ -202,13 +206,17 @@ fn a_device_computes_or_is_an_error_and_never_the_cpu_in_its_name() {
                 engine,
                 provider,
                 reason,
-                ..
+                remedy,
             })) => {
                 assert_eq!(
                     (engine, Some(provider)),
                     (kind, kind.execution_provider()),
                     "{reason}"
                 );
+                if reason == "it is not in this ONNX Runtime" {
+                    assert_eq!(remedy, kind.spec().build);
+                }
+                assert_ne!(remedy, "", "{kind}");
                 assert!(!reason.contains('\n'), "{reason}");
             }
             Err(error) => panic!("{kind}: {error}"),

@@ -3,12 +3,13 @@ use std::path::Path;
 
 use nezha_graphs::Signature;
 use ort::environment::Environment;
-use ort::ep::{CPU, CUDA, ExecutionProviderDispatch};
+use ort::ep::{self, CPU, CUDA, ExecutionProviderDispatch};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::tensorrt;
 use crate::engine::kind::OrtDevice;
+use crate::native;
 use crate::{EngineError, EngineOptions, Optimization};
 
 /// Optimizers of ONNX Runtime's that make a graph slower on the CPU. Its SkipLayerNormalization takes
@@ -32,6 +33,7 @@ impl Settings<'_> {
         configure: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>,
     ) -> Result<Session, EngineError> {
         let builder = self.builder().map_err(|error| self.failed(&error))?;
+        self.check_build()?;
         let builder = self.register(builder)?;
         let mut builder = configure(builder).map_err(|error| self.failed(&error))?;
         // From the file, not from the map: ONNX Runtime finds external weights beside it.
@@ -66,7 +68,26 @@ impl Settings<'_> {
             )?
             .with_optimization_level(level(self.options.ort.optimization))?
             .with_intra_threads(threads)?
+            // DirectML can't have it.
+            .with_memory_pattern(self.device != OrtDevice::DirectMl)?
             .with_config_entry("session.x64quantprecision", quant_precision())?)
+    }
+
+    /// Refuses a provider that the library was built without, which each would say in words of its own.
+    fn check_build(&self) -> Result<(), EngineError> {
+        let engine = self.device.kind();
+        let spec = engine.spec();
+        let built_with = native::available_providers();
+        let built_with = built_with.map_err(|reason| EngineError::Start { engine, reason })?;
+        match built_with.iter().any(|it| it == spec.provider) {
+            true => Ok(()),
+            false => Err(EngineError::Provider {
+                engine,
+                provider: spec.provider,
+                reason: "it is not in this ONNX Runtime".to_owned(),
+                remedy: spec.build,
+            }),
+        }
     }
 
     /// Left alone, a provider that can't start is dropped without a word, and the CPU takes over.
@@ -85,15 +106,38 @@ impl Settings<'_> {
         let device = device.map_err(|_| self.option("ort.device", "there is no such GPU"))?;
         let cuda = || CUDA::default().with_device_id(device).build();
         let cpu = CPU::default().with_arena_allocator(self.options.ort.memory_arena);
-        Ok(match self.device {
-            OrtDevice::Cpu => vec![cpu.build()],
-            OrtDevice::Cuda => vec![cuda(), cpu.build()],
+        let mut providers = match self.device {
+            OrtDevice::Cpu => Vec::new(),
+            OrtDevice::Cuda => vec![cuda()],
             OrtDevice::TensorRt => {
                 let tensorrt = tensorrt::provider(&self.options.ort.tensorrt, self.signature)
                     .map_err(|reason| self.option("ort.tensorrt", &reason))?;
-                vec![tensorrt.with_device_id(device).build(), cuda(), cpu.build()]
+                vec![tensorrt.with_device_id(device).build(), cuda()]
             }
-        })
+            // The older format computes in half precision.
+            OrtDevice::CoreMl => {
+                let program = ep::coreml::ModelFormat::MLProgram;
+                vec![ep::CoreML::default().with_model_format(program).build()]
+            }
+            OrtDevice::DirectMl => vec![ep::DirectML::default().with_device_id(device).build()],
+            // Left alone, it computes in half precision.
+            OrtDevice::Cann => {
+                let as_stored = ep::cann::PrecisionMode::MustKeepOrigin;
+                let cann = ep::CANN::default().with_precision_mode(as_stored);
+                vec![cann.with_device_id(device).build()]
+            }
+            OrtDevice::MiGraphX => vec![ep::MIGraphX::default().with_device_id(device).build()],
+            OrtDevice::WebGpu => vec![ep::WebGPU::default().with_device_id(device).build()],
+            OrtDevice::Xnnpack => {
+                let xnnpack = ep::XNNPACK::default();
+                vec![match self.options.threads {
+                    Some(threads) => xnnpack.with_intra_op_num_threads(threads).build(),
+                    None => xnnpack.build(),
+                }]
+            }
+        };
+        providers.push(cpu.build());
+        Ok(providers)
     }
 
     /// ONNX Runtime goes without a profile where it can't write one, and doesn't say so.
@@ -115,15 +159,17 @@ impl Settings<'_> {
     }
 
     fn refused(&self, provider: &'static str, error: &str) -> EngineError {
-        let remedy = match error.contains("not enabled in this build") {
-            true => "`nezha setup --gpu` installs a build that has it",
-            false => "`nezha doctor` lists the libraries that are missing",
-        };
+        let engine = self.device.kind();
         EngineError::Provider {
-            engine: self.device.kind(),
+            engine,
             provider,
             reason: readable(error).to_owned(),
-            remedy,
+            remedy: match self.device {
+                OrtDevice::Cuda | OrtDevice::TensorRt => {
+                    "`nezha doctor` lists the libraries that are missing"
+                }
+                _ => engine.spec().remedy,
+            },
         }
     }
 }
@@ -131,8 +177,8 @@ impl Settings<'_> {
 /// The optimizers that are off.
 pub(super) fn without(device: OrtDevice) -> &'static str {
     match device {
-        OrtDevice::Cpu => SLOWER_ON_CPU,
-        OrtDevice::Cuda | OrtDevice::TensorRt => "",
+        OrtDevice::Cpu | OrtDevice::Xnnpack => SLOWER_ON_CPU,
+        _ => "",
     }
 }
 

@@ -24,6 +24,11 @@ pub(super) fn optimized(
             "TensorRT keeps engines instead: expected ort.tensorrt.engine_cache",
         ));
     }
+    if !settings.device.kind().spec().capabilities.writes_graph {
+        return Err(refused(
+            "what this execution provider compiles can't be saved",
+        ));
+    }
     let graph = model.proto().graph.iter();
     if graph
         .flat_map(|it| &it.initializer)

@@ -33,8 +33,8 @@ impl Resident for OnDevice {
 
     fn to_host(&self) -> Result<Tensor, EngineError> {
         let found = match self.device {
-            OrtDevice::Cpu => tensor(&self.value, &self.port),
-            OrtDevice::Cuda | OrtDevice::TensorRt => {
+            device if !is_on_gpu(device) => tensor(&self.value, &self.port),
+            _ => {
                 let on_device = self.value.view().downcast::<TensorValueType<f32>>();
                 let copied = on_device.and_then(|it| it.to(AllocationDevice::CPU, 0));
                 let copied = copied.map_err(|error| EngineError::Run {
@@ -133,11 +133,16 @@ impl OrtEngine {
     }
 }
 
-/// The memory that a device computes in.
+/// Whether values stay in a GPU's memory; other devices than CUDA's give them to the host.
+fn is_on_gpu(device: OrtDevice) -> bool {
+    matches!(device, OrtDevice::Cuda | OrtDevice::TensorRt)
+}
+
+/// The memory that a device's values stay in.
 fn memory(device: OrtDevice, gpu: u32) -> ort::Result<MemoryInfo<'static>> {
-    let (place, index) = match device {
-        OrtDevice::Cuda | OrtDevice::TensorRt => (AllocationDevice::CUDA, gpu),
-        OrtDevice::Cpu => (AllocationDevice::CPU, 0),
+    let (place, index) = match is_on_gpu(device) {
+        true => (AllocationDevice::CUDA, gpu),
+        false => (AllocationDevice::CPU, 0),
     };
     let index = i32::try_from(index).unwrap_or(i32::MAX);
     MemoryInfo::new(place, index, AllocatorType::Device, MemoryType::Default)
