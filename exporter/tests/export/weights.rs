@@ -270,11 +270,9 @@ fn weights_that_are_linked_in_half_precision_are_of_that_type() {
         fs::copy(stored.join(file), checkpoint.path().join(file)).unwrap();
     }
     for precision in [Precision::Fp16, Precision::Fp16Storage] {
-        let options = ExportOptions {
-            precisions: vec![precision],
-            force: true,
-            ..placed(Placement::Linked)
-        };
+        let options = placed(Placement::Linked)
+            .precisions(vec![precision])
+            .force(true);
         let written = exported(checkpoint.path(), checkpoint.path(), &options);
         let initializers = initializers(&written.artifacts[0].file.path);
         let linked = initializers.iter().filter(|(_, it)| it.external.is_some());
