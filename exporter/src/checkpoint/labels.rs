@@ -83,7 +83,8 @@ fn is_of_labels(fields: &Map<String, Value>) -> bool {
     let classes = classes.into_iter().flatten().filter_map(Value::as_str);
     let heads: Vec<Head> = classes.filter_map(Head::from_architecture).collect();
     let of_labels = [Head::SequenceClassification, Head::TokenClassification];
-    !heads.contains(&Head::MultipleChoice) || heads.iter().any(|head| of_labels.contains(head))
+    let mut choices = heads.iter().filter(|head| head.has_choices());
+    choices.next().is_none() || heads.iter().any(|head| of_labels.contains(head))
 }
 
 fn stated(fields: &Map<String, Value>) -> Option<Stated> {

@@ -5,12 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use nezha_graphs::{Config, Gather, GraphOption, GraphOptions, Head, Precision, Signature};
+use nezha_graphs::{Config, Gather, GraphOption, GraphOptions, Head, Precision, Role, Signature};
 use serde_json::json;
 
 use super::tokenizer::{TOKENIZER_JSON, TokenizerFolder};
 use super::triton::{config_pbtxt, model_name};
 use super::{ExportOptions, Placement, TritonOptions};
+use crate::nezha::heads::{self, Stack};
 
 /// A folder as some stack expects it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -208,27 +209,20 @@ impl Layout {
         (self == Layout::OpenVino).then_some(Gather::Flat)
     }
 
-    /// The heads that the stack has classes for.
-    fn heads(self) -> &'static [Head] {
+    /// The stack, where it has classes for some heads only.
+    fn stack(self) -> Option<Stack> {
         match self {
-            Layout::Plain | Layout::Triton | Layout::OpenVino => &Head::ALL,
-            Layout::Optimum => &[
-                Head::Base,
-                Head::MaskedLm,
-                Head::SequenceClassification,
-                Head::MultipleChoice,
-                Head::TokenClassification,
-                Head::QuestionAnswering,
-            ],
-            Layout::TransformersJs => &[
-                Head::Base,
-                Head::MaskedLm,
-                Head::SequenceClassification,
-                Head::TokenClassification,
-                Head::QuestionAnswering,
-            ],
-            Layout::Tei => &[Head::Base, Head::SequenceClassification],
+            Layout::Plain | Layout::Triton | Layout::OpenVino => None,
+            Layout::Optimum => Some(Stack::Optimum),
+            Layout::TransformersJs => Some(Stack::TransformersJs),
+            Layout::Tei => Some(Stack::Tei),
         }
+    }
+
+    /// Whether the stack can run a head.
+    fn has(self, head: Head) -> bool {
+        let stack = self.stack();
+        stack.is_none_or(|it| heads::of(head).stacks().contains(&it))
     }
 
     /// Whether these models can be exported so.
@@ -248,8 +242,9 @@ impl Layout {
             });
         }
         let heads: BTreeSet<Head> = models.iter().map(|(head, _)| *head).collect();
-        if let Some(&head) = heads.iter().find(|it| !self.heads().contains(it)) {
-            let known: Vec<&str> = self.heads().iter().map(|it| it.name()).collect();
+        if let Some(&head) = heads.iter().find(|it| !self.has(**it)) {
+            let known = Head::ALL.into_iter().filter(|it| self.has(*it));
+            let known: Vec<&str> = known.map(Head::name).collect();
             return Err(LayoutError::Head {
                 layout: self,
                 head,
@@ -371,8 +366,11 @@ impl Layout {
         options: &GraphOptions,
         triton: TritonOptions,
     ) -> Vec<(String, String)> {
-        match (self, head) {
-            (Layout::Tei, Head::Base) => {
+        let signature = Signature::new(config, head, options);
+        let gives = |role| signature.outputs.iter().any(|port| port.role == role);
+        match self {
+            // What it pools itself.
+            Layout::Tei if gives(Role::LastHiddenState) => {
                 let pooling = json!({
                     "word_embedding_dimension": config.hidden_size,
                     "pooling_mode_cls_token": false,
@@ -382,8 +380,7 @@ impl Layout {
                 });
                 vec![("1_Pooling/config.json".to_owned(), format!("{pooling:#}\n"))]
             }
-            (Layout::Triton, head) => {
-                let signature = Signature::new(config, head, options);
+            Layout::Triton => {
                 let text = config_pbtxt(&model_name(head, precision), &signature, triton);
                 vec![("config.pbtxt".to_owned(), text)]
             }

@@ -10,14 +10,7 @@ use nezha_graphs::{GraphOptions, Head, OptionError};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{WeightError, Weights};
 use crate::listed::Listed;
-use crate::nezha::{self, BuildError};
-
-/// The heads that read `classifier.weight`; nothing in its shape tells them apart for sure.
-const CLASSIFIERS: [Head; 3] = [
-    Head::SequenceClassification,
-    Head::MultipleChoice,
-    Head::TokenClassification,
-];
+use crate::nezha::{self, BuildError, heads};
 
 /// Why a checkpoint can't give a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,15 +77,30 @@ impl fmt::Display for Unavailable {
                 by.transformers_class()
             ),
             Unavailable::Option(error) => error.fmt(f),
-            Unavailable::Unclaimed => {
-                let [a, b, c] = CLASSIFIERS;
-                write!(
-                    f,
-                    "config.json's `architectures` does not say whether 'classifier.weight' is \
-                     for {a}, {b} or {c}; name the head"
-                )
-            }
+            Unavailable::Unclaimed => write!(
+                f,
+                "config.json's `architectures` does not say whether 'classifier.weight' is for {}; \
+                 name the head",
+                classifiers()
+            ),
         }
+    }
+}
+
+/// Whether a head is one of those that read `classifier.weight`; nothing in its shape tells them apart
+/// for sure.
+fn reads_classifier(head: Head) -> bool {
+    heads::of(head).reads_classifier()
+}
+
+/// The heads that read `classifier.weight`, as one reads a list.
+fn classifiers() -> String {
+    let all = Head::ALL.into_iter().filter(|head| reads_classifier(*head));
+    let names: Vec<&str> = all.map(Head::name).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 
@@ -141,9 +149,9 @@ impl<'c> Survey<'c> {
     pub fn check(&self, head: Head) -> Result<(), Unavailable> {
         self.check_claims(head)?;
         let needs = &self.needs[&head];
-        let faults = needs.faults.iter().filter(|fault| {
-            let of_pooler = matches!(fault, WeightError::Missing { name, .. } if is_pooler(name));
-            !(head == Head::Base && of_pooler)
+        let faults = needs.faults.iter().filter(|fault| match fault {
+            WeightError::Missing { name, .. } => !is_optional(head, name),
+            WeightError::Shape { .. } => true,
         });
         let (mut missing, mut misshapen) = (Vec::new(), Vec::new());
         for fault in faults {
@@ -175,7 +183,7 @@ impl<'c> Survey<'c> {
     /// Whether a head is one that reads `classifier.weight` and is not named by `architectures`,
     /// which names no other such head either.
     pub fn is_unclaimed(&self, head: Head) -> bool {
-        CLASSIFIERS.contains(&head) && self.claims().next().is_none()
+        reads_classifier(head) && self.claims().next().is_none()
     }
 
     /// The heads that the checkpoint has.
@@ -196,7 +204,7 @@ impl<'c> Survey<'c> {
     fn check_claims(&self, head: Head) -> Result<(), Unavailable> {
         let claims: Vec<Head> = self.claims().collect();
         match claims.first() {
-            Some(&by) if CLASSIFIERS.contains(&head) && !claims.contains(&head) => {
+            Some(&by) if reads_classifier(head) && !claims.contains(&head) => {
                 Err(Unavailable::Claimed { by })
             }
             _ => Ok(()),
@@ -205,7 +213,7 @@ impl<'c> Survey<'c> {
 
     fn claims(&self) -> impl Iterator<Item = Head> {
         let named = self.checkpoint.config().heads().into_iter();
-        named.filter(|head| CLASSIFIERS.contains(head))
+        named.filter(|head| reads_classifier(*head))
     }
 }
 
@@ -252,6 +260,13 @@ pub(super) fn has_pooler(checkpoint: &Checkpoint) -> bool {
 
 fn is_pooler(name: &str) -> bool {
     name.starts_with("nezha.pooler.")
+}
+
+/// Whether the weight `name` is of a module that the head does without.
+fn is_optional(head: Head, name: &str) -> bool {
+    let rest = heads::of(head).optional_module();
+    let rest = rest.and_then(|module| name.strip_prefix(module));
+    rest.is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn is_encoder(name: &str) -> bool {

@@ -6,7 +6,7 @@
 mod attention;
 mod embeddings;
 mod encoder;
-mod heads;
+pub(crate) mod heads;
 mod inputs;
 mod loss;
 mod mask;
@@ -87,12 +87,15 @@ fn compose(builder: &Builder, config: &Config, head: Head, options: &GraphOption
     let read = heads::tokens_read(head, options);
     let encoded = encoder::encoder(s, config, &inputs, embedded, read, options.gather);
 
-    let states = heads::HeadInputs {
+    let given = heads::Given {
+        builder,
+        config,
+        options,
         inputs: &inputs,
         words,
         last_hidden_state: encoded.hidden_states[config.num_hidden_layers],
     };
-    let mut outputs = heads::outputs(builder, config, head, options, &states);
+    let mut outputs = heads::outputs(head, &given);
     for (i, value) in encoded.hidden_states.into_iter().enumerate() {
         outputs.insert(Role::HiddenStates(i), value);
     }

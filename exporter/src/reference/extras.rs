@@ -1,10 +1,10 @@
 //! What graph options make of the head's outputs.
 
 use ndarray::{Array2, ArrayD, Axis};
-use nezha_graphs::{GraphOptions, Head, Pooling, ProblemType};
+use nezha_graphs::{GraphOptions, Head, Pooling};
 
 use super::inputs::{Inputs, Tensor, expect_below};
-use super::{Outputs, Reference, ReferenceError, ReferenceOptions, ops};
+use super::{Outputs, Reference, ReferenceError, ReferenceOptions, heads};
 
 /// What the input is called that chooses tokens.
 const MASK_POSITIONS: &str = "mask_positions";
@@ -40,12 +40,8 @@ impl Reference {
             outputs.insert("logits".to_owned(), scored);
         }
         if let Some(logits) = outputs.get("logits") {
-            let probabilities = match options.effective_problem_type(&self.config) {
-                ProblemType::MultiLabelClassification if head == Head::SequenceClassification => {
-                    logits.mapv(|x| 1.0 / (1.0 + (-x).exp()))
-                }
-                _ => softmax(logits),
-            };
+            let problem_type = options.effective_problem_type(&self.config);
+            let probabilities = heads::of(head).probabilities(problem_type, logits);
             if let Some(k) = options.top_k {
                 let (ids, best) = top(&probabilities, k);
                 outputs.insert("top_ids".to_owned(), ids);
@@ -109,17 +105,6 @@ fn at_positions(logits: &ArrayD<f64>, positions: &Tensor) -> Result<ArrayD<f64>,
         logits[[row, column, token]]
     });
     Ok(scored.into_dyn())
-}
-
-/// Over the last axis.
-fn softmax(logits: &ArrayD<f64>) -> ArrayD<f64> {
-    let mut probabilities = logits.clone();
-    let last = Axis(logits.ndim().saturating_sub(1));
-    for mut row in probabilities.lanes_mut(last) {
-        let p = ops::softmax(row.view());
-        row.assign(&p);
-    }
-    probabilities
 }
 
 /// The `k` largest of the last axis, largest first: where they are, and what they are.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use ndarray::{Array2, ArrayD, ArrayView1, Axis, Dimension};
 use nezha_graphs::{Config, Head};
 
-use super::ReferenceError;
+use super::{ReferenceError, heads};
 
 /// The inputs by the contract's names.
 ///
@@ -190,16 +190,6 @@ fn misshapen(name: &str, expected: String, found: &[usize]) -> ReferenceError {
     }
 }
 
-/// The labels that `head` reads.
-fn label_names(head: Head) -> &'static [&'static str] {
-    match head {
-        Head::Base => &[],
-        Head::Pretraining => &["labels", "next_sentence_label"],
-        Head::QuestionAnswering => &["start_positions", "end_positions"],
-        _ => &["labels"],
-    }
-}
-
 fn refuse_unknown(config: &Config, head: Head, inputs: &Inputs) -> Result<(), ReferenceError> {
     let mut known = vec![
         "input_ids",
@@ -211,7 +201,9 @@ fn refuse_unknown(config: &Config, head: Head, inputs: &Inputs) -> Result<(), Re
     if config.add_cross_attention {
         known.extend(["encoder_hidden_states", "encoder_attention_mask"]);
     }
-    known.extend(label_names(head));
+    let labels = heads::of(head).labels().iter().map(|role| role.name());
+    let labels: Vec<_> = labels.collect();
+    known.extend(labels.iter().map(|name| &**name));
     match inputs.keys().find(|name| !known.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(ReferenceError::UnknownInput {
@@ -235,7 +227,7 @@ fn words(
         (None, None) => return Err(ReferenceError::InputIdsOrEmbeds { found: "none is" }),
         (Some(_), Some(_)) => return Err(ReferenceError::InputIdsOrEmbeds { found: "both are" }),
     };
-    let axes = axes + usize::from(head == Head::MultipleChoice);
+    let axes = axes + usize::from(head.has_choices());
     if found.len() != axes || found.contains(&0) {
         return Err(misshapen(
             name,

@@ -7,8 +7,8 @@
 //! (`models/deprecated/nezha/modeling_nezha.py`), and engines are held to them.
 //!
 //! In reading order: `inputs` (what may be given, and its checks), `encoder` (embeddings,
-//! attention, layers), `heads`, `loss`, `extras` (pooling,
-//! probabilities and the like), over `weights` and `ops` (LayerNorm, softmax, activations).
+//! attention, layers), `heads` (a file each), `loss`, `extras` (pooling, the most probable tokens and
+//! the like), over `weights` and `ops` (LayerNorm, softmax, activations).
 //!
 //! Where transformers breaks, the rule is its own, continued: relative positions have no maximum
 //! length, and query i and key j of a cross-attention are i and j tokens into texts of any two
@@ -36,6 +36,7 @@ pub use error::ReferenceError;
 pub use inputs::{Inputs, Tensor};
 
 use encoder::Encoded;
+use heads::Given;
 use weights::Weights;
 
 /// The outputs by the contract's names: those of the head, `hidden_states.{0..=L}`,
@@ -121,11 +122,16 @@ impl Reference {
             .map(|text| encoder::encode(self, text, &batch.head_mask))
             .collect();
         let texts = texts?;
-        let mut outputs = heads::outputs(self, head, &texts, batch.choices)?;
+        let given = Given {
+            model: self,
+            texts: &texts,
+            choices: batch.choices,
+        };
+        let mut outputs = heads::outputs(head, &given)?;
         let problem_type = options
             .problem_type
             .unwrap_or(self.config.effective_problem_type());
-        if let Some(loss) = loss::loss(head, problem_type, inputs, &outputs)? {
+        if let Some(loss) = heads::of(head).loss(problem_type, inputs, &outputs)? {
             outputs.insert("loss".to_owned(), arr0(loss).into_dyn());
         }
         outputs.extend(encoder::outputs(&texts));

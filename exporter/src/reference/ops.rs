@@ -1,6 +1,6 @@
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use ndarray::{Array, Array1, Array2, ArrayD, ArrayView1, Dimension};
+use ndarray::{Array, Array1, Array2, ArrayD, ArrayView1, Axis, Dimension};
 use nezha_graphs::Activation;
 
 /// `(x − mean) / √(variance + ε) · γ + β` over each row, with the biased variance.
@@ -29,6 +29,17 @@ pub(super) fn softmax(x: ArrayView1<f64>) -> Array1<f64> {
     let exponentials = shifted(x).mapv_into(f64::exp);
     let sum = exponentials.sum();
     exponentials / sum
+}
+
+/// The softmax of each row along the last axis.
+pub(super) fn softmax_of_rows(x: &ArrayD<f64>) -> ArrayD<f64> {
+    let mut probabilities = x.clone();
+    let last = Axis(x.ndim().saturating_sub(1));
+    for mut row in probabilities.lanes_mut(last) {
+        let p = softmax(row.view());
+        row.assign(&p);
+    }
+    probabilities
 }
 
 /// `x_j − ln Σ exp(x)`, shifted likewise.

@@ -1,0 +1,131 @@
+//! What stands on the encoder: a head a file, and [`of`], the list of them.
+
+mod base;
+mod masked_lm;
+mod multiple_choice;
+mod next_sentence;
+mod parts;
+mod pretraining;
+mod question_answering;
+mod sequence_classification;
+mod token_classification;
+
+use std::collections::BTreeMap;
+
+use nezha_graphs::{Config, GraphOptions, Head, Role};
+
+use super::encoder::Tokens;
+use super::inputs::Inputs;
+use super::loss::classify;
+use crate::graph::{Builder, Scope, Value};
+
+/// Values by what they are.
+pub type Outputs = BTreeMap<Role, Value>;
+
+/// One head: what it computes, and what others ask about it.
+pub trait HeadGraph: Sync {
+    /// Whether its outputs read no other token of the last layer than the first.
+    fn reads_first_token(&self, _options: &GraphOptions) -> bool {
+        false
+    }
+
+    /// Its outputs; more than the signature asks for does no harm, since what no output needs is not
+    /// written.
+    fn outputs(&self, given: &Given) -> Vec<(Role, Value)>;
+
+    /// The loss of its `outputs` against the labels among the inputs; none without labels.
+    fn loss(&self, s: &Scope, given: &Given, outputs: &Outputs) -> Option<Value> {
+        classify(s, given, outputs, Role::Logits, Role::Labels)
+    }
+
+    /// What its logits are probabilities of.
+    fn probabilities(&self, s: &Scope, _given: &Given, logits: Value) -> Value {
+        s.softmax(logits)
+    }
+
+    /// Whether it reads `classifier.weight`, which nothing tells apart from other heads' but what
+    /// `architectures` says.
+    fn reads_classifier(&self) -> bool {
+        false
+    }
+
+    /// The module that it does without where a checkpoint lacks it, and leaves out what follows from it.
+    fn optional_module(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The stacks that have a class for it.
+    fn stacks(&self) -> &'static [Stack];
+}
+
+/// Software for transformers' models that has a class of its own for each head that it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stack {
+    /// Optimum's `ORTModelFor…`.
+    Optimum,
+    /// transformers.js.
+    TransformersJs,
+    /// text-embeddings-inference.
+    Tei,
+}
+
+/// What a head is given.
+pub struct Given<'g> {
+    /// The graph.
+    pub builder: &'g Builder<'g>,
+    /// The model.
+    pub config: &'g Config,
+    /// What the graph takes and gives beyond the head's own.
+    pub options: &'g GraphOptions,
+    /// The graph's inputs.
+    pub inputs: &'g Inputs,
+    /// The word embeddings, [vocab_size, H].
+    pub words: Value,
+    /// The output of the last layer for the [tokens read](tokens_read), [batch, sequence or 1, H].
+    pub last_hidden_state: Value,
+}
+
+/// Which one a head is.
+pub fn of(head: Head) -> &'static dyn HeadGraph {
+    match head {
+        Head::Base => &base::Base,
+        Head::Pretraining => &pretraining::Pretraining,
+        Head::MaskedLm => &masked_lm::MaskedLm,
+        Head::NextSentence => &next_sentence::NextSentence,
+        Head::SequenceClassification => &sequence_classification::SequenceClassification,
+        Head::MultipleChoice => &multiple_choice::MultipleChoice,
+        Head::TokenClassification => &token_classification::TokenClassification,
+        Head::QuestionAnswering => &question_answering::QuestionAnswering,
+    }
+}
+
+/// The tokens that the outputs need the last layer for.
+pub fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
+    let reads_first = of(head).reads_first_token(options);
+    match reads_first && !options.hidden_states && !options.attentions {
+        true => Tokens::First,
+        false => Tokens::All,
+    }
+}
+
+/// The head's outputs, with loss, probabilities and the best of them.
+pub fn outputs(head: Head, given: &Given) -> Outputs {
+    let head = of(head);
+    let mut outputs = Outputs::from_iter(head.outputs(given));
+    if given.options.loss
+        && let Some(loss) = head.loss(&given.builder.scope("loss"), given, &outputs)
+    {
+        outputs.insert(Role::Loss, loss);
+    }
+    if let Some(logits) = outputs.get(&Role::Logits).copied() {
+        let s = &given.builder.scope("probabilities");
+        let probabilities = head.probabilities(s, given, logits);
+        outputs.insert(Role::Probabilities, probabilities);
+        if let Some(k) = given.options.top_k {
+            let [best, ids] = s.top_k(probabilities, k);
+            outputs.insert(Role::TopProbabilities, best);
+            outputs.insert(Role::TopIds, ids);
+        }
+    }
+    outputs
+}
