@@ -98,16 +98,17 @@ pub fn prepare(graph: Graph, precision: Precision) -> Result<Graph, GraphError> 
         Precision::Q4 => Some(&InBlocks(Blocks::Q4)),
     };
     let all: [&dyn Pass; 3] = [&Fold, &DropUnused, &NameOutputs];
-    let passes = of_precision.into_iter().chain(all);
-    passes.fold(Ok(graph), |graph, pass| apply(pass, graph?))
+    let mut passes = of_precision.into_iter().chain(all);
+    passes.try_fold(graph, |graph, pass| apply(pass, graph))
 }
 
 #[cfg(test)]
 mod tests {
-    use nezha_graphs::DType;
+    use nezha_graphs::{DType, Port};
 
     use super::*;
-    use crate::passes::testing::{built, dense, initializers, input};
+    use crate::graph::{Content, Value};
+    use crate::passes::testing::{built, dense, input};
 
     fn small() -> Graph {
         built(|builder| {
@@ -118,20 +119,45 @@ mod tests {
         })
     }
 
+    /// The weights of a graph by name.
+    fn weights(graph: &Graph) -> Vec<&str> {
+        let weights = graph.initializers.iter().filter_map(|it| match it.content {
+            Content::Weight { .. } => Some(graph.value_name(it.value)),
+            Content::Inline(_) => None,
+        });
+        weights.collect()
+    }
+
     #[test]
-    fn every_precision_has_its_weights_and_the_same_inputs_and_outputs() {
-        let before = small();
-        for (precision, expected) in [(
-            Precision::Fp32,
-            ["words.weight", "dense.weight.T"].as_slice(),
-        )] {
+    fn every_precision_has_weights_of_its_own_and_the_same_inputs_and_outputs() {
+        let single = ["words.weight", "dense.weight.T"];
+        let half = ["words.weight.float16", "dense.weight.T.float16"];
+        let bytes = [
+            "words.weight.int8",
+            "words.weight.scales",
+            "dense.weight.T.int8",
+            "dense.weight.scales",
+        ];
+        let blocks = |blocks| {
+            [
+                "words.weight.q8".to_owned(),
+                "words.weight.q8.scales".to_owned(),
+                format!("dense.weight.{blocks}"),
+                format!("dense.weight.{blocks}.scales"),
+            ]
+        };
+        let (before, [q8, q4]) = (small(), ["q8", "q4"].map(blocks));
+        for precision in Precision::ALL {
             let graph = prepare(before.clone(), precision).unwrap();
-            assert_eq!(initializers(&graph), expected, "{precision}");
-            let ports = |ports: &[(nezha_graphs::Port, crate::graph::Value)]| {
-                ports
-                    .iter()
-                    .map(|(port, _)| port.clone())
-                    .collect::<Vec<_>>()
+            match precision {
+                Precision::Fp32 => assert_eq!(weights(&graph), single),
+                Precision::Fp16 | Precision::Fp16Storage => assert_eq!(weights(&graph), half),
+                Precision::Int8 | Precision::W8 => assert_eq!(weights(&graph), bytes),
+                Precision::Q8 => assert_eq!(weights(&graph), q8),
+                Precision::Q4 => assert_eq!(weights(&graph), q4),
+            }
+            let ports = |ports: &[(Port, Value)]| -> Vec<String> {
+                ports.iter().map(|(port, _)| port.to_string()).collect()
             };
             assert_eq!(ports(&graph.inputs), ports(&before.inputs), "{precision}");
             assert_eq!(ports(&graph.outputs), ports(&before.outputs), "{precision}");

@@ -54,7 +54,7 @@ pub(super) fn lines(graph: &Graph) -> Vec<String> {
     let name = |value: &Value| graph.value_name(*value).to_owned();
     let result = |value: &Value| {
         let value_type = graph.value_type(*value);
-        Port::new(&name(value), value_type.dtype, &value_type.shape, "").to_string()
+        Port::new(name(value), value_type.dtype, &value_type.shape, "").to_string()
     };
     let lines = graph.nodes.iter().map(|node| {
         let results: Vec<String> = node.outputs.iter().map(result).collect();

@@ -38,7 +38,7 @@ pub trait HeadGraph: Sync {
         classify(s, given, outputs, Role::Logits, Role::Labels)
     }
 
-    /// What its logits are probabilities of.
+    /// The probabilities of its logits.
     fn probabilities(&self, s: &Scope, _given: &Given, logits: Value) -> Value {
         s.softmax(logits)
     }

@@ -39,7 +39,7 @@ pub(super) trait HeadReference: Sync {
         class_loss(inputs, Role::Labels, outputs, Role::Logits)
     }
 
-    /// What its `logits` are probabilities of.
+    /// The probabilities of its `logits`.
     fn probabilities(&self, _problem_type: ProblemType, logits: &ArrayD<f64>) -> ArrayD<f64> {
         ops::softmax_of_rows(logits)
     }
