@@ -19,7 +19,7 @@ const CHECKPOINT: &str = concat!(
 const SHAPES: [(usize, usize); 4] = [(1, 16), (1, 128), (8, 128), (1, 512)];
 
 fn write_artifact(folder: &Path) -> std::path::PathBuf {
-    let checkpoint = Checkpoint::open(CHECKPOINT.as_ref(), &OpenOptions::default()).unwrap();
+    let checkpoint = Checkpoint::open(CHECKPOINT, &OpenOptions::default()).unwrap();
     let options = ExportOptions::default().force(true);
     let exported = export(&checkpoint, folder, &options).unwrap();
     exported.artifacts[0].file.path.clone()

@@ -5,6 +5,7 @@ mod graph_args;
 pub mod progress;
 
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -23,7 +24,7 @@ use crate::engine::EngineResources;
 use crate::output;
 use crate::verify::{self, EngineList};
 use graph_args::GraphArgs;
-use progress::Progress;
+use progress::Bar;
 
 /// Write a checkpoint as ONNX.
 #[derive(clap::Args)]
@@ -157,11 +158,12 @@ pub fn run(args: Args) -> Result<()> {
     }
     let path = checkpoint_options::locate(&args.checkpoint)?;
     let checkpoint = Checkpoint::open(&path, &args.open.open_options()?)?;
-    let mut progress = Progress::new();
-    let exported = export_with_progress(&checkpoint, &args.output, &options, &mut |a, b| {
-        progress.show(a, b);
+    let mut bar = Bar::new();
+    let exported = export_with_progress(&checkpoint, &args.output, &options, &mut |at| {
+        bar.show(at.written, at.total);
+        ControlFlow::Continue(())
     });
-    progress.clear();
+    bar.clear();
     let exported = exported?;
     report(&exported)?;
     let Verification { engines, resources } = &args.verification;

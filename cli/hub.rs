@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use nezha_hub::{Hub, ModelId};
 
-use crate::export::progress::Progress;
+use crate::export::progress::Bar;
 use crate::output;
 
 /// Endings of names that are meant as files, whether they are there or not.
@@ -30,7 +30,7 @@ pub fn checkpoint(given: &Path) -> Result<PathBuf> {
     output::note(format_args!(
         "note: no file or folder '{model}' is here: taken for a model on the hub"
     ));
-    let mut bar = Progress::new();
+    let mut bar = Bar::new();
     let fetched = Hub::from_env()?.fetch(&model, &mut |it| bar.show(it.done, it.total));
     bar.clear();
     let snapshot = fetched?;

@@ -3,12 +3,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on standard error, for exports that take their time and have somebody watching.
-pub struct Progress {
+pub struct Bar {
     start: Instant,
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
+impl Bar {
     /// Nothing is shown yet.
     pub fn new() -> Self {
         Self {

@@ -17,8 +17,8 @@
 //! use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 //! use nezha_exporter::{ExportOptions, export};
 //!
-//! let checkpoint = Checkpoint::open("models/nezha-tiny-zh".as_ref(), &OpenOptions::default())?;
-//! let exported = export(&checkpoint, "out".as_ref(), &ExportOptions::default())?;
+//! let checkpoint = Checkpoint::open("models/nezha-tiny-zh", &OpenOptions::default())?;
+//! let exported = export(&checkpoint, "out", &ExportOptions::default())?;
 //! for artifact in &exported.artifacts {
 //!     println!("{}: {}", artifact.head, artifact.file.path.display());
 //! }
@@ -42,6 +42,6 @@ pub mod verify;
 
 pub use export::{
     Artifact, ExportError, ExportOptions, Exported, Heads, Layout, LayoutError, LayoutOption,
-    LinkError, OPSETS, Placement, Survey, TritonOptions, Unavailable, UnknownLayout, Warning,
-    WrittenFile, export, export_with_progress,
+    LinkError, OPSETS, Placement, Progress, Survey, TritonOptions, Unavailable, UnknownLayout,
+    Warning, WrittenFile, export, export_with_progress,
 };

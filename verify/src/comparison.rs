@@ -230,7 +230,7 @@ impl AgreementReport {
     ///
     /// # Errors
     /// [`AgreementError::Write`].
-    pub fn write(&self, model: &Path) -> Result<(), AgreementError> {
+    pub fn write(&self, model: impl AsRef<Path>) -> Result<(), AgreementError> {
         Ok(write_document(
             model,
             Document::Agreement,

@@ -81,13 +81,13 @@ struct Asked {
 /// [`VerificationError`] where an engine of `named`, or none at all, starts, and where the reference
 /// can't answer. An engine that doesn't answer has failed: that is in its report.
 pub fn compare(
-    model: &Path,
+    model: impl AsRef<Path>,
     checkpoint: &Checkpoint,
     verified: &Verified,
     named: &[EngineKind],
     options: &EngineOptions,
 ) -> Result<Vec<EngineReport>, VerificationError> {
-    let auto = EngineChoice::Auto;
+    let (model, auto) = (model.as_ref(), EngineChoice::Auto);
     let kinds = match named {
         [] => auto.candidates(),
         named => named,

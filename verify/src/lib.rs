@@ -16,7 +16,7 @@
 //! use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 //! use nezha_runtime::EngineOptions;
 //!
-//! let checkpoint = Checkpoint::open("models/nezha-tiny-zh".as_ref(), &OpenOptions::default())?;
+//! let checkpoint = Checkpoint::open("models/nezha-tiny-zh", &OpenOptions::default())?;
 //! let model = "out/model.onnx";
 //! let certificate = nezha_verify::verify(model, &checkpoint, &[], &EngineOptions::default())?;
 //! assert!(certificate.passed);

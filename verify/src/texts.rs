@@ -61,7 +61,12 @@ pub enum TextsError {
 ///
 /// # Errors
 /// [`TextsError::Read`] and [`TextsError::Tokenizer`].
-pub fn lines(file: &Path, folder: &Path, most: usize) -> Result<Batch, TextsError> {
+pub fn lines(
+    file: impl AsRef<Path>,
+    folder: impl AsRef<Path>,
+    most: usize,
+) -> Result<Batch, TextsError> {
+    let file = file.as_ref();
     let text = std::fs::read_to_string(file).map_err(|source| TextsError::Read {
         path: file.to_owned(),
         source,

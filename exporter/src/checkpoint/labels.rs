@@ -133,7 +133,8 @@ fn name_by_digits(fields: &mut Map<String, Value>) {
 ///
 /// # Errors
 /// [`CheckpointError::Labels`], or that of reading the file.
-pub fn read_labels(path: &Path) -> Result<Vec<String>, CheckpointError> {
+pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<String>, CheckpointError> {
+    let path = path.as_ref();
     let text = file::load_text(path)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let labels = match serde_json::from_str(text) {

@@ -133,8 +133,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Any [`CheckpointError`] but [`CheckpointError::NoSuchWeight`].
-    pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
-        let files = Files::find(path, options)?;
+    pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, CheckpointError> {
+        let files = Files::find(path.as_ref(), options)?;
         let draft = Draft::read(&files.config, options)?;
         let (tensors, format) = read(&files, options)?;
         Self::of(files, draft, tensors, format, options)

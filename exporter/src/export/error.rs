@@ -69,6 +69,9 @@ pub enum ExportError {
     /// The export can't have the layout.
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    /// Whoever watched its progress stopped it.
+    #[error("the export was stopped")]
+    Stopped,
     /// The artifact can't be written.
     #[error(transparent)]
     Write(#[from] WriteError),

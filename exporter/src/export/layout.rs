@@ -15,6 +15,7 @@ use crate::nezha::heads::{self, Stack};
 
 /// A folder as some stack expects it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Layout {
     /// Everything in one folder: the contract's own.
     #[default]

@@ -15,6 +15,7 @@ mod tokenizer_json;
 mod triton;
 mod warning;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use nezha_graphs::{GraphOptions, Head, Precision, error_chain, setters};
@@ -34,7 +35,8 @@ pub(crate) use folder::TargetFolder;
 use folder::{is_same_folder, remove_superseded_weights};
 use plan::Plan;
 pub(crate) use plan::build as graph_of;
-use progress::Progress;
+pub use progress::Progress;
+use progress::{Counter, Report};
 use selection::Selection;
 use staged_files::Written;
 use tokenizer::TokenizerFolder;
@@ -94,6 +96,7 @@ impl Default for ExportOptions {
 
 /// Which heads to export.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Heads {
     /// The one that the config's `architectures` names first; where it names none, the only one
     /// that the tensors allow beside the base model.
@@ -155,21 +158,48 @@ pub struct WrittenFile {
 /// Any [`ExportError`]; an artifact that was there before is then still there, whole.
 pub fn export(
     checkpoint: &Checkpoint,
-    folder: &Path,
+    folder: impl AsRef<Path>,
     options: &ExportOptions,
 ) -> Result<Exported, ExportError> {
-    export_with_progress(checkpoint, folder, options, &mut |_, _| ())
+    export_with_progress(checkpoint, folder, options, &mut |_| {
+        ControlFlow::Continue(())
+    })
 }
 
-/// As [`export`], telling `progress` how many bytes are written, and of how many.
+/// As [`export`], telling `progress` how far it is as often as something is written; it may stop the
+/// export.
+///
+/// ```no_run
+/// use std::ops::ControlFlow;
+///
+/// use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
+/// use nezha_exporter::{ExportOptions, export_with_progress};
+///
+/// let checkpoint = Checkpoint::open("models/nezha-tiny-zh", &OpenOptions::default())?;
+/// export_with_progress(&checkpoint, "out", &ExportOptions::default(), &mut |at| {
+///     println!("{} of {} bytes", at.written, at.total);
+///     ControlFlow::Continue(())
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
-/// As [`export`].
+/// As [`export`]; [`ExportError::Stopped`] where `progress` breaks. What had its name by then is whole:
+/// in a layout of several folders, those that were complete stay.
 pub fn export_with_progress(
+    checkpoint: &Checkpoint,
+    folder: impl AsRef<Path>,
+    options: &ExportOptions,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> Result<Exported, ExportError> {
+    export_to(checkpoint, folder.as_ref(), options, progress)
+}
+
+fn export_to(
     checkpoint: &Checkpoint,
     folder: &Path,
     options: &ExportOptions,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: Report,
 ) -> Result<Exported, ExportError> {
     if !OPSETS.contains(&options.opset) {
         return Err(ExportError::Opset {
@@ -204,16 +234,21 @@ pub fn export_with_progress(
         skipped,
         warnings: Vec::new(),
     };
-    let mut progress = Progress::new(progress);
+    let total = plans.iter().map(|(plan, _)| plan.bytes()).sum();
+    let mut counter = Counter::new(progress, total);
     for (plan, folder) in plans {
         let written = write(
             &plan,
             &folder,
             options.force,
             &tokenizer,
-            &mut progress,
+            &mut counter,
             &mut warnings,
-        )?;
+        );
+        let written = written.map_err(|error| match counter.stopped {
+            true => ExportError::Stopped,
+            false => error.into(),
+        })?;
         exported.artifacts.extend(written.artifacts);
         exported.weights.extend(written.weights);
     }
@@ -241,7 +276,7 @@ fn write(
     folder: &Path,
     force: bool,
     tokenizer: &TokenizerFolder,
-    progress: &mut Progress,
+    progress: &mut Counter,
     warnings: &mut Vec<Warning>,
 ) -> Result<Written, WriteError> {
     let target = TargetFolder::open(folder)?;

@@ -9,6 +9,7 @@ use crate::onnx::{Link, Links, MESSAGE_LIMIT};
 
 /// Where the weights of an artifact are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Placement {
     /// Embedded for one head whose messages stay below 2 GB, in whatever precisions; else external.
     #[default]

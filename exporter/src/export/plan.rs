@@ -10,7 +10,7 @@ use super::config_json::config_json;
 use super::digest::Digest;
 use super::folder::{Sidecar, weights_name};
 use super::placement::{InPlace, links};
-use super::progress::Progress;
+use super::progress::Counter;
 use super::staged_files::{StagedFiles, StagedWeights, Written};
 use super::survey::has_pooler;
 use super::tokenizer::TokenizerFolder;
@@ -136,6 +136,22 @@ impl<'c> Plan<'c> {
         Ok(encode_metadata(metadata.to_props()?))
     }
 
+    /// The weights beside the models, where they are external.
+    fn weights_file(&self) -> Option<WeightsFile<'_>> {
+        (self.placement == Placement::External).then(|| WeightsFile::new(&self.graphs))
+    }
+
+    /// Bytes of the models, their metadata not counted, and of the weights beside them.
+    pub fn bytes(&self) -> u64 {
+        let weights = self.weights_file();
+        // As long as the name will be.
+        let name = weights_name(&"0".repeat(32));
+        let links = weights.as_ref().map(|it| it.links(&name));
+        let links = links.as_ref().unwrap_or(&self.links);
+        let models = self.graphs.iter().map(|it| Message::new(it, links).size());
+        models.sum::<u64>() + weights.map_or(0, |it| it.size())
+    }
+
     /// The folder of the models and their weights.
     pub fn models(&self) -> &Path {
         &self.folder
@@ -147,7 +163,7 @@ impl<'c> Plan<'c> {
         folder: &Path,
         force: bool,
         tokenizer: &TokenizerFolder,
-        progress: &mut Progress,
+        progress: &mut Counter,
         warnings: &mut Vec<Warning>,
     ) -> Result<Written, WriteError> {
         self.check_targets(force)?;
@@ -172,7 +188,7 @@ impl<'c> Plan<'c> {
         folder: &Path,
         mut digest: Digest,
         sidecars: &[Sidecar],
-        progress: &mut Progress,
+        progress: &mut Counter,
     ) -> Result<StagedFiles, WriteError> {
         let weights = self.stage_weights(folder, progress)?;
         let links = weights.as_ref().map_or(&self.links, |it| &it.links);
@@ -180,7 +196,6 @@ impl<'c> Plan<'c> {
         for ((&model, graph), path) in self.models.iter().zip(&self.graphs).zip(&self.paths) {
             let (head, precision) = model;
             let message = Message::new(graph, links);
-            progress.expect(message.size());
             let (staged, metadata) = Staged::new(folder, |out| {
                 message.write(self.checkpoint, &mut progress.watch(&mut *out))?;
                 let metadata = self.metadata(model, digest.get()?)?;
@@ -241,13 +256,11 @@ impl<'c> Plan<'c> {
     fn stage_weights(
         &self,
         folder: &Path,
-        progress: &mut Progress,
+        progress: &mut Counter,
     ) -> Result<Option<StagedWeights>, WriteError> {
-        if self.placement != Placement::External {
+        let Some(file) = self.weights_file() else {
             return Ok(None);
-        }
-        let file = WeightsFile::new(&self.graphs);
-        progress.expect(file.size());
+        };
         let (staged, digest) = Staged::new(folder, |out| {
             file.write(self.checkpoint, &mut progress.watch(out))
         })?;

@@ -1,46 +1,62 @@
 use std::io::{self, Write};
+use std::ops::ControlFlow;
 
-/// Counts bytes as they are written, and tells.
-pub(super) struct Progress<'r> {
-    report: &'r mut dyn FnMut(u64, u64),
-    done: u64,
-    total: u64,
+/// How far an export is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes that are written.
+    pub written: u64,
+    /// Bytes of all models and weights.
+    pub total: u64,
 }
 
-impl<'r> Progress<'r> {
-    /// Tells `report` how many bytes are written, and of how many.
-    pub fn new(report: &'r mut dyn FnMut(u64, u64)) -> Self {
+/// What is told how far an export is, and says whether it goes on.
+pub(super) type Report<'r> = &'r mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// Counts bytes as they are written, and tells.
+pub(super) struct Counter<'r> {
+    report: Report<'r>,
+    progress: Progress,
+    /// Whether the export was stopped.
+    pub stopped: bool,
+}
+
+impl<'r> Counter<'r> {
+    /// Tells `report` how many of `total` bytes are written.
+    pub fn new(report: Report<'r>, total: u64) -> Self {
+        let progress = Progress { written: 0, total };
         Self {
             report,
-            done: 0,
-            total: 0,
+            progress,
+            stopped: false,
         }
     }
 
-    /// Says that `bytes` more are to come.
-    pub fn expect(&mut self, bytes: u64) {
-        self.total += bytes;
+    /// `out`, with everything counted that is written to it; it takes nothing once the export is stopped.
+    pub fn watch<'p, W: Write>(&'p mut self, out: W) -> impl Write + use<'p, 'r, W> {
+        Watched { out, counter: self }
     }
 
-    /// `out`, with everything counted that is written to it.
-    pub fn watch<'p, W: Write>(&'p mut self, out: W) -> impl Write + use<'p, 'r, W> {
-        Watched {
-            out,
-            progress: self,
+    fn add(&mut self, bytes: usize) -> io::Result<()> {
+        self.progress.written += bytes as u64;
+        self.stopped = (self.report)(self.progress).is_break();
+        match self.stopped {
+            true => Err(io::Error::other("stopped")),
+            false => Ok(()),
         }
     }
 }
 
 struct Watched<'p, 'r, W> {
     out: W,
-    progress: &'p mut Progress<'r>,
+    counter: &'p mut Counter<'r>,
 }
 
 impl<W: Write> Write for Watched<'_, '_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.out.write(bytes)?;
-        self.progress.done += written as u64;
-        (self.progress.report)(self.progress.done, self.progress.total);
+        self.counter.add(written)?;
         Ok(written)
     }
 

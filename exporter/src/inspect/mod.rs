@@ -85,7 +85,8 @@ pub enum InspectError {
 ///
 /// # Errors
 /// Any [`InspectError`].
-pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Inspected, InspectError> {
+pub fn inspect(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Inspected, InspectError> {
+    let path = path.as_ref();
     if is_onnx(path) && !path.is_dir() {
         return Ok(Inspected::Model(Box::new(inspect_model(path)?)));
     }
@@ -107,7 +108,8 @@ pub fn inspect(path: &Path, options: &OpenOptions) -> Result<Inspected, InspectE
 ///
 /// # Errors
 /// Any [`InspectError`].
-pub fn read_model(path: &Path) -> Result<ModelProto, InspectError> {
+pub fn read_model(path: impl AsRef<Path>) -> Result<ModelProto, InspectError> {
+    let path = path.as_ref();
     let model = model_in(path)?;
     let path = model.as_deref().unwrap_or(path);
     Ok(nezha_graphs::read_model(path)?)

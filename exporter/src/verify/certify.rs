@@ -15,7 +15,12 @@ pub const SUMMARY_KEY: &str = "nezha.verification";
 ///
 /// # Errors
 /// [`VerifyError::Write`].
-pub fn write_document(model: &Path, document: Document, text: &str) -> Result<(), VerifyError> {
+pub fn write_document(
+    model: impl AsRef<Path>,
+    document: Document,
+    text: &str,
+) -> Result<(), VerifyError> {
+    let model = model.as_ref();
     let _locked = TargetFolder::open(folder(model))?;
     Ok(write_file(document.path(model), text).map_err(WriteError::from)?)
 }
@@ -28,11 +33,12 @@ pub fn write_document(model: &Path, document: Document, text: &str) -> Result<()
 /// # Errors
 /// [`VerifyError::Changed`] where the artifact is another one by now; [`VerifyError::Write`].
 pub fn certify(
-    model: &Path,
+    model: impl AsRef<Path>,
     verified: &Verified,
     summary: &str,
     document: impl FnOnce(&[FileDigest]) -> String,
 ) -> Result<(), VerifyError> {
+    let model = model.as_ref();
     let _locked = TargetFolder::open(folder(model))?;
     let bytes = file::load(model, true)?;
     let mut files = verified.files.clone();

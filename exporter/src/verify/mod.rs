@@ -79,7 +79,8 @@ impl Verified {
 /// [`VerifyError`] where there is nothing to compare: a file that can't be read, a model of another
 /// exporter, a checkpoint that can't have the artifact's head. What differs is no error, but a
 /// [`Difference`].
-pub fn verify(path: &Path, checkpoint: &Checkpoint) -> Result<Verified, VerifyError> {
+pub fn verify(path: impl AsRef<Path>, checkpoint: &Checkpoint) -> Result<Verified, VerifyError> {
+    let path = path.as_ref();
     let model = read_model(path)?;
     let metadata = metadata(path, &model.metadata_props)?;
     let mut opsets = model.opset_import.iter();

@@ -3,6 +3,7 @@
 mod depth;
 mod folder;
 mod heads;
+mod progress;
 mod sizes;
 mod support;
 mod weights;

@@ -52,7 +52,12 @@ impl Case {
     ///
     /// # Errors
     /// [`BenchError::Texts`] where a file can't be read, [`BenchError::TooFewTexts`].
-    pub fn text(file: &Path, folder: &Path, batch: usize) -> Result<Self, BenchError> {
+    pub fn text(
+        file: impl AsRef<Path>,
+        folder: impl AsRef<Path>,
+        batch: usize,
+    ) -> Result<Self, BenchError> {
+        let file = file.as_ref();
         let rows = lines(file, folder, batch * TEXT_BATCHES)?;
         let batches: Vec<Batch> = rows.chunks_exact(batch).map(<[_]>::to_vec).collect();
         if batches.is_empty() {
