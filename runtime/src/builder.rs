@@ -90,8 +90,6 @@ macro_rules! start_setters {
     };
 }
 
-pub(crate) use start_setters;
-
 /// Loads a [`Session`]: [`Session::builder`].
 ///
 /// ```no_run

@@ -23,18 +23,31 @@
 //! - `setup`: a pinned ONNX Runtime or OpenVINO for who has none;
 //! - [`doctor`]: what of all this is here, what is missing, and what to do about it.
 //!
-//! The features `ort`, `openvino` and `tract` bring the engines; each works alone. tract is pure Rust and
-//! always there, ONNX Runtime has the most accelerators, OpenVINO is the fastest on processors that
-//! multiply in bfloat16 or 8 bits. `setup` comes with the first two.
+//! # Features
+//!
+//! Any of them alone, and any together:
+//!
+//! - `ort`, `openvino`, `tract`: the engines. tract is pure Rust and always there, ONNX Runtime has the most
+//!   accelerators, OpenVINO is the fastest on processors that multiply in bfloat16 or 8 bits. Without any, an
+//!   engine of the caller's own is all that computes: [`Session::with_engine`];
+//! - `setup`: finding and installing the libraries of ONNX Runtime and OpenVINO; it comes with them;
+//! - `pipelines`: tokenizer, tasks and pipelines;
+//! - `decoder`: [`Decoder`], which generates token ids; together with `pipelines` [`TextGeneration`].
 #![deny(missing_docs)]
+#![cfg_attr(
+    not(any(feature = "openvino", feature = "ort", feature = "tract")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "what engines share is of no use without any"
+    )
+)]
 
-#[cfg(not(any(feature = "openvino", feature = "ort", feature = "tract")))]
-compile_error!(
-    "nezha-runtime needs an engine: enable the feature 'openvino', 'ort', 'tract' or several"
-);
-
+#[macro_use]
 mod builder;
 mod cpu;
+#[cfg(feature = "decoder")]
 pub mod decoder;
 pub mod doctor;
 mod engine;
@@ -45,21 +58,26 @@ mod native;
 pub mod openvino_library;
 #[cfg(feature = "ort")]
 pub mod ort_library;
+#[cfg(feature = "pipelines")]
 pub mod pipeline;
 mod range;
 mod session;
 #[cfg(feature = "setup")]
 pub mod setup;
+#[cfg(feature = "pipelines")]
 pub mod task;
 mod tensor;
 pub mod tensors_file;
+#[cfg(feature = "pipelines")]
 mod tokenizer;
 
 pub use builder::SessionBuilder;
+#[cfg(feature = "decoder")]
 pub use decoder::{
-    Decoder, DecoderError, Finish, Generated, GeneratedText, GenerationOptions, Sampling, Strategy,
-    TextGeneration, TextGenerationBuilder,
+    Decoder, DecoderError, Finish, Generated, GenerationOptions, Sampling, Strategy,
 };
+#[cfg(all(feature = "decoder", feature = "pipelines"))]
+pub use decoder::{GeneratedText, TextGeneration, TextGenerationBuilder};
 pub use engine::{
     AxisRange, Capabilities, Engine, EngineChoice, EngineError, EngineKind, EngineOptions,
     EngineSpec, Family, KeepOutputs, NodeProfile, OpenVinoHint, OpenVinoOptions, OpenVinoPrecision,
@@ -69,6 +87,7 @@ pub use engine::{
 pub use model::{Model, ModelError};
 #[cfg(feature = "ort")]
 pub use ort_library::{OrtLibrary, OrtLibraryError};
+#[cfg(feature = "pipelines")]
 pub use pipeline::{
     Answers, Batching, Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
     Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining, QuestionAnswering,
@@ -77,4 +96,5 @@ pub use pipeline::{
 pub use session::{Session, SessionError};
 pub use tensor::{Element, Tensor, TensorError, Tensors};
 pub use tensors_file::TensorsFileError;
+#[cfg(feature = "pipelines")]
 pub use tokenizer::{Encoding, Tokenizer, TokenizerError, VocabularyFile};

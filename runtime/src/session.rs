@@ -7,7 +7,7 @@ use nezha_graphs::{
     Bindings, Config, DType, Metadata, Port, Role, Signature, SignatureError, axes,
 };
 
-use crate::engine::{self, KeepOutputs, Residents, Skipped};
+use crate::engine::{self, Residents, Skipped};
 use crate::range;
 use crate::tensor::Element;
 use crate::{
@@ -187,9 +187,10 @@ impl Session {
     }
 
     /// As [`compute`](Self::compute), with inputs on the engine's device and outputs that stay there.
+    #[cfg(feature = "decoder")]
     pub(crate) fn compute_keeping(
         &self,
-        engine: &dyn KeepOutputs,
+        engine: &dyn engine::KeepOutputs,
         inputs: &Tensors,
         residents: &Residents,
         keep: &dyn Fn(&str) -> Option<String>,

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use half::f16;
-use ndarray::{Array, ArrayD, Axis, Dimension, IxDyn};
+use ndarray::{Array, ArrayD, Dimension, IxDyn};
 use nezha_graphs::DType;
 
 /// A dense tensor of one of the element types that a NEZHA graph has, row-major.
@@ -244,8 +244,9 @@ impl Tensor {
     }
 
     /// Slices along the first axis, in this order; the rows have to be there.
+    #[cfg(feature = "decoder")]
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
-        with_array!(&self.0, array => array.select(Axis(0), rows).into())
+        with_array!(&self.0, array => array.select(ndarray::Axis(0), rows).into())
     }
 
     /// The elements as little-endian bytes in row-major order.

@@ -1,11 +1,12 @@
-//! The project's own chores: `cargo xtask test | gpu-build | bless | fixtures | interop | peers |
-//! soak`.
+//! The project's own chores: `cargo xtask test | gpu-build | features | bless | fixtures | interop |
+//! peers | soak`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a chore says what it does"
 )]
 
+mod features;
 mod soak;
 
 use std::env;
@@ -30,6 +31,8 @@ enum Xtask {
     },
     /// Install ONNX Runtime's build for GPUs, then test it where no GPU is.
     GpuBuild,
+    /// Check every combination of features that is promised, and count the crates that each takes.
+    Features,
     /// Rewrite the golden listings from what the exporter builds now.
     Bless,
     /// Make the fixtures anew with transformers, then check every exported head with onnx.checker.
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Test { arguments } => test(&arguments),
         Xtask::GpuBuild => gpu_build(),
+        Xtask::Features => features::features(),
         Xtask::Bless => bless(),
         Xtask::Fixtures { python } => fixtures(&python),
         Xtask::Peers(arguments) => peers(&arguments),

@@ -1,4 +1,6 @@
-use crate::{PipelineError, SessionError, TokenizerError};
+use crate::SessionError;
+#[cfg(feature = "pipelines")]
+use crate::{PipelineError, TokenizerError};
 
 /// Why a decoder doesn't step or doesn't generate.
 #[derive(Debug, thiserror::Error)]
@@ -57,12 +59,15 @@ pub enum DecoderError {
         row: usize,
     },
     /// Text for a model without a tokenizer.
+    #[cfg(feature = "pipelines")]
     #[error("there is neither tokenizer.json nor vocab.txt beside the model: give token ids")]
     NoTokenizer,
     /// The text can't be tokenized.
+    #[cfg(feature = "pipelines")]
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
     /// The model can't be found or loaded.
+    #[cfg(feature = "pipelines")]
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     /// The graph refuses the inputs, or the engine fails.

@@ -9,6 +9,7 @@ mod error;
 mod generation;
 mod sampling;
 mod search;
+#[cfg(feature = "pipelines")]
 mod text;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ pub use error::DecoderError;
 pub use generation::{GenerationOptions, Strategy};
 pub use sampling::Sampling;
 pub use search::{Finish, Generated};
+#[cfg(feature = "pipelines")]
 pub use text::{GeneratedText, TextGeneration, TextGenerationBuilder};
 
 use crate::engine::Residents;

@@ -5,7 +5,7 @@ use std::path::Path;
 use nezha_graphs::Head;
 
 use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions};
-use crate::builder::{Start, start_setters};
+use crate::builder::Start;
 use crate::pipeline::{PipelineError, model_path};
 use crate::task::check_ids;
 use crate::{Session, Tokenizer, TokenizerError};

@@ -2,7 +2,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::{Batching, Pipeline, PipelineError};
-use crate::builder::{Start, start_setters};
+use crate::builder::Start;
 use crate::task::Task;
 
 /// Loads a [`Pipeline`]: [`Pipeline::builder`].

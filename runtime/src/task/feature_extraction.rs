@@ -89,6 +89,7 @@ impl EmbeddingOptions {
 
 /// From token vectors to one, special tokens included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Pooling {
     /// The vector of the first token.
     Cls,

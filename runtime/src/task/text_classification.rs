@@ -46,6 +46,7 @@ impl Default for TextClassificationOptions {
 
 /// From logits to scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ScoreFunction {
     /// Probabilities of labels that exclude each other.
     Softmax,

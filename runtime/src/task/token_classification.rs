@@ -51,6 +51,7 @@ impl Default for TokenClassificationOptions {
 
 /// How tokens are put together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Aggregation {
     /// Every token by itself, with its own label.
     #[default]
