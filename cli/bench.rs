@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use nezha_graphs::files::write_file;
 use nezha_measure::bench::{self, Benchmark, Case, Cell, Document, Method};
-use nezha_runtime::{EngineKind, EngineOptions, Model, OrtOptions, TractOptions};
+use nezha_runtime::{EngineKind, EngineOptions, Model, OrtOptions, TractOptions, Way};
 
 use crate::openvino::OpenVinoArgs;
 use crate::output;
@@ -38,10 +38,10 @@ pub struct Args {
         long,
         value_name = "E,E",
         value_delimiter = ',',
-        help = EngineKind::names(),
+        help = format!("{}; OpenVINO also with what it computes in: openvino@bf16", EngineKind::names()),
         default_value = "ort:cpu,tract"
     )]
-    engines: Vec<EngineKind>,
+    engines: Vec<Way>,
     /// Texts in a batch.
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_value = "1,8")]
     batch: Vec<NonZeroUsize>,
@@ -125,7 +125,8 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(Command::Compare(args)) = args.command {
         return compare::run(args);
     }
-    options(&args).check(&args.engines)?;
+    let engines: Vec<EngineKind> = args.engines.iter().map(|it| it.engine).collect();
+    options(&args).check(&engines)?;
     let models: Vec<Model> = args
         .models
         .iter()
@@ -141,9 +142,11 @@ pub fn run(args: Args) -> Result<()> {
         [] => vec![None],
         threads => threads.iter().copied().map(Some).collect(),
     };
+    let contenders = models.iter();
+    let contenders = contenders.flat_map(|model| args.engines.iter().map(move |it| (model, *it)));
+    let contenders: Vec<(&Model, Way)> = contenders.collect();
     let benchmark = Benchmark {
-        models: &models,
-        engines: &args.engines,
+        contenders: &contenders,
         threads: &threads,
         cases: &cases,
         method: Method {
@@ -153,9 +156,9 @@ pub fn run(args: Args) -> Result<()> {
             cpus: args.cpus.clone(),
             text: args.text.as_ref().map(|it| it.display().to_string()),
         },
-        worker: &|model, engine, threads| {
+        worker: &|model, way, threads| {
             let mut command = Process::new(&program);
-            worker::arguments(&mut command, &args, model, engine, threads);
+            worker::arguments(&mut command, &args, model, way, threads);
             command
         },
     };

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use nezha_measure::bench::{Work, serve};
-use nezha_runtime::{EngineKind, EngineOptions, Model, OrtOptions, TractOptions};
+use nezha_runtime::{EngineOptions, Model, OrtOptions, TractOptions, Way};
 
 use crate::openvino::OpenVinoArgs;
 use crate::output::Output;
@@ -17,7 +17,7 @@ use crate::output::Output;
 pub struct Args {
     model: PathBuf,
     #[arg(long)]
-    engine: EngineKind,
+    engine: Way,
     #[arg(long)]
     threads: Option<NonZeroUsize>,
     #[arg(long, default_value_t = 0)]
@@ -39,7 +39,7 @@ pub fn run(args: Args) -> Result<()> {
             .openvino(args.openvino.options())
             .tract(TractOptions::default().plans(args.tract_plans)),
         model: args.model,
-        engine: args.engine,
+        way: args.engine,
         cpus: args.cpus,
     };
     Ok(serve(work, io::stdin().lock(), &mut Output)?)
@@ -50,11 +50,11 @@ pub fn arguments(
     command: &mut Command,
     args: &super::Args,
     model: &Model,
-    engine: EngineKind,
+    way: Way,
     threads: Option<NonZeroUsize>,
 ) {
     command.arg("bench-worker").arg(model.path());
-    command.args(["--engine", engine.name()]);
+    command.args(["--engine", &way.to_string()]);
     if let Some(threads) = threads {
         command.args(["--threads", &threads.to_string()]);
     }

@@ -82,7 +82,7 @@ pub use engine::{
     AxisRange, Capabilities, Engine, EngineChoice, EngineError, EngineKind, EngineOptions,
     EngineSpec, Family, KeepOutputs, NodeProfile, OpenVinoHint, OpenVinoOptions, OpenVinoPrecision,
     Optimization, OrtOptions, Profile, Resident, Residents, Skipped, TensorRtOptions, Tolerances,
-    TractOptions, UnknownEngine, UnknownOpenVinoPrecision,
+    TractOptions, UnknownEngine, UnknownOpenVinoPrecision, UnknownWay, Way,
 };
 pub use model::{Model, ModelError};
 #[cfg(feature = "ort")]

@@ -27,7 +27,7 @@ use std::num::NonZeroUsize;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use nezha_runtime::{EngineKind, Model};
+use nezha_runtime::{Model, Way};
 
 pub use self::csv::csv;
 pub use agreement::Agreement;
@@ -44,10 +44,8 @@ use measure::{Rounds, Runner};
 
 /// What is measured, and how.
 pub struct Benchmark<'b> {
-    /// The first one in the first engine is what the others are compared with.
-    pub models: &'b [Model],
-    /// The engines that each model runs in.
-    pub engines: &'b [EngineKind],
+    /// Models and the ways they are computed; the first is what the others are compared with.
+    pub contenders: &'b [(&'b Model, Way)],
     /// Threads of a run, one number after the other; none for the engine's default.
     pub threads: &'b [Option<NonZeroUsize>],
     /// The batches that every contender runs.
@@ -56,7 +54,7 @@ pub struct Benchmark<'b> {
     pub method: Method,
     /// The program that [serves](serve) a contender, and its arguments; standard input and output are the
     /// benchmark's.
-    pub worker: &'b dyn Fn(&Model, EngineKind, Option<NonZeroUsize>) -> Command,
+    pub worker: &'b dyn Fn(&Model, Way, Option<NonZeroUsize>) -> Command,
 }
 
 /// How far a benchmark is.
@@ -74,8 +72,7 @@ pub struct Progress {
 impl fmt::Debug for Benchmark<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Benchmark")
-            .field("models", &self.models)
-            .field("engines", &self.engines)
+            .field("contenders", &self.contenders)
             .field("threads", &self.threads)
             .field("cases", &self.cases)
             .field("method", &self.method)
@@ -83,7 +80,7 @@ impl fmt::Debug for Benchmark<'_> {
     }
 }
 
-impl Benchmark<'_> {
+impl<'b> Benchmark<'b> {
     /// Measures. What doesn't start, fails or dies is a contender or a cell with an error; a process that
     /// died of one shape is started again for the next.
     ///
@@ -106,7 +103,7 @@ impl Benchmark<'_> {
             contenders: Vec::new(),
             cells: Vec::new(),
         };
-        let contenders = self.models.len() * self.engines.len() * self.threads.len();
+        let contenders = self.contenders.len() * self.threads.len();
         let mut at = Progress {
             done: 0,
             total: self.cases.len() * contenders * (1 + self.method.rounds),
@@ -141,25 +138,22 @@ impl Benchmark<'_> {
         Ok(document)
     }
 
-    fn start(&self, threads: Option<NonZeroUsize>) -> Vec<Runner<'_>> {
-        let mut runners = Vec::new();
-        for model in self.models {
-            for engine in self.engines {
-                let contender = contender(model, *engine, threads);
-                let command = move || (self.worker)(model, *engine, threads);
-                runners.push(Runner::start(contender, Box::new(command)));
-            }
-        }
-        runners
+    fn start(&'b self, threads: Option<NonZeroUsize>) -> Vec<Runner<'b>> {
+        let runner = |(model, way): &(&'b Model, Way)| {
+            let (model, way) = (*model, *way);
+            let command = move || (self.worker)(model, way, threads);
+            Runner::start(contender(model, way, threads), Box::new(command))
+        };
+        self.contenders.iter().map(runner).collect()
     }
 }
 
-fn contender(model: &Model, engine: EngineKind, threads: Option<NonZeroUsize>) -> Contender {
+fn contender(model: &Model, way: Way, threads: Option<NonZeroUsize>) -> Contender {
     let graph = model.proto().graph.as_ref();
     Contender {
         key: ContenderKey {
             model: model.path().display().to_string(),
-            engine: engine.to_string(),
+            engine: way.to_string(),
             threads: threads.map(NonZeroUsize::get),
         },
         model_bytes: model.path().metadata().map_or(0, |it| it.len()),

@@ -103,7 +103,7 @@ pub struct Contender {
 pub struct ContenderKey {
     /// The file, as it was named.
     pub model: String,
-    /// Its name on the command line, such as `ort:cpu`.
+    /// Its name on the command line, such as `ort:cpu` or `openvino:cpu@bf16`.
     pub engine: String,
     /// None for the engine's default.
     pub threads: Option<usize>,

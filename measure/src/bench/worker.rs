@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nezha_graphs::error_chain;
-use nezha_runtime::{EngineKind, EngineOptions, Session, SessionError, Tensors, tensors_file};
+use nezha_runtime::{EngineKind, EngineOptions, Session, SessionError, Tensors, Way, tensors_file};
 use nezha_verify::texts;
 
 use super::protocol::{Reply, Request};
@@ -29,8 +29,8 @@ const WARM_UP: Duration = Duration::from_millis(100);
 pub struct Work {
     /// The model.
     pub model: PathBuf,
-    /// The engine, which has to start.
-    pub engine: EngineKind,
+    /// The way to compute it; its engine has to start.
+    pub way: Way,
     /// How it is started.
     pub options: EngineOptions,
     /// The processors that it keeps to (Linux); empty for all.
@@ -49,10 +49,11 @@ pub fn serve(
     replies: &mut dyn Write,
 ) -> Result<(), ServeError> {
     pin(&work.cpus)?;
-    let options = work.options.of(work.engine);
+    let engine = work.way.engine;
+    let options = work.way.options(&work.options);
     let start = Instant::now();
     let session = match Session::builder()
-        .engine(work.engine)
+        .engine(engine)
         .engine_options(options.clone())
         .load(&work.model)
     {
@@ -68,7 +69,7 @@ pub fn serve(
         model: work.model,
         session,
         options,
-        engine: work.engine,
+        engine,
         batches: Vec::new(),
     };
     for line in requests.lines() {

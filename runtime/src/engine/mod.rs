@@ -25,6 +25,7 @@ mod table;
 mod trace;
 #[cfg(feature = "tract")]
 mod tract;
+mod way;
 
 use std::time::Instant;
 
@@ -39,6 +40,7 @@ pub use options::{
 };
 pub use profile::{NodeProfile, Profile};
 pub use resident::{KeepOutputs, Resident, Residents};
+pub use way::{UnknownWay, Way};
 
 #[cfg(feature = "ort")]
 pub(crate) use self::kind::OrtDevice;
