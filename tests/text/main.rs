@@ -11,6 +11,7 @@ mod commands;
 mod edited;
 mod engines;
 mod heldout;
+mod outliers;
 mod pipelines;
 mod streams;
 mod tokens;
