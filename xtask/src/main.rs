@@ -75,6 +75,10 @@ struct Peers {
     /// Measure what other exporters made in an earlier call, in place of making it anew.
     #[arg(long)]
     made: bool,
+    /// Measure our artifacts in OpenVINO beside a BERT instead, for which Python needs no torch:
+    /// target/peers/openvino.md tells the results.
+    #[arg(long)]
+    openvino: bool,
 }
 
 fn main() -> ExitCode {
@@ -164,6 +168,9 @@ fn peers(arguments: &Peers) -> Result<()> {
             .arg(folder);
         script
     };
+    if arguments.openvino {
+        return peers_in_openvino(arguments, script("openvino.py"));
+    }
     if !arguments.made {
         script("make.py").finish()?;
     }
@@ -207,6 +214,23 @@ fn peers(arguments: &Peers) -> Result<()> {
     script("report.py").finish()?;
     // What failed is a row of the report.
     measured.into_iter().collect()
+}
+
+fn peers_in_openvino(arguments: &Peers, mut script: Command) -> Result<()> {
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--bin", "nezha"])
+        .finish()?;
+    script.args([
+        "--seconds",
+        &arguments.seconds,
+        "--threads",
+        &arguments.threads,
+    ]);
+    if arguments.made {
+        script.arg("--made");
+    }
+    script.finish()
 }
 
 /// The checkpoints that transformers.js answers for, in folders named by their heads.

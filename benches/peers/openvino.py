@@ -1,0 +1,195 @@
+"""Our artifacts in OpenVINO beside a BERT of the same size, in one interleaved run; needs no torch.
+
+    python benches/peers/openvino.py FOLDER [--nezha nezha] [--shapes 1x16,1x64] [--seconds 2] [--threads 2] [--made]
+
+Writes into FOLDER, with random weights at base size: a NEZHA and a BERT, which is the same with M = 0, that is without
+relative positions, both through `nezha export`; the BERT through onnxruntime's dynamic per-tensor quantizer too. Then
+`nezha bench` has all of them take turns in ONNX Runtime and in OpenVINO with f32 and with bf16, and in a second run both
+forms of the graph in ONNX Runtime and tract. openvino.json and forms.json hold every sample; openvino.md tells the best
+runs in ms and the bars that they are held to.
+
+Needs onnx, onnxruntime, numpy and safetensors of requirements.txt.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+VOCABULARY, HIDDEN, LAYERS, INTERMEDIATE = 21128, 768, 12, 3072
+# Models by name: folder of the checkpoint, file below FOLDER.
+MODELS = {
+    "plain BERT": "bert/model.onnx",
+    "plain BERT, per-tensor int8": "bert_int8.onnx",
+    "nezha-onnx": "ours/model.onnx",
+    "nezha-onnx, flat": "flat/model.onnx",
+    "nezha-onnx w8": "ours/model_w8.onnx",
+    "nezha-onnx w8, flat": "flat/model_w8.onnx",
+}
+ENGINES = ["ort:cpu", "openvino:cpu", "openvino:cpu@bf16"]
+# What is held to what: name, numerator, denominator (model, engine), and the most by shape.
+WITHOUT_AMX = [
+    (
+        "w8 in OpenVINO with bf16 by the per-tensor int8 BERT in ONNX Runtime",
+        ("nezha-onnx w8, flat", "openvino:cpu@bf16"),
+        ("plain BERT, per-tensor int8", "ort:cpu"),
+        {"1x16": 1.15, "1x64": 1.05, "1x128": 1.05, "1x512": 1.15},
+    ),
+    (
+        "fp32 in OpenVINO by the BERT in ONNX Runtime",
+        ("nezha-onnx, flat", "openvino:cpu"),
+        ("plain BERT", "ort:cpu"),
+        {"1x16": 1.05, "1x64": 1.05, "1x128": 1.05},
+    ),
+]
+WITH_AMX = [
+    (
+        "bf16 by the BERT in OpenVINO with bf16",
+        ("nezha-onnx, flat", "openvino:cpu@bf16"),
+        ("plain BERT", "openvino:cpu@bf16"),
+        {"4x128": 1.10, "1x128": 1.22, "1x512": 1.22},
+    ),
+    (
+        "bf16 by our fp32 in ONNX Runtime",
+        ("nezha-onnx, flat", "openvino:cpu@bf16"),
+        ("nezha-onnx", "ort:cpu"),
+        {"1x128": 0.35},
+    ),
+]
+
+
+def weights():
+    """Names of a base model's weights and their shapes."""
+
+    def linear(name, outputs, inputs):
+        return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+    def norm(name):
+        return {f"{name}.weight": (HIDDEN,), f"{name}.bias": (HIDDEN,)}
+
+    all_weights = {
+        "embeddings.word_embeddings.weight": (VOCABULARY, HIDDEN),
+        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
+        **norm("embeddings.LayerNorm"),
+        **linear("pooler.dense", HIDDEN, HIDDEN),
+    }
+    for number in range(LAYERS):
+        layer = f"encoder.layer.{number}"
+        for name in ("query", "key", "value"):
+            all_weights |= linear(f"{layer}.attention.self.{name}", HIDDEN, HIDDEN)
+        all_weights |= linear(f"{layer}.attention.output.dense", HIDDEN, HIDDEN)
+        all_weights |= norm(f"{layer}.attention.output.LayerNorm")
+        all_weights |= linear(f"{layer}.intermediate.dense", INTERMEDIATE, HIDDEN)
+        all_weights |= linear(f"{layer}.output.dense", HIDDEN, INTERMEDIATE)
+        all_weights |= norm(f"{layer}.output.LayerNorm")
+    return all_weights
+
+
+def make(folder, nezha):
+    import numpy
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from safetensors.numpy import save_file
+
+    random = numpy.random.default_rng(0)
+    tensors = {
+        name: numpy.ones(shape, "f4") if "LayerNorm.weight" in name else random.normal(0, 0.02, shape).astype("f4")
+        for name, shape in weights().items()
+    }
+    for name, reach in [("nezha", 64), ("bert", 0)]:
+        checkpoint = folder / "checkpoints" / name
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, checkpoint / "model.safetensors")
+        config = {"model_type": "nezha", "vocab_size": VOCABULARY, "max_relative_position": reach}
+        (checkpoint / "config.json").write_text(json.dumps(config))
+    for checkpoint, target, more in [
+        ("bert", "bert", ["--dtype", "fp32"]),
+        ("nezha", "ours", ["--dtype", "fp32,w8"]),
+        ("nezha", "flat", ["--dtype", "fp32,w8", "--layout", "openvino"]),
+    ]:
+        source = str(folder / "checkpoints" / checkpoint)
+        subprocess.run([nezha, "export", source, "-o", str(folder / target), "--head", "base", "--force", *more], check=True)
+    quantize_dynamic(folder / "bert/model.onnx", folder / "bert_int8.onnx", weight_type=QuantType.QInt8)
+
+
+def bench(nezha, models, engines, arguments, results):
+    command = [nezha, "bench", *models, "--engines", ",".join(engines), "--shapes", arguments.shapes]
+    command += ["--seconds", arguments.seconds, "--threads", arguments.threads, "--runs", "1000", "--rounds", "10"]
+    # What doesn't run is a row with its reason.
+    subprocess.run([*command, "--json", str(results)], check=False)
+    return json.loads(results.read_text())
+
+
+def best(document, names):
+    """The shortest run in ms by model, engine and shape."""
+    times = {}
+    for cell in document["cells"]:
+        shape = f"{cell['batch']}x{cell['sequence']}"
+        if cell["measured"]:
+            times[names[cell["model"]], cell["engine"], shape] = cell["measured"]["summary"]["min_ms"]
+    return times
+
+
+def table(times, rows, shapes, anchor):
+    lines = ["| | " + " | ".join(shapes) + " |", "|---" + "|---:" * len(shapes) + "|"]
+    for model, engine in rows:
+        cells = []
+        for shape in shapes:
+            time, floor = times.get((model, engine, shape)), times.get((*anchor, shape))
+            cells.append("–" if time is None else f"{time:,.1f}" + (f" ({time / floor:.2f})" if floor else ""))
+        lines.append(f"| {model}, {engine} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def bars(times, held):
+    lines = ["| | shape | ratio | at most | holds |", "|---|---|---:|---:|---|"]
+    for name, numerator, denominator, most in held:
+        for shape, limit in most.items():
+            pair = times.get((*numerator, shape)), times.get((*denominator, shape))
+            if None not in pair:
+                ratio = pair[0] / pair[1]
+                lines.append(f"| {name} | {shape} | {ratio:.2f} | {limit} | {'yes' if ratio <= limit else 'no'} |")
+    return "\n".join(lines)
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("--nezha", default="target/release/nezha")
+    arguments.add_argument("--shapes", default="1x16,1x64,1x128,4x128,1x512")
+    arguments.add_argument("--seconds", default="2")
+    arguments.add_argument("--threads", default="2")
+    arguments.add_argument("--made", action="store_true", help="measure what an earlier call made")
+    arguments = arguments.parse_args()
+    folder = arguments.folder
+    if not arguments.made:
+        make(folder, arguments.nezha)
+    paths = {name: str(folder / file) for name, file in MODELS.items()}
+    names = {path: name for name, path in paths.items()}
+    shapes = arguments.shapes.split(",")
+
+    document = bench(arguments.nezha, paths.values(), ENGINES, arguments, folder / "openvino.json")
+    times = best(document, names)
+    rows = [(name, engine) for engine in ENGINES for name in MODELS]
+    amx = "amx_tile" in Path("/proc/cpuinfo").read_text()
+    forms = [paths["nezha-onnx"], paths["nezha-onnx, flat"]]
+    of_forms = best(bench(arguments.nezha, forms, ["ort:cpu", "tract"], arguments, folder / "forms.json"), names)
+    form_rows = [(name, engine) for engine in ["ort:cpu", "tract"] for name in ["nezha-onnx", "nezha-onnx, flat"]]
+    machine = document["machine"]
+    text = f"""Processor: {machine['cpu']}, {'with' if amx else 'without'} AMX; {arguments.threads} threads, load \
+{machine['load_average']:.1f} when it began. Best run in ms, and by the plain BERT in ONNX Runtime.
+
+{table(times, rows, shapes, ("plain BERT", "ort:cpu"))}
+
+{bars(times, WITH_AMX if amx else WITHOUT_AMX)}
+
+Both forms of the graph in a run of their own:
+
+{table(of_forms, form_rows, shapes, ("nezha-onnx", "ort:cpu"))}
+"""
+    (folder / "openvino.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
