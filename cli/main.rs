@@ -18,6 +18,8 @@ mod openvino;
 mod output;
 mod profile;
 mod run;
+#[cfg(feature = "score")]
+mod score;
 mod setup;
 mod tasks;
 mod verify;
@@ -53,6 +55,8 @@ enum Command {
     Inspect(inspect::Args),
     Profile(profile::Args),
     Run(run::Args),
+    #[cfg(feature = "score")]
+    Score(Box<score::Args>),
     Setup(setup::Args),
     Verify(verify::Args),
     #[command(flatten)]
@@ -88,6 +92,8 @@ fn run(command: Command) -> Result<()> {
         Command::Inspect(args) => inspect::run(args),
         Command::Profile(args) => profile::run(args),
         Command::Run(args) => run::run(args),
+        #[cfg(feature = "score")]
+        Command::Score(args) => score::run(*args),
         Command::Setup(args) => setup::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Tasks(command) => tasks::run(command),

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use nezha_graphs::{Head, Precision};
+use nezha_graphs::{Config, Head, Precision};
 
 pub use batch::Batching;
 pub use builder::PipelineBuilder;
@@ -146,6 +146,11 @@ impl<T: Task> Pipeline<T> {
         &self.model.tokenizer
     }
 
+    /// The model's config, for its labels: of its metadata, or of the file beside it.
+    pub fn config(&self) -> &Config {
+        &self.model.config
+    }
+
     /// What to know of the model and its tokenizer, though both work.
     pub fn notes(&self) -> &[PipelineNote] {
         &self.notes
@@ -200,6 +205,7 @@ impl<T: Task> Pipeline<T> {
             deadline: None,
             ready: VecDeque::new(),
             truncated: false,
+            tokens: 0,
         }
     }
 
@@ -222,10 +228,12 @@ impl<T: Task> Pipeline<T> {
             Ok(rows) => Answered {
                 answer: answer(input, rows.len()),
                 truncated: rows.iter().any(Row::truncated),
+                tokens: rows.iter().map(Row::tokens).sum(),
             },
             Err(error) => Answered {
                 answer: Err(error.into()),
                 truncated: false,
+                tokens: 0,
             },
         };
         inputs.iter().zip(encoded).map(answered).collect()
@@ -287,6 +295,7 @@ pub struct Answers<'p, T: Task, S> {
     deadline: Option<Instant>,
     ready: VecDeque<Answered<T>>,
     truncated: bool,
+    tokens: usize,
 }
 
 impl<T: Task, S> fmt::Debug for Answers<'_, T, S> {
@@ -299,10 +308,11 @@ impl<T: Task, S> fmt::Debug for Answers<'_, T, S> {
     }
 }
 
-/// An answer, and whether it is to only a part of its input.
+/// An answer, whether it is to only a part of its input, and how many tokens the model read for it.
 struct Answered<T: Task> {
     answer: Result<T::Answer, PipelineError>,
     truncated: bool,
+    tokens: usize,
 }
 
 impl<T: Task, S> Answers<'_, T, S> {
@@ -310,6 +320,12 @@ impl<T: Task, S> Answers<'_, T, S> {
     /// than `max_length` tokens; `false` before the first.
     pub fn truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// Tokens of the latest input's sequences, special tokens included and padding not; 0 before the
+    /// first and where the input can't be read.
+    pub fn tokens(&self) -> usize {
+        self.tokens
     }
 }
 
@@ -330,12 +346,17 @@ where
         }
         let next = self.ready.pop_front();
         self.truncated = next.as_ref().is_some_and(|it| it.truncated);
+        self.tokens = next.as_ref().map_or(0, |it| it.tokens);
         next.map(|it| it.answer)
     }
 }
 
-/// The model file: the path itself, or the one in the folder.
-pub(crate) fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError> {
+/// The model file that a pipeline for one of these heads opens: the path itself, or the one in the
+/// folder.
+///
+/// # Errors
+/// [`PipelineError::NoModel`].
+pub fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use ndarray::{Array1, Array2, Axis, Ix1, Ix2, s};
 use nezha_graphs::{Head, Role, setters};
+use serde::{Deserialize, Serialize};
 
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
@@ -68,7 +69,7 @@ pub struct Embedding {
 }
 
 /// How token vectors become one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmbeddingOptions {
     /// Which vector, or which mean.
@@ -88,7 +89,8 @@ impl EmbeddingOptions {
 }
 
 /// From token vectors to one, special tokens included.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Pooling {
     /// The vector of the first token.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView1, Axis, Ix2};
 use nezha_graphs::{Head, Role, setters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scores::{best, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
@@ -18,7 +18,7 @@ pub struct FillMask {
 }
 
 /// How gaps are filled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FillMaskOptions {
     /// Answers for each gap; 5 by default.

@@ -181,6 +181,11 @@ impl Row {
         self.sequences.iter().map(Encoding::len).max().unwrap_or(0)
     }
 
+    /// Tokens of all its sequences.
+    pub fn tokens(&self) -> usize {
+        self.sequences.iter().map(Encoding::len).sum()
+    }
+
     /// Whether a part of a text was cut off and no sequence has it.
     pub fn truncated(&self) -> bool {
         self.sequences.iter().any(|it| it.truncated)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ndarray::{Ix1, s};
 use nezha_graphs::{Head, Role, setters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel};
@@ -15,7 +15,7 @@ pub struct MultipleChoice {
 }
 
 /// How choices are weighed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MultipleChoiceOptions {
     /// Tokens of a sequence at most; what the tokenizer says where absent.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView1, Ix1};
 use nezha_graphs::{Head, Role, setters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scores::softmax;
 use super::{Row, RowOutputs, Task, TaskError, TaskModel};
@@ -24,7 +24,7 @@ pub struct QuestionAnswering {
 }
 
 /// How answers are searched for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QuestionAnsweringOptions {
     /// Answers at most, the best first; 1 by default.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ndarray::Ix1;
 use nezha_graphs::{Head, ProblemType, Role, setters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scores::{best, sigmoid, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
@@ -15,7 +15,7 @@ pub struct TextClassification {
 }
 
 /// How texts are classified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TextClassificationOptions {
     /// Labels in an answer, the best first; all of them where absent. 1 by default.
@@ -45,7 +45,8 @@ impl Default for TextClassificationOptions {
 }
 
 /// From logits to scores.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ScoreFunction {
     /// Probabilities of labels that exclude each other.

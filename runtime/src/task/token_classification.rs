@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ndarray::{Axis, Ix2};
 use nezha_graphs::{Head, Role, setters};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
@@ -15,7 +15,7 @@ pub struct TokenClassification {
 }
 
 /// How words are labelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TokenClassificationOptions {
     /// How tokens are put together.
@@ -50,7 +50,8 @@ impl Default for TokenClassificationOptions {
 }
 
 /// How tokens are put together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Aggregation {
     /// Every token by itself, with its own label.

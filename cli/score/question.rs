@@ -1,0 +1,327 @@
+//! What is asked of the model about each row, from arguments.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use clap::ValueEnum;
+use clap::error::ErrorKind;
+use nezha_runtime::task::{
+    Aggregation, EmbeddingOptions, FillMaskOptions, MultipleChoiceOptions, NextSentenceOptions,
+    Pooling, QuestionAnsweringOptions, ScoreFunction, TextClassificationOptions,
+    TokenClassificationOptions,
+};
+use nezha_score::{Asked, Format, Keep, PART_ROWS, Request};
+
+/// What is asked, and what the output has of the input.
+#[derive(clap::Args)]
+pub struct QuestionArgs {
+    /// A column with text, or several in the task's order: question,context; text,text_pair; the text
+    /// and its choices. The task's own names where absent: text, or question,context.
+    #[arg(long = "column", value_name = "NAMES", value_delimiter = ',')]
+    columns: Vec<String>,
+    /// The input's columns that the output has: names, or none; all where absent.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    keep: Option<Vec<String>>,
+    /// What the names of the answers' columns start with.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    prefix: String,
+    /// A column for the row's number over all inputs, from 0.
+    #[arg(long, value_name = "NAME")]
+    row_index: Option<String>,
+    /// The files of an output folder: parquet, csv, tsv or jsonl, the last three also with .gz or .zst;
+    /// the inputs' kind where absent.
+    #[arg(long, value_name = "ENDING", value_parser = format)]
+    format: Option<Format>,
+    /// Rows of a part at most, which is what a kill costs.
+    #[arg(long, value_name = "N", default_value_t = PART_ROWS, value_parser = at_least_one)]
+    part_rows: usize,
+    #[command(flatten)]
+    pub asked: AskedArgs,
+}
+
+/// The task and its options.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Task")]
+pub struct AskedArgs {
+    /// What is asked; what the model was trained for where absent.
+    #[arg(long)]
+    task: Option<Name>,
+    /// Tokens of a sequence at most; what the tokenizer says where absent. Of a longer text the
+    /// beginning is read, and 'truncated' is true.
+    #[arg(long, value_name = "N")]
+    max_length: Option<usize>,
+    /// The best answers instead of the best one.
+    #[arg(long, value_name = "N")]
+    top_k: Option<usize>,
+    /// text-classification: a score for every label, as fields of one column.
+    #[arg(long, conflicts_with = "top_k")]
+    scores: Option<Scores>,
+    /// text-classification: from logits to scores.
+    #[arg(long)]
+    function: Option<Function>,
+    /// token-classification: how tokens are put together.
+    #[arg(long)]
+    aggregation: Option<Aggregated>,
+    /// token-classification: a label that is left out.
+    #[arg(long = "ignore-label", value_name = "LABEL")]
+    ignore_labels: Option<Vec<String>>,
+    /// token-classification: read all of a long text, in sequences that share so many tokens.
+    #[arg(long, value_name = "N")]
+    stride: Option<usize>,
+    /// question-answering: tokens of an answer at most.
+    #[arg(long, value_name = "N")]
+    max_answer_len: Option<usize>,
+    /// question-answering: tokens that the sequences of a long context share.
+    #[arg(long, value_name = "N")]
+    doc_stride: Option<usize>,
+    /// question-answering: let "no answer" compete, as an empty answer.
+    #[arg(long)]
+    handle_impossible_answer: bool,
+    /// fill-mask: a word to choose from; any token where absent.
+    #[arg(long = "target", value_name = "WORD")]
+    targets: Option<Vec<String>>,
+    /// feature-extraction: from token vectors to one.
+    #[arg(long)]
+    pooling: Option<Pooled>,
+    /// feature-extraction: make the vector's length 1.
+    #[arg(long)]
+    normalize: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    TextClassification,
+    TokenClassification,
+    QuestionAnswering,
+    FillMask,
+    FeatureExtraction,
+    NextSentence,
+    MultipleChoice,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Scores {
+    /// Of every label.
+    All,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Function {
+    Softmax,
+    Sigmoid,
+    None,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Aggregated {
+    None,
+    Simple,
+    First,
+    Average,
+    Max,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Pooled {
+    Cls,
+    Mean,
+    Max,
+}
+
+impl QuestionArgs {
+    /// What is wanted of these files.
+    pub fn request(
+        &self,
+        inputs: Vec<String>,
+        output: PathBuf,
+        model: PathBuf,
+        asked: Asked,
+    ) -> Request {
+        Request {
+            inputs,
+            output,
+            format: self.format,
+            model,
+            asked,
+            columns: self.columns.clone(),
+            keep: match &self.keep {
+                None => Keep::All,
+                Some(names) if matches!(&names[..], [none] if none == "none") => {
+                    Keep::Columns(Vec::new())
+                }
+                Some(names) => Keep::Columns(names.clone()),
+            },
+            prefix: self.prefix.clone(),
+            row_index: self.row_index.clone(),
+            part_rows: self.part_rows,
+        }
+    }
+
+    /// The columns with text, and what the answers' names start with.
+    pub fn columns(&self) -> (&[String], &str) {
+        (&self.columns, &self.prefix)
+    }
+}
+
+impl AskedArgs {
+    /// The task with its options; an option of another task is bad usage.
+    pub fn asked(&self, model: &Path) -> Result<Asked> {
+        let asked = match self.task {
+            None => Asked::of_model(model)?,
+            Some(task) => task.default(),
+        };
+        let mut given = self.given();
+        let mut take = |names: &[&str]| given.retain(|it| !names.contains(it));
+        let asked = match asked {
+            Asked::TextClassification(options) => {
+                take(&["--top-k", "--scores", "--function"]);
+                Asked::TextClassification(self.text_classification(options))
+            }
+            Asked::TokenClassification(options) => {
+                take(&["--aggregation", "--ignore-label", "--stride"]);
+                Asked::TokenClassification(self.token_classification(options))
+            }
+            Asked::QuestionAnswering(options) => {
+                let of_task = [
+                    "--top-k",
+                    "--max-answer-len",
+                    "--doc-stride",
+                    "--handle-impossible-answer",
+                ];
+                take(&of_task);
+                Asked::QuestionAnswering(self.question_answering(options))
+            }
+            Asked::FillMask(mut options) => {
+                take(&["--top-k", "--target"]);
+                options.top_k = self.top_k.unwrap_or(options.top_k);
+                options.targets = self.targets.clone().unwrap_or_default();
+                Asked::FillMask(options)
+            }
+            Asked::FeatureExtraction(mut options) => {
+                take(&["--pooling", "--normalize"]);
+                options.pooling = self.pooling.map_or(options.pooling, Into::into);
+                options.normalize = self.normalize;
+                Asked::FeatureExtraction(options)
+            }
+            other => other,
+        };
+        if let Some(option) = given.first() {
+            let reason = format!("{option} is no option of {}\n", asked.name());
+            clap::Error::raw(ErrorKind::ArgumentConflict, reason).exit();
+        }
+        Ok(asked.with_max_length(self.max_length))
+    }
+
+    /// The options of tasks that are given.
+    fn given(&self) -> Vec<&'static str> {
+        let options = [
+            ("--top-k", self.top_k.is_some()),
+            ("--scores", self.scores.is_some()),
+            ("--function", self.function.is_some()),
+            ("--aggregation", self.aggregation.is_some()),
+            ("--ignore-label", self.ignore_labels.is_some()),
+            ("--stride", self.stride.is_some()),
+            ("--max-answer-len", self.max_answer_len.is_some()),
+            ("--doc-stride", self.doc_stride.is_some()),
+            ("--handle-impossible-answer", self.handle_impossible_answer),
+            ("--target", self.targets.is_some()),
+            ("--pooling", self.pooling.is_some()),
+            ("--normalize", self.normalize),
+        ];
+        let given = options.into_iter().filter(|(_, given)| *given);
+        given.map(|(name, _)| name).collect()
+    }
+
+    fn text_classification(&self, options: TextClassificationOptions) -> TextClassificationOptions {
+        TextClassificationOptions {
+            top_k: match self.scores {
+                Some(Scores::All) => None,
+                None => self.top_k.or(options.top_k),
+            },
+            function: self.function.map(|function| match function {
+                Function::Softmax => ScoreFunction::Softmax,
+                Function::Sigmoid => ScoreFunction::Sigmoid,
+                Function::None => ScoreFunction::None,
+            }),
+            ..options
+        }
+    }
+
+    fn token_classification(
+        &self,
+        options: TokenClassificationOptions,
+    ) -> TokenClassificationOptions {
+        TokenClassificationOptions {
+            aggregation: self.aggregation.map_or(options.aggregation, Into::into),
+            ignore_labels: self.ignore_labels.clone().unwrap_or(options.ignore_labels),
+            stride: self.stride,
+            ..options
+        }
+    }
+
+    fn question_answering(&self, options: QuestionAnsweringOptions) -> QuestionAnsweringOptions {
+        QuestionAnsweringOptions {
+            top_k: self.top_k.unwrap_or(options.top_k),
+            max_answer_len: self.max_answer_len.unwrap_or(options.max_answer_len),
+            doc_stride: self.doc_stride,
+            handle_impossible_answer: self.handle_impossible_answer,
+            ..options
+        }
+    }
+}
+
+impl Name {
+    fn default(self) -> Asked {
+        match self {
+            Name::TextClassification => {
+                Asked::TextClassification(TextClassificationOptions::default())
+            }
+            Name::TokenClassification => Asked::TokenClassification(TokenClassificationOptions {
+                aggregation: Aggregation::Simple,
+                ..TokenClassificationOptions::default()
+            }),
+            Name::QuestionAnswering => {
+                Asked::QuestionAnswering(QuestionAnsweringOptions::default())
+            }
+            Name::FillMask => Asked::FillMask(FillMaskOptions::default()),
+            Name::FeatureExtraction => Asked::FeatureExtraction(EmbeddingOptions::default()),
+            Name::NextSentence => Asked::NextSentence(NextSentenceOptions::default()),
+            Name::MultipleChoice => Asked::MultipleChoice(MultipleChoiceOptions::default()),
+        }
+    }
+}
+
+impl From<Aggregated> for Aggregation {
+    fn from(aggregated: Aggregated) -> Self {
+        match aggregated {
+            Aggregated::None => Aggregation::None,
+            Aggregated::Simple => Aggregation::Simple,
+            Aggregated::First => Aggregation::First,
+            Aggregated::Average => Aggregation::Average,
+            Aggregated::Max => Aggregation::Max,
+        }
+    }
+}
+
+impl From<Pooled> for Pooling {
+    fn from(pooled: Pooled) -> Self {
+        match pooled {
+            Pooled::Cls => Pooling::Cls,
+            Pooled::Mean => Pooling::Mean,
+            Pooled::Max => Pooling::Max,
+        }
+    }
+}
+
+fn format(ending: &str) -> Result<Format, String> {
+    Format::of(format!("rows.{ending}"))
+        .ok_or_else(|| "expected parquet, csv, tsv, jsonl, csv.gz, jsonl.zst, …".to_owned())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("a part has one row at least".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,373 @@
+//! A work's folder: the plan, and the parts that are done.
+//!
+//! `scored.parquet` is worked on in `scored.parquet.parts`. A part is written beside, synced and then
+//! linked to its name, so that under its name it is whole, and there once, whoever made it and however
+//! often.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use arrow_array::RecordBatch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+use crate::plan::{Plan, Planned};
+use crate::scorer::Scorer;
+use crate::{Manifest, Request, ScoreError, files};
+
+const PLAN: &str = "plan.json";
+const LOCK: &str = "lock";
+
+/// A plan that is being worked on.
+#[derive(Debug)]
+pub struct Work {
+    output: PathBuf,
+    folder: PathBuf,
+    plan: Plan,
+    digest: String,
+    /// Held by who plans, does everything or finishes.
+    lock: Option<File>,
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub enum Begun {
+    /// Parts, some of which may be done.
+    Work(Box<Work>),
+    /// Nothing: it was all done before.
+    Finished(Box<Manifest>),
+}
+
+/// Numbers of a part, or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Rows.
+    pub rows: u64,
+    /// Rows with an error.
+    pub failed: u64,
+    /// Rows of whose text only the beginning was read.
+    pub truncated: u64,
+    /// Tokens that the model read.
+    pub tokens: u64,
+}
+
+impl Counts {
+    /// These and others.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            rows: self.rows + other.rows,
+            failed: self.failed + other.failed,
+            truncated: self.truncated + other.truncated,
+            tokens: self.tokens + other.tokens,
+        }
+    }
+}
+
+impl Work {
+    /// Makes the plan, or goes on with the one that is there.
+    ///
+    /// The work is this process's alone until the value is gone; workers that do single parts don't
+    /// ask.
+    ///
+    /// # Errors
+    /// [`ScoreError::Busy`] where another process has begun or finishes; [`ScoreError::Differs`] where
+    /// an input, the model, the engine or an option is not what was planned; [`ScoreError::Exists`];
+    /// and what is wrong with the request.
+    pub fn begin(request: &Request, scorer: &dyn Scorer) -> Result<Begun, ScoreError> {
+        let output = absolute(&request.output)?;
+        let folder = folder_of(&output);
+        let finished = Manifest::load(&output)?;
+        let there = folder.join(PLAN).is_file();
+        if finished.is_none() && !there && is_taken(&output) {
+            return Err(ScoreError::Exists { path: output });
+        }
+        let outline = Plan::outline(request, scorer, &folder)?;
+        if let (Some(manifest), false) = (finished, there) {
+            outline.check_same(&manifest.plan)?;
+            return Ok(Begun::Finished(Box::new(manifest)));
+        }
+        fs::create_dir_all(&folder).map_err(ScoreError::write(&folder))?;
+        let lock = lock(&folder)?;
+        let path = folder.join(PLAN);
+        if path.is_file() {
+            outline.check_same(&Plan::load(&path)?.plan)?;
+        } else {
+            let plan = match outline.with_parts() {
+                Ok(plan) => plan,
+                Err(error) => {
+                    // Nothing was begun: nothing is left.
+                    let _ = fs::remove_dir_all(&folder);
+                    return Err(error);
+                }
+            };
+            files::put_once(&path, |out| {
+                let written = serde_json::to_writer(&mut *out, &plan);
+                written.map_err(|it| ScoreError::write(&path)(it.into()))
+            })?;
+        }
+        files::remove_partial(&folder);
+        Ok(Begun::Work(Box::new(Self::load(
+            output,
+            folder,
+            Some(lock),
+        )?)))
+    }
+
+    /// Throws away what was done for an output, and the output.
+    ///
+    /// # Errors
+    /// [`ScoreError::Busy`], [`ScoreError::Write`].
+    pub fn discard(output: &Path) -> Result<(), ScoreError> {
+        let output = absolute(output)?;
+        let folder = folder_of(&output);
+        let finished = Manifest::load(&output)?.is_some();
+        if folder.is_dir() {
+            let _lock = lock(&folder)?;
+            fs::remove_dir_all(&folder).map_err(ScoreError::write(&folder))?;
+        }
+        if finished {
+            Manifest::remove(&output)?;
+            remove(&output)?;
+        }
+        Ok(())
+    }
+
+    /// Opens the work for an output, to do parts of it or to look at it.
+    ///
+    /// # Errors
+    /// [`ScoreError::NoPlan`], [`ScoreError::Read`], [`ScoreError::Plan`].
+    pub fn open(output: &Path) -> Result<Self, ScoreError> {
+        let output = absolute(output)?;
+        let folder = folder_of(&output);
+        Self::load(output, folder, None)
+    }
+
+    /// As [`open`](Self::open), for this process alone.
+    ///
+    /// # Errors
+    /// [`ScoreError::Busy`] too.
+    pub fn open_alone(output: &Path) -> Result<Self, ScoreError> {
+        let work = Self::open(output)?;
+        let lock = lock(&work.folder)?;
+        Ok(Self {
+            lock: Some(lock),
+            ..work
+        })
+    }
+
+    fn load(output: PathBuf, folder: PathBuf, lock: Option<File>) -> Result<Self, ScoreError> {
+        let Planned { plan, digest } = Plan::load(&folder.join(PLAN))?;
+        Ok(Self {
+            output,
+            folder,
+            plan,
+            digest,
+            lock,
+        })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The plan's digest.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Where the result goes.
+    pub fn output(&self) -> &Path {
+        &self.output
+    }
+
+    /// Where the parts are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A part's name, with digits enough for all.
+    pub(crate) fn part_name(&self, part: usize, ending: &str) -> String {
+        let digits = self.plan.parts.len().to_string().len().max(5);
+        format!("part-{part:0digits$}.{ending}")
+    }
+
+    /// Where a part is, once it is done.
+    pub fn part_path(&self, part: usize) -> PathBuf {
+        self.folder.join(self.part_name(part, "parquet"))
+    }
+
+    /// Whether a part is done.
+    pub fn is_done(&self, part: usize) -> bool {
+        self.part_path(part).is_file()
+    }
+
+    /// Those of some parts that are not done.
+    ///
+    /// # Errors
+    /// [`ScoreError::NoPart`] where the plan has fewer.
+    pub fn missing(&self, parts: Range<usize>) -> Result<Vec<usize>, ScoreError> {
+        let count = self.plan.parts.len();
+        match parts.end > count {
+            true => Err(ScoreError::NoPart {
+                part: parts.end - 1,
+                last: count - 1,
+            }),
+            false => Ok(parts.filter(|part| !self.is_done(*part)).collect()),
+        }
+    }
+
+    /// Puts a part under its name, unless somebody was faster: whether it is ours.
+    pub(crate) fn commit(
+        &self,
+        part: usize,
+        batches: &[RecordBatch],
+        counts: Counts,
+    ) -> Result<bool, ScoreError> {
+        let path = self.part_path(part);
+        let entries = [
+            ("nezha.plan", self.digest.clone()),
+            ("nezha.part", part.to_string()),
+            ("nezha.failed", counts.failed.to_string()),
+            ("nezha.truncated", counts.truncated.to_string()),
+            ("nezha.tokens", counts.tokens.to_string()),
+        ];
+        let entries = entries.map(|(key, value)| KeyValue::new(key.to_owned(), value));
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_key_value_metadata(Some(entries.to_vec()))
+            .build();
+        files::put_once(&path, |out| {
+            let failed = ScoreError::parquet(&path);
+            let mut writer = ArrowWriter::try_new(out, self.plan.schema(), Some(properties));
+            let writer = writer.as_mut().map_err(|it| {
+                let reason = it.to_string();
+                failed(parquet::errors::ParquetError::General(reason))
+            })?;
+            for batch in batches {
+                writer.write(batch).map_err(|it| unwrapped(&path, it))?;
+            }
+            writer.finish().map_err(|it| unwrapped(&path, it))?;
+            Ok(())
+        })
+    }
+
+    /// The numbers of a part that is done.
+    ///
+    /// # Errors
+    /// What is wrong with its file, for people.
+    pub(crate) fn check(&self, part: usize) -> Result<Counts, String> {
+        let path = self.part_path(part);
+        let file = File::open(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => "missing".to_owned(),
+            _ => error.to_string(),
+        })?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
+        let metadata = metadata.map_err(|error| format!("cut short or no Parquet: {error}"))?;
+        let footer = metadata.metadata().file_metadata();
+        let entries = footer.key_value_metadata();
+        let entry = |key: &str| {
+            let mut entries = entries.into_iter().flatten();
+            entries
+                .find(|it| it.key == key)
+                .and_then(|it| it.value.as_deref())
+                .ok_or_else(|| format!("no '{key}' in its footer"))
+        };
+        let number = |key: &str| {
+            let number = entry(key)?.parse();
+            number.map_err(|_| format!("'{key}' in its footer is no number"))
+        };
+        if entry("nezha.plan")? != self.digest {
+            return Err("of another plan".to_owned());
+        }
+        if entry("nezha.part")? != part.to_string() {
+            return Err(format!("part {} under this name", entry("nezha.part")?));
+        }
+        let expected = self.plan.parts.get(part).map_or(0, |it| it.rows);
+        if footer.num_rows() != expected as i64 {
+            return Err(format!("{} rows of {expected}", footer.num_rows()));
+        }
+        Ok(Counts {
+            rows: expected as u64,
+            failed: number("nezha.failed")?,
+            truncated: number("nezha.truncated")?,
+            tokens: number("nezha.tokens")?,
+        })
+    }
+
+    /// Removes the folder, once the output is there.
+    pub(crate) fn remove(self) -> Result<(), ScoreError> {
+        // The plan first: without it, what is left of a removal that is interrupted is no work.
+        let plan = self.folder.join(PLAN);
+        fs::remove_file(&plan).map_err(ScoreError::write(&plan))?;
+        let removed = fs::remove_dir_all(&self.folder).map_err(ScoreError::write(&self.folder));
+        drop(self.lock);
+        removed
+    }
+}
+
+/// A Parquet writer's error; a full disk is one of the system.
+pub(crate) fn unwrapped(path: &Path, error: parquet::errors::ParquetError) -> ScoreError {
+    match error {
+        parquet::errors::ParquetError::External(source) => match source.downcast() {
+            Ok(source) => ScoreError::write(path)(*source),
+            Err(source) => {
+                ScoreError::parquet(path)(parquet::errors::ParquetError::External(source))
+            }
+        },
+        error => ScoreError::parquet(path)(error),
+    }
+}
+
+fn absolute(output: &Path) -> Result<PathBuf, ScoreError> {
+    let absolute = std::path::absolute(output).map_err(ScoreError::write(output))?;
+    let parent = files::folder_of(&absolute);
+    let parent = parent.canonicalize().map_err(ScoreError::write(parent))?;
+    Ok(parent.join(absolute.file_name().unwrap_or_default()))
+}
+
+/// The folder that an output is worked on in.
+fn folder_of(output: &Path) -> PathBuf {
+    let mut name = output.file_name().unwrap_or_default().to_owned();
+    name.push(".parts");
+    output.with_file_name(name)
+}
+
+/// Whether there is something at the output's place; an empty folder is nothing.
+fn is_taken(output: &Path) -> bool {
+    match fs::read_dir(output) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => output.symlink_metadata().is_ok(),
+    }
+}
+
+fn remove(output: &Path) -> Result<(), ScoreError> {
+    let removed = match output.is_dir() {
+        true => fs::remove_dir_all(output),
+        false => fs::remove_file(output),
+    };
+    match removed {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(ScoreError::write(output)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, ScoreError> {
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    let file = options.open(&path).map_err(ScoreError::write(&path))?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(ScoreError::Busy {
+            path: folder.to_owned(),
+        }),
+        // A file system without locks: parts are there once all the same.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
+    }
+}
