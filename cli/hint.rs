@@ -15,6 +15,8 @@ use nezha_measure::bench::ReadError;
 use nezha_measure::profile::ProfileError;
 use nezha_runtime::DecoderError;
 use nezha_runtime::setup::{Build, SetupError};
+#[cfg(feature = "score")]
+use nezha_score::ScoreError;
 use nezha_verify::{AgreementError, VerificationError};
 
 /// The arguments that an error is about; the first error of the chain that has a hint gives it.
@@ -43,6 +45,8 @@ fn of(error: &(dyn Error + 'static)) -> Option<String> {
         known::<AgreementError>,
         known::<ProfileError>,
         known::<ReadError>,
+        #[cfg(feature = "score")]
+        known::<ScoreError>,
     ];
     kinds.iter().find_map(|kind| kind(error))?.hint()
 }
@@ -229,6 +233,28 @@ impl Hint for ReadError {
             ReadError::Schema { .. } => Some("`nezha bench --json F` writes one".to_owned()),
             _ => None,
         }
+    }
+}
+
+#[cfg(feature = "score")]
+impl Hint for ScoreError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            ScoreError::Differs { .. } => "--restart throws away what was done, and begins anew",
+            ScoreError::Clash { .. } => {
+                "--prefix TEXT renames the answers, --keep leaves columns out"
+            }
+            ScoreError::NoColumn { .. } => "--column names the columns with text",
+            ScoreError::OutputKind { .. } => "--format names the kind of an output folder's files",
+            ScoreError::NoHead { .. } => "--task names it",
+            ScoreError::NoPlan { .. } => "`nezha score plan IN... -o OUT --model DIR` makes one",
+            ScoreError::Incomplete { .. } => {
+                "`nezha score part OUT --parts A-B` makes those that are missing; one that is broken has \
+                 to be removed first"
+            }
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test | gpu-build | features | bless | fixtures | interop |
+//! The project's own chores: `cargo xtask test | gpu-build | features | bless | fixtures | interop | cluster |
 //! peers | soak`.
 #![allow(
     clippy::print_stdout,
@@ -47,9 +47,20 @@ enum Xtask {
     /// Ask one process a million short texts and see that its memory stays; minutes to hours, and a
     /// dated file in benches/results.
     Soak(soak::Soak),
+    /// Score a corpus over schedulers, each installed as pinned, kill a part of each, and see that every row
+    /// is there once; minutes, and a table in target/cluster/results.md.
+    Cluster {
+        /// Only this one: ray, ray_data, spark, dask, or files for other writers and readers.
+        #[arg(long)]
+        only: Option<String>,
+        /// A Python of version 3.11 with venv; Spark needs Java 17.
+        #[arg(long, default_value = "python3")]
+        python: PathBuf,
+    },
     /// Load every head in other people's stacks, each installed as pinned, and print the table.
     Interop {
-        /// Only the stacks whose name has this in it.
+        /// Only the stacks whose name has this in it; `score` for files that other libraries write
+        /// and read.
         #[arg(long)]
         only: Option<String>,
         /// A Python of version 3.11 with venv; onnxruntime's npm packages need a Node beside it.
@@ -90,6 +101,10 @@ fn main() -> ExitCode {
         Xtask::Fixtures { python } => fixtures(&python),
         Xtask::Peers(arguments) => peers(&arguments),
         Xtask::Soak(options) => soak::soak(&options),
+        Xtask::Cluster { only, python } => cluster(only.as_deref(), &python),
+        Xtask::Interop { only, python } if only.as_deref() == Some("score") => {
+            cluster(Some("files"), &python)
+        }
         Xtask::Interop { only, python } => interop(only, &python),
     };
     match result {
@@ -308,6 +323,26 @@ fn interop(only: Option<String>, python: &Path) -> Result<()> {
         stacks.arg("--only").arg(only);
     }
     stacks.finish()
+}
+
+/// The variable that says where cargo builds.
+const TARGET: &str = "CARGO_TARGET_DIR";
+
+fn cluster(only: Option<&str>, python: &Path) -> Result<()> {
+    let work = Path::new("target/cluster");
+    let model = work.join("model");
+    let mut export = nezha();
+    export.args(["export", "models/nezha-tiny-zh-sentiment", "--force", "-o"]);
+    export.arg(&model).finish()?;
+    let target = env::var_os(TARGET).map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let mut schedulers = Command::new(python);
+    schedulers.args(["-B", "tests/cluster/cluster.py"]);
+    schedulers.arg(target.join("release/nezha")).arg(&model);
+    schedulers.arg("--work").arg(work);
+    if let Some(only) = only {
+        schedulers.args(["--only", only]);
+    }
+    schedulers.finish()
 }
 
 /// Subfolders that hold a configuration's heads, or a head's checkpoint.

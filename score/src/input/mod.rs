@@ -6,6 +6,8 @@ mod jsonl;
 mod object;
 mod parquet;
 mod stream;
+#[cfg(test)]
+mod tests;
 pub(crate) mod text;
 
 use std::path::Path;

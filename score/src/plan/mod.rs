@@ -2,6 +2,7 @@
 
 mod identity;
 mod make;
+mod schema;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -89,10 +90,12 @@ pub struct Plan {
     /// What computes.
     pub engine: EngineIdentity,
     /// The input's columns that the output has.
+    #[serde(with = "schema")]
     pub kept: SchemaRef,
     /// Whether lines of JSON are kept as they are, the answers put behind their fields.
     pub lines: bool,
     /// The columns of answers.
+    #[serde(with = "schema")]
     pub answers: SchemaRef,
     /// The parts, in the order of the rows.
     pub parts: Vec<Part>,

@@ -1,0 +1,36 @@
+"""A column of answers inside a Ray Data pipeline: `python ray_data.py in.parquet scored model`.
+
+Needs Ray 2.60 with ray[data], and `nezha` on every node. Ray reads, writes and commits; with a checkpoint (a unique
+column `id`) a driver that is killed goes on when it is started again.
+"""
+
+import sys
+
+import ray
+from nezha_score import Scorer
+
+
+class Score:
+    def __init__(self, model):
+        self.scorer = Scorer(model, "text", "--threads", "1")
+
+    def __call__(self, table):
+        return self.scorer(table)
+
+
+def main(source, target, model, checkpoint=None):
+    ray.init(ignore_reinit_error=True)
+    if checkpoint is not None:
+        from ray.data.checkpoint import CheckpointConfig
+
+        context = ray.data.DataContext.get_current()
+        context.checkpoint_config = CheckpointConfig(id_column="id", checkpoint_path=checkpoint)
+    rows = ray.data.read_parquet(source)
+    scored = rows.map_batches(
+        Score, fn_constructor_args=[model], batch_format="pyarrow", batch_size=1024, concurrency=2, num_cpus=1
+    )
+    scored.write_parquet(target)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:5])
