@@ -76,6 +76,7 @@ pub fn run(args: Args) -> Result<()> {
         }
         Begun::Work(work) => {
             go_on_hint();
+            work.remove_leftovers();
             let count = work.plan().parts.len();
             let start = Instant::now();
             let progress = Arc::new(Progress::default());

@@ -71,7 +71,7 @@ impl Staged {
     /// error that `write` gives.
     pub fn new<T, E: From<FileError>>(
         folder: &Path,
-        write: impl FnOnce(&mut dyn Write) -> Result<T, E>,
+        write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
     ) -> Result<(Self, T), E> {
         let at = |source| FileError::write(folder, source);
         let temporary = temporary_file(folder).map_err(at)?;
@@ -112,6 +112,20 @@ impl Staged {
         persisted
             .map(drop)
             .map_err(|error| FileError::write(path, error.error))
+    }
+
+    /// Gives the file its name unless a file has it already, which stays: whether it is this one's now.
+    ///
+    /// The file system decides who was first. One without hard links can't: there the last one has the name.
+    ///
+    /// # Errors
+    /// [`FileError::Write`].
+    pub fn persist_first(self, path: &Path) -> Result<bool, FileError> {
+        match self.0.persist_noclobber(path) {
+            Ok(_) => Ok(true),
+            Err(refused) if refused.error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(refused) => Self(refused.file).persist(path).map(|()| true),
+        }
     }
 }
 
@@ -180,7 +194,7 @@ fn sync_early(file: &File, begun: Receiver<()>) -> io::Result<()> {
 pub fn replace_file<E: From<FileError>>(
     path: &Path,
     force: bool,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E>,
 ) -> Result<(), E> {
     if !force && path.symlink_metadata().is_ok() {
         let path = path.to_owned();

@@ -2,6 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow_schema::ArrowError;
+use nezha_graphs::files::FileError;
 use nezha_runtime::{ModelError, PipelineError};
 use parquet::errors::ParquetError;
 
@@ -18,13 +19,8 @@ pub enum ScoreError {
         source: io::Error,
     },
     /// A file can't be written.
-    #[error("{}: can't be written", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] FileError),
     /// A pattern of file names is none.
     #[error("'{pattern}': no pattern of file names")]
     Pattern {
@@ -205,10 +201,7 @@ impl ScoreError {
 
     /// For `map_err`, where a file can't be written.
     pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self {
-        move |source| Self::Write {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| FileError::write(path, source).into()
     }
 
     /// For `map_err`, where a Parquet file isn't sound.

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
+use nezha_graphs::files::sync_folder;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use crate::scorer::WINDOW;
@@ -61,7 +62,7 @@ impl Work {
         let batches = parts.flat_map(|part| Rows::of(self.part_path(part)));
         self.write(self.output(), batches)?;
         // Without it, the next run finds the plan and does this again.
-        manifest.save(&Manifest::path(self.output()))
+        manifest.save(self.folder(), &Manifest::path(self.output()))
     }
 
     fn finish_folder(&self, manifest: &Manifest) -> Result<(), ScoreError> {
@@ -74,19 +75,19 @@ impl Work {
         for part in 0..self.plan().parts.len() {
             let path = staged.join(self.part_name(part, &format.ending()));
             match format.kind {
-                Kind::Parquet => link(&self.part_path(part), &path)?,
+                Kind::Parquet => link(&staged, &self.part_path(part), &path)?,
                 _ => self.write(&path, Rows::of(self.part_path(part)))?,
             }
         }
-        manifest.save(&staged.join(manifest::IN_FOLDER))?;
-        files::replace(&staged.join("_SUCCESS"), |_| Ok(()))?;
+        manifest.save(&staged, &staged.join(manifest::IN_FOLDER))?;
+        files::put(&staged, &staged.join("_SUCCESS"), |_| Ok(()))?;
         let output = self.output();
         // A run that was killed after the rename has left the whole output here.
         if Manifest::load(output)?.is_some_and(|it| it.digest == self.digest()) {
             return Ok(());
         }
         fs::rename(&staged, output).map_err(ScoreError::write(output))?;
-        files::sync_folder(files::folder_of(output))
+        Ok(sync_folder(files::folder_of(output))?)
     }
 
     fn write(
@@ -96,7 +97,7 @@ impl Work {
     ) -> Result<(), ScoreError> {
         let plan = self.plan();
         let (format, schema) = (plan.output.format, plan.schema());
-        files::replace(path, |out| {
+        files::put(self.folder(), path, |out| {
             output::write(
                 path,
                 format,
@@ -163,11 +164,11 @@ impl Iterator for Rows {
 }
 
 /// Gives a file a second name, or copies it where there are no links.
-fn link(from: &Path, to: &Path) -> Result<(), ScoreError> {
+fn link(folder: &Path, from: &Path, to: &Path) -> Result<(), ScoreError> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());
     }
-    files::replace(to, |out| {
+    files::put(folder, to, |out| {
         let mut file = File::open(from).map_err(ScoreError::read(from))?;
         let copied = std::io::copy(&mut file, out);
         copied.map(drop).map_err(ScoreError::write(to))

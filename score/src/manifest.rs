@@ -55,9 +55,9 @@ impl Manifest {
         }
     }
 
-    /// Writes it.
-    pub(crate) fn save(&self, path: &Path) -> Result<(), ScoreError> {
-        files::replace(path, |out| {
+    /// Writes it, by way of this folder.
+    pub(crate) fn save(&self, folder: &Path, path: &Path) -> Result<(), ScoreError> {
+        files::put(folder, path, |out| {
             let written = serde_json::to_writer_pretty(out, self);
             written.map_err(|it| ScoreError::write(path)(it.into()))
         })

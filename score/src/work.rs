@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
+use nezha_graphs::files::remove_partial_files;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Compression;
@@ -106,12 +107,11 @@ impl Work {
                     return Err(error);
                 }
             };
-            files::put_once(&path, |out| {
+            files::put_first(&folder, &path, |out| {
                 let written = serde_json::to_writer(&mut *out, &plan);
                 written.map_err(|it| ScoreError::write(&path)(it.into()))
             })?;
         }
-        files::remove_partial(&folder);
         Ok(Begun::Work(Box::new(Self::load(
             output,
             folder,
@@ -223,13 +223,18 @@ impl Work {
         }
     }
 
-    /// Puts a part under its name, unless somebody was faster: whether it is ours.
+    /// Removes what killed runs left. Who has the work alone may, while no worker does parts of it.
+    pub fn remove_leftovers(&self) {
+        remove_partial_files(&self.folder);
+    }
+
+    /// Puts a part under its name, unless somebody was faster.
     pub(crate) fn commit(
         &self,
         part: usize,
         batches: &[RecordBatch],
         counts: Counts,
-    ) -> Result<bool, ScoreError> {
+    ) -> Result<(), ScoreError> {
         let path = self.part_path(part);
         let entries = [
             ("nezha.plan", self.digest.clone()),
@@ -243,13 +248,9 @@ impl Work {
             .set_compression(Compression::SNAPPY)
             .set_key_value_metadata(Some(entries.to_vec()))
             .build();
-        files::put_once(&path, |out| {
-            let failed = ScoreError::parquet(&path);
-            let mut writer = ArrowWriter::try_new(out, self.plan.schema(), Some(properties));
-            let writer = writer.as_mut().map_err(|it| {
-                let reason = it.to_string();
-                failed(parquet::errors::ParquetError::General(reason))
-            })?;
+        files::put_first(&self.folder, &path, |out| {
+            let writer = ArrowWriter::try_new(out, self.plan.schema(), Some(properties));
+            let mut writer = writer.map_err(|it| unwrapped(&path, it))?;
             for batch in batches {
                 writer.write(batch).map_err(|it| unwrapped(&path, it))?;
             }

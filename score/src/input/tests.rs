@@ -1,7 +1,6 @@
 //! Random files, cut into parts: every row is in one part, in its place.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::sync::Arc;
 
 use arrow_array::{Int64Array, RecordBatch, StringArray};
