@@ -233,40 +233,40 @@ impl AskedArgs {
     }
 
     fn text_classification(&self, options: TextClassificationOptions) -> TextClassificationOptions {
-        TextClassificationOptions {
-            top_k: match self.scores {
-                Some(Scores::All) => None,
-                None => self.top_k.or(options.top_k),
-            },
-            function: self.function.map(|function| match function {
-                Function::Softmax => ScoreFunction::Softmax,
-                Function::Sigmoid => ScoreFunction::Sigmoid,
-                Function::None => ScoreFunction::None,
-            }),
-            ..options
-        }
+        let top_k = match self.scores {
+            Some(Scores::All) => None,
+            None => self.top_k.or(options.top_k),
+        };
+        let function = self.function.map(|function| match function {
+            Function::Softmax => ScoreFunction::Softmax,
+            Function::Sigmoid => ScoreFunction::Sigmoid,
+            Function::None => ScoreFunction::None,
+        });
+        options.top_k(top_k).function(function)
     }
 
     fn token_classification(
         &self,
-        options: TokenClassificationOptions,
+        mut options: TokenClassificationOptions,
     ) -> TokenClassificationOptions {
-        TokenClassificationOptions {
-            aggregation: self.aggregation.map_or(options.aggregation, Into::into),
-            ignore_labels: self.ignore_labels.clone().unwrap_or(options.ignore_labels),
-            stride: self.stride,
-            ..options
+        // As the task's own command has it.
+        options.aggregation = self
+            .aggregation
+            .map_or(Aggregation::Simple, Aggregation::from);
+        if let Some(labels) = &self.ignore_labels {
+            options.ignore_labels.clone_from(labels);
         }
+        options.stride(self.stride)
     }
 
-    fn question_answering(&self, options: QuestionAnsweringOptions) -> QuestionAnsweringOptions {
-        QuestionAnsweringOptions {
-            top_k: self.top_k.unwrap_or(options.top_k),
-            max_answer_len: self.max_answer_len.unwrap_or(options.max_answer_len),
-            doc_stride: self.doc_stride,
-            handle_impossible_answer: self.handle_impossible_answer,
-            ..options
-        }
+    fn question_answering(
+        &self,
+        mut options: QuestionAnsweringOptions,
+    ) -> QuestionAnsweringOptions {
+        options.top_k = self.top_k.unwrap_or(options.top_k);
+        options.max_answer_len = self.max_answer_len.unwrap_or(options.max_answer_len);
+        options.handle_impossible_answer = self.handle_impossible_answer;
+        options.doc_stride(self.doc_stride)
     }
 }
 
@@ -276,10 +276,9 @@ impl Name {
             Name::TextClassification => {
                 Asked::TextClassification(TextClassificationOptions::default())
             }
-            Name::TokenClassification => Asked::TokenClassification(TokenClassificationOptions {
-                aggregation: Aggregation::Simple,
-                ..TokenClassificationOptions::default()
-            }),
+            Name::TokenClassification => {
+                Asked::TokenClassification(TokenClassificationOptions::default())
+            }
             Name::QuestionAnswering => {
                 Asked::QuestionAnswering(QuestionAnsweringOptions::default())
             }

@@ -327,9 +327,9 @@ pub(crate) fn unwrapped(path: &Path, error: parquet::errors::ParquetError) -> Sc
 }
 
 fn absolute(output: &Path) -> Result<PathBuf, ScoreError> {
-    let absolute = std::path::absolute(output).map_err(ScoreError::write(output))?;
+    let absolute = std::path::absolute(output).map_err(ScoreError::read(output))?;
     let parent = files::folder_of(&absolute);
-    let parent = parent.canonicalize().map_err(ScoreError::write(parent))?;
+    let parent = parent.canonicalize().map_err(ScoreError::read(parent))?;
     Ok(parent.join(absolute.file_name().unwrap_or_default()))
 }
 

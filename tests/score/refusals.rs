@@ -155,10 +155,7 @@ fn work_with_another_input_model_or_option_is_refused_and_says_what_differs() {
         OsStr::new("-o"),
         scene.output.as_os_str(),
     ]);
-    refused(
-        command.arg("--model").arg(other.path()),
-        "the model's model.onnx",
-    );
+    refused(command.arg("--model").arg(other.path()), "the model's ");
     // The same rows, another text in one of them.
     let mut rows = texts(600);
     rows[300] = Some("另外".to_owned());

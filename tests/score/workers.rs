@@ -64,39 +64,35 @@ fn planned() -> Planned {
 
 #[test]
 fn workers_share_the_parts_and_the_output_is_that_of_one_process() {
-    let Planned {
-        folder,
-        output,
-        whole,
-        ..
-    } = planned();
+    let planned = planned();
+    let (output, whole) = (&planned.output, &planned.whole);
     // A folder elsewhere, as another machine sees it.
     for slice in ["2/3", "0/3", "1/3"] {
-        succeeded(ran(&mut part(&output, &["--slice", slice])));
+        succeeded(ran(&mut part(output, &["--slice", slice])));
     }
-    let again = succeeded(ran(&mut part(&output, &["--parts", "0-11"])));
+    let again = succeeded(ran(&mut part(output, &["--parts", "0-11"])));
     assert!(stdout(&again).contains("nothing to do"), "{again:?}");
-    succeeded(finish(&output));
-    assert_same(&whole, &output);
+    succeeded(finish(output));
+    assert_same(whole, output);
     // Late workers and a second finish do no harm.
-    let late = succeeded(ran(&mut part(&output, &["--slice", "1/3"])));
+    let late = succeeded(ran(&mut part(output, &["--slice", "1/3"])));
     assert!(stderr(&late).contains("finished"), "{late:?}");
-    succeeded(finish(&output));
-    assert!(!parts_of(&output).exists());
-    drop(folder);
+    succeeded(finish(output));
+    assert!(!parts_of(output).exists());
 }
 
 #[test]
 fn two_workers_on_the_same_parts_bring_each_row_once_though_one_is_killed() {
-    let Planned { output, whole, .. } = planned();
+    let planned = planned();
+    let (output, whole) = (&planned.output, &planned.whole);
     let spawn = || {
-        let mut command = part(&output, &[]);
+        let mut command = part(output, &[]);
         let command = command.stdout(Stdio::null()).stderr(Stdio::null());
         command.spawn().unwrap()
     };
     let (mut killed, mut other) = (spawn(), spawn());
     while !(0..12).any(|it| {
-        parts_of(&output)
+        parts_of(output)
             .join(format!("part-{it:05}.parquet"))
             .exists()
     }) {
@@ -109,38 +105,35 @@ fn two_workers_on_the_same_parts_bring_each_row_once_though_one_is_killed() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(other.wait().unwrap().success());
-    succeeded(ran(&mut part(&output, &[])));
-    succeeded(finish(&output));
-    assert_same(&whole, &output);
+    succeeded(ran(&mut part(output, &[])));
+    succeeded(finish(output));
+    assert_same(whole, output);
 }
 
 #[test]
 fn inputs_and_plan_may_lie_elsewhere_on_another_machine() {
-    let Planned {
-        folder,
-        output,
-        whole,
-        input,
-    } = planned();
+    let planned = planned();
+    let (output, whole, input) = (&planned.output, &planned.whole, &planned.input);
     let moved = tempfile::tempdir().unwrap();
     let there = moved.path().join("share");
-    fs::rename(folder.path(), &there).unwrap();
-    let [output, whole] = [&output, &whole].map(|it| there.join(it.file_name().unwrap()));
+    fs::rename(planned.folder.path(), &there).unwrap();
+    let [output, whole] = [output, whole].map(|it| there.join(it.file_name().unwrap()));
     assert!(!input.exists());
     succeeded(ran(&mut part(&output, &[])));
     succeeded(finish(&output));
     assert_same(&whole, &output);
-    fs::create_dir_all(folder.path()).unwrap();
+    fs::create_dir_all(planned.folder.path()).unwrap();
 }
 
 #[test]
 fn finish_names_parts_that_are_missing_short_foreign_or_of_other_rows() {
-    let Planned { output, input, .. } = planned();
-    let refused = finish(&output);
+    let planned = planned();
+    let (output, input) = (&planned.output, &planned.input);
+    let refused = finish(output);
     assert_eq!(refused.status.code(), Some(1));
     assert!(stderr(&refused).contains("missing: 0-11"), "{refused:?}");
-    succeeded(ran(&mut part(&output, &["--parts", "0-9"])));
-    let path = |part: usize| parts_of(&output).join(format!("part-{part:05}.parquet"));
+    succeeded(ran(&mut part(output, &["--parts", "0-9"])));
+    let path = |part: usize| parts_of(output).join(format!("part-{part:05}.parquet"));
 
     // Cut short.
     let bytes = fs::read(path(2)).unwrap();
@@ -150,7 +143,7 @@ fn finish_names_parts_that_are_missing_short_foreign_or_of_other_rows() {
     // Another plan's part.
     let other = output.with_file_name("other.parquet");
     succeeded(plan(
-        &input,
+        input,
         &other,
         &["--part-rows", "256", "--prefix", "x_"],
     ));
@@ -159,7 +152,7 @@ fn finish_names_parts_that_are_missing_short_foreign_or_of_other_rows() {
     // A row too few, with a footer that says nothing of it.
     with_a_row_less(&path(6));
 
-    let refused = finish(&output);
+    let refused = finish(output);
     assert_eq!(refused.status.code(), Some(1));
     for expected in [
         "missing: 10-11",
@@ -195,8 +188,9 @@ fn with_a_row_less(path: &Path) {
 
 #[test]
 fn a_worker_with_another_model_tokenizer_or_engine_is_refused_before_its_first_row() {
-    let Planned { output, folder, .. } = planned();
-    let copy = folder.path().join("model");
+    let planned = planned();
+    let output = &planned.output;
+    let copy = planned.folder.path().join("model");
     fs::create_dir(&copy).unwrap();
     let restore = || {
         for entry in fs::read_dir(model()).unwrap() {
@@ -205,7 +199,7 @@ fn a_worker_with_another_model_tokenizer_or_engine_is_refused_before_its_first_r
         }
     };
     let refused = |what: &str| {
-        let refused = ran(&mut part(&output, &["--model", copy.to_str().unwrap()]));
+        let refused = ran(&mut part(output, &["--model", copy.to_str().unwrap()]));
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         let message = stderr(&refused);
         assert!(
@@ -224,7 +218,7 @@ fn a_worker_with_another_model_tokenizer_or_engine_is_refused_before_its_first_r
     refused("the model's vocab.txt");
     restore();
     let refused = ran(&mut part(
-        &output,
+        output,
         &["--engine", "ort", "--model", copy.to_str().unwrap()],
     ));
     assert_eq!(refused.status.code(), Some(1), "{refused:?}");
@@ -234,23 +228,21 @@ fn a_worker_with_another_model_tokenizer_or_engine_is_refused_before_its_first_r
     );
     for number in 0..12 {
         assert!(
-            !parts_of(&output)
+            !parts_of(output)
                 .join(format!("part-{number:05}.parquet"))
                 .exists()
         );
     }
-    succeeded(ran(&mut part(
-        &output,
-        &["--model", copy.to_str().unwrap()],
-    )));
+    succeeded(ran(&mut part(output, &["--model", copy.to_str().unwrap()])));
 }
 
 #[test]
 fn the_status_is_seen_before_during_and_after() {
-    let Planned { output, .. } = planned();
+    let planned = planned();
+    let output = &planned.output;
     let status = || {
         let mut command = Command::new(NEZHA);
-        let shown = succeeded(ran(command.args(["score", "--status"]).arg(&output)));
+        let shown = succeeded(ran(command.args(["score", "--status"]).arg(output)));
         stdout(&shown).to_owned()
     };
     assert!(
@@ -258,29 +250,30 @@ fn the_status_is_seen_before_during_and_after() {
         "{}",
         status()
     );
-    succeeded(ran(&mut part(&output, &["--parts", "0-2"])));
+    succeeded(ran(&mut part(output, &["--parts", "0-2"])));
     assert!(
         status().starts_with("3 of 12 parts, 768 of 3000 rows"),
         "{}",
         status()
     );
-    succeeded(ran(&mut part(&output, &[])));
+    succeeded(ran(&mut part(output, &[])));
     assert!(status().contains("nezha score finish"), "{}", status());
-    succeeded(finish(&output));
+    succeeded(finish(output));
     assert!(status().starts_with("finished: 3000 rows"), "{}", status());
 }
 
 #[test]
 fn a_part_or_slice_that_is_not_in_the_plan_is_an_error() {
-    let Planned { output, .. } = planned();
-    let refused = ran(&mut part(&output, &["--parts", "11-12"]));
+    let planned = planned();
+    let output = &planned.output;
+    let refused = ran(&mut part(output, &["--parts", "11-12"]));
     assert_eq!(refused.status.code(), Some(1));
     assert!(
         stderr(&refused).contains("no part 12: the plan has parts 0 to 11"),
         "{refused:?}"
     );
     for usage in [["--slice", "3/3"], ["--parts", "4-3"]] {
-        let refused = ran(&mut part(&output, &usage));
+        let refused = ran(&mut part(output, &usage));
         assert_eq!(refused.status.code(), Some(2), "{usage:?}: {refused:?}");
     }
     let nothing = ran(&mut part(&output.with_file_name("nothing.parquet"), &[]));

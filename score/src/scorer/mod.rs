@@ -90,13 +90,13 @@ impl<T: Task, C> Asking<T, C> {
         options: &T::Options,
         columns: impl FnOnce(&Pipeline<T>) -> Result<C, PipelineError>,
     ) -> Result<Self, ScoreError> {
-        let batching = Batching {
-            window: NonZeroUsize::new(WINDOW).unwrap_or(NonZeroUsize::MIN),
-            ..Batching::default()
-        };
-        let pipeline = Pipeline::load(model, choice, engine)?;
-        let pipeline = pipeline.with_options(options.clone())?;
-        let pipeline = pipeline.with_batching(batching);
+        let window = NonZeroUsize::new(WINDOW).unwrap_or(NonZeroUsize::MIN);
+        let pipeline = Pipeline::builder()
+            .engine(choice)
+            .engine_options(engine.clone())
+            .options(options.clone())
+            .batching(Batching::default().window(window))
+            .load(model)?;
         let columns = columns(&pipeline)?;
         Ok(Self { pipeline, columns })
     }
