@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 NEZHA = os.environ["NEZHA"]
-ROWS = int(os.environ.get("NEZHA_CLUSTER_ROWS", "20000"))
+ROWS = 6000
 OPTIONS = ["--engine", "tract", "--threads", "1"]
-PART_ROWS = ["--part-rows", "256"]
+PART_ROWS = ["--part-rows", "128"]
 
 
 def scene():

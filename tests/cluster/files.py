@@ -7,10 +7,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from common import NEZHA, OPTIONS, ROWS, scene
+from common import NEZHA, OPTIONS, PART_ROWS, scene
 
 model, scratch, rows, expected = scene()
-table = pq.read_table(rows)
+# Enough for several row groups and parts.
+ROWS = 1000
+table = pq.read_table(rows).slice(0, ROWS)
 database = duckdb.connect()
 database.register("reviews", table)
 frame = pl.from_arrow(table)
@@ -23,7 +25,7 @@ def duck(name, options):
 WRITERS = {
     "pyarrow-snappy.parquet": lambda path: pq.write_table(table, path),
     "pyarrow-zstd-v1.parquet": lambda path: pq.write_table(table, path, compression="zstd", version="1.0"),
-    "pyarrow-gzip-groups.parquet": lambda path: pq.write_table(table, path, compression="gzip", row_group_size=1000),
+    "pyarrow-gzip-groups.parquet": lambda path: pq.write_table(table, path, compression="gzip", row_group_size=100),
     "pyarrow-plain-v2.parquet": lambda path: pq.write_table(
         table, path, compression="none", use_dictionary=False, data_page_version="2.0"
     ),
@@ -39,7 +41,7 @@ WRITERS = {
     "duckdb.csv": lambda path: duck(path.name, "FORMAT csv, HEADER"),
     "duckdb.jsonl": lambda path: duck(path.name, "FORMAT json"),
     "polars.parquet": lambda path: frame.write_parquet(path),
-    "polars-snappy.parquet": lambda path: frame.write_parquet(path, compression="snappy", row_group_size=777),
+    "polars-snappy.parquet": lambda path: frame.write_parquet(path, compression="snappy", row_group_size=77),
     "polars.csv": lambda path: frame.write_csv(path),
     "polars.jsonl": lambda path: frame.write_ndjson(path),
 }
@@ -66,8 +68,8 @@ for name, write in WRITERS.items():
     write(source)
     for ending, readers in READERS.items():
         output = scratch / f"{name}-scored.{ending}"
-        command = [NEZHA, "score", source, "-o", output, "--model", model, *OPTIONS, "--progress", "none"]
-        command += ["--part-rows", "256"]
+        command = [NEZHA, "score", source, "-o", output, "--model", model, *OPTIONS, *PART_ROWS]
+        command += ["--progress", "none"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             failures.append(f"{output.name}: {done.stderr}")
