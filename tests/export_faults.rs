@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use testkit::command::{stderr, succeeded};
+use testkit::faults::{moments, with_mounts};
 use testkit::repository;
 
 const NEZHA: &str = env!("CARGO_BIN_EXE_nezha");
@@ -53,17 +54,6 @@ fn holds(folder: &Path, expected: &BTreeMap<String, Vec<u8>>) -> bool {
     expected
         .iter()
         .all(|(name, bytes)| there.get(name) == Some(bytes))
-}
-
-/// Moments that look random and are the same in every run, as fractions of 1.
-fn moments() -> impl Iterator<Item = f64> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as f64 / u64::MAX as f64
-    })
 }
 
 /// Waits for an export at most this long; how long it took, or none if it had to be killed.
@@ -144,23 +134,6 @@ fn an_embedded_export_killed_at_any_moment_leaves_a_whole_artifact() {
 #[test]
 fn an_external_export_killed_at_any_moment_leaves_a_whole_artifact() {
     killed_a_hundred_times("external");
-}
-
-/// Runs a shell script that may mount what it likes: nobody else sees it, and it is gone afterwards.
-fn with_mounts(script: &str, arguments: &[&Path]) -> Output {
-    // As root, or else in a user namespace of its own, where everybody is root.
-    for flags in [&["--mount"][..], &["--mount", "--map-root-user"]] {
-        let output = Command::new("unshare")
-            .args(flags)
-            .args(["sh", "-euc", &format!("echo entered; {script}"), "sh"])
-            .args(arguments)
-            .output()
-            .expect("this test needs unshare, of util-linux");
-        if output.stdout.starts_with(b"entered") {
-            return output;
-        }
-    }
-    panic!("this test mounts file systems: run it as root, or where user namespaces are allowed");
 }
 
 #[test]

@@ -69,13 +69,13 @@ pub fn run(args: Args) -> Result<()> {
     let request = args
         .question
         .request(args.inputs.clone(), output, model, asked);
+    go_on_hint();
     match Work::begin(&request, scorer.as_ref())? {
         Begun::Finished(manifest) => {
             note("nothing to do: the output is there, of these inputs and this model");
             settle(manifest.failed, manifest.rows)
         }
         Begun::Work(work) => {
-            go_on_hint();
             work.remove_leftovers();
             let count = work.plan().parts.len();
             let start = Instant::now();

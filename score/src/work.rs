@@ -249,12 +249,13 @@ impl Work {
             .set_key_value_metadata(Some(entries.to_vec()))
             .build();
         files::put_first(&self.folder, &path, |out| {
+            let failed = ScoreError::parquet(&path);
             let writer = ArrowWriter::try_new(out, self.plan.schema(), Some(properties));
-            let mut writer = writer.map_err(|it| unwrapped(&path, it))?;
+            let mut writer = writer.map_err(&failed)?;
             for batch in batches {
-                writer.write(batch).map_err(|it| unwrapped(&path, it))?;
+                writer.write(batch).map_err(&failed)?;
             }
-            writer.finish().map_err(|it| unwrapped(&path, it))?;
+            writer.finish().map_err(&failed)?;
             Ok(())
         })
     }
@@ -310,19 +311,6 @@ impl Work {
         let removed = fs::remove_dir_all(&self.folder).map_err(ScoreError::write(&self.folder));
         drop(self.lock);
         removed
-    }
-}
-
-/// A Parquet writer's error; a full disk is one of the system.
-pub(crate) fn unwrapped(path: &Path, error: parquet::errors::ParquetError) -> ScoreError {
-    match error {
-        parquet::errors::ParquetError::External(source) => match source.downcast() {
-            Ok(source) => ScoreError::write(path)(*source),
-            Err(source) => {
-                ScoreError::parquet(path)(parquet::errors::ParquetError::External(source))
-            }
-        },
-        error => ScoreError::parquet(path)(error),
     }
 }
 

@@ -1,22 +1,14 @@
 //! Runs that are killed, out of disk, or side by side.
+#![cfg(target_os = "linux")]
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use testkit::command::stderr;
+use testkit::faults::{moments, with_mounts};
+use wait4::Wait4;
 
 use super::*;
-
-/// Moments that look random and are the same in every run, as fractions of 1.
-fn moments() -> impl Iterator<Item = f64> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    std::iter::repeat_with(move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state as f64 / u64::MAX as f64
-    })
-}
 
 /// Waits for a run at most this long and kills it then: whether it ended by itself, and well.
 fn ended_within(child: &mut Child, limit: Duration) -> bool {
@@ -134,25 +126,63 @@ fn of_two_runs_at_once_one_is_refused() {
     assert_eq!(ids(&output), Vec::from_iter(0..20_000));
 }
 
-/// Runs a shell script that may mount what it likes: nobody else sees it, and it is gone afterwards.
-#[cfg(target_os = "linux")]
-fn with_mounts(script: &str, arguments: &[&Path]) -> Output {
-    // As root, or else in a user namespace of its own, where everybody is root.
-    for flags in [&["--mount"][..], &["--mount", "--map-root-user"]] {
-        let output = Command::new("unshare")
-            .args(flags)
-            .args(["sh", "-euc", &format!("echo entered; {script}"), "sh"])
-            .args(arguments)
-            .output()
-            .expect("this test needs unshare, of util-linux");
-        if output.stdout.starts_with(b"entered") {
-            return output;
-        }
+#[test]
+fn ctrl_c_ends_with_the_command_to_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("the reviews.parquet");
+    parquet_file(&input, &texts(20_000), 5000);
+    let output = folder.path().join("scored.parquet");
+    let mut child = scoring(&input, &output, &["--part-rows", "256"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(60);
+    while !parts_of(&output).join("part-00000.parquet").exists() {
+        assert!(Instant::now() < until, "no part after a minute");
+        std::thread::sleep(Duration::from_millis(1));
     }
-    panic!("this test mounts file systems: run it as root, or where user namespaces are allowed");
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(sent.success());
+    let stopped = child.wait_with_output().unwrap();
+    assert_eq!(stopped.status.code(), Some(130), "{stopped:?}");
+    let said = stderr(&stopped);
+    let command = said.lines().last().unwrap();
+    assert!(
+        command.contains(&format!("score '{}' -o", input.display())),
+        "{said}"
+    );
+    let mut shell = Command::new("sh");
+    let again = succeeded(ran(shell.args(["-c", command])));
+    assert!(
+        stderr(&again).contains("of 20000 rows were done before"),
+        "{again:?}"
+    );
+    assert_eq!(ids(&output), Vec::from_iter(0..20_000));
 }
 
-#[cfg(target_os = "linux")]
+#[test]
+fn progress_as_json_ends_with_all_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, output] = ["in.parquet", "out.parquet"].map(|it| folder.path().join(it));
+    parquet_file(&input, &texts(500), 500);
+    let mut command = Command::new(NEZHA);
+    command
+        .arg("score")
+        .arg(&input)
+        .arg("-o")
+        .arg(&output)
+        .arg("--model")
+        .arg(model());
+    command.args(["--engine", "tract", "--progress", "json"]);
+    let scored = succeeded(ran(&mut command));
+    let last = stderr(&scored).lines().last().unwrap().to_owned();
+    let last: Value = serde_json::from_str(&last).unwrap_or_else(|it| panic!("{it}: {last}"));
+    assert_eq!([&last["rows"], &last["rows_total"]], [500, 500]);
+    assert_eq!(last["parts"], 1);
+    assert!(last["tokens_per_second"].as_f64().unwrap() > 0.0, "{last}");
+}
+
 #[test]
 fn a_full_disk_leaves_whole_parts_and_the_work_goes_on_when_there_is_space() {
     let folder = tempfile::tempdir().unwrap();
@@ -201,11 +231,8 @@ fn a_full_disk_leaves_whole_parts_and_the_work_goes_on_when_there_is_space() {
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_million_rows_need_no_more_memory_than_twenty_thousand() {
-    use wait4::Wait4;
-
     let folder = tempfile::tempdir().unwrap();
     let peak = |rows: usize| {
         let input = folder.path().join(format!("{rows}.csv"));

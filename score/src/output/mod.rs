@@ -13,7 +13,6 @@ use ::parquet::file::properties::WriterProperties;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use crate::work::unwrapped;
 use crate::{Format, Kind, ScoreError};
 
 /// Rows and bytes of a row group of a single file at most: what is in memory of it.
@@ -64,13 +63,14 @@ fn parquet(
         .set_max_row_group_row_count(Some(GROUP_ROWS))
         .set_key_value_metadata(Some(vec![entry]))
         .build();
-    let failed = |it| unwrapped(path, it);
-    let mut writer = ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(failed)?;
+    let failed = ScoreError::parquet(path);
+    let mut writer =
+        ArrowWriter::try_new(out, schema.clone(), Some(properties)).map_err(&failed)?;
     for batch in batches {
-        writer.write(&batch?).map_err(failed)?;
+        writer.write(&batch?).map_err(&failed)?;
         if writer.in_progress_size() > GROUP_BYTES {
-            writer.flush().map_err(failed)?;
+            writer.flush().map_err(&failed)?;
         }
     }
-    writer.finish().map(drop).map_err(failed)
+    writer.finish().map(drop).map_err(&failed)
 }

@@ -188,9 +188,7 @@ impl Plan {
 
     /// The parts of one of `of` workers, who do about as many rows each.
     pub fn slice(&self, number: usize, of: usize) -> Range<usize> {
-        let (parts, of) = (self.parts.len(), of.max(1));
-        let start = |number: usize| parts * number.min(of) / of;
-        start(number)..start(number + 1)
+        slice(self.parts.len(), number, of.max(1))
     }
 
     /// What a part's file holds: the row's number, the kept columns and the answers.
@@ -272,6 +270,12 @@ impl Plan {
     }
 }
 
+/// The parts of one of `of` workers.
+fn slice(parts: usize, number: usize, of: usize) -> Range<usize> {
+    let start = |number: usize| parts * number.min(of) / of;
+    start(number)..start(number + 1)
+}
+
 /// Values that show themselves as JSON.
 mod erased {
     use serde::Serialize;
@@ -292,4 +296,23 @@ fn clash(schema: &Schema) -> Option<&str> {
     let mut seen = BTreeSet::new();
     let mut names = schema.fields().iter().map(|it| it.name().as_str());
     names.find(|name| !seen.insert(*name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_in_the_slice_of_one_worker() {
+        for parts in 0..40 {
+            for of in 1..12 {
+                let slices = (0..of).flat_map(|number| slice(parts, number, of));
+                assert_eq!(
+                    Vec::from_iter(slices),
+                    Vec::from_iter(0..parts),
+                    "{of} workers"
+                );
+            }
+        }
+    }
 }

@@ -6,12 +6,15 @@
 //! - `engines`: the table of engines with their tolerances, and a fixture's graph in
 //!   one of them (feature `engines`);
 //! - [`command`]: the binary `nezha` and what it printed;
+//! - `faults`: kills at any moment, disks that are full;
 //! - [`random`]: random cases that can be run again.
 
 pub mod command;
 pub mod compare;
 #[cfg(feature = "engines")]
 pub mod engines;
+#[cfg(target_os = "linux")]
+pub mod faults;
 pub mod fixtures;
 pub mod random;
 
