@@ -91,6 +91,8 @@ impl Work {
         let outline = Plan::outline(request, scorer, &folder)?;
         if let (Some(manifest), false) = (finished, there) {
             outline.check_same(&manifest.plan)?;
+            // What a run that was killed while it tidied up has left.
+            let _ = fs::remove_dir_all(&folder);
             return Ok(Begun::Finished(Box::new(manifest)));
         }
         fs::create_dir_all(&folder).map_err(ScoreError::write(&folder))?;
@@ -99,6 +101,7 @@ impl Work {
         if path.is_file() {
             outline.check_same(&Plan::load(&path)?.plan)?;
         } else {
+            clear(&folder)?;
             let plan = match outline.with_parts() {
                 Ok(plan) => plan,
                 Err(error) => {
@@ -308,9 +311,10 @@ impl Work {
         // The plan first: without it, what is left of a removal that is interrupted is no work.
         let plan = self.folder.join(PLAN);
         fs::remove_file(&plan).map_err(ScoreError::write(&plan))?;
-        let removed = fs::remove_dir_all(&self.folder).map_err(ScoreError::write(&self.folder));
+        // A worker that does a part again may write still: the next work here clears it away.
+        let _ = fs::remove_dir_all(&self.folder);
         drop(self.lock);
-        removed
+        Ok(())
     }
 }
 
@@ -345,6 +349,17 @@ fn remove(output: &Path) -> Result<(), ScoreError> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(ScoreError::write(output)(error)),
         _ => Ok(()),
     }
+}
+
+/// Removes what is in a folder without a plan: parts of work that is over.
+fn clear(folder: &Path) -> Result<(), ScoreError> {
+    for entry in fs::read_dir(folder).map_err(ScoreError::read(folder))? {
+        let entry = entry.map_err(ScoreError::read(folder))?;
+        if entry.file_name() != LOCK {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn lock(folder: &Path) -> Result<File, ScoreError> {

@@ -48,16 +48,16 @@ WRITERS = {
 READERS = {
     "parquet": [
         ("pyarrow", lambda path: pq.read_table(path).to_pylist()),
-        ("duckdb", lambda path: duckdb.sql(f"SELECT * FROM '{path}'").fetch_arrow_table().to_pylist()),
+        ("duckdb", lambda path: duckdb.sql(f"SELECT * FROM '{path}'").to_arrow_table().to_pylist()),
         ("polars", lambda path: pl.read_parquet(path).to_dicts()),
     ],
     "csv": [
         ("pyarrow", lambda path: pa_csv.read_csv(path).to_pylist()),
-        ("duckdb", lambda path: duckdb.sql(f"SELECT * FROM read_csv('{path}')").fetch_arrow_table().to_pylist()),
+        ("duckdb", lambda path: duckdb.sql(f"SELECT * FROM read_csv('{path}')").to_arrow_table().to_pylist()),
         ("polars", lambda path: pl.read_csv(path).to_dicts()),
     ],
     "jsonl": [
-        ("duckdb", lambda path: duckdb.sql(f"SELECT * FROM read_json('{path}')").fetch_arrow_table().to_pylist()),
+        ("duckdb", lambda path: duckdb.sql(f"SELECT * FROM read_json('{path}')").to_arrow_table().to_pylist()),
         ("polars", lambda path: pl.read_ndjson(path).to_dicts()),
     ],
 }

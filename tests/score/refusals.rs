@@ -126,6 +126,21 @@ fn the_same_command_after_the_end_does_nothing_and_restart_does_it_again() {
 }
 
 #[test]
+fn parts_of_work_that_is_over_are_not_taken_for_new_ones() {
+    let scene = scene();
+    let parts = parts_of(&scene.output);
+    fs::create_dir(&parts).unwrap();
+    fs::write(parts.join("part-00000.parquet"), "of another time").unwrap();
+    succeeded(ran(&mut scoring(&scene.input, &scene.output, &[])));
+    assert_eq!(ids(&scene.output), Vec::from_iter(0..600));
+    // Killed after the output was there, before the parts were gone.
+    fs::create_dir(&parts).unwrap();
+    fs::write(parts.join("part-00000.parquet"), "of another time").unwrap();
+    succeeded(ran(&mut scoring(&scene.input, &scene.output, &[])));
+    assert!(!parts.exists());
+}
+
+#[test]
 fn work_with_another_input_model_or_option_is_refused_and_says_what_differs() {
     let scene = scene();
     let mut plan = Command::new(NEZHA);
