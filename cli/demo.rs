@@ -115,7 +115,7 @@ impl Demo<'_> {
         T::Input: for<'t> From<&'t str>,
     {
         let start = Instant::now();
-        let checkpoint = Checkpoint::open(&self.models.join(model), &OpenOptions::default())?;
+        let checkpoint = Checkpoint::open(self.models.join(model), &OpenOptions::default())?;
         let artifact = self.artifacts.join(model);
         let heads = ExportOptions::default().heads(Heads::Named(vec![head]));
         export(&checkpoint, &artifact, &heads)?;

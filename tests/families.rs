@@ -237,7 +237,7 @@ fn every_family_gives_its_frameworks_answers_in_every_engine() {
                 options = options.hidden_act(activation);
             }
             let context = format!("{}/{file}", family.folder);
-            let checkpoint = Checkpoint::open(&folder.join(file), &options)
+            let checkpoint = Checkpoint::open(folder.join(file), &options)
                 .unwrap_or_else(|error| panic!("{context}: {error}"));
             assert_eq!(checkpoint.format(), *format, "{context}");
             for &(head, name, answer) in family.answers {
@@ -314,7 +314,7 @@ fn verify_passes_on_every_file_of_every_family() {
 
 #[test]
 fn a_folder_with_two_files_of_one_model_asks_for_one_of_them() {
-    let error = match Checkpoint::open(&fixture("bert4keras"), &OpenOptions::default()) {
+    let error = match Checkpoint::open(fixture("bert4keras"), &OpenOptions::default()) {
         Ok(checkpoint) => panic!("opened as {}", checkpoint.format()),
         Err(error) => error.to_string(),
     };

@@ -22,7 +22,7 @@ use testkit::compare::pairs;
 use testkit::{engines, repository as source};
 
 fn open(name: &str) -> Checkpoint {
-    Checkpoint::open(&source(name), &OpenOptions::default()).unwrap()
+    Checkpoint::open(source(name), &OpenOptions::default()).unwrap()
 }
 
 fn options(layout: Layout, heads: &[Head]) -> ExportOptions {

@@ -28,7 +28,7 @@ impl Operators {
 fn operators(precision: Precision) -> [Operators; 2] {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint =
-        Checkpoint::open(&repository("models/nezha-tiny-zh"), &OpenOptions::default()).unwrap();
+        Checkpoint::open(repository("models/nezha-tiny-zh"), &OpenOptions::default()).unwrap();
     let options = ExportOptions::default().precisions(vec![precision]);
     let exported = export(&checkpoint, folder.path(), &options).unwrap();
     let model = &exported.artifacts[0].file.path;

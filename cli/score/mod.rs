@@ -35,16 +35,16 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Step {
-    Plan(plan::Args),
-    Part(part::Args),
+    Plan(Box<plan::Args>),
+    Part(Box<part::Args>),
     Finish(finish::Args),
 }
 
 /// Scores, or does the step that is asked for.
 pub fn run(args: Args) -> Result<()> {
     match args.step {
-        Some(Step::Plan(args)) => plan::run(args),
-        Some(Step::Part(args)) => part::run(args),
+        Some(Step::Plan(args)) => plan::run(*args),
+        Some(Step::Part(args)) => part::run(*args),
         Some(Step::Finish(args)) => finish::run(args),
         None => whole::run(args.whole),
     }

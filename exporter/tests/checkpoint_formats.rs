@@ -81,7 +81,7 @@ fn every_storage_widens_to_the_same_numbers() {
 #[test]
 fn without_a_map_the_file_reads_the_same() {
     let options = OpenOptions::default().mmap(false);
-    let copied = Checkpoint::open(&folder("safetensors"), &options).unwrap();
+    let copied = Checkpoint::open(folder("safetensors"), &options).unwrap();
     assert_same(&copied, &open(&folder("safetensors")), "no map");
 }
 
@@ -170,7 +170,7 @@ fn options_override_the_config_and_its_text() {
         let options = OpenOptions::default()
             .max_relative_position(9)
             .hidden_act(Activation::GeluTanh);
-        let checkpoint = Checkpoint::open(&folder(name), &options).unwrap();
+        let checkpoint = Checkpoint::open(folder(name), &options).unwrap();
         assert_eq!(checkpoint.config().max_relative_position, 9, "{name}");
         assert_eq!(
             checkpoint.config().hidden_act,

@@ -12,7 +12,7 @@ const MODEL: &str = "models/nezha-tiny-zh";
 
 /// Bytes of all files of weights and graphs, whatever they are called.
 fn bytes(precision: Precision, heads: Heads, weights: Placement) -> u64 {
-    let checkpoint = Checkpoint::open(&repository(MODEL), &OpenOptions::default()).unwrap();
+    let checkpoint = Checkpoint::open(repository(MODEL), &OpenOptions::default()).unwrap();
     let target = TempDir::new().unwrap();
     let options = ExportOptions::default()
         .heads(heads)
@@ -70,7 +70,7 @@ fn several_int8_heads_share_their_weights() {
 
 #[test]
 fn the_same_checkpoint_gives_the_same_bytes_in_every_precision() {
-    let checkpoint = Checkpoint::open(&repository(MODEL), &OpenOptions::default()).unwrap();
+    let checkpoint = Checkpoint::open(repository(MODEL), &OpenOptions::default()).unwrap();
     for precision in Precision::ALL {
         let made = || {
             let target = TempDir::new().unwrap();

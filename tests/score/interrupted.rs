@@ -132,7 +132,7 @@ fn ctrl_c_ends_with_the_command_to_go_on() {
     let input = folder.path().join("the reviews.parquet");
     parquet_file(&input, &texts(20_000), 5000);
     let output = folder.path().join("scored.parquet");
-    let mut child = scoring(&input, &output, &["--part-rows", "256"])
+    let child = scoring(&input, &output, &["--part-rows", "256"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -64,7 +64,7 @@ pub fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
     let key = (precision, model.to_owned(), head);
     let target = done.entry(key).or_insert_with(|| {
         let context = format!("{model}, {head}, {precision}");
-        let source = Checkpoint::open(&checkpoint(model), &OpenOptions::default())
+        let source = Checkpoint::open(checkpoint(model), &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{context}: {error}"));
         let target = FOLDER.path().join(format!("{model}-{head}-{precision}"));
         let options = ExportOptions::default()

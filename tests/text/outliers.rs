@@ -40,7 +40,7 @@ const READERS: [&str; 5] = [
 
 /// Writes the model with its outliers as a checkpoint.
 fn write(folder: &Path) {
-    let source = Checkpoint::open(&checkpoint(MODEL), &OpenOptions::default()).unwrap();
+    let source = Checkpoint::open(checkpoint(MODEL), &OpenOptions::default()).unwrap();
     let hidden = source.config().hidden_size;
     let changed = |weight: &WeightInfo| {
         let mut numbers = source.read_f32(&weight.name).unwrap();
@@ -95,14 +95,10 @@ static MODELS: LazyLock<TempDir> = LazyLock::new(|| {
     write(&source);
     let checkpoint = Checkpoint::open(&source, &OpenOptions::default()).unwrap();
     for precision in Precision::ALL {
-        let options = ExportOptions {
-            precisions: vec![precision],
-            graph: GraphOptions {
-                hidden_states: precision == Precision::Fp32,
-                ..GraphOptions::default()
-            },
-            ..ExportOptions::default()
-        };
+        let graph = GraphOptions::default().hidden_states(precision == Precision::Fp32);
+        let options = ExportOptions::default()
+            .precisions(vec![precision])
+            .graph(graph);
         let target = folder.path().join(precision.name());
         export(&checkpoint, &target, &options).unwrap();
     }
@@ -143,15 +139,16 @@ fn answers(folder: &Path, engine: EngineKind, computing: OpenVinoPrecision) -> A
         options = options.openvino(OpenVinoOptions::default().precision(computing));
     }
     let context = format!("{}, {engine}", folder.display());
-    let pipeline = Pipeline::<TextClassification>::load(folder, &engine.into(), &options)
+    let all_labels = TextClassificationOptions::default()
+        .top_k(None)
+        .max_length(128);
+    let pipeline = Pipeline::<TextClassification>::builder()
+        .engine(engine)
+        .engine_options(options)
+        .options(all_labels)
+        .load(folder)
         .unwrap_or_else(|error| panic!("{context}: {error}"));
     let description = pipeline.session().engine().description().to_owned();
-    let all_labels = TextClassificationOptions {
-        top_k: None,
-        max_length: Some(128),
-        ..TextClassificationOptions::default()
-    };
-    let pipeline = pipeline.with_options(all_labels).unwrap();
     let found = pipeline.run(lines().iter().map(|(_, text)| text.as_str()));
     let scores = found.unwrap().into_iter().map(|labels| {
         let positive = labels.iter().find(|it| it.label == "positive");

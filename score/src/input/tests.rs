@@ -88,7 +88,10 @@ fn file(folder: &std::path::Path, ending: Ending, texts: &[String]) -> std::path
     let mut out = File::create(&path).unwrap();
     let written = format.compression.around(
         &mut out,
-        |out| Ok(out.write_all(&bytes).unwrap()),
+        |out| {
+            out.write_all(&bytes).unwrap();
+            Ok(())
+        },
         |error| panic!("{error}"),
     );
     written.unwrap();
@@ -150,7 +153,7 @@ fn the_parts_of_any_file_have_every_row_once_and_each_part_alone_has_its_own() {
         let before: usize = parts[..number].iter().map(|it| it.rows).sum();
         let part = &parts[number];
         prop_assert_eq!(
-            &read(&[part.clone()])?,
+            &read(std::slice::from_ref(part))?,
             &expected[before..before + part.rows]
         );
         Ok(())

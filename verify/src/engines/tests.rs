@@ -9,7 +9,7 @@ use prost::Message;
 use super::*;
 
 fn fixture(name: &str) -> Checkpoint {
-    Checkpoint::open(&testkit::fixture_folder(name), &OpenOptions::default()).unwrap()
+    Checkpoint::open(testkit::fixture_folder(name), &OpenOptions::default()).unwrap()
 }
 
 /// Exports the checkpoint, changes the artifact behind verification's back, and asks ONNX Runtime.
