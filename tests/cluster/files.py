@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from common import NEZHA, OPTIONS, PART_ROWS, scene
 
 model, scratch, rows, expected = scene()
-# Enough for several row groups and parts.
-ROWS = 1000
+# Enough for several row groups, and whole parts: the rows of a window are those of the one process.
+ROWS = 1024
 table = pq.read_table(rows).slice(0, ROWS)
 database = duckdb.connect()
 database.register("reviews", table)
