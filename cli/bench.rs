@@ -6,14 +6,13 @@ pub mod worker;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Command as Process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use nezha_graphs::files::write_file;
-use nezha_measure::bench::{self, Benchmark, Case, Cell, Document, Method};
+use nezha_measure::bench::{self, Benchmark, Case, Cell, Document, Method, Progress};
 use nezha_runtime::{EngineKind, EngineOptions, Model, OrtOptions, TractOptions, Way};
 
 use crate::openvino::OpenVinoArgs;
@@ -107,7 +106,7 @@ enum Command {
     Compare(compare::Args),
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+pub fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if seconds > 0.0 && f64::is_finite(seconds) => Ok(seconds),
         _ => Err("expected a number of seconds above 0".to_owned()),
@@ -133,10 +132,7 @@ pub fn run(args: Args) -> Result<()> {
         .map(Model::open)
         .collect::<Result<_, _>>()?;
     let cases = cases(&args, &models)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let stopped = stop.clone();
-    ctrlc::set_handler(move || stopped.store(true, Ordering::Relaxed))?;
-
+    let stop = stop_by_ctrl_c()?;
     let program = std::env::current_exe().context("this program's own file is unknown")?;
     let threads = match args.threads.as_slice() {
         [] => vec![None],
@@ -157,12 +153,12 @@ pub fn run(args: Args) -> Result<()> {
             text: args.text.as_ref().map(|it| it.display().to_string()),
         },
         worker: &|model, way, threads| {
-            let mut command = Process::new(&program);
-            worker::arguments(&mut command, &args, model, way, threads);
+            let mut command = worker::command(&program, model, way, threads);
+            worker::arguments(&mut command, &args);
             command
         },
     };
-    let document = measure(&benchmark, &stop)?;
+    let document = behind_bar(|progress| benchmark.run(&stop, progress))?;
     let failed = failures(&document);
     write(&args, &document)?;
     if stop.load(Ordering::Relaxed) {
@@ -175,18 +171,26 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Measures behind a bar.
-fn measure(benchmark: &Benchmark, stop: &AtomicBool) -> Result<Document> {
+pub fn behind_bar<T>(measure: impl FnOnce(&mut dyn FnMut(&Progress)) -> T) -> T {
     let bar = ProgressBar::no_length().with_style(
         ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let document = benchmark.run(stop, &mut |at| {
+    let measured = measure(&mut |at| {
         bar.set_length(at.total as u64);
         bar.set_position(at.done as u64);
         bar.set_message(at.shape.clone().unwrap_or_else(|| "loading".to_owned()));
     });
     bar.finish_and_clear();
-    Ok(document?)
+    measured
+}
+
+/// Becomes true when Ctrl-C is pressed: what is finished then is given.
+pub fn stop_by_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = stop.clone();
+    ctrlc::set_handler(move || stopped.store(true, Ordering::Relaxed))?;
+    Ok(stop)
 }
 
 /// What the engines are started with, beside their threads.

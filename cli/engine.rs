@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::process::Command;
 
 use nezha_graphs::error_chain;
 use nezha_runtime::{
@@ -96,6 +97,13 @@ impl LibraryArgs {
     /// As the runtime takes them.
     pub fn options(&self) -> EngineOptions {
         EngineOptions::default().ort(self.ort())
+    }
+
+    /// As another process of this program takes them.
+    pub fn pass_on(&self, command: &mut Command) {
+        if let Some(path) = &self.ort_library {
+            command.arg("--ort-library").arg(path);
+        }
     }
 
     fn ort(&self) -> OrtOptions {

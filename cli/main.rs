@@ -22,6 +22,7 @@ mod run;
 mod score;
 mod setup;
 mod tasks;
+mod tune;
 mod verify;
 
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ enum Command {
     #[cfg(feature = "score")]
     Score(Box<score::Args>),
     Setup(setup::Args),
+    Tune(tune::Args),
     Verify(verify::Args),
     #[command(flatten)]
     Tasks(tasks::Command),
@@ -95,6 +97,7 @@ fn run(command: Command) -> Result<()> {
         #[cfg(feature = "score")]
         Command::Score(args) => score::run(*args),
         Command::Setup(args) => setup::run(args),
+        Command::Tune(args) => tune::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Tasks(command) => tasks::run(command),
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::process::Command;
 
 use nezha_runtime::{OpenVinoHint, OpenVinoOptions, OpenVinoPrecision};
 
@@ -75,5 +76,12 @@ impl OpenVinoLibrary {
     /// As the runtime takes it.
     pub fn options(&self) -> OpenVinoOptions {
         OpenVinoOptions::default().library(self.openvino_library.clone())
+    }
+
+    /// As another process of this program takes it.
+    pub fn pass_on(&self, command: &mut Command) {
+        if let Some(path) = &self.openvino_library {
+            command.arg("--openvino-library").arg(path);
+        }
     }
 }

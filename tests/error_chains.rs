@@ -19,6 +19,7 @@ use nezha_graphs::{
 };
 use nezha_runtime::library::LibraryError;
 use nezha_runtime::setup::SetupError;
+use nezha_runtime::tuned::TunedError;
 use nezha_runtime::{
     DecoderError, EngineError, EngineKind, ModelError, PipelineError, SessionError, Skipped,
     TokenizerError, ort_library,
@@ -210,6 +211,20 @@ fn of_runtime() -> Vec<Case> {
                 },
             },
             &["model.onnx", "'input_ids'"],
+        ),
+        case(
+            PipelineError::from(TunedError::Read {
+                path: "nezha.json".into(),
+                source: denied(),
+            }),
+            &["nezha.json: can't be read", "permission denied"],
+        ),
+        case(
+            PipelineError::from(TunedError::Malformed {
+                path: "nezha.json".into(),
+                source: serde_json::from_str::<u8>("{").unwrap_err(),
+            }),
+            &["nezha.json: not what `nezha tune` writes", "invalid type"],
         ),
         case(
             DecoderError::Pipeline(PipelineError::from(unreadable())),

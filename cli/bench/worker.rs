@@ -2,7 +2,7 @@
 
 use std::io;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -45,19 +45,19 @@ pub fn run(args: Args) -> Result<()> {
     Ok(serve(work, io::stdin().lock(), &mut Output)?)
 }
 
-/// Has the command be a worker for a model in an engine, as [`Args`] are read.
-pub fn arguments(
-    command: &mut Command,
-    args: &super::Args,
-    model: &Model,
-    way: Way,
-    threads: Option<NonZeroUsize>,
-) {
+/// This program as a worker for a model in a way, as [`Args`] are read.
+pub fn command(program: &Path, model: &Model, way: Way, threads: Option<NonZeroUsize>) -> Command {
+    let mut command = Command::new(program);
     command.arg("bench-worker").arg(model.path());
     command.args(["--engine", &way.to_string()]);
     if let Some(threads) = threads {
         command.args(["--threads", &threads.to_string()]);
     }
+    command
+}
+
+/// Adds what `nezha bench` says to all of its workers.
+pub fn arguments(command: &mut Command, args: &super::Args) {
     if args.tract_plans > 0 {
         command.args(["--tract-plans", &args.tract_plans.to_string()]);
     }

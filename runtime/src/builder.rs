@@ -44,6 +44,12 @@ impl Start {
 
     /// The model on the first engine that starts.
     pub fn session(self, path: &Path) -> Result<Session, SessionError> {
+        let (choice, options) = self.resolved()?;
+        Session::start(path, &choice, &options)
+    }
+
+    /// The engines to choose from, and how they are started.
+    pub fn resolved(self) -> Result<(EngineChoice, EngineOptions), SessionError> {
         let choice = self.choice?;
         let mut options = self.options;
         if let Some(threads) = self.threads {
@@ -56,7 +62,7 @@ impl Start {
             };
             options.threads = Some(NonZeroUsize::new(threads).ok_or_else(none)?);
         }
-        Session::start(path, &choice, &options)
+        Ok((choice, options))
     }
 }
 

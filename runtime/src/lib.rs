@@ -21,6 +21,7 @@
 //! - [`Session`]: a model in an engine, every input checked before it runs;
 //! - [`library`]: where ONNX Runtime and OpenVINO are found, for they are loaded and never linked;
 //! - `setup`: a pinned ONNX Runtime or OpenVINO for who has none;
+//! - [`tuned`]: what `nezha tune` measured, which `auto` follows;
 //! - [`doctor`]: what of all this is here, what is missing, and what to do about it.
 //!
 //! # Features
@@ -70,6 +71,7 @@ mod tensor;
 pub mod tensors_file;
 #[cfg(feature = "pipelines")]
 mod tokenizer;
+pub mod tuned;
 
 pub use builder::SessionBuilder;
 #[cfg(feature = "decoder")]

@@ -75,6 +75,18 @@ impl Case {
         })
     }
 
+    /// Batches of texts, the first ones again where there are fewer than a batch takes; none of no text.
+    pub fn of(texts: &[Vec<u32>], batch: usize) -> Self {
+        let count = texts.len().div_ceil(batch).min(TEXT_BATCHES);
+        let rows: Batch = texts.iter().cycle().take(count * batch).cloned().collect();
+        Self {
+            batch,
+            sequence: rows.iter().map(Vec::len).max().unwrap_or(0),
+            is_text: true,
+            batches: rows.chunks_exact(batch).map(<[_]>::to_vec).collect(),
+        }
+    }
+
     pub(super) fn shape(&self) -> Shape {
         Shape {
             batch: self.batch,

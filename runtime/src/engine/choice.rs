@@ -18,7 +18,9 @@ pub enum EngineChoice {
     /// `ort:cpu`, where ONNX Runtime can't start `openvino:cpu`, and where OpenVINO can't either
     /// `tract`.
     ///
-    /// Devices are asked for by name: the first run on one can take minutes.
+    /// Devices are asked for by name: the first run on one can take minutes. A pipeline takes what
+    /// `nezha tune` found to be the fastest in its model's folder, where that matches: see
+    /// [`Pipeline::load`](crate::Pipeline::load).
     #[default]
     Auto,
     /// This one and no other.

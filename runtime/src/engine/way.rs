@@ -1,6 +1,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::kind::{Place, UnknownEngine};
 use super::openvino_options::UnknownOpenVinoPrecision;
 use super::{EngineKind, EngineOptions, OpenVinoPrecision};
@@ -50,6 +53,20 @@ impl fmt::Display for Way {
             Some(computing) => f.pad(&format!("{}@{computing}", self.engine)),
             None => self.engine.fmt(f),
         }
+    }
+}
+
+impl Serialize for Way {
+    /// Its text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Way {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 

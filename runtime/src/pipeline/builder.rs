@@ -74,8 +74,8 @@ impl<T: Task> PipelineBuilder<T> {
     ///
     /// # Errors
     /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Config`],
-    /// [`PipelineError::Outputs`], [`PipelineError::Head`], [`PipelineError::Tokenizer`],
-    /// [`PipelineError::Session`]; [`PipelineError::Task`] where the options make no sense for the model.
+    /// [`PipelineError::Outputs`], [`PipelineError::Head`], [`PipelineError::Tuned`],
+    /// [`PipelineError::Tokenizer`], [`PipelineError::Session`]; [`PipelineError::Task`] where the options make no sense for the model.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Pipeline<T>, PipelineError> {
         Pipeline::open(path.as_ref(), self.start, self.options, self.batching)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use nezha_graphs::{ConfigError, Head};
 
 use crate::task::TaskError;
+use crate::tuned::TunedError;
 use crate::{SessionError, TokenizerError};
 
 /// Why a pipeline doesn't start or doesn't answer.
@@ -74,6 +75,9 @@ pub enum PipelineError {
         /// The head there is.
         found: Head,
     },
+    /// What `nezha tune` wrote can't be read.
+    #[error(transparent)]
+    Tuned(#[from] Arc<TunedError>),
     /// The tokenizer can't be read.
     #[error(transparent)]
     Tokenizer(#[from] Arc<TokenizerError>),
@@ -103,4 +107,4 @@ macro_rules! shared {
     )*};
 }
 
-shared!(TokenizerError, SessionError, TaskError);
+shared!(TunedError, TokenizerError, SessionError, TaskError);

@@ -6,6 +6,7 @@ mod description;
 mod error;
 mod note;
 mod tasks;
+mod tuned;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -27,7 +28,7 @@ pub use tasks::{
 
 use crate::builder::Start;
 use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskError, TaskModel};
-use crate::{Session, Tensors, Tokenizer};
+use crate::{EngineChoice, Session, Tensors, Tokenizer};
 
 /// Answers questions of one kind about text, with one model.
 ///
@@ -71,6 +72,10 @@ impl<T: Task> Pipeline<T> {
     /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
     /// several heads), or the `.onnx` file itself.
     ///
+    /// In a folder that `nezha tune` measured on this machine, [`EngineChoice::Auto`] takes the model and
+    /// the engine that answered fastest, with the threads that it had, unless the options say threads or
+    /// what OpenVINO computes in; [`notes`](Self::notes) say what was followed, or why not.
+    ///
     /// A model whose metadata a tool dropped is described by the `config.json` beside it and by its
     /// outputs; [`notes`](Self::notes) says so.
     ///
@@ -92,10 +97,20 @@ impl<T: Task> Pipeline<T> {
         options: T::Options,
         batching: Batching,
     ) -> Result<Self, PipelineError> {
-        let path = model_path(path, T::HEADS)?;
+        let (choice, engine_options) = start.resolved()?;
+        let follow = choice == EngineChoice::Auto && path.is_dir();
+        let tuned = follow.then(|| tuned::start(path, T::HEADS, &engine_options));
+        let (started, followed) = tuned.transpose()?.unwrap_or_default();
+        let (path, session) = match started {
+            Some(started) => started,
+            None => {
+                let path = model_path(path, T::HEADS)?;
+                let session = Session::start(&path, &choice, &engine_options)?;
+                (path, session)
+            }
+        };
         let folder = path.parent().unwrap_or(Path::new(""));
         let tokenizer = Tokenizer::load(folder)?;
-        let session = start.session(&path)?;
         let Description { head, config, note } = Description::of(&path, &session, T::HEADS)?;
         if !T::HEADS.contains(&head) {
             return Err(PipelineError::Head {
@@ -117,7 +132,7 @@ impl<T: Task> Pipeline<T> {
             model,
             session,
             batching,
-            notes: note.into_iter().chain(beyond).collect(),
+            notes: followed.into_iter().chain(note).chain(beyond).collect(),
         })
     }
 

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use nezha_graphs::Head;
 
-use crate::Tokenizer;
+use crate::{Tokenizer, Way};
 
 /// Something that the user of a pipeline should know, though it is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,22 @@ pub enum PipelineNote {
         count: usize,
         /// Rows of the word embeddings.
         rows: usize,
+    },
+    /// `auto` follows what `nezha tune` measured.
+    Tuned {
+        /// The file that says so.
+        path: PathBuf,
+        /// The model.
+        model: PathBuf,
+        /// The way to compute it.
+        way: Way,
+    },
+    /// `auto` does not follow what `nezha tune` measured.
+    NotTuned {
+        /// The file.
+        path: PathBuf,
+        /// What does not match.
+        reason: String,
     },
 }
 
@@ -52,6 +68,17 @@ impl fmt::Display for PipelineNote {
                 "{}: the metadata of nezha-onnx is missing, a tool may have dropped it: the head is \
                  taken for {head} by the names and shapes of the outputs, labels and sizes are those \
                  of the config.json beside it",
+                path.display()
+            ),
+            PipelineNote::Tuned { path, model, way } => write!(
+                f,
+                "{}: {way} with {} answered fastest here",
+                path.display(),
+                model.display()
+            ),
+            PipelineNote::NotTuned { path, reason } => write!(
+                f,
+                "{}: not followed, {reason}; `nezha tune` measures again",
                 path.display()
             ),
             PipelineNote::TokensBeyondTable {

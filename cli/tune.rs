@@ -1,0 +1,145 @@
+//! `nezha tune`: the fastest model, engine and threads here whose answers stay the same.
+
+mod models;
+mod table;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::thread;
+
+use anyhow::{Context, Result, bail};
+use nezha_measure::bench::Method;
+use nezha_measure::tune::{Tuning, write};
+use nezha_runtime::{EngineKind, Model, Way, tuned};
+use nezha_verify::texts;
+
+use crate::bench::{behind_bar, seconds, stop_by_ctrl_c, worker};
+use crate::engine::LibraryArgs;
+use crate::openvino::OpenVinoLibrary;
+use crate::output;
+use models::Candidates;
+
+/// Find the fastest way to answer on this machine, and have `auto` follow it.
+///
+/// Every precision of a model in the folder is asked the texts in every engine that is here. What answers
+/// otherwise than fp32 more often than --max-change allows is left out; the rest take turns, with one text
+/// and with batches of 8, on each number of threads. nezha.json beside the models keeps the fastest of
+/// both kinds with machine, versions and numbers: `--engine auto` takes the first, while they match.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A folder that `nezha export` wrote, with fp32 among the precisions.
+    folder: PathBuf,
+    /// Texts as the model meets them, a line each.
+    #[arg(long, value_name = "LINES")]
+    text: PathBuf,
+    /// Texts to ask at most.
+    #[arg(long, value_name = "N", default_value = "200")]
+    lines: NonZeroUsize,
+    /// The share of answers that may change, of each row's largest score or label.
+    #[arg(long, value_name = "SHARE", default_value = "0.5%", value_parser = share)]
+    max_change: f64,
+    #[arg(
+        long,
+        value_name = "E,E",
+        value_delimiter = ',',
+        default_value = "ort:cpu,openvino:cpu,openvino:cpu@bf16,tract",
+        help = format!("{}; OpenVINO also with what it computes in: openvino@bf16", EngineKind::names())
+    )]
+    engines: Vec<Way>,
+    /// Threads of a run; 1 and all where absent.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    threads: Vec<NonZeroUsize>,
+    /// Export what is missing of fp32, int8 and w8 from this checkpoint, which the models are of; for
+    /// OpenVINO also in its own form, below openvino/ in the folder.
+    #[arg(long, value_name = "CHECKPOINT")]
+    checkpoint: Option<PathBuf>,
+    /// Time for each kind of batch in each contender.
+    #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
+    seconds: f64,
+    /// Print the table and write no nezha.json.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print what nezha.json holds.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    library: LibraryArgs,
+    #[command(flatten)]
+    openvino: OpenVinoLibrary,
+}
+
+/// Reads `0.5%` or `0.005`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = match text.strip_suffix('%') {
+        Some(number) => (number, 100.0),
+        None => (text, 1.0),
+    };
+    let share = number.trim().parse::<f64>().map(|it| it / unit);
+    match share {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("expected a share from 0 to 1, or from 0% to 100%".to_owned()),
+    }
+}
+
+/// Measures, prints a table and writes the file.
+pub fn run(args: Args) -> Result<()> {
+    if let Some(checkpoint) = &args.checkpoint {
+        models::export_missing(&args.folder, checkpoint)?;
+    }
+    let candidates = Candidates::in_folder(&args.folder)?;
+    let texts = texts::lines(&args.text, &args.folder, args.lines.get())?;
+    if texts.is_empty() {
+        bail!("{}: no line has text", args.text.display());
+    }
+    let contenders: Vec<(&Model, Way)> = candidates.contenders(&args.engines);
+    let threads = threads(&args);
+    let options = args.library.options().openvino(args.openvino.options());
+    let program = std::env::current_exe().context("this program's own file is unknown")?;
+    let tuning = Tuning {
+        folder: &args.folder,
+        contenders: &contenders,
+        threads: &threads,
+        texts: &texts,
+        max_change: args.max_change,
+        options: &options,
+        method: Method {
+            rounds: 5,
+            runs: 1000,
+            seconds: args.seconds,
+            cpus: Vec::new(),
+            text: Some(args.text.display().to_string()),
+        },
+        worker: &|model, way, threads| {
+            let mut command = worker::command(&program, model, way, threads);
+            args.library.pass_on(&mut command);
+            args.openvino.pass_on(&mut command);
+            command
+        },
+    };
+    let stop = stop_by_ctrl_c()?;
+    let tuned = behind_bar(|progress| tuning.run(&stop, progress))?;
+    match args.json {
+        true => output::json(&tuned)?,
+        false => output::text(table::text(&tuned))?,
+    }
+    if args.dry_run {
+        return Ok(());
+    }
+    write(&tuned, &args.folder)?;
+    let path = args.folder.join(tuned::FILE);
+    output::note(format_args!(
+        "{}: `--engine auto` follows it here",
+        path.display()
+    ));
+    Ok(())
+}
+
+fn threads(args: &Args) -> Vec<Option<NonZeroUsize>> {
+    let all = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let mut threads = match args.threads.as_slice() {
+        [] => vec![NonZeroUsize::MIN, all],
+        named => named.to_vec(),
+    };
+    threads.dedup();
+    threads.into_iter().map(Some).collect()
+}

@@ -1,0 +1,217 @@
+//! The fastest way to compute a model here whose answers stay the same: which file, engine and threads.
+//!
+//! First every model is asked all texts in every way, one by one, and those whose answers change more often
+//! than is allowed are left out. The others take turns as in a [`Benchmark`], with one text and with a
+//! batch.
+
+mod answers;
+mod error;
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+
+use nezha_graphs::files::write_file;
+use nezha_runtime::tuned::{FILE, FORMAT_VERSION, LeftOut, Machine, Measured, Tuned};
+use nezha_runtime::{EngineOptions, Model, Way};
+
+use answers::Answers;
+pub use error::TuneError;
+
+use crate::bench::{Benchmark, Case, Cell, ContenderKey, Document, Method, Progress};
+use crate::machine::now;
+
+/// Texts in a batch.
+const BATCH: usize = 8;
+
+/// What is asked, and how.
+pub struct Tuning<'t> {
+    /// The folder of the models.
+    pub folder: &'t Path,
+    /// Models of one head, and the ways to compute each. Answers are compared with those of the first
+    /// model, which stands first in all of its ways, in the first of them that starts.
+    pub contenders: &'t [(&'t Model, Way)],
+    /// Threads of a run, one number after the other.
+    pub threads: &'t [Option<NonZeroUsize>],
+    /// Token ids of the texts.
+    pub texts: &'t [Vec<u32>],
+    /// The share of answers that may change.
+    pub max_change: f64,
+    /// What the engines are started with.
+    pub options: &'t EngineOptions,
+    /// How often and how long.
+    pub method: Method,
+    /// As [`Benchmark::worker`].
+    pub worker: &'t dyn Fn(&Model, Way, Option<NonZeroUsize>) -> Command,
+}
+
+impl std::fmt::Debug for Tuning<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tuning")
+            .field("folder", &self.folder)
+            .field("contenders", &self.contenders)
+            .field("threads", &self.threads)
+            .field("texts", &self.texts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A model and a way whose answers are as they should be.
+struct Sound<'t> {
+    model: &'t Model,
+    way: Way,
+    change: f64,
+}
+
+impl Tuning<'_> {
+    /// Measures.
+    ///
+    /// # Errors
+    /// [`TuneError`]: no texts, a first contender that doesn't answer, or nothing that was measured to the
+    /// end.
+    pub fn run(
+        &self,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<Tuned, TuneError> {
+        let started = now();
+        let (sound, mut left_out) = self.sound()?;
+        let contenders: Vec<(&Model, Way)> = sound.iter().map(|it| (it.model, it.way)).collect();
+        let benchmark = Benchmark {
+            contenders: &contenders,
+            threads: self.threads,
+            cases: &[Case::of(self.texts, 1), Case::of(self.texts, BATCH)],
+            method: self.method.clone(),
+            worker: self.worker,
+        };
+        let document = benchmark.run(stop, progress)?;
+        let mut measured = Vec::new();
+        for it in &sound {
+            for threads in self.threads {
+                match self.measured(it, *threads, &document) {
+                    Ok(numbers) => measured.push(numbers),
+                    Err(reason) => left_out.push(self.left_out(it.model, it.way, reason)),
+                }
+            }
+        }
+        let best = |smaller: fn(&Measured) -> f64| {
+            let best = measured
+                .iter()
+                .min_by(|a, b| smaller(a).total_cmp(&smaller(b)));
+            best.cloned().ok_or(TuneError::NothingMeasured)
+        };
+        Ok(Tuned {
+            format_version: FORMAT_VERSION,
+            tuned_by: format!("nezha-onnx {}", env!("CARGO_PKG_VERSION")),
+            started,
+            machine: Machine::here(),
+            texts: self.texts.len(),
+            max_change: self.max_change,
+            latency: best(|it| it.latency_ms)?,
+            throughput: best(|it| -it.texts_per_second)?,
+            measured,
+            left_out,
+        })
+    }
+
+    /// Those whose answers are as the first one's.
+    fn sound(&self) -> Result<(Vec<Sound<'_>>, Vec<LeftOut>), TuneError> {
+        if self.texts.is_empty() {
+            return Err(TuneError::NoTexts);
+        }
+        let expected = self.expected()?;
+        let (mut sound, mut left_out) = (Vec::new(), Vec::new());
+        for &(model, way) in self.contenders {
+            let found = Answers::of(model, way, self.options, self.texts);
+            let reason = match found.map(|it| it.change(&expected)) {
+                Ok(change) if change <= self.max_change => {
+                    sound.push(Sound { model, way, change });
+                    continue;
+                }
+                Ok(change) => format!(
+                    "{:.2} % of the answers change, {:.2} % are allowed",
+                    100.0 * change,
+                    100.0 * self.max_change
+                ),
+                Err(error) => nezha_graphs::error_chain(&error),
+            };
+            left_out.push(self.left_out(model, way, reason));
+        }
+        Ok((sound, left_out))
+    }
+
+    /// The answers of the first model in the first way that starts.
+    fn expected(&self) -> Result<Answers, TuneError> {
+        let first = self.contenders.first().map(|(model, _)| *model);
+        let of_first =
+            |(model, _): &&(&Model, Way)| first.is_some_and(|it| std::ptr::eq(it, *model));
+        let mut failed = TuneError::NoModel;
+        for (model, way) in self.contenders.iter().take_while(of_first) {
+            match Answers::of(model, *way, self.options, self.texts) {
+                Ok(answers) => return Ok(answers),
+                Err(error) => failed = error,
+            }
+        }
+        Err(failed)
+    }
+
+    fn left_out(&self, model: &Model, way: Way, reason: String) -> LeftOut {
+        LeftOut {
+            model: self.name(model),
+            way,
+            reason,
+        }
+    }
+
+    /// A model's path from the folder.
+    fn name(&self, model: &Model) -> String {
+        let path = model.path();
+        let name = path.strip_prefix(self.folder).unwrap_or(path);
+        name.to_string_lossy().replace('\\', "/")
+    }
+
+    /// The numbers of a contender, or why there are none.
+    fn measured(
+        &self,
+        it: &Sound<'_>,
+        threads: Option<NonZeroUsize>,
+        document: &Document,
+    ) -> Result<Measured, String> {
+        let key = ContenderKey {
+            model: it.model.path().display().to_string(),
+            engine: it.way.to_string(),
+            threads: threads.map(NonZeroUsize::get),
+        };
+        let contender = document.contenders.iter().find(|it| it.key == key);
+        let description = contender.and_then(|it| it.description.clone());
+        let numbers = |batch| {
+            let is = |cell: &&Cell| cell.contender == key && cell.shape.batch == batch;
+            let cell = document.cells.iter().find(is);
+            let error = || "stopped before its turn".to_owned();
+            let cell = cell.ok_or_else(error)?;
+            let measured = cell.measured.as_ref();
+            measured.ok_or_else(|| cell.error.clone().unwrap_or_else(error))
+        };
+        Ok(Measured {
+            model: self.name(it.model),
+            bytes: it.model.path().metadata().map_or(0, |it| it.len()),
+            way: it.way,
+            threads,
+            description: description.unwrap_or_default(),
+            change: it.change,
+            latency_ms: numbers(1)?.summary.p50_ms,
+            texts_per_second: numbers(BATCH)?.sequences_per_second,
+        })
+    }
+}
+
+/// Writes what was measured beside the models, in place of what was there, whole or not at all.
+///
+/// # Errors
+/// [`TuneError::Write`].
+pub fn write(tuned: &Tuned, folder: &Path) -> Result<(), TuneError> {
+    let mut text = serde_json::to_string_pretty(tuned)?;
+    text.push('\n');
+    Ok(write_file(folder.join(FILE), text)?)
+}

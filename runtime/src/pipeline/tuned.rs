@@ -1,0 +1,94 @@
+//! `auto` in a folder that `nezha tune` measured.
+
+use std::path::{Component, Path, PathBuf};
+
+use nezha_graphs::{Head, error_chain};
+
+use super::{PipelineError, PipelineNote};
+use crate::tuned::{FILE, Machine, Measured, Tuned};
+use crate::{EngineOptions, Session};
+
+/// The model that answers fastest in its engine, where that was measured here, and what is to be said of
+/// it; nothing where there is nothing to follow.
+pub(super) fn start(
+    folder: &Path,
+    heads: &[Head],
+    options: &EngineOptions,
+) -> Result<(Option<(PathBuf, Session)>, Option<PipelineNote>), PipelineError> {
+    let Some(tuned) = Tuned::read(folder)? else {
+        return Ok((None, None));
+    };
+    let path = folder.join(FILE);
+    match follow(folder, heads, &tuned, options) {
+        Ok((model, session)) => {
+            let note = PipelineNote::Tuned {
+                path,
+                model: model.clone(),
+                way: tuned.latency.way,
+            };
+            Ok((Some((model, session)), Some(note)))
+        }
+        Err(reason) => Ok((None, Some(PipelineNote::NotTuned { path, reason }))),
+    }
+}
+
+/// The model in its engine, or what does not match.
+fn follow(
+    folder: &Path,
+    heads: &[Head],
+    tuned: &Tuned,
+    options: &EngineOptions,
+) -> Result<(PathBuf, Session), String> {
+    let fastest = &tuned.latency;
+    let version = format!("nezha-onnx {}", env!("CARGO_PKG_VERSION"));
+    if tuned.tuned_by != version {
+        return Err(format!(
+            "{} measured it and this is {version}",
+            tuned.tuned_by
+        ));
+    }
+    if tuned.machine != Machine::here() {
+        return Err("it was measured on another machine".to_owned());
+    }
+    let defaults = EngineOptions::default();
+    if options.threads.is_some() || options.openvino.precision != defaults.openvino.precision {
+        return Err("threads or a precision were asked for".to_owned());
+    }
+    let refused = options.check(&[fastest.way.engine]);
+    refused.map_err(|error| error.to_string())?;
+    let model = Path::new(&fastest.model);
+    if !model
+        .components()
+        .all(|it| matches!(it, Component::Normal(_)))
+    {
+        return Err(format!("{} is not in this folder", fastest.model));
+    }
+    let model = folder.join(&fastest.model);
+    if model.metadata().map_or(0, |it| it.len()) != fastest.bytes {
+        return Err(format!(
+            "{} is not the file that was measured",
+            fastest.model
+        ));
+    }
+    let session = load(&model, fastest, options)?;
+    let head = session.metadata().map(|it| it.head);
+    if !head.is_some_and(|it| heads.contains(&it)) {
+        return Err(format!("{} is for another task", fastest.model));
+    }
+    Ok((model, session))
+}
+
+/// Starts the engine, which has to be the one of then.
+fn load(model: &Path, fastest: &Measured, options: &EngineOptions) -> Result<Session, String> {
+    let engine = fastest.way.engine.into();
+    let session = Session::start(model, &engine, &fastest.options(options));
+    let session = session.map_err(|error| error_chain(&error))?;
+    let found = session.engine().description();
+    match found == fastest.description {
+        true => Ok(session),
+        false => Err(format!(
+            "it was measured with {} and this is {found}",
+            fastest.description
+        )),
+    }
+}
