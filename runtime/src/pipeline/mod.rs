@@ -100,7 +100,10 @@ impl<T: Task> Pipeline<T> {
         let (choice, engine_options) = start.resolved()?;
         let follow = choice == EngineChoice::Auto && path.is_dir();
         let tuned = follow.then(|| tuned::start(path, T::HEADS, &engine_options));
-        let (started, followed) = tuned.transpose()?.unwrap_or_default();
+        let tuned::Followed {
+            started,
+            note: followed,
+        } = tuned.transpose()?.unwrap_or_default();
         let (path, session) = match started {
             Some(started) => started,
             None => {

@@ -8,15 +8,23 @@ use super::{PipelineError, PipelineNote};
 use crate::tuned::{FILE, Machine, Measured, Tuned};
 use crate::{EngineOptions, Session};
 
-/// The model that answers fastest in its engine, where that was measured here, and what is to be said of
-/// it; nothing where there is nothing to follow.
+/// What came of following a folder's measurements; nothing where there are none.
+#[derive(Default)]
+pub(super) struct Followed {
+    /// The model that answers fastest in its engine, where that was measured here.
+    pub started: Option<(PathBuf, Session)>,
+    /// What is to be said of it.
+    pub note: Option<PipelineNote>,
+}
+
+/// Starts the model that answers fastest.
 pub(super) fn start(
     folder: &Path,
     heads: &[Head],
     options: &EngineOptions,
-) -> Result<(Option<(PathBuf, Session)>, Option<PipelineNote>), PipelineError> {
+) -> Result<Followed, PipelineError> {
     let Some(tuned) = Tuned::read(folder)? else {
-        return Ok((None, None));
+        return Ok(Followed::default());
     };
     let path = folder.join(FILE);
     match follow(folder, heads, &tuned, options) {
@@ -26,9 +34,15 @@ pub(super) fn start(
                 model: model.clone(),
                 way: tuned.latency.way,
             };
-            Ok((Some((model, session)), Some(note)))
+            Ok(Followed {
+                started: Some((model, session)),
+                note: Some(note),
+            })
         }
-        Err(reason) => Ok((None, Some(PipelineNote::NotTuned { path, reason }))),
+        Err(reason) => Ok(Followed {
+            started: None,
+            note: Some(PipelineNote::NotTuned { path, reason }),
+        }),
     }
 }
 
