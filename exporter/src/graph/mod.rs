@@ -24,7 +24,8 @@
 //! # Ok::<(), nezha_exporter::graph::GraphError>(())
 //! ```
 //!
-//! The module knows nothing of NEZHA, checkpoints or files.
+//! A finished graph is in single precision and has all that was built; [`passes`](crate::passes) make of
+//! it what an artifact has. The module knows nothing of NEZHA, checkpoints or files.
 
 mod builder;
 mod constants;
