@@ -14,7 +14,6 @@
 
 #[cfg(feature = "ort")]
 mod libraries;
-#[cfg(feature = "ort")]
 mod onnx_runtime;
 mod openvino;
 mod probe;
@@ -22,7 +21,6 @@ mod problems;
 
 use serde::Serialize;
 
-#[cfg(feature = "ort")]
 pub use self::onnx_runtime::OnnxRuntime;
 pub use self::openvino::{OpenVino, OpenVinoDevice};
 pub use crate::cpu::{Cpu, CpuFeature};
@@ -37,8 +35,7 @@ pub struct Report {
     pub version: &'static str,
     /// Every engine, and whether it runs.
     pub engines: Vec<EngineReport>,
-    /// The ONNX Runtime that is loaded.
-    #[cfg(feature = "ort")]
+    /// The ONNX Runtime that is loaded; none where it is not in the build.
     pub onnx_runtime: OnnxRuntime,
     /// The OpenVINO that is loaded; none where it is not in the build.
     pub openvino: OpenVino,
@@ -106,6 +103,8 @@ pub fn examine(options: &EngineOptions) -> Report {
         engines: EngineKind::ALL.map(|it| engine(it, options)).into(),
         #[cfg(feature = "ort")]
         onnx_runtime: OnnxRuntime::examine(options),
+        #[cfg(not(feature = "ort"))]
+        onnx_runtime: OnnxRuntime::default(),
         #[cfg(feature = "openvino")]
         openvino: OpenVino::examine(options),
         #[cfg(not(feature = "openvino"))]

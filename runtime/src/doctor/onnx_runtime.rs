@@ -1,13 +1,10 @@
 use std::path::PathBuf;
 
-use nezha_graphs::error_chain;
 use serde::Serialize;
 
-use crate::engine::execution_providers;
 use crate::library::{LibrarySource, RejectedLibrary};
-use crate::{EngineError, EngineOptions, setup};
 
-/// The ONNX Runtime that was found, or what was tried.
+/// The ONNX Runtime that was found, or what was tried; nothing where it is not in the build.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct OnnxRuntime {
     /// The library; `None` where there is none to load.
@@ -22,13 +19,17 @@ pub struct OnnxRuntime {
     pub execution_providers: Vec<String>,
     /// Why a library that was found can't be loaded.
     pub error: Option<String>,
-    /// The folder that [`setup`] fills; `None` where the user has no caches.
+    /// The folder that `setup` fills; `None` where the user has no caches.
     pub cache: Option<PathBuf>,
 }
 
+#[cfg(feature = "ort")]
 impl OnnxRuntime {
     /// Looks for the library and loads it.
-    pub(super) fn examine(options: &EngineOptions) -> Self {
+    pub(super) fn examine(options: &crate::EngineOptions) -> Self {
+        use crate::engine::execution_providers;
+        use crate::{EngineError, setup};
+
         let found = match execution_providers(options.ort.library.as_deref()) {
             Ok((library, execution_providers)) => Self {
                 path: Some(library.path),
@@ -43,7 +44,7 @@ impl OnnxRuntime {
                 ..Self::default()
             },
             Err(error) => Self {
-                error: Some(error_chain(&error)),
+                error: Some(nezha_graphs::error_chain(&error)),
                 ..Self::default()
             },
         };
