@@ -366,8 +366,10 @@ fn no_message_of_a_library_names_an_argument() {
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             let is_comment = line.starts_with("//");
-            // pip has arguments, and `nezha setup` is a command to run.
-            let is_foreign = file.ends_with("setup/mod.rs") || line.contains("nezha setup --");
+            // pip and ONNX Runtime's build have arguments, and `nezha setup` is a command to run.
+            let is_foreign = file.ends_with("setup/mod.rs")
+                || line.contains("nezha setup --")
+                || line.contains("build ONNX Runtime with");
             let named = line.match_indices("--").any(|(at, _)| {
                 let before = line[..at].chars().next_back();
                 let behind = line[at + 2..].chars().next();
