@@ -1,4 +1,4 @@
-"""A column of answers inside a Ray Data pipeline: `python ray_data.py in.parquet scored model`.
+"""A column of answers inside a Ray Data pipeline: `python ray_data.py in.parquet scored model checkpoint 8`.
 
 Needs Ray 2.60 with ray[data], and `nezha` on every node. Ray reads, writes and commits; with a checkpoint (a unique
 column `id`) a driver that is killed goes on when it is started again.
@@ -18,7 +18,8 @@ class Score:
         return self.scorer(table)
 
 
-def main(source, target, model, checkpoint=None):
+def main(source, target, model, checkpoint=None, workers=1):
+    # Reading and writing need a core beside the workers'.
     ray.init(ignore_reinit_error=True)
     if checkpoint is not None:
         from ray.data.checkpoint import CheckpointConfig
@@ -27,10 +28,10 @@ def main(source, target, model, checkpoint=None):
         context.checkpoint_config = CheckpointConfig(id_column="id", checkpoint_path=checkpoint)
     rows = ray.data.read_parquet(source)
     scored = rows.map_batches(
-        Score, fn_constructor_args=[model], batch_format="pyarrow", batch_size=1024, concurrency=2, num_cpus=1
+        Score, fn_constructor_args=[model], batch_format="pyarrow", batch_size=256, concurrency=int(workers), num_cpus=1
     )
     scored.write_parquet(target)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:5])
+    main(*sys.argv[1:6])
