@@ -13,7 +13,7 @@ use testkit::random;
 
 use super::{Chunk, ChunkLimit, Wanted, open, survey};
 use crate::plan::Part;
-use crate::{Compression, Format};
+use crate::{Compression, Format, ScoreError};
 
 const REGRESSIONS: &str = "src/input/tests.regressions";
 
@@ -88,10 +88,7 @@ fn file(folder: &std::path::Path, ending: Ending, texts: &[String]) -> std::path
     let mut out = File::create(&path).unwrap();
     let written = format.compression.around(
         &mut out,
-        |out| {
-            out.write_all(&bytes).unwrap();
-            Ok(())
-        },
+        |out| out.write_all(&bytes).map_err(ScoreError::write(&path)),
         |error| panic!("{error}"),
     );
     written.unwrap();
