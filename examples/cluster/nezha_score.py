@@ -66,16 +66,20 @@ class Scorer:
             self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors
         )
         self.writer = pa.ipc.new_stream(self.worker.stdin, schema)
-        self.worker.stdin.flush()
-        self.reader = pa.ipc.open_stream(self.worker.stdout)
+        self.reader = None
 
     def batch(self, batch):
         """One Arrow batch with its answers."""
+        import pyarrow as pa
+
         try:
             if self.worker is None:
                 self._start(batch.schema)
             self.writer.write_batch(batch)
             self.worker.stdin.flush()
+            if self.reader is None:
+                # pyarrow sends the schema with the first batch, and the answer begins with one.
+                self.reader = pa.ipc.open_stream(self.worker.stdout)
             return self.reader.read_next_batch()
         except (OSError, StopIteration, ValueError) as error:
             self.worker.kill()
