@@ -20,6 +20,7 @@
 //! - [`runtime`]: artifacts in engines, from raw tensors to text in and answers out;
 //! - [`verify`](mod@verify): whether an artifact is its checkpoint's, weight by weight and answer by answer;
 //! - [`measure`]: how fast models are in engines, and where the time goes;
+//! - [`score`]: a corpus in, a corpus with the answers out;
 //! - [`hub`]: checkpoints from the Hugging Face hub by their names.
 //!
 //! What the two sides share is here: a [`Head`] and its [`GraphOptions`], a [`Config`], a [`Precision`],
@@ -46,7 +47,8 @@
 //! | `hub` | checkpoints from the Hugging Face hub |
 //! | `verify` | verification |
 //! | `measure` | benchmarks and profiles; `verify` with it |
-//! | `cli` | the binary, and every feature but engines and `hub` |
+//! | `score` | corpora in Parquet, CSV and JSON lines; `pipelines` with it |
+//! | `cli` | the binary, and every feature but engines, `hub` and `score` |
 //!
 //! Sessions over raw tensors and the export are always there. Without a feature for an engine, an engine
 //! [of the program's own](runtime::Session::with_engine) is all that computes.
@@ -56,9 +58,9 @@
 //! Versions follow semantic versioning for what stands in this crate's documentation. Options and most
 //! enums are `#[non_exhaustive]`: a new field or variant is no breaking change. What graphs are made of is
 //! not ([`Head`], [`Precision`], [`DType`], [`Activation`] and the like), so that who handles all of them
-//! learns of a new one; it grows with a new minor version before 1.0 and with a new major one after it. [`proto`], [`export::graph`],
-//! [`export::nezha`], [`export::onnx`] and [`export::quantize`] are for tools that look inside of a graph,
-//! and may change with any minor version.
+//! learns of a new one; it grows with a new minor version before 1.0 and with a new major one after
+//! it. [`proto`], [`export::graph`], [`export::nezha`], [`export::onnx`] and [`export::quantize`] are for
+//! tools that look inside of a graph, and may change with any minor version.
 #![deny(missing_docs)]
 
 pub use nezha_graphs::{
@@ -90,6 +92,12 @@ pub mod hub {
 #[cfg(feature = "measure")]
 pub mod measure {
     pub use nezha_measure::*;
+}
+
+/// A corpus in, a corpus with the answers out, and no row lost or there twice.
+#[cfg(feature = "score")]
+pub mod score {
+    pub use nezha_score::*;
 }
 
 /// Whether an artifact is what its checkpoint says, and whether engines compute it right.
