@@ -60,7 +60,11 @@ fn refused(output: &Output, expected: &str) {
 fn the_fastest_of_every_precision_in_every_engine_is_kept_and_auto_follows_it() {
     let (folder, lines) = exported("fp32,w8");
     let folder = folder.path();
-    let output = succeeded(tune(folder, &lines, &["--json", "--max-change", "10%"]));
+    let output = succeeded(tune(
+        folder,
+        &lines,
+        &["--json", "--max-change", "10%", "--threads", "1"],
+    ));
     let printed: Value = serde_json::from_str(stdout(&output)).unwrap();
     let path = folder.join("nezha.json");
     let written: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
