@@ -311,7 +311,7 @@ mod tests {
                 &second_gpu,
                 vec![OrtCpu, Tract],
                 vec![OrtCuda],
-                "ort:cpu can't start: option 'ort.device': only ONNX Runtime on a GPU takes it",
+                "ort:cpu can't start: option 'ort.device': only ONNX Runtime on a GPU or an NPU takes it",
             ),
             (
                 &plans,

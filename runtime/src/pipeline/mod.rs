@@ -67,7 +67,7 @@ const _: () = {
 
 impl<T: Task> Pipeline<T> {
     /// Opens a model with the tokenizer beside it, in the first engine that starts of those that
-    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) tries; [`builder`](Self::builder) takes others.
+    /// [`EngineChoice::Auto`] tries; [`builder`](Self::builder) takes others.
     ///
     /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
     /// several heads), or the `.onnx` file itself.
