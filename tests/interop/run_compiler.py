@@ -22,9 +22,9 @@ def tinygrad(path):
     from tinygrad import Tensor
     from tinygrad.nn.onnx import OnnxRunner
 
-    run = OnnxRunner(exported(path, "tools"))
-
     def answer(inputs):
+        # A runner keeps the sizes of its first inputs for its open axes.
+        run = OnnxRunner(exported(path, "tools"))
         found = run({name: Tensor(it) for name, it in inputs.items()})
         return {name: it.numpy() for name, it in found.items()}
 
