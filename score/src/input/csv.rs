@@ -6,8 +6,9 @@ use arrow_array::{ArrayRef, LargeStringArray, StringArray, StringViewArray};
 use arrow_schema::{DataType, Field, Schema};
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
+use super::chunks::Chunks;
 use super::stream::open_at;
-use super::{Chunk, ChunkLimit, Columns, Source, Surveyed, Table, Wanted, batch, changed};
+use super::{ChunkLimit, Columns, Source, Surveyed, Table, Wanted, batch, changed};
 use crate::digest::RowDigest;
 use crate::plan::Part;
 use crate::scorer::Cell;
@@ -23,30 +24,15 @@ pub(super) fn survey(
 ) -> Result<Surveyed, ScoreError> {
     let mut rows = reader(open_at(path, format.compression, 0)?, format, true);
     let headers = rows.headers().map_err(|it| content(path, &it))?.clone();
-    let mut chunks: Vec<Chunk> = Vec::new();
-    let mut digest = RowDigest::default();
-    let (mut bytes, mut record) = (0, ByteRecord::new());
+    let mut chunks = Chunks::new(limit);
+    let mut record = ByteRecord::new();
     loop {
         let start = rows.position().byte();
         let there = rows.read_byte_record(&mut record);
         if !there.map_err(|it| content(path, &it))? {
             break;
         }
-        let size = rows.position().byte() - start + limit.answer;
-        let joins = |it: &&mut Chunk| it.rows < limit.rows && bytes + size <= limit.bytes;
-        match chunks.last_mut().filter(joins) {
-            Some(chunk) => chunk.rows += 1,
-            None => {
-                finish(&mut chunks, &digest);
-                (digest, bytes) = (RowDigest::default(), 0);
-                chunks.push(Chunk {
-                    rows: 1,
-                    start,
-                    digest: None,
-                });
-            }
-        }
-        bytes += size;
+        chunks.row(start, rows.position().byte() - start);
         for (value, name) in record.iter().zip(&headers) {
             if std::str::from_utf8(value).is_err() {
                 let line = record.position().map_or(0, csv::Position::line);
@@ -56,23 +42,16 @@ pub(super) fn survey(
                     reason,
                 });
             }
-            digest.add(value);
+            chunks.value(value);
         }
     }
-    finish(&mut chunks, &digest);
     let fields = headers
         .iter()
         .map(|name| Field::new(name, DataType::Utf8, true));
     Ok(Surveyed {
         columns: Columns::Typed(Schema::new(fields.collect::<Vec<_>>())),
-        chunks,
+        chunks: chunks.finish(),
     })
-}
-
-fn finish(chunks: &mut [Chunk], digest: &RowDigest) {
-    if let Some(chunk) = chunks.last_mut() {
-        chunk.digest = Some(digest.finish());
-    }
 }
 
 fn reader(from: Box<dyn Read + Send>, format: Format, headers: bool) -> Rows {

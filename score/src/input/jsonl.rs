@@ -12,9 +12,10 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, StringArray};
 use arrow_schema::{DataType, Field};
 
+use super::chunks::Chunks;
 use super::stream::Lines;
 use super::{
-    Chunk, ChunkLimit, Columns, Inferred, Object, Source, Surveyed, Table, Wanted, batch, changed,
+    ChunkLimit, Columns, Inferred, Object, Source, Surveyed, Table, Wanted, batch, changed,
 };
 use crate::digest::RowDigest;
 use crate::plan::Part;
@@ -29,9 +30,8 @@ pub(super) fn survey(
 ) -> Result<Surveyed, ScoreError> {
     let mut lines = Lines::open(path, format.compression, 0)?;
     let mut inferred = Inferred::default();
-    let mut chunks: Vec<Chunk> = Vec::new();
-    let mut digest = RowDigest::default();
-    let (mut bytes, mut number) = (0, 0_u64);
+    let mut chunks = Chunks::new(limit);
+    let mut number = 0_u64;
     loop {
         let start = lines.position();
         let Some(line) = lines.next().map_err(ScoreError::read(path))? else {
@@ -48,34 +48,13 @@ pub(super) fn survey(
         let text = std::str::from_utf8(line).map_err(|it| wrong(it.to_string()))?;
         let object = Object::parse(text).map_err(|it| wrong(it.to_string()))?;
         inferred.add(&object);
-        let size = line.len() as u64 + limit.answer;
-        let joins = |it: &&mut Chunk| it.rows < limit.rows && bytes + size <= limit.bytes;
-        match chunks.last_mut().filter(joins) {
-            Some(chunk) => chunk.rows += 1,
-            None => {
-                finish(&mut chunks, &digest);
-                (digest, bytes) = (RowDigest::default(), 0);
-                chunks.push(Chunk {
-                    rows: 1,
-                    start,
-                    digest: None,
-                });
-            }
-        }
-        bytes += size;
-        digest.add(line);
+        chunks.row(start, line.len() as u64);
+        chunks.value(line);
     }
-    finish(&mut chunks, &digest);
     Ok(Surveyed {
         columns: Columns::Inferred(inferred),
-        chunks,
+        chunks: chunks.finish(),
     })
-}
-
-fn finish(chunks: &mut [Chunk], digest: &RowDigest) {
-    if let Some(chunk) = chunks.last_mut() {
-        chunk.digest = Some(digest.finish());
-    }
 }
 
 /// A file of objects, one in each line.

@@ -1,5 +1,6 @@
 //! Files with rows: what is in them, and the rows of a part.
 
+mod chunks;
 mod csv;
 mod inference;
 mod jsonl;
