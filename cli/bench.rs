@@ -1,8 +1,8 @@
 //! `nezha bench`: models in engines side by side, with how far their answers are apart.
 
 mod compare;
-pub mod table;
-pub mod worker;
+pub(crate) mod table;
+pub(crate) mod worker;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ use crate::output;
 /// Ctrl-C prints and saves what is finished.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     /// The .onnx files; the first one in the first engine is what the others are compared with.
@@ -106,7 +106,7 @@ enum Command {
     Compare(compare::Args),
 }
 
-pub fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(seconds) if seconds > 0.0 && f64::is_finite(seconds) => Ok(seconds),
         _ => Err("expected a number of seconds above 0".to_owned()),
@@ -120,7 +120,7 @@ fn shape(text: &str) -> Result<(NonZeroUsize, NonZeroUsize), String> {
 }
 
 /// Measures and prints, or compares.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     if let Some(Command::Compare(args)) = args.command {
         return compare::run(args);
     }
@@ -171,7 +171,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Measures behind a bar.
-pub fn behind_bar<T>(measure: impl FnOnce(&mut dyn FnMut(&Progress)) -> T) -> T {
+pub(crate) fn behind_bar<T>(measure: impl FnOnce(&mut dyn FnMut(&Progress)) -> T) -> T {
     let bar = ProgressBar::no_length().with_style(
         ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -186,7 +186,7 @@ pub fn behind_bar<T>(measure: impl FnOnce(&mut dyn FnMut(&Progress)) -> T) -> T 
 }
 
 /// Becomes true when Ctrl-C is pressed: what is finished then is given.
-pub fn stop_by_ctrl_c() -> Result<Arc<AtomicBool>> {
+pub(crate) fn stop_by_ctrl_c() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
     ctrlc::set_handler(move || stopped.store(true, Ordering::Relaxed))?;

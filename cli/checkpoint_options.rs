@@ -9,14 +9,14 @@ use nezha_graphs::Activation;
 /// What a checkpoint leaves open.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Checkpoint")]
-pub struct CheckpointOptions {
+pub(crate) struct CheckpointOptions {
     /// The state dict to read where a file has several, by its key, such as ema.
     #[arg(long)]
     key: Option<String>,
     /// The encoder to read where a state dict has several, by the prefix of its names.
     #[arg(long)]
     prefix: Option<String>,
-    /// The config, where it is not config.json or bert_config.json beside the weights.
+    /// The config, where it is not config.json or `bert_config.json` beside the weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Names of the labels in place of the config's: a file with one a line, or JSON (a list, or an
@@ -29,7 +29,7 @@ pub struct CheckpointOptions {
     /// Takes the place of the config's `max_relative_position`.
     #[arg(long, value_name = "N")]
     max_relative_position: Option<usize>,
-    /// Takes the place of the config's `hidden_act`, for example gelu_new.
+    /// Takes the place of the config's `hidden_act`, for example `gelu_new`.
     #[arg(long, value_name = "NAME")]
     hidden_act: Option<Activation>,
     /// Read files to memory instead of mapping them: somebody may shorten the files.
@@ -39,7 +39,7 @@ pub struct CheckpointOptions {
 
 impl CheckpointOptions {
     /// As the exporter takes them.
-    pub fn open_options(&self) -> Result<OpenOptions> {
+    pub(crate) fn open_options(&self) -> Result<OpenOptions> {
         let mut options = OpenOptions::default().mmap(!self.no_mmap);
         if let Some(key) = &self.key {
             options = options.key(key);
@@ -69,7 +69,7 @@ impl CheckpointOptions {
 /// Where the checkpoint is: the path that is given, or, where nothing is there, the folder of the
 /// model of that name on the hub.
 #[cfg(feature = "hub")]
-pub fn locate(given: &Path) -> Result<PathBuf> {
+pub(crate) fn locate(given: &Path) -> Result<PathBuf> {
     crate::hub::checkpoint(given)
 }
 
@@ -80,7 +80,7 @@ pub fn locate(given: &Path) -> Result<PathBuf> {
 }
 
 /// The option that answers a note.
-pub fn hint(note: &Note) -> Option<&'static str> {
+pub(crate) fn hint(note: &Note) -> Option<&'static str> {
     match note {
         Note::UnnamedLabels { .. } => Some("--labels FILE names them"),
         Note::AssumedDefault { field, .. } => match *field {

@@ -36,13 +36,13 @@ const NEWS: [&str; 1] =
 
 /// Export the bundled checkpoints, run them and show their answers.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     engine: EngineArgs,
 }
 
 /// Prints a table of texts, answers, engine and time.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let models = models()?;
     let folder = tempfile::tempdir().context("no temporary folder to export to")?;
     let mut demo = Demo {

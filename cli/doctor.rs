@@ -9,7 +9,7 @@ use crate::output::{self, line};
 
 /// Say which engines run here, what is missing and how to get it; fails where none runs.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// Print one JSON document.
     #[arg(long)]
     json: bool,
@@ -20,7 +20,7 @@ pub struct Args {
 }
 
 /// Prints what was found.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let report = examine(&args.library.options().openvino(args.openvino.options()));
     match args.json {
         true => output::json(&report)?,

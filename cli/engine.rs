@@ -16,7 +16,7 @@ use crate::output::note;
 /// Where and how a model is computed.
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Engine")]
-pub struct EngineArgs {
+pub(crate) struct EngineArgs {
     #[arg(long, default_value = "auto", help = engine_help())]
     pub engine: EngineChoice,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct EngineArgs {
 
 /// What an engine is given to compute with.
 #[derive(clap::Args, Clone)]
-pub struct EngineResources {
+pub(crate) struct EngineResources {
     /// Threads of one run; where absent one per physical core, in tract one per logical core.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -42,7 +42,7 @@ pub struct EngineResources {
     /// Let TensorRT compute in float16.
     #[arg(long, hide_short_help = true)]
     tensorrt_fp16: bool,
-    /// Sizes that TensorRT builds an engine for, such as sequence_length=1:128:512 (smallest,
+    /// Sizes that TensorRT builds an engine for, such as `sequence_length=1:128:512` (smallest,
     /// the one to tune for, largest); one for each axis of the inputs.
     #[arg(
         long,
@@ -60,7 +60,7 @@ pub struct EngineResources {
 /// Which ONNX Runtime and which GPU.
 #[derive(clap::Args, Clone)]
 #[command(next_help_heading = "Engine")]
-pub struct LibraryArgs {
+pub(crate) struct LibraryArgs {
     /// The ONNX Runtime library, or the folder that holds it.
     #[arg(long, value_name = "PATH")]
     ort_library: Option<PathBuf>,
@@ -71,14 +71,14 @@ pub struct LibraryArgs {
 
 impl EngineArgs {
     /// As the runtime takes them.
-    pub fn options(&self) -> EngineOptions {
+    pub(crate) fn options(&self) -> EngineOptions {
         self.resources.options()
     }
 }
 
 impl EngineResources {
     /// As the runtime takes them.
-    pub fn options(&self) -> EngineOptions {
+    pub(crate) fn options(&self) -> EngineOptions {
         let mut tensorrt = TensorRtOptions::default();
         tensorrt.engine_cache.clone_from(&self.tensorrt_cache);
         tensorrt.fp16 = self.tensorrt_fp16;
@@ -95,12 +95,12 @@ impl EngineResources {
 
 impl LibraryArgs {
     /// As the runtime takes them.
-    pub fn options(&self) -> EngineOptions {
+    pub(crate) fn options(&self) -> EngineOptions {
         EngineOptions::default().ort(self.ort())
     }
 
     /// As another process of this program takes them.
-    pub fn pass_on(&self, command: &mut Command) {
+    pub(crate) fn pass_on(&self, command: &mut Command) {
         if let Some(path) = &self.ort_library {
             command.arg("--ort-library").arg(path);
         }
@@ -132,7 +132,7 @@ fn axis_range(text: &str) -> Result<(String, AxisRange), String> {
 }
 
 /// Says on standard error which engine runs, and why those before it don't.
-pub fn announce(session: &Session) {
+pub(crate) fn announce(session: &Session) {
     for skipped in session.skipped() {
         note(error_chain(&skipped.error));
     }

@@ -2,7 +2,7 @@
 
 mod agreement;
 mod graph_args;
-pub mod progress;
+pub(crate) mod progress;
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ use progress::Bar;
 
 /// Write a checkpoint as ONNX.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A folder with config.json and the weights, the file of weights itself, or, where no such path
     /// is, a model on the Hugging Face hub: owner/name or owner/name@revision.
     checkpoint: PathBuf,
@@ -42,7 +42,7 @@ pub struct Args {
     #[command(flatten)]
     graph: GraphArgs,
     /// Weights and arithmetic; several write a file each. Other than fp32, the file has it in its
-    /// name: model_int8.onnx.
+    /// name: `model_int8.onnx`.
     #[arg(
         long = "dtype",
         value_name = "DTYPE,DTYPE",
@@ -59,7 +59,7 @@ pub struct Args {
     /// Where the weights go.
     #[arg(long, default_value = "auto")]
     weights: Weights,
-    /// How the files lie: plain, optimum (ORTModelFor…), transformersjs, tei
+    /// How the files lie: plain, optimum (`ORTModelFor`…), transformersjs, tei
     /// (text-embeddings-inference), triton (a model repository, one model for each head) or openvino.
     #[arg(long, default_value_t)]
     layout: Layout,
@@ -75,7 +75,7 @@ pub struct Args {
     force: bool,
     /// Say how near the answers are to those in fp32, each output by itself: on the lines of a file
     /// (--agreement=FILE), or without one on token ids at random. The table is kept in
-    /// a file beside the model, model_int8.agreement.json. Nothing is calibrated: any texts do.
+    /// a file beside the model, `model_int8.agreement.json`. Nothing is calibrated: any texts do.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     agreement: Option<Option<PathBuf>>,
     /// Compare every weight with the checkpoint, and the answers of the engines with those of the
@@ -110,7 +110,7 @@ enum Weights {
     Auto,
     /// Inside of the .onnx.
     Embedded,
-    /// In weights.DIGEST.onnx_data beside the .onnx; several heads share it.
+    /// In `weights.DIGEST.onnx_data` beside the .onnx; several heads share it.
     External,
     /// In the checkpoint's own files; the target has to be its folder.
     Linked,
@@ -148,7 +148,7 @@ fn head(text: &str) -> Result<HeadArg, UnknownHead> {
 }
 
 /// Exports and says what was written.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let options = options(&args);
     let is_narrow = options.precisions.iter().any(|it| *it != Precision::Fp32);
     if args.agreement.is_some() && !is_narrow {
@@ -328,7 +328,7 @@ struct Line<'e> {
 }
 
 /// A number of bytes for a reader.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),

@@ -14,7 +14,7 @@ use crate::output;
 
 /// Continue texts with a decoder that was exported with --kv-cache.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A folder that `nezha export --kv-cache` wrote, or an .onnx file.
     model: PathBuf,
     /// The texts to continue.
@@ -83,7 +83,7 @@ fn prompt(text: &str) -> Result<Prompt, std::num::ParseIntError> {
 }
 
 /// Generates and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let engine = &args.engine;
     let generation = TextGeneration::builder()
         .engine(&engine.engine)

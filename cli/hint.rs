@@ -20,7 +20,7 @@ use nezha_score::ScoreError;
 use nezha_verify::{AgreementError, VerificationError};
 
 /// The arguments that an error is about; the first error of the chain that has a hint gives it.
-pub fn hint(error: &anyhow::Error) -> Option<String> {
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(of)
 }
 

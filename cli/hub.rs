@@ -23,7 +23,7 @@ const FILES: [&str; 9] = [
 
 /// The path that is given, where there is one; else the folder in the hub's cache of the model that it
 /// names, downloaded where it is not there yet.
-pub fn checkpoint(given: &Path) -> Result<PathBuf> {
+pub(crate) fn checkpoint(given: &Path) -> Result<PathBuf> {
     let Some(model) = model(given) else {
         return Ok(given.to_owned());
     };

@@ -14,7 +14,7 @@ use crate::output;
 
 /// Say what a checkpoint or an .onnx holds: heads, inputs and outputs, parameters, sizes, operators.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A checkpoint (its folder, its weights, or its name on the Hugging Face hub), an .onnx file, or
     /// a folder with one.
     path: PathBuf,
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// Looks and says what is there.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let inspected = || -> Result<_> {
         let path = checkpoint_options::locate(&args.path)?;
         Ok(inspect(&path, &args.open.open_options()?)?)

@@ -9,7 +9,7 @@ use nezha_runtime::{OpenVinoHint, OpenVinoOptions, OpenVinoPrecision};
 /// How OpenVINO computes.
 #[derive(clap::Args, Clone, Default)]
 #[command(next_help_heading = "Engine")]
-pub struct OpenVinoArgs {
+pub(crate) struct OpenVinoArgs {
     /// What OpenVINO computes products in: f32, bf16, f16, or auto for what the device does fastest.
     #[arg(long, value_name = "PRECISION", default_value_t)]
     openvino_precision: OpenVinoPrecision,
@@ -29,7 +29,7 @@ pub struct OpenVinoArgs {
 /// Which OpenVINO.
 #[derive(clap::Args, Clone, Default)]
 #[command(next_help_heading = "Engine")]
-pub struct OpenVinoLibrary {
+pub(crate) struct OpenVinoLibrary {
     /// The library of OpenVINO's C interface, or the folder that holds it.
     #[arg(long, value_name = "PATH")]
     openvino_library: Option<PathBuf>,
@@ -37,7 +37,7 @@ pub struct OpenVinoLibrary {
 
 impl OpenVinoArgs {
     /// As the runtime takes them.
-    pub fn options(&self) -> OpenVinoOptions {
+    pub(crate) fn options(&self) -> OpenVinoOptions {
         let hint = match self.openvino_throughput {
             true => OpenVinoHint::Throughput,
             false => OpenVinoHint::Latency,
@@ -51,7 +51,7 @@ impl OpenVinoArgs {
     }
 
     /// As another process of this program takes them.
-    pub fn arguments(&self) -> Vec<OsString> {
+    pub(crate) fn arguments(&self) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
             "--openvino-precision".into(),
             self.openvino_precision.name().into(),
@@ -74,12 +74,12 @@ impl OpenVinoArgs {
 
 impl OpenVinoLibrary {
     /// As the runtime takes it.
-    pub fn options(&self) -> OpenVinoOptions {
+    pub(crate) fn options(&self) -> OpenVinoOptions {
         OpenVinoOptions::default().library(self.openvino_library.clone())
     }
 
     /// As another process of this program takes it.
-    pub fn pass_on(&self, command: &mut Command) {
+    pub(crate) fn pass_on(&self, command: &mut Command) {
         if let Some(path) = &self.openvino_library {
             command.arg("--openvino-library").arg(path);
         }

@@ -19,7 +19,7 @@ static UNREAD: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// Where standard output can't be written, for another reason than that nobody reads it.
-pub fn line(text: impl Display) -> Result<()> {
+pub(crate) fn line(text: impl Display) -> Result<()> {
     write(format!("{text}\n").as_bytes())
 }
 
@@ -27,7 +27,7 @@ pub fn line(text: impl Display) -> Result<()> {
 ///
 /// # Errors
 /// As [`line()`].
-pub fn text(text: impl Display) -> Result<()> {
+pub(crate) fn text(text: impl Display) -> Result<()> {
     write(text.to_string().as_bytes())
 }
 
@@ -35,7 +35,7 @@ pub fn text(text: impl Display) -> Result<()> {
 ///
 /// # Errors
 /// As [`line()`].
-pub fn json(document: &impl Serialize) -> Result<()> {
+pub(crate) fn json(document: &impl Serialize) -> Result<()> {
     line(serde_json::to_string_pretty(document)?)
 }
 
@@ -43,28 +43,28 @@ pub fn json(document: &impl Serialize) -> Result<()> {
 ///
 /// # Errors
 /// As [`line()`].
-pub fn help(asked: &clap::Error) -> Result<()> {
+pub(crate) fn help(asked: &clap::Error) -> Result<()> {
     settle(asked.print().and_then(|()| io::stdout().flush()))
 }
 
 /// Says something on standard error. Where that can't be written, there is no place left to say so.
-pub fn note(text: impl Display) {
+pub(crate) fn note(text: impl Display) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// Standard output for what is no text; flushed by who writes.
 #[cfg(feature = "score")]
-pub fn bytes() -> impl Write {
+pub(crate) fn bytes() -> impl Write {
     io::BufWriter::new(io::stdout().lock())
 }
 
 /// Whether nobody reads what is printed any more.
-pub fn is_unread() -> bool {
+pub(crate) fn is_unread() -> bool {
     UNREAD.load(Ordering::Relaxed)
 }
 
 /// Standard output, for who writes to it by themselves.
-pub struct Output;
+pub(crate) struct Output;
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -19,7 +19,7 @@ use crate::output;
 /// without it is told as well. Parts are those of the module path in a node's name. Any model with
 /// BERT's inputs can be profiled.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The .onnx file.
     model: PathBuf,
     /// Texts in the batch.
@@ -45,7 +45,7 @@ pub struct Args {
 }
 
 /// Profiles and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let options = args.engine.options();
     let session = Session::builder()
         .engine(&args.engine.engine)

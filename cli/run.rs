@@ -10,7 +10,7 @@ use crate::output;
 
 /// Compute a model's outputs for tensors in a safetensors file.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The artifact.
     model: PathBuf,
     /// The inputs, by the graph's names; a missing mask is all ones, missing types all zeros.
@@ -19,7 +19,7 @@ pub struct Args {
     /// Where to write the outputs, by the graph's names.
     #[arg(long, value_name = "FILE.safetensors")]
     outputs: PathBuf,
-    /// Have the engine write how long each node takes, as a trace for chrome://tracing or Perfetto, and
+    /// Have the engine write how long each node takes, as a trace for <chrome://tracing> or Perfetto, and
     /// tell which execution provider computes how many: the start of the trace's file name.
     #[arg(long, value_name = "PATH")]
     profile: Option<PathBuf>,
@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 /// Runs once.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let inputs = tensors_file::read(&args.inputs)?;
     let options = args.engine.options().profile(args.profile);
     let session = Session::builder()

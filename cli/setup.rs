@@ -7,7 +7,7 @@ use crate::output;
 
 /// Install a pinned ONNX Runtime or OpenVINO into the user's cache, with pip.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// ONNX Runtime's build with CUDA and TensorRT.
     #[arg(long, conflicts_with = "openvino")]
     gpu: bool,
@@ -17,7 +17,7 @@ pub struct Args {
 }
 
 /// Installs, or keeps what is there and whole.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let installed = setup(match (args.openvino, args.gpu) {
         (true, _) => Build::OpenVino,
         (false, true) => Build::Gpu,

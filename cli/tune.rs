@@ -26,7 +26,7 @@ use models::Candidates;
 /// and with batches of 8, on each number of threads. nezha.json beside the models keeps the fastest of
 /// both kinds with machine, versions and numbers: `--engine auto` takes the first, while they match.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// A folder that `nezha export` wrote, with fp32 among the precisions.
     folder: PathBuf,
     /// Texts as the model meets them, a line each.
@@ -82,7 +82,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 /// Measures, prints a table and writes the file.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     if let Some(checkpoint) = &args.checkpoint {
         models::export_missing(&args.folder, checkpoint)?;
     }

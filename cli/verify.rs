@@ -16,7 +16,7 @@ use crate::output;
 /// Compare an artifact with its checkpoint: every weight, then the answers of every engine with
 /// those of the built-in reference in f64.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     /// The artifact.
     model: PathBuf,
     /// The checkpoint that it was exported from, or its name on the Hugging Face hub.
@@ -34,7 +34,7 @@ pub struct Args {
 
 /// Which engines have to be right.
 #[derive(clap::Args, Clone)]
-pub struct EngineList {
+pub(crate) struct EngineList {
     /// The engines to compare, each of which has to start; ort:cpu, openvino:cpu and tract, as far as
     /// they are there, where absent.
     #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
@@ -43,7 +43,7 @@ pub struct EngineList {
 
 impl EngineList {
     /// The first that starts.
-    pub fn choice(&self) -> EngineChoice {
+    pub(crate) fn choice(&self) -> EngineChoice {
         match self.engines.as_slice() {
             [] => EngineChoice::Auto,
             [one] => EngineChoice::Only(*one),
@@ -53,7 +53,7 @@ impl EngineList {
 }
 
 /// Verifies, and prints a table.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let path = checkpoint_options::locate(&args.checkpoint)?;
     let checkpoint = Checkpoint::open(&path, &args.open.open_options()?)?;
     let options = args.resources.options();
@@ -69,7 +69,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Verifies the artifacts of an export, and prints a table for each.
-pub fn exported(
+pub(crate) fn exported(
     models: &[&Path],
     checkpoint: &Checkpoint,
     engines: &EngineList,

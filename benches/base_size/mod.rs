@@ -48,7 +48,7 @@ fn encoder() -> Vec<Weight> {
 }
 
 /// The weights that make a masked language model of the encoder.
-pub fn masked_lm() -> Vec<Weight> {
+pub(crate) fn masked_lm() -> Vec<Weight> {
     let transform = "cls.predictions.transform";
     let mut weights = vec![("cls.predictions.bias".to_owned(), vec![VOCAB_SIZE])];
     weights.extend(module(&format!("{transform}.dense"), &[HIDDEN, HIDDEN]));
@@ -58,14 +58,14 @@ pub fn masked_lm() -> Vec<Weight> {
 
 /// The weights that classify sequences: a pooler and a classifier.
 #[allow(dead_code, reason = "each bench compiles this file for itself")]
-pub fn classifier(labels: usize) -> Vec<Weight> {
+pub(crate) fn classifier(labels: usize) -> Vec<Weight> {
     let mut weights = Vec::from(module("nezha.pooler.dense", &[HIDDEN, HIDDEN]));
     weights.extend(module("classifier", &[labels, HIDDEN]));
     weights
 }
 
 /// Writes a checkpoint of small numbers; which ones makes no difference to the time.
-pub fn write_checkpoint(folder: &Path, head: Vec<Weight>, config: &str) {
+pub(crate) fn write_checkpoint(folder: &Path, head: Vec<Weight>, config: &str) {
     let weights = [encoder(), head].concat();
     let count = |shape: &[usize]| shape.iter().product::<usize>();
     let longest = weights.iter().map(|(_, shape)| count(shape)).max().unwrap();

@@ -14,7 +14,7 @@ use crate::output;
 /// Cells are the same where model, engine, threads, batch and sequence are. A ratio above 1 is a new
 /// cell that takes longer; its interval says how much of that may be noise.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The benchmark from before.
     old: PathBuf,
     /// The one to judge.
@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 /// Prints the ratios; cells that are gone or fail now count as slower.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let (old, new) = (Document::read(&args.old)?, Document::read(&args.new)?);
     let changes = compare(&old, &new, args.fail_above);
     output::line(table(&changes))?;

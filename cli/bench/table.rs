@@ -10,7 +10,7 @@ use nezha_measure::bench::{Document, cell_rows, contender_rows, heading};
 const REASON: u16 = 60;
 
 /// All of it.
-pub fn text(document: &Document) -> String {
+pub(crate) fn text(document: &Document) -> String {
     let mut text = heading(document);
     let _ = writeln!(text, "{}\n{}", contenders(document), cells(document));
     let failed = document.cells.iter().any(|it| it.error.is_some());
@@ -51,7 +51,7 @@ fn failures(document: &Document) -> Table {
 }
 
 /// A table whose columns from `numbers` on are aligned to the right.
-pub fn aligned(header: Vec<&str>, rows: Vec<Vec<String>>, numbers: usize) -> Table {
+pub(crate) fn aligned(header: Vec<&str>, rows: Vec<Vec<String>>, numbers: usize) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table.add_rows(rows);

@@ -14,7 +14,7 @@ use crate::output::Output;
 
 /// Compute what another process measures; started by `nezha bench`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     model: PathBuf,
     #[arg(long)]
     engine: Way,
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 /// Answers requests until there are no more.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     let work = Work {
         options: EngineOptions::default()
             .threads(args.threads)
@@ -46,7 +46,12 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// This program as a worker for a model in a way, as [`Args`] are read.
-pub fn command(program: &Path, model: &Model, way: Way, threads: Option<NonZeroUsize>) -> Command {
+pub(crate) fn command(
+    program: &Path,
+    model: &Model,
+    way: Way,
+    threads: Option<NonZeroUsize>,
+) -> Command {
     let mut command = Command::new(program);
     command.arg("bench-worker").arg(model.path());
     command.args(["--engine", &way.to_string()]);
@@ -57,7 +62,7 @@ pub fn command(program: &Path, model: &Model, way: Way, threads: Option<NonZeroU
 }
 
 /// Adds what `nezha bench` says to all of its workers.
-pub fn arguments(command: &mut Command, args: &super::Args) {
+pub(crate) fn arguments(command: &mut Command, args: &super::Args) {
     if args.tract_plans > 0 {
         command.args(["--tract-plans", &args.tract_plans.to_string()]);
     }

@@ -15,7 +15,7 @@ use crate::output;
 /// # Errors
 /// Where nothing can be asked or answered, and where an answer has no number that single precision
 /// has one for.
-pub fn compare(comparison: &Comparison, artifacts: &[Artifact]) -> Result<()> {
+pub(super) fn compare(comparison: &Comparison, artifacts: &[Artifact]) -> Result<()> {
     let mut broken = Vec::new();
     let narrow = artifacts
         .iter()

@@ -3,7 +3,7 @@ use nezha_graphs::{Gather, GraphOptions, Pooling, ProblemType, axes};
 
 /// What the graph takes and gives beyond the head's own.
 #[derive(clap::Args)]
-pub struct GraphArgs {
+pub(super) struct GraphArgs {
     /// Outputs beside the head's own.
     #[arg(long, value_delimiter = ',')]
     outputs: Vec<ExtraOutput>,
@@ -14,7 +14,7 @@ pub struct GraphArgs {
     #[arg(long)]
     loss: bool,
     /// What a sequence classifier was trained for, in place of the config's word: regression,
-    /// single_label_classification or multi_label_classification.
+    /// `single_label_classification` or `multi_label_classification`.
     #[arg(long, value_name = "TYPE")]
     problem_type: Option<ProblemType>,
     /// Take keys and values of earlier tokens and give them with the new ones; decoders only.
@@ -47,7 +47,7 @@ pub struct GraphArgs {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum ExtraOutput {
-    /// The embeddings and the output of each layer: hidden_states.0, hidden_states.1, …
+    /// The embeddings and the output of each layer: `hidden_states.0`, `hidden_states.1`, …
     HiddenStates,
     /// The attention probabilities of each layer: attentions.0, attentions.1, …
     Attentions,
@@ -79,7 +79,7 @@ fn fixed_axis(text: &str) -> Result<(String, usize), String> {
 
 impl GraphArgs {
     /// The same as options of the graph.
-    pub fn options(&self) -> GraphOptions {
+    pub(super) fn options(&self) -> GraphOptions {
         GraphOptions::default()
             .inputs_embeds(self.inputs.contains(&ExtraInput::InputsEmbeds))
             .head_mask(self.inputs.contains(&ExtraInput::HeadMask))

@@ -3,14 +3,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on standard error, for exports that take their time and have somebody watching.
-pub struct Bar {
+pub(crate) struct Bar {
     start: Instant,
     bar: Option<ProgressBar>,
 }
 
 impl Bar {
     /// Nothing is shown yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             start: Instant::now(),
             bar: None,
@@ -18,7 +18,7 @@ impl Bar {
     }
 
     /// So many bytes are written, of so many.
-    pub fn show(&mut self, done: u64, total: u64) {
+    pub(crate) fn show(&mut self, done: u64, total: u64) {
         const PATIENCE: Duration = Duration::from_secs(1);
         if self.bar.is_none() && self.start.elapsed() > PATIENCE {
             let style =
@@ -35,7 +35,7 @@ impl Bar {
     }
 
     /// Takes the bar away.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }

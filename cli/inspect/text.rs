@@ -9,7 +9,7 @@ use crate::export::size;
 const VALUE: usize = 72;
 
 /// What was found, as text.
-pub fn report(inspected: &Inspected) -> String {
+pub(super) fn report(inspected: &Inspected) -> String {
     match inspected {
         Inspected::Checkpoint(checkpoint) => self::checkpoint(checkpoint),
         Inspected::Model(model) => self::model(model),

@@ -11,7 +11,7 @@ use crate::bench::table::aligned;
 const NAMES: usize = 10;
 
 /// All of it, with the `top` operators that take longest.
-pub fn text(document: &Document, top: usize) -> String {
+pub(super) fn text(document: &Document, top: usize) -> String {
     let mut text = heading(document);
     let _ = writeln!(text, "{}", groups(document));
     if top > 0 && !document.operators.is_empty() {

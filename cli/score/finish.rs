@@ -10,14 +10,14 @@ use crate::output::line;
 
 /// Check that every part is there and has its rows, and put them together.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The output of the plan.
     #[arg(value_name = "OUT")]
     output: PathBuf,
 }
 
 /// Finishes.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let manifest = match Work::open_alone(&args.output) {
         Ok(work) => work.finish()?,
         Err(no_plan @ ScoreError::NoPlan { .. }) => Manifest::load(&args.output)?.ok_or(no_plan)?,

@@ -26,7 +26,7 @@ use crate::output::note;
 /// several machines and a folder that all of them see.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(subcommand)]
     step: Option<Step>,
     #[command(flatten)]
@@ -41,7 +41,7 @@ enum Step {
 }
 
 /// Scores, or does the step that is asked for.
-pub fn run(args: Args) -> Result<()> {
+pub(crate) fn run(args: Args) -> Result<()> {
     match args.step {
         Some(Step::Plan(args)) => plan::run(*args),
         Some(Step::Part(args)) => part::run(*args),
@@ -52,7 +52,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// How parts are worked on: none of it changes an answer.
 #[derive(clap::Args)]
-pub struct WorkArgs {
+pub(crate) struct WorkArgs {
     /// Runs of the model at the same time, where the engine is ONNX Runtime; each with --threads.
     #[arg(long, value_name = "N", default_value = "1")]
     sessions: NonZeroUsize,

@@ -19,7 +19,7 @@ use crate::output::{line, note};
 /// Rows without answer are counted when the work is finished; the exit code is 0 once the parts are
 /// there.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The output of the plan.
     #[arg(value_name = "OUT")]
     output: PathBuf,
@@ -42,7 +42,7 @@ pub struct Args {
 }
 
 /// Answers.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     if args.work.stop_with_stdin {
         stop_with_stdin();
     }

@@ -15,7 +15,7 @@ use crate::output::line;
 /// The plan holds digests of the inputs and of the model, and the engine and its version: a worker with
 /// another one is refused. Prints the number of parts.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Files, or patterns such as 'in/*.jsonl.zst'.
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<String>,
@@ -35,7 +35,7 @@ pub struct Args {
 }
 
 /// Plans.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let asked = args.question.asked.asked(&args.model)?;
     let options = args.engine.options();
     let scorer = load(&args.model, &asked, &args.engine.engine, &options)?;

@@ -16,7 +16,7 @@ use crate::output::note;
 
 /// How the work shows how far it is.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
-pub enum Show {
+pub(super) enum Show {
     /// A bar on a terminal, else a line in a minute.
     Auto,
     /// A line in a minute.
@@ -29,7 +29,7 @@ pub enum Show {
 
 /// What there is to do.
 #[derive(Clone, Copy)]
-pub struct Total {
+pub(super) struct Total {
     /// Rows of the parts that are done already.
     pub before: u64,
     /// Rows of all parts that are asked for.
@@ -37,7 +37,7 @@ pub struct Total {
 }
 
 /// Does the work, and shows meanwhile how far it is.
-pub fn shown(
+pub(super) fn shown(
     show: Show,
     total: Total,
     progress: &Arc<Progress>,
@@ -84,7 +84,7 @@ impl View {
         match (self.show, &self.bar) {
             (_, Some(_)) => Duration::from_millis(200),
             (Show::Json, _) => Duration::from_secs(5),
-            _ => Duration::from_secs(60),
+            _ => Duration::from_mins(1),
         }
     }
 
@@ -141,7 +141,7 @@ impl View {
 }
 
 /// Seconds for people: `45 s`, `12 min`, `3 h 20 min`.
-pub fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match seconds {
         seconds if seconds < 90.0 => format!("{seconds:.0} s"),

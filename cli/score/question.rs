@@ -14,8 +14,8 @@ use nezha_score::{Asked, Format, Keep, PART_ROWS, Request};
 
 /// What is asked, and what the output has of the input.
 #[derive(clap::Args)]
-pub struct QuestionArgs {
-    /// A column with text, or several in the task's order: question,context; text,text_pair; the text
+pub(super) struct QuestionArgs {
+    /// A column with text, or several in the task's order: question,context; `text,text_pair`; the text
     /// and its choices. The task's own names where absent: text, or question,context.
     #[arg(long = "column", value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
@@ -42,7 +42,7 @@ pub struct QuestionArgs {
 /// The task and its options.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Task")]
-pub struct AskedArgs {
+pub(super) struct AskedArgs {
     /// What is asked; what the model was trained for where absent.
     #[arg(long)]
     task: Option<Name>,
@@ -130,7 +130,7 @@ enum Pooled {
 
 impl QuestionArgs {
     /// What is wanted of these files.
-    pub fn request(
+    pub(super) fn request(
         &self,
         inputs: Vec<String>,
         output: PathBuf,
@@ -158,14 +158,14 @@ impl QuestionArgs {
     }
 
     /// The columns with text, and what the answers' names start with.
-    pub fn columns(&self) -> (&[String], &str) {
+    pub(super) fn columns(&self) -> (&[String], &str) {
         (&self.columns, &self.prefix)
     }
 }
 
 impl AskedArgs {
     /// The task with its options; an option of another task is bad usage.
-    pub fn asked(&self, model: &Path) -> Result<Asked> {
+    pub(super) fn asked(&self, model: &Path) -> Result<Asked> {
         let asked = match self.task {
             None => Asked::of_model(model)?,
             Some(task) => task.default(),

@@ -9,7 +9,7 @@ use super::progress::duration;
 use crate::output::line;
 
 /// Prints it.
-pub fn show(output: &Path) -> Result<()> {
+pub(super) fn show(output: &Path) -> Result<()> {
     let status = Status::of(output)?;
     let done = status.done;
     let mut text = match status.finished {

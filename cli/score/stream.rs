@@ -8,7 +8,12 @@ use nezha_score::{Asked, Progress, Scorer, stream};
 use crate::output::{self, note};
 
 /// Answers until standard input ends.
-pub fn answer(scorer: &dyn Scorer, asked: &Asked, columns: &[String], prefix: &str) -> Result<()> {
+pub(super) fn answer(
+    scorer: &dyn Scorer,
+    asked: &Asked,
+    columns: &[String],
+    prefix: &str,
+) -> Result<()> {
     let progress = Progress::default();
     let input = io::stdin().lock();
     let counts = stream(

@@ -17,7 +17,7 @@ use crate::output::{line, note};
 
 /// The whole work.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Files, or patterns such as 'in/*.jsonl.zst'.
     #[arg(value_name = "IN", required_unless_present_any = ["status", "stream"])]
     inputs: Vec<String>,
@@ -47,7 +47,7 @@ pub struct Args {
 }
 
 /// Scores.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     if let Some(output) = &args.status {
         return status::show(output);
     }
@@ -90,7 +90,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// Answers those of some parts that are not done.
-pub fn answer(
+pub(super) fn answer(
     work: &Work,
     parts: std::ops::Range<usize>,
     scorer: &dyn Scorer,
@@ -139,7 +139,7 @@ fn summary(
 }
 
 /// Ctrl-C ends the process: what is under its name is whole, and the command says how to go on.
-pub fn go_on_hint() {
+pub(super) fn go_on_hint() {
     let command: Vec<String> = env::args()
         .filter(|it| it != "--restart")
         .map(|it| quoted(&it))
@@ -166,7 +166,7 @@ fn quoted(argument: &str) -> String {
 }
 
 /// Ends the process when nobody holds the other end of standard input any more.
-pub fn stop_with_stdin() {
+pub(super) fn stop_with_stdin() {
     thread::spawn(|| {
         let mut input = io::stdin().lock();
         let mut buffer = [0; 1024];

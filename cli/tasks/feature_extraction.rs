@@ -16,9 +16,9 @@ const SHOWN: usize = 4;
 
 /// Turn texts into vectors: one for each token, or one for the text.
 ///
-/// JSON fields: text, text_pair (optional).
+/// JSON fields: text, `text_pair` (optional).
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
     /// From token vectors to one.
@@ -42,7 +42,7 @@ enum Pooling {
 }
 
 /// Computes and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let pooling = match args.pooling {
         Pooling::None => return token_vectors(&args),
         Pooling::Cls => task::Pooling::Cls,

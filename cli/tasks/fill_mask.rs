@@ -11,9 +11,9 @@ use super::{Manner, TaskArgs, answer};
 
 /// Fill the gaps of texts; a gap is the mask token of the tokenizer.
 ///
-/// JSON fields: text, text_pair (optional).
+/// JSON fields: text, `text_pair` (optional).
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
     /// Answers for each gap.
@@ -25,7 +25,7 @@ pub struct Args {
 }
 
 /// Fills and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let options = FillMaskOptions::default()
         .top_k(args.top_k)
         .targets(args.targets)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 /// What the arguments are.
 #[derive(Clone, Copy)]
-pub enum Arguments {
+pub(super) enum Arguments {
     /// Each one a question.
     Each,
     /// All of them the parts of one question.
@@ -17,7 +17,7 @@ pub enum Arguments {
 }
 
 /// An input as it was read.
-pub struct Item {
+pub(super) struct Item {
     /// The line, where it was read from a file or standard input.
     pub line: Option<usize>,
     /// A string, a list of strings or an object; or why it is none.
@@ -25,7 +25,7 @@ pub struct Item {
 }
 
 /// The inputs, read as they are asked for.
-pub fn items(
+pub(super) fn items(
     arguments: &[String],
     file: Option<&Path>,
     manner: Arguments,
@@ -53,7 +53,7 @@ pub fn items(
 }
 
 /// The inputs of a file: objects where its first line is one, else texts.
-pub fn read(reader: Box<dyn BufRead>) -> impl Iterator<Item = Item> {
+pub(super) fn read(reader: Box<dyn BufRead>) -> impl Iterator<Item = Item> {
     let mut objects = None;
     lines(reader).map(move |(line, text)| Item {
         line: Some(line),
@@ -115,7 +115,10 @@ fn parts(line: &str) -> Value {
 }
 
 /// A question's named parts, from an object or from a list in this order.
-pub fn strings<const N: usize>(value: &Value, names: [&str; N]) -> Result<[String; N], String> {
+pub(super) fn strings<const N: usize>(
+    value: &Value,
+    names: [&str; N],
+) -> Result<[String; N], String> {
     let expected = names.join(", ");
     match value {
         Value::Object(object) => {
@@ -143,7 +146,7 @@ pub fn strings<const N: usize>(value: &Value, names: [&str; N]) -> Result<[Strin
 }
 
 /// The texts of a string or of a list.
-pub fn list(value: &Value) -> Vec<String> {
+pub(super) fn list(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => vec![text.clone()],
         Value::Array(texts) => {

@@ -28,7 +28,7 @@ use output::Output;
 
 /// One command per task.
 #[derive(clap::Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     FillMask(fill_mask::Args),
     TextClassification(text_classification::Args),
     TokenClassification(token_classification::Args),
@@ -39,7 +39,7 @@ pub enum Command {
 }
 
 /// Asks the model and prints its answers.
-pub fn run(command: Command) -> Result<()> {
+pub(crate) fn run(command: Command) -> Result<()> {
     match command {
         Command::FillMask(args) => fill_mask::run(args),
         Command::TextClassification(args) => text_classification::run(args),
@@ -53,7 +53,7 @@ pub fn run(command: Command) -> Result<()> {
 
 /// What every task takes.
 #[derive(clap::Args)]
-pub struct TaskArgs {
+pub(crate) struct TaskArgs {
     /// A folder that `nezha export` wrote, or an .onnx file with the tokenizer beside it.
     model: PathBuf,
     /// The text, or the texts.

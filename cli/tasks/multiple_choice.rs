@@ -12,13 +12,13 @@ use super::{Manner, TaskArgs, answer};
 ///
 /// JSON fields: text, choices (a list).
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
 }
 
 /// Chooses and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let options = MultipleChoiceOptions::default().max_length(args.task.max_length);
     let manner = Manner::<MultipleChoice> {
         arguments: Arguments::Together,

@@ -11,15 +11,15 @@ use super::{Manner, TaskArgs, answer};
 
 /// Say whether a text follows another: two texts.
 ///
-/// JSON fields: text, text_pair.
+/// JSON fields: text, `text_pair`.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
 }
 
 /// Compares and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let options = NextSentenceOptions::default().max_length(args.task.max_length);
     let manner = Manner::<NextSentence> {
         arguments: Arguments::Together,

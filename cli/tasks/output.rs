@@ -12,7 +12,7 @@ use crate::output;
 const SHOWN: usize = 60;
 
 /// Takes answers and errors in the inputs' order.
-pub struct Output {
+pub(super) struct Output {
     table: Option<Table>,
     answered: usize,
     failed: usize,
@@ -20,7 +20,7 @@ pub struct Output {
 
 impl Output {
     /// A JSON document, or a table with these columns after the text.
-    pub fn new(json: bool, columns: &[&str]) -> Self {
+    pub(super) fn new(json: bool, columns: &[&str]) -> Self {
         let table = (!json).then(|| {
             let mut table = Table::new();
             table
@@ -37,7 +37,7 @@ impl Output {
     }
 
     /// Adds an answer; `truncated` is how many tokens were read where the input has more.
-    pub fn answered(
+    pub(super) fn answered(
         &mut self,
         item: &Item,
         rows: Vec<Vec<String>>,
@@ -65,7 +65,7 @@ impl Output {
     }
 
     /// Adds an input that has no answer; it is also named on standard error.
-    pub fn failed(&mut self, item: &Item, error: &str) -> Result<()> {
+    pub(super) fn failed(&mut self, item: &Item, error: &str) -> Result<()> {
         output::note(format_args!("{}: {error}", place(item)));
         if self.table.is_none() {
             self.write(item, "error", json!(error), false)?;
@@ -96,7 +96,7 @@ impl Output {
     }
 
     /// Prints the table or ends the document; how many were answered and how many failed.
-    pub fn finish(self) -> Result<(usize, usize)> {
+    pub(super) fn finish(self) -> Result<(usize, usize)> {
         match self.table {
             Some(table) if self.answered > 0 => output::line(table)?,
             Some(_) => {}
@@ -133,6 +133,6 @@ fn shown(value: &Value) -> String {
 }
 
 /// A score for people.
-pub fn score(score: f32) -> String {
+pub(super) fn score(score: f32) -> String {
     format!("{score:.4}")
 }

@@ -12,7 +12,7 @@ use super::{Manner, TaskArgs, answer};
 ///
 /// JSON fields: question, context.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
     /// Answers at most, the best first.
@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 /// Answers and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let options = QuestionAnsweringOptions::default()
         .top_k(args.top_k)
         .max_answer_len(args.max_answer_len)

@@ -11,9 +11,9 @@ use super::{Manner, TaskArgs, answer};
 
 /// Label texts, for example as positive or negative.
 ///
-/// JSON fields: text, text_pair (optional).
+/// JSON fields: text, `text_pair` (optional).
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
     /// Labels in an answer, the best first; more than there are for all of them.
@@ -35,7 +35,7 @@ enum Function {
 }
 
 /// Classifies and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let options = TextClassificationOptions::default()
         .top_k(args.top_k)
         .function(args.function.map(|function| match function {
@@ -60,7 +60,7 @@ pub fn run(args: Args) -> Result<()> {
 }
 
 /// A text, or a pair.
-pub fn one_or_two_texts(value: &Value) -> Result<Text, String> {
+pub(super) fn one_or_two_texts(value: &Value) -> Result<Text, String> {
     let pair = match value {
         Value::Object(fields) => fields.contains_key("text_pair"),
         Value::Array(parts) => parts.len() > 1,
@@ -73,6 +73,6 @@ pub fn one_or_two_texts(value: &Value) -> Result<Text, String> {
 }
 
 /// A pair.
-pub fn two_texts(value: &Value) -> Result<Text, String> {
+pub(super) fn two_texts(value: &Value) -> Result<Text, String> {
     strings(value, ["text", "text_pair"]).map(|[text, pair]| Text::from((text, pair)))
 }

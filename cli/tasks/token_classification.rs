@@ -14,7 +14,7 @@ use super::{Manner, TaskArgs, answer};
 ///
 /// JSON field: text.
 #[derive(clap::Args)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
     /// How tokens are put together.
@@ -43,7 +43,7 @@ enum Aggregation {
 }
 
 /// Labels and prints.
-pub fn run(args: Args) -> Result<()> {
+pub(super) fn run(args: Args) -> Result<()> {
     let options = TokenClassificationOptions::default()
         .aggregation(match args.aggregation {
             Aggregation::None => task::Aggregation::None,

@@ -19,11 +19,11 @@ const PRECISIONS: [Precision; 3] = [Precision::Fp32, Precision::Int8, Precision:
 const OF_OPENVINO: [Precision; 2] = [Precision::Fp32, Precision::W8];
 
 /// The models of one head, fp32 first.
-pub struct Candidates(Vec<Model>);
+pub(super) struct Candidates(Vec<Model>);
 
 impl Candidates {
     /// Every precision of `model.onnx` in a folder and in its subfolder for OpenVINO.
-    pub fn in_folder(folder: &Path) -> Result<Self> {
+    pub(super) fn in_folder(folder: &Path) -> Result<Self> {
         let folders = [folder.to_owned(), folder.join(OPENVINO)];
         let files = folders
             .iter()
@@ -45,7 +45,7 @@ impl Candidates {
     }
 
     /// Each model in each of the ways; one in OpenVINO's form in OpenVINO alone.
-    pub fn contenders(&self, ways: &[Way]) -> Vec<(&Model, Way)> {
+    pub(super) fn contenders(&self, ways: &[Way]) -> Vec<(&Model, Way)> {
         let fits = |model: &Model, way: &Way| {
             let gather = model.metadata().map(|it| it.options.gather);
             gather != Some(Gather::Flat) || way.engine.spec().family == Family::OpenVino
@@ -64,7 +64,7 @@ fn file(precision: Precision) -> String {
 }
 
 /// Exports the precisions that a folder lacks, as the one that it has was exported.
-pub fn export_missing(folder: &Path, checkpoint: &Path) -> Result<()> {
+pub(super) fn export_missing(folder: &Path, checkpoint: &Path) -> Result<()> {
     let path = checkpoint_options::locate(checkpoint)?;
     let checkpoint = Checkpoint::open(&path, &OpenOptions::default())?;
     let known = PRECISIONS.iter().map(|it| folder.join(file(*it)));

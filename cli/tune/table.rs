@@ -17,7 +17,7 @@ const HEADER: [&str; 6] = [
 ];
 
 /// A table, what was left out below it, and the two winners.
-pub fn text(tuned: &Tuned) -> String {
+pub(super) fn text(tuned: &Tuned) -> String {
     let mut measured: Vec<&Measured> = tuned.measured.iter().collect();
     measured.sort_by(|a, b| a.latency_ms.total_cmp(&b.latency_ms));
     let rows = measured.into_iter().map(|it| {

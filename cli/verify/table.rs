@@ -13,7 +13,7 @@ use crate::output;
 ///
 /// # Errors
 /// Where standard output can't be written.
-pub fn print(certificate: &Certificate, model: &Path) -> Result<()> {
+pub(super) fn print(certificate: &Certificate, model: &Path) -> Result<()> {
     let initializers = &certificate.initializers;
     output::line(format_args!(
         "{}: {} head, opset {}, {} initializers of {} elements: {}",

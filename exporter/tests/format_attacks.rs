@@ -499,7 +499,7 @@ fn sinusoid(length: usize) -> Vec<f32> {
         for to in 0..length as i64 {
             let row = ((to - from).clamp(-reach, reach) + reach) as f64;
             for column in 0..width {
-                let angle = row / 10_000_f64.powf((column / 2 * 2) as f64 / width as f64);
+                let angle = row / 10_000_f64.powf(f64::from(column / 2 * 2) / f64::from(width));
                 values.push(if column % 2 == 0 {
                     angle.sin()
                 } else {

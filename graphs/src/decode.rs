@@ -124,7 +124,7 @@ mod tests {
             ),
             (
                 "whole numbers",
-                nodes(&field(5, &field(8, &[0; 10_000_000]))),
+                nodes(&field(5, &field(8, &vec![0; 10_000_000]))),
             ),
         ] {
             assert!(refused(model), "{what}");

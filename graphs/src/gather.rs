@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Gather {
-    /// GatherElements along the rows, its indices repeated for every text and head.
+    /// `GatherElements` along the rows, its indices repeated for every text and head.
     #[default]
     Elements,
     /// Gather from the rows laid one after the other, its indices the same for every text and head.

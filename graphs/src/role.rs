@@ -62,7 +62,7 @@ pub enum Role {
     PoolerOutput,
     /// What a layer gives; 0 is the embeddings.
     HiddenStates(usize),
-    /// AttentionKind probabilities of a layer.
+    /// The attention probabilities of a layer.
     Attentions(usize, AttentionKind),
     /// Keys or values of the tokens before and of these.
     Present(Cached),

@@ -101,11 +101,10 @@ impl Kind {
             (Kind::Shape, 1) => Repeated(Kind::Dimension),
             (Kind::Node, 1 | 2) => Texts,
             (Kind::Model, 2 | 3)
-            | (Kind::OperatorSet, 1)
+            | (Kind::OperatorSet | Kind::Attribute, 1)
             | (Kind::Entry, 1 | 2)
             | (Kind::Graph, 2 | 10)
             | (Kind::Node, 3 | 4 | 7)
-            | (Kind::Attribute, 1)
             | (Kind::Tensor, 8)
             | (Kind::ValueInfo, 1 | 3)
             | (Kind::Dimension, 2) => Text,

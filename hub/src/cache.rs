@@ -24,16 +24,16 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    pub fn new(folder: PathBuf) -> Self {
+    pub(crate) fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// The place of a commit of `model`.
-    pub fn revision(&self, model: &ModelId, commit: &str) -> Revision {
+    pub(crate) fn revision(&self, model: &ModelId, commit: &str) -> Revision {
         Revision {
             model: self.folder.join(model.folder()),
             locks: self.folder.join(".locks").join(model.folder()),
@@ -42,7 +42,7 @@ impl Cache {
     }
 
     /// What the cache has of `model`, if it is all that a checkpoint needs.
-    pub fn snapshot(&self, model: &ModelId) -> Result<Option<Revision>, HubError> {
+    pub(crate) fn snapshot(&self, model: &ModelId) -> Result<Option<Revision>, HubError> {
         let commit = match model.is_commit() {
             true => model.revision().to_owned(),
             false => {
@@ -74,33 +74,33 @@ pub(crate) struct Revision {
 
 impl Revision {
     /// The folder of its files.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.model.join("snapshots").join(&self.commit)
     }
 
     /// Where a file of it is.
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder().join(name)
     }
 
     /// Whether a file of it is there.
-    pub fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.file(name).is_file()
     }
 
     /// Where content is, or will be.
-    pub fn content(&self, checksum: &Checksum) -> PathBuf {
+    pub(crate) fn content(&self, checksum: &Checksum) -> PathBuf {
         self.model.join("blobs").join(checksum.digits())
     }
 
     /// Where content is while it arrives.
-    pub fn incomplete(&self, checksum: &Checksum) -> PathBuf {
+    pub(crate) fn incomplete(&self, checksum: &Checksum) -> PathBuf {
         let name = format!("{}.incomplete", checksum.digits());
         self.model.join("blobs").join(name)
     }
 
     /// Makes the folders, and waits until nobody else downloads the same content.
-    pub fn lock(&self, checksum: &Checksum) -> Result<File, HubError> {
+    pub(crate) fn lock(&self, checksum: &Checksum) -> Result<File, HubError> {
         for folder in [self.model.join("blobs"), self.locks.clone()] {
             fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
         }
@@ -110,7 +110,7 @@ impl Revision {
     }
 
     /// Gives content the name of a file of this commit.
-    pub fn link(&self, name: &str, checksum: &Checksum) -> Result<(), HubError> {
+    pub(crate) fn link(&self, name: &str, checksum: &Checksum) -> Result<(), HubError> {
         let path = self.file(name);
         let folder = self.folder();
         let linked = fs::create_dir_all(&folder).and_then(|()| {
@@ -128,7 +128,7 @@ impl Revision {
     }
 
     /// Makes the revision of `model` stand for this commit.
-    pub fn publish(&self, model: &ModelId) -> Result<(), HubError> {
+    pub(crate) fn publish(&self, model: &ModelId) -> Result<(), HubError> {
         if model.is_commit() {
             return Ok(());
         }

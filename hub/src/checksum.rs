@@ -17,7 +17,7 @@ pub(crate) struct Checksum(String);
 
 impl Checksum {
     /// Reads an `ETag`; `None` where it is none of the two kinds.
-    pub fn from_etag(etag: &str) -> Option<Self> {
+    pub(crate) fn from_etag(etag: &str) -> Option<Self> {
         let etag = etag.trim();
         let digits = etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"');
         let is_sha256 = digits.len() == 64 && is_hexadecimal(digits);
@@ -25,12 +25,12 @@ impl Checksum {
     }
 
     /// The digits, which are the content's file name in the cache.
-    pub fn digits(&self) -> &str {
+    pub(crate) fn digits(&self) -> &str {
         &self.0
     }
 
     /// The checksum of the same kind that the file at `path` has.
-    pub fn of_file(&self, path: &Path) -> io::Result<Self> {
+    pub(crate) fn of_file(&self, path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         if self.0.len() == 64 {
             return Ok(Self(digest(Sha256::new(), &mut file)?));

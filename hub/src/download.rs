@@ -32,7 +32,7 @@ pub(crate) struct Download<'d> {
 }
 
 impl<'d> Download<'d> {
-    pub fn new(
+    pub(crate) fn new(
         remote: &'d Remote,
         model: &'d ModelId,
         revision: &'d Revision,
@@ -50,7 +50,7 @@ impl<'d> Download<'d> {
     }
 
     /// Asks for the sizes of those files that aren't here.
-    pub fn add(&mut self, files: Vec<String>) -> Result<(), HubError> {
+    pub(crate) fn add(&mut self, files: Vec<String>) -> Result<(), HubError> {
         for file in files {
             if self.revision.has(&file) {
                 continue;
@@ -64,7 +64,7 @@ impl<'d> Download<'d> {
     }
 
     /// Downloads the files that were added.
-    pub fn run(&mut self) -> Result<(), HubError> {
+    pub(crate) fn run(&mut self) -> Result<(), HubError> {
         for (file, info) in std::mem::take(&mut self.waiting) {
             let lock = self.revision.lock(&info.checksum)?;
             if !self.is_here(&info) {

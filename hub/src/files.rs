@@ -63,7 +63,7 @@ pub(crate) enum Weights {
 impl Needed {
     /// What a checkpoint needs of `files`; the candidates where it is open which of them are its
     /// weights, none or several.
-    pub fn of(files: &[String]) -> Result<Self, Vec<String>> {
+    pub(crate) fn of(files: &[String]) -> Result<Self, Vec<String>> {
         let has = |name: &str| files.iter().any(|file| file == name);
         let texts = CONFIGS.into_iter().chain(TOKENIZER);
         let mut needed: Vec<String> = texts.filter(|name| has(name)).map(str::to_owned).collect();

@@ -19,7 +19,7 @@ use crate::{HubError, ModelId};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long a transfer may stand still.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// The most bytes of a listing.
 const LISTING_LIMIT: u64 = 16 << 20;
@@ -71,7 +71,7 @@ pub(crate) struct Transfer {
 }
 
 impl Remote {
-    pub fn new(endpoint: String, token: Option<String>) -> Self {
+    pub(crate) fn new(endpoint: String, token: Option<String>) -> Self {
         // The user's own certificates: a mirror's may be a company's.
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
         let agent = Agent::config_builder()
@@ -91,7 +91,7 @@ impl Remote {
     }
 
     /// The commit that the revision stands for, and its files.
-    pub fn listing(&self, model: &ModelId) -> Result<Listing, HubError> {
+    pub(crate) fn listing(&self, model: &ModelId) -> Result<Listing, HubError> {
         #[derive(Deserialize)]
         struct Answer {
             sha: String,
@@ -135,7 +135,12 @@ impl Remote {
     }
 
     /// The checksum and the size of a file.
-    pub fn info(&self, model: &ModelId, commit: &str, file: &str) -> Result<FileInfo, HubError> {
+    pub(crate) fn info(
+        &self,
+        model: &ModelId,
+        commit: &str,
+        file: &str,
+    ) -> Result<FileInfo, HubError> {
         let mut url = self.file(model, commit, file);
         for _ in 0..MOST_MOVES {
             // What stores large files is not asked: it knows other checksums.
@@ -170,7 +175,7 @@ impl Remote {
     }
 
     /// A file from the byte `start` on, or from its first where that can't be had.
-    pub fn content(
+    pub(crate) fn content(
         &self,
         model: &ModelId,
         commit: &str,

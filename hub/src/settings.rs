@@ -21,7 +21,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads the environment through `variable`; an empty variable counts as absent.
-    pub fn read(
+    pub(crate) fn read(
         variable: impl Fn(&str) -> Option<String>,
         user_home: Option<PathBuf>,
     ) -> Result<Self, HubError> {

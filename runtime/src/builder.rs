@@ -27,29 +27,29 @@ impl Default for Start {
 }
 
 impl Start {
-    pub fn engine<E: Into<UnknownEngine>>(
+    pub(crate) fn engine<E: Into<UnknownEngine>>(
         &mut self,
         engine: impl TryInto<EngineChoice, Error = E>,
     ) {
         self.choice = engine.try_into().map_err(Into::into);
     }
 
-    pub fn options(&mut self, options: EngineOptions) {
+    pub(crate) fn options(&mut self, options: EngineOptions) {
         self.options = options;
     }
 
-    pub fn threads(&mut self, threads: usize) {
+    pub(crate) fn threads(&mut self, threads: usize) {
         self.threads = Some(threads);
     }
 
     /// The model on the first engine that starts.
-    pub fn session(self, path: &Path) -> Result<Session, SessionError> {
+    pub(crate) fn session(self, path: &Path) -> Result<Session, SessionError> {
         let (choice, options) = self.resolved()?;
         Session::start(path, &choice, &options)
     }
 
     /// The engines to choose from, and how they are started.
-    pub fn resolved(self) -> Result<(EngineChoice, EngineOptions), SessionError> {
+    pub(crate) fn resolved(self) -> Result<(EngineChoice, EngineOptions), SessionError> {
         let choice = self.choice?;
         let mut options = self.options;
         if let Some(threads) = self.threads {

@@ -76,7 +76,7 @@ pub(crate) fn openvino_version(path: &Path) -> Result<String, String> {
         description: std::ptr::null(),
     };
     // SAFETY: the version is valid for writing. Its texts stay, a few bytes once in a process.
-    let status = unsafe { get(&mut version) };
+    let status = unsafe { get(&raw mut version) };
     if status != 0 || version.build_number.is_null() {
         return Err("it does not say its version".to_owned());
     }
@@ -97,7 +97,7 @@ pub(crate) fn available_providers() -> Result<Vec<String>, String> {
     let api = ort::api();
     let (mut names, mut count) = (ptr::null_mut(), 0);
     // SAFETY: both pointers are valid for writing.
-    let status = unsafe { (api.GetAvailableProviders)(&mut names, &mut count) };
+    let status = unsafe { (api.GetAvailableProviders)(&raw mut names, &raw mut count) };
     // SAFETY: the status comes from ONNX Runtime and is used once.
     unsafe { ort::Error::result_from_status(status) }.map_err(|error| error.to_string())?;
     let providers = (0..usize::try_from(count).unwrap_or(0))

@@ -268,7 +268,7 @@ impl Session {
 
 /// Makes a head mask [A] the one of every layer, [L, A].
 fn repeat_for_layers(inputs: &mut Tensors, port: &Port) {
-    let shape: Option<Vec<usize>> = port.shape.iter().map(|dim| dim.as_fixed()).collect();
+    let shape: Option<Vec<usize>> = port.shape.iter().map(nezha_graphs::Dim::as_fixed).collect();
     let Ok(mask) = inputs.array::<f32>(&port.name) else {
         return;
     };

@@ -162,7 +162,7 @@ fn has_answered(scratch: &Path) -> bool {
 
 fn wait_for<T>(found: impl Fn() -> Option<T>, what: &str) -> T {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(60) {
+    while begin.elapsed() < Duration::from_mins(1) {
         if let Some(found) = found() {
             return found;
         }

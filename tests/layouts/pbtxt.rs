@@ -2,7 +2,7 @@
 
 /// The fields of a message in order; lists are fields that repeat.
 #[derive(Debug, Default)]
-pub struct Message(Vec<(String, Field)>);
+pub(crate) struct Message(Vec<(String, Field)>);
 
 #[derive(Debug)]
 enum Field {
@@ -12,7 +12,7 @@ enum Field {
 
 impl Message {
     /// Reads a whole file; panics where it is no such text.
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut tokens = tokens(text).into_iter();
         let message = Self::fields(&mut tokens);
         assert_eq!(tokens.next(), None, "text behind the message");
@@ -74,7 +74,7 @@ impl Message {
     }
 
     /// The only value of a field.
-    pub fn text(&self, name: &str) -> &str {
+    pub(crate) fn text(&self, name: &str) -> &str {
         let [text] = self.scalars(name)[..] else {
             panic!("{name} is there {} times", self.scalars(name).len());
         };
@@ -82,18 +82,18 @@ impl Message {
     }
 
     /// The only value of a field, a number.
-    pub fn number(&self, name: &str) -> i64 {
+    pub(crate) fn number(&self, name: &str) -> i64 {
         self.text(name).parse().unwrap()
     }
 
     /// The values of a repeated field.
-    pub fn numbers(&self, name: &str) -> Vec<i64> {
+    pub(crate) fn numbers(&self, name: &str) -> Vec<i64> {
         let texts = self.scalars(name).into_iter();
         texts.map(|it| it.parse().unwrap()).collect()
     }
 
     /// The messages of a repeated field.
-    pub fn messages(&self, name: &str) -> Vec<&Message> {
+    pub(crate) fn messages(&self, name: &str) -> Vec<&Message> {
         let fields = self.0.iter().filter(|(it, _)| it == name);
         fields
             .map(|(_, field)| match field {

@@ -21,7 +21,7 @@ use testkit::fixtures::{self, Fixture, fixture};
 /// Each fixture's cases, without options.
 const CASES: usize = 3;
 
-/// What a matrix in blocks stands for, row by row, by the definition of MatMulNBits.
+/// What a matrix in blocks stands for, row by row, by the definition of `MatMulNBits`.
 fn dequantized(blocks: &TensorProto, scales: &TensorProto, columns: usize) -> Vec<f32> {
     let [rows, count, bytes] = [0, 1, 2].map(|axis| blocks.dims[axis] as usize);
     let (bits, size) = match blocks.name.ends_with(".q4") {

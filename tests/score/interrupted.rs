@@ -111,7 +111,7 @@ fn of_two_runs_at_once_one_is_refused() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !parts_of(&output).join("plan.json").exists() {
         assert!(Instant::now() < until, "no plan after a minute");
         std::thread::sleep(Duration::from_millis(1));
@@ -136,7 +136,7 @@ fn ctrl_c_ends_with_the_command_to_go_on() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !parts_of(&output).join("part-00000.parquet").exists() {
         assert!(Instant::now() < until, "no part after a minute");
         std::thread::sleep(Duration::from_millis(1));

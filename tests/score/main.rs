@@ -131,12 +131,17 @@ fn assert_same(one: &Path, other: &Path) {
     assert_eq!(
         one_bytes.len(),
         other_bytes.len(),
-        "bytes of {one:?} and {other:?}"
+        "bytes of {} and {}",
+        one.display(),
+        other.display()
     );
     let at = one_bytes.iter().zip(&other_bytes).position(|(a, b)| a != b);
     assert_eq!(
-        at, None,
-        "the first byte that differs in {one:?} and {other:?}"
+        at,
+        None,
+        "the first byte that differs in {} and {}",
+        one.display(),
+        other.display()
     );
 }
 

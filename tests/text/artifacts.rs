@@ -14,26 +14,26 @@ use tempfile::TempDir;
 use testkit::{fixture_folder, repository};
 
 /// A file of `tests/fixtures/text`.
-pub fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     fixture_folder("text").join(name)
 }
 
 /// The content of a JSON file of `tests/fixtures/text`.
-pub fn document<T: DeserializeOwned>(name: &str) -> T {
+pub(crate) fn document<T: DeserializeOwned>(name: &str) -> T {
     let path = fixture(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
 /// The content of a JSON file of `tests/fixtures/text`, a list.
-pub fn json(name: &str) -> Vec<serde_json::Value> {
+pub(crate) fn json(name: &str) -> Vec<serde_json::Value> {
     let list: Vec<_> = document(name);
     assert!(!list.is_empty(), "{name}: nothing in it");
     list
 }
 
 /// The texts of `tests/fixtures/text/lines.json`.
-pub fn lines() -> Vec<String> {
+pub(crate) fn lines() -> Vec<String> {
     let lines = json("lines.json").into_iter();
     lines
         .map(|it| it.as_str().expect("a text").to_owned())
@@ -41,7 +41,7 @@ pub fn lines() -> Vec<String> {
 }
 
 /// A checkpoint's folder: a bundled one, or a tiny one of the fixtures.
-pub fn checkpoint(model: &str) -> PathBuf {
+pub(crate) fn checkpoint(model: &str) -> PathBuf {
     let bundled = repository("models").join(model);
     if bundled.is_dir() {
         bundled
@@ -51,16 +51,18 @@ pub fn checkpoint(model: &str) -> PathBuf {
 }
 
 /// The folder that a checkpoint was exported to as one head, in single precision.
-pub fn exported(model: &str, head: Head) -> PathBuf {
+pub(crate) fn exported(model: &str, head: Head) -> PathBuf {
     exported_in(Precision::Fp32, model, head)
 }
 
 /// The folder that a checkpoint was exported to as one head.
-pub fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
+pub(crate) fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
     type Key = (Precision, String, Head);
     static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
     static DONE: LazyLock<Mutex<HashMap<Key, PathBuf>>> = LazyLock::new(Mutex::default);
-    let mut done = DONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut done = DONE
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let key = (precision, model.to_owned(), head);
     let target = done.entry(key).or_insert_with(|| {
         let context = format!("{model}, {head}, {precision}");
@@ -77,7 +79,7 @@ pub fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
 }
 
 /// A pipeline over a checkpoint exported in single precision.
-pub fn pipeline<T: Task>(
+pub(crate) fn pipeline<T: Task>(
     model: &str,
     head: Head,
     engine: EngineKind,
@@ -87,7 +89,7 @@ pub fn pipeline<T: Task>(
 }
 
 /// A pipeline over an exported checkpoint.
-pub fn pipeline_in<T: Task>(
+pub(crate) fn pipeline_in<T: Task>(
     precision: Precision,
     model: &str,
     head: Head,

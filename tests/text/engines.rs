@@ -177,7 +177,7 @@ fn a_pipeline_past_its_deadline_says_so_and_answers_the_next_time() {
             ),
             "{engine}: {error}"
         );
-        let deadline = Instant::now() + Duration::from_secs(600);
+        let deadline = Instant::now() + Duration::from_mins(10);
         let answers = pipeline.run_until(["房间很干净"], deadline).unwrap();
         assert_eq!(answers[0][0].label, "positive", "{engine}");
     }

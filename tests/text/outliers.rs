@@ -77,12 +77,16 @@ fn change(name: &str, numbers: &mut [f32], hidden: usize) {
         for channel in CHANNELS {
             let width = numbers.len() / hidden;
             let row = &mut numbers[channel * width..][..width];
-            row.iter_mut().for_each(|it| *it *= TIMES);
+            for number in row {
+                *number *= TIMES;
+            }
         }
     }
     if READERS.iter().any(|it| name.ends_with(it)) {
         for row in numbers.chunks_exact_mut(hidden) {
-            CHANNELS.iter().for_each(|it| row[*it] /= TIMES);
+            for channel in CHANNELS {
+                row[channel] /= TIMES;
+            }
         }
     }
 }

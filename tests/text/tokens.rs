@@ -1,4 +1,4 @@
-//! The tokenizer against transformers' BertTokenizerFast.
+//! The tokenizer against transformers' `BertTokenizerFast`.
 
 use std::fs;
 use std::path::Path;
@@ -20,7 +20,7 @@ fn bundled() -> Tokenizer {
     Tokenizer::load(checkpoint("nezha-tiny-zh")).unwrap()
 }
 
-/// A folder with the bundled vocabulary and a tokenizer_config.json.
+/// A folder with the bundled vocabulary and a `tokenizer_config.json`.
 fn folder(settings: &Value) -> TempDir {
     let folder = TempDir::new().unwrap();
     fs::copy(
@@ -258,10 +258,10 @@ fn broken_files_are_named_with_what_is_wrong() {
     type Break = fn(&Path);
     let cases: [(&str, Break); 5] = [
         ("tokenizer_config.json: ", |it| {
-            fs::write(it.join("tokenizer_config.json"), "{").unwrap()
+            fs::write(it.join("tokenizer_config.json"), "{").unwrap();
         }),
         ("tokenizer.json: ", |it| {
-            fs::write(it.join("tokenizer.json"), "{}").unwrap()
+            fs::write(it.join("tokenizer.json"), "{}").unwrap();
         }),
         (
             "tokenizer.json: expected `,` or `}` at line 1 column 22",

@@ -49,7 +49,7 @@ const PROMISED: [(&str, &[&str]); 2] = [
 ];
 
 /// Checks each combination without warnings, and prints how many crates it takes.
-pub fn features() -> Result<()> {
+pub(crate) fn features() -> Result<()> {
     println!("| crate | features | crates |\n|---|---|---|");
     for (package, combinations) in PROMISED {
         for features in combinations {

@@ -50,7 +50,7 @@ enum Xtask {
     /// Score a corpus over schedulers, each installed as pinned, kill a part of each, and see that every row
     /// is there once; minutes, and a table in target/cluster/results.md.
     Cluster {
-        /// Only this one: ray, ray_data, spark, dask, or files for other writers and readers.
+        /// Only this one: ray, `ray_data`, spark, dask, or files for other writers and readers.
         #[arg(long)]
         only: Option<String>,
         /// A Python of version 3.11 with venv; Spark needs Java 17.

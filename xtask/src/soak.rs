@@ -26,7 +26,7 @@ const TOLERANCE: f64 = 0.05;
 
 /// What is asked of `cargo xtask soak`.
 #[derive(clap::Args)]
-pub struct Soak {
+pub(crate) struct Soak {
     /// Texts that one process answers.
     #[arg(long, default_value_t = 1_000_000)]
     texts: usize,
@@ -58,7 +58,7 @@ impl Lived {
 }
 
 /// Runs the engines one after the other, and writes a dated result.
-pub fn soak(options: &Soak) -> Result<()> {
+pub(crate) fn soak(options: &Soak) -> Result<()> {
     if options.texts <= SETTLED {
         bail!("--texts {}: expected more than {SETTLED}", options.texts);
     }

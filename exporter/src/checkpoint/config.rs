@@ -45,12 +45,12 @@ pub(super) struct Draft<'o> {
 impl<'o> Draft<'o> {
     /// Reads the config at `path`, adds what its dialect implies and what the options override, and
     /// refuses what no weights could mend.
-    pub fn read(path: &Path, options: &'o OpenOptions) -> Result<Self, CheckpointError> {
+    pub(super) fn read(path: &Path, options: &'o OpenOptions) -> Result<Self, CheckpointError> {
         Self::parse(file::load_text(path)?, path, options)
     }
 
     /// The same of the text of the config at `path`.
-    pub fn parse(
+    pub(super) fn parse(
         found: String,
         path: &Path,
         options: &'o OpenOptions,
@@ -90,23 +90,23 @@ impl<'o> Draft<'o> {
     }
 
     /// Whether the prediction head uses the word embeddings as its decoder.
-    pub fn ties_word_embeddings(&self) -> bool {
+    pub(super) fn ties_word_embeddings(&self) -> bool {
         present(&self.completed, "tie_word_embeddings") != Some(&Value::Bool(false))
     }
 
     /// Whether a class of `architectures` has this head.
-    pub fn names(&self, head: Head) -> bool {
+    pub(super) fn names(&self, head: Head) -> bool {
         classes(&self.completed).any(|class| Head::from_architecture(class) == Some(head))
     }
 
     /// Has the prediction head use its own decoder.
-    pub fn untie(&mut self) {
+    pub(super) fn untie(&mut self) {
         let field = "tie_word_embeddings".to_owned();
         self.completed.insert(field, Value::Bool(false));
     }
 
     /// Refuses the config of another model, of which only the class or an extra field says NEZHA.
-    pub fn refuse_other_model(&self) -> Result<(), CheckpointError> {
+    pub(super) fn refuse_other_model(&self) -> Result<(), CheckpointError> {
         let other = self.notes.iter().find_map(|note| match note {
             Note::OtherModelType { found } => Some(found.clone()),
             _ => None,
@@ -118,7 +118,7 @@ impl<'o> Draft<'o> {
     }
 
     /// Fits the config to the weights and validates it.
-    pub fn fit(mut self, weights: &[Weight]) -> Result<OpenConfig, CheckpointError> {
+    pub(super) fn fit(mut self, weights: &[Weight]) -> Result<OpenConfig, CheckpointError> {
         let shapes = Shapes::new(weights);
         sizes::fit(&mut self.completed, &shapes, &mut self.notes);
         labels::fit(

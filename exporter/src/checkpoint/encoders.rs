@@ -34,7 +34,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// Where it is, for a reader of the checkpoint.
-    pub fn origin(&self) -> Origin {
+    pub(super) fn origin(&self) -> Origin {
         Origin {
             key: self.key.trim_end_matches('.').to_owned(),
             prefix: self.inner_prefix().to_owned(),
@@ -43,7 +43,7 @@ impl Encoder {
     }
 
     /// What stands between the key and the names.
-    pub fn inner_prefix(&self) -> &str {
+    pub(super) fn inner_prefix(&self) -> &str {
         self.prefix.strip_prefix(&self.key).unwrap_or(&self.prefix)
     }
 

@@ -45,7 +45,7 @@ pub(super) struct Files {
 impl Files {
     /// Finds the files of the checkpoint at `path`: a folder, also one of Hugging Face's cache, a
     /// file of weights, or the prefix of a TensorFlow checkpoint.
-    pub fn find(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
+    pub(super) fn find(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(source) => {
@@ -95,13 +95,10 @@ impl Files {
     }
 
     fn beside(weights: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
-        let weights = match weights_at(weights)? {
-            Some(weights) => weights,
-            None => {
-                return Err(CheckpointError::NotWeights {
-                    path: weights.to_owned(),
-                });
-            }
+        let Some(weights) = weights_at(weights)? else {
+            return Err(CheckpointError::NotWeights {
+                path: weights.to_owned(),
+            });
         };
         let folder = match weights.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -116,7 +113,7 @@ impl Files {
     }
 
     /// Whether the weights are in shards.
-    pub fn sharded(&self) -> bool {
+    pub(super) fn sharded(&self) -> bool {
         is_shard_index(&self.weights)
     }
 }

@@ -32,7 +32,7 @@ pub(super) enum Labels {
 
 impl Labels {
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         match self {
             Labels::Named(names) => names.len(),
             Labels::Count(count) => *count,

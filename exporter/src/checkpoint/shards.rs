@@ -23,7 +23,7 @@ pub(super) struct Shards {
 
 impl Shards {
     /// Reads the index at `path`.
-    pub fn read(path: &Path) -> Result<Self, CheckpointError> {
+    pub(super) fn read(path: &Path) -> Result<Self, CheckpointError> {
         let malformed = |reason: String| CheckpointError::Malformed {
             path: path.to_owned(),
             format: "shard index",
@@ -59,7 +59,7 @@ impl Shards {
     }
 
     /// The files, in the order of their names.
-    pub fn files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
+    pub(super) fn files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
         let folder = self.index.parent().unwrap_or(Path::new(""));
         self.tensors
             .keys()
@@ -67,7 +67,11 @@ impl Shards {
     }
 
     /// Checks that the shard named `shard` has the tensors that the index promises, and no others.
-    pub fn verify(&self, shard: &str, found: &[StoredTensor]) -> Result<(), CheckpointError> {
+    pub(super) fn verify(
+        &self,
+        shard: &str,
+        found: &[StoredTensor],
+    ) -> Result<(), CheckpointError> {
         let nothing = BTreeSet::new();
         let promised = self.tensors.get(shard).unwrap_or(&nothing);
         let found: BTreeSet<&str> = found.iter().map(|tensor| tensor.name.as_str()).collect();

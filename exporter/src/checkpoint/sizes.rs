@@ -19,7 +19,7 @@ const CLASSIFIER: &str = "classifier.weight";
 pub(super) struct Shapes<'w>(BTreeMap<&'w str, &'w [usize]>);
 
 impl<'w> Shapes<'w> {
-    pub fn new(weights: &'w [Weight]) -> Self {
+    pub(super) fn new(weights: &'w [Weight]) -> Self {
         let shape = |weight: &'w Weight| (weight.info.name.as_str(), weight.info.shape.as_slice());
         Self(weights.iter().map(shape).collect())
     }
@@ -30,7 +30,7 @@ impl<'w> Shapes<'w> {
     }
 
     /// Rows of the classifier, one for each label.
-    pub fn classifier_rows(&self) -> Option<usize> {
+    pub(super) fn classifier_rows(&self) -> Option<usize> {
         self.matrix(CLASSIFIER).map(|[rows, _]| rows)
     }
 

@@ -53,14 +53,14 @@ pub(super) enum Data {
 
 impl Data {
     /// Bytes that `read` gives.
-    pub fn reading(
+    pub(super) fn reading(
         read: impl Fn() -> Result<Bytes, CheckpointError> + Send + Sync + 'static,
     ) -> Self {
         Data::Read(Box::new(read))
     }
 
     /// The row-major bytes.
-    pub fn bytes(&self) -> Result<Bytes, CheckpointError> {
+    pub(super) fn bytes(&self) -> Result<Bytes, CheckpointError> {
         match self {
             Data::Slice { bytes, .. } => Ok(bytes.clone()),
             Data::Read(read) => read(),

@@ -13,7 +13,7 @@ pub(super) struct Entries<V>(pub Vec<(String, V)>);
 
 impl<V> Entries<V> {
     /// The first key that was there before.
-    pub fn repeated_key(&self) -> Option<&str> {
+    pub(super) fn repeated_key(&self) -> Option<&str> {
         let mut seen = HashSet::new();
         self.0
             .iter()

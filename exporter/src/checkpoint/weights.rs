@@ -62,7 +62,7 @@ pub(super) struct Source {
 
 impl Source {
     /// The row-major bytes of the weight.
-    pub fn bytes(&self, storage: Storage) -> Result<Bytes, CheckpointError> {
+    pub(super) fn bytes(&self, storage: Storage) -> Result<Bytes, CheckpointError> {
         let stored = self.data.bytes()?;
         match self.stored_shape {
             None => Ok(stored),
@@ -93,18 +93,18 @@ pub(super) struct Weights {
 
 impl Weights {
     /// The weights, sorted by name.
-    pub fn into_vec(self) -> Vec<Weight> {
+    pub(super) fn into_vec(self) -> Vec<Weight> {
         self.by_name.into_values().collect()
     }
 
     /// Whether the checkpoint has learned absolute positions.
-    pub fn has_absolute_positions(&self) -> bool {
+    pub(super) fn has_absolute_positions(&self) -> bool {
         self.by_name.contains_key(POSITION_EMBEDDINGS)
     }
 
     /// Reads the word embeddings under the name of the decoder that is tied to them: safetensors
     /// keeps the first name of the alphabet alone.
-    pub fn take_words_from_decoder(&mut self) {
+    pub(super) fn take_words_from_decoder(&mut self) {
         if self.by_name.contains_key(WORDS) {
             return;
         }
@@ -119,7 +119,7 @@ impl Weights {
     }
 
     /// Reads PaddleNLP's `classifier` as what it is in a model that answers questions.
-    pub fn take_answers_from_classifier(&mut self) {
+    pub(super) fn take_answers_from_classifier(&mut self) {
         for (theirs, ours) in ANSWERS {
             if self.by_name.contains_key(ours) {
                 continue;
@@ -139,7 +139,7 @@ impl Weights {
     ///
     /// Where one matrix is not square, its shape decides for all, square ones too; where all are,
     /// the names do. TensorFlow's and Keras' names say it with each matrix.
-    pub fn settle_layout(
+    pub(super) fn settle_layout(
         &mut self,
         dialect: Dialect,
         path: &Path,
@@ -187,7 +187,7 @@ impl Weights {
         }
     }
 
-    pub fn settle_prediction_bias(&mut self) {
+    pub(super) fn settle_prediction_bias(&mut self) {
         let Some(mut weight) = self.by_name.remove(DECODER_BIAS) else {
             return;
         };
@@ -202,7 +202,7 @@ impl Weights {
     }
 
     /// bert4torch ties the decoder when it converts and not when it trains.
-    pub fn settle_decoder(&mut self, dialect: Dialect) -> Result<(), CheckpointError> {
+    pub(super) fn settle_decoder(&mut self, dialect: Dialect) -> Result<(), CheckpointError> {
         if dialect != Dialect::Bert4torch {
             return Ok(());
         }

@@ -10,7 +10,7 @@ pub(super) struct Digest<'s> {
 }
 
 impl<'s> Digest<'s> {
-    pub fn begin<'e>(scope: &'s Scope<'s, 'e>, checkpoint: &'e Checkpoint) -> Self {
+    pub(super) fn begin<'e>(scope: &'s Scope<'s, 'e>, checkpoint: &'e Checkpoint) -> Self {
         Self {
             begun: Some(scope.spawn(|| checkpoint.digest())),
             done: String::new(),
@@ -18,7 +18,7 @@ impl<'s> Digest<'s> {
     }
 
     /// Waits until it is there.
-    pub fn get(&mut self) -> Result<&str, CheckpointError> {
+    pub(super) fn get(&mut self) -> Result<&str, CheckpointError> {
         if let Some(begun) = self.begun.take() {
             self.done = begun.join().unwrap_or_else(|panic| resume_unwind(panic))?;
         }

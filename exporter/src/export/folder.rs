@@ -31,7 +31,7 @@ pub(crate) struct TargetFolder<'p> {
 
 impl<'p> TargetFolder<'p> {
     /// Makes the folder where it is missing, locks it and removes what killed exports left there.
-    pub fn open(path: &'p Path) -> Result<Self, WriteError> {
+    pub(crate) fn open(path: &'p Path) -> Result<Self, WriteError> {
         let mut above = path.ancestors();
         if let Some(file) = above.find(|it| it.exists() && !it.is_dir()) {
             return Err(WriteError::NotAFolder {
@@ -52,7 +52,7 @@ impl<'p> TargetFolder<'p> {
     }
 
     /// Leaves no empty folder behind a failed export.
-    pub fn discard(self) {
+    pub(crate) fn discard(self) {
         if self.made {
             // It fails, as it should, where something is in the folder by now.
             let _ = fs::remove_dir(self.path);
@@ -90,7 +90,7 @@ impl Sidecar {
     ///
     /// A file of other content is replaced with `force` alone, since the folder may be another
     /// checkpoint's; and the checkpoint's own files never are.
-    pub fn collect(
+    pub(super) fn collect(
         checkpoint: &Checkpoint,
         folder: &Path,
         of_layout: Vec<(String, String)>,
@@ -129,7 +129,7 @@ impl Sidecar {
     }
 
     /// Writes it to a temporary file.
-    pub fn stage(&self, folder: &Path) -> Result<Staged, WriteError> {
+    pub(super) fn stage(&self, folder: &Path) -> Result<Staged, WriteError> {
         let staged = Staged::new(folder, |out| {
             Ok::<_, WriteError>(out.write_all(&self.bytes)?)
         });

@@ -46,7 +46,7 @@ pub(super) struct Plan<'c> {
 }
 
 impl<'c> Plan<'c> {
-    pub fn new(
+    pub(super) fn new(
         checkpoint: &'c Checkpoint,
         folder: &Path,
         models: Vec<(Head, Precision)>,
@@ -142,7 +142,7 @@ impl<'c> Plan<'c> {
     }
 
     /// Bytes of the models, their metadata not counted, and of the weights beside them.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         let weights = self.weights_file();
         // As long as the name will be.
         let name = weights_name(&"0".repeat(32));
@@ -153,12 +153,12 @@ impl<'c> Plan<'c> {
     }
 
     /// The folder of the models and their weights.
-    pub fn models(&self) -> &Path {
+    pub(super) fn models(&self) -> &Path {
         &self.folder
     }
 
     /// Writes all files under temporary names, and then gives each its own.
-    pub fn write(
+    pub(super) fn write(
         &self,
         folder: &Path,
         force: bool,

@@ -24,7 +24,7 @@ pub(super) struct Counter<'r> {
 
 impl<'r> Counter<'r> {
     /// Tells `report` how many of `total` bytes are written.
-    pub fn new(report: Report<'r>, total: u64) -> Self {
+    pub(super) fn new(report: Report<'r>, total: u64) -> Self {
         let progress = Progress { written: 0, total };
         Self {
             report,
@@ -34,7 +34,7 @@ impl<'r> Counter<'r> {
     }
 
     /// `out`, with everything counted that is written to it; it takes nothing once the export is stopped.
-    pub fn watch<'p, W: Write>(&'p mut self, out: W) -> impl Write + use<'p, 'r, W> {
+    pub(super) fn watch<'p, W: Write>(&'p mut self, out: W) -> impl Write + use<'p, 'r, W> {
         Watched { out, counter: self }
     }
 

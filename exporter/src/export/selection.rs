@@ -12,7 +12,10 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    pub fn new(checkpoint: &Checkpoint, options: &ExportOptions) -> Result<Self, ExportError> {
+    pub(super) fn new(
+        checkpoint: &Checkpoint,
+        options: &ExportOptions,
+    ) -> Result<Self, ExportError> {
         let survey = Survey::new(checkpoint).map_err(|source| ExportError::Build {
             folder: checkpoint.folder().to_owned(),
             source,

@@ -32,7 +32,7 @@ pub(super) struct Written {
 
 impl StagedFiles {
     /// Gives each file in `folder` its name; an artifact comes after all that it needs.
-    pub fn commit(self, folder: &Path) -> Result<Written, WriteError> {
+    pub(super) fn commit(self, folder: &Path) -> Result<Written, WriteError> {
         let folders = self.folders(folder);
         for folder in &folders {
             fs::create_dir_all(folder).map_err(|source| FileError::write(folder, source))?;

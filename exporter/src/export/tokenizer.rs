@@ -30,7 +30,7 @@ pub(super) struct TokenizerFolder(BTreeMap<&'static str, Vec<u8>>);
 
 impl TokenizerFolder {
     /// Reads what there is, for a model with embeddings for `rows` tokens.
-    pub fn read(
+    pub(super) fn read(
         folder: &Path,
         rows: usize,
         warnings: &mut Vec<Warning>,
@@ -78,7 +78,7 @@ impl TokenizerFolder {
 
     /// Writes into `tokenizer_config.json` which token plays which role, where it leaves that to the
     /// defaults; nothing where the files are not as transformers writes them.
-    pub fn name_roles(&mut self) {
+    pub(super) fn name_roles(&mut self) {
         let Ok(settings) = self.settings() else {
             return;
         };
@@ -105,7 +105,7 @@ impl TokenizerFolder {
     }
 
     /// The content of a file.
-    pub fn get(&self, name: &str) -> Option<&[u8]> {
+    pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name).map(Vec::as_slice)
     }
 

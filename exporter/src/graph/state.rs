@@ -22,7 +22,7 @@ pub(super) struct State {
 
 impl State {
     /// An empty graph.
-    pub fn new(name: &str, opset: u32) -> Self {
+    pub(super) fn new(name: &str, opset: u32) -> Self {
         Self {
             graph: Graph::new(name, opset),
             node_names: BTreeMap::new(),
@@ -33,7 +33,12 @@ impl State {
         }
     }
 
-    pub fn initializer(&mut self, name: String, value_type: ValueType, content: Content) -> Value {
+    pub(super) fn initializer(
+        &mut self,
+        name: String,
+        value_type: ValueType,
+        content: Content,
+    ) -> Value {
         let origin = Origin::Initializer(self.graph.initializers.len());
         let value = self.graph.add(name, value_type, origin);
         let initializer = Initializer { value, content };
@@ -41,7 +46,7 @@ impl State {
         value
     }
 
-    pub fn node_name(&mut self, path: &str, operator: &str) -> String {
+    pub(super) fn node_name(&mut self, path: &str, operator: &str) -> String {
         let name = format!("{path}/{operator}");
         let count = self.node_names.entry(name.clone()).or_insert(0);
         *count += 1;

@@ -180,7 +180,7 @@ pub(crate) struct Weight {
 
 impl Weight {
     /// The rows and columns of a matrix as the checkpoint has it.
-    pub fn stored_matrix(&self) -> Option<[usize; 2]> {
+    pub(crate) fn stored_matrix(&self) -> Option<[usize; 2]> {
         match (self.shape.as_slice(), self.layout) {
             (&[rows, columns], Layout::AsStored) => Some([rows, columns]),
             (&[columns, rows], Layout::Transposed) => Some([rows, columns]),

@@ -15,7 +15,7 @@ pub(super) struct Notation {
 
 impl Notation {
     /// Gives each axis of `types` the shortest beginning of its name that no other axis has.
-    pub fn new<'t>(types: impl IntoIterator<Item = &'t TensorType>) -> Self {
+    pub(super) fn new<'t>(types: impl IntoIterator<Item = &'t TensorType>) -> Self {
         let mut short = BTreeMap::new();
         let mut taken = HashSet::new();
         for dim in types.into_iter().flat_map(|it| it.shape.iter().flatten()) {
@@ -33,7 +33,7 @@ impl Notation {
     }
 
     /// A type in short: the element type only where it is not float32.
-    pub fn write(&self, tensor_type: &TensorType) -> String {
+    pub(super) fn write(&self, tensor_type: &TensorType) -> String {
         let dims = tensor_type.shape.as_ref();
         let dims = dims.map(|dims| dims.iter().map(|it| self.dim(it)).collect::<Vec<_>>());
         let dims = dims.map_or_else(|| "…".to_owned(), |dims| dims.join(", "));
@@ -44,7 +44,7 @@ impl Notation {
     }
 
     /// What the letters stand for.
-    pub fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         let axes = self
             .short
             .iter()

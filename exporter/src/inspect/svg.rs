@@ -24,7 +24,7 @@ pub(super) struct Canvas {
 
 impl Canvas {
     /// The picture under a heading; each entry of `key` is a colour and what it stands for.
-    pub fn finish(self, heading: &[String], key: &[(String, String)]) -> String {
+    pub(super) fn finish(self, heading: &[String], key: &[(String, String)]) -> String {
         let (least, most) = (
             self.least.unwrap_or_else(Point::zero),
             self.most.unwrap_or_else(Point::zero),

@@ -9,7 +9,7 @@
 //!
 //! What is the same for all keys is taken out of the sums over them:
 //!
-//! - `q_i·b_key`, with b_key the bias of the keys, is a constant in the scores of a row, which its
+//! - `q_i·b_key`, with `b_key` the bias of the keys, is a constant in the scores of a row, which its
 //!   softmax does not see: keys are computed without their bias.
 //! - The weights p sum to 1: the row `T[2M]` that [`relative`](super::relative) splits off its sum
 //!   is added to the bias of the values.
@@ -24,7 +24,7 @@ use super::relative::RelativePositions;
 use crate::graph::{Scope, Value};
 
 /// What the layers' attentions share.
-pub struct Setting<'r> {
+pub(super) struct Setting<'r> {
     /// Added to the scores, [batch, 1, 1 or queries, keys].
     pub mask: Value,
     /// The relative positions of queries and keys.
@@ -32,7 +32,7 @@ pub struct Setting<'r> {
 }
 
 /// What attention gives.
-pub struct Attention {
+pub(super) struct Attention {
     /// [batch, queries, H].
     pub context: Value,
     /// p, after the head mask, [batch, A, queries, keys].
@@ -43,7 +43,7 @@ pub struct Attention {
 
 /// Attends from each of `x` [batch, queries, H] to each of `source` [batch, keys, H], after the keys
 /// and values of `past` [batch, A, past keys, D]; `head_mask` is [A, 1, 1].
-pub fn attention(
+pub(super) fn attention(
     s: &Scope,
     config: &Config,
     setting: &Setting,

@@ -7,7 +7,7 @@ use super::ops::layer_norm;
 use crate::graph::{Scope, Value};
 
 /// The embedded tokens, [batch, sequence, H]; `words` is the table of [`word_embeddings`].
-pub fn embeddings(s: &Scope, config: &Config, inputs: &Inputs, words: Value) -> Value {
+pub(super) fn embeddings(s: &Scope, config: &Config, inputs: &Inputs, words: Value) -> Value {
     let embedded = match s.value_type(inputs.tokens).dtype {
         DType::I64 => s.at("word_embeddings").gather(words, inputs.tokens, 0),
         _ => inputs.tokens,
@@ -18,8 +18,8 @@ pub fn embeddings(s: &Scope, config: &Config, inputs: &Inputs, words: Value) -> 
     layer_norm(&s.at("LayerNorm"), sum, config.layer_norm_eps)
 }
 
-/// The word embeddings, [vocab_size, H], which the prediction head may share.
-pub fn word_embeddings(s: &Scope, config: &Config) -> Value {
+/// The word embeddings, [`vocab_size`, H], which the prediction head may share.
+pub(super) fn word_embeddings(s: &Scope, config: &Config) -> Value {
     let shape = [config.vocab_size, config.hidden_size];
     s.at("word_embeddings").weight("weight", &shape)
 }

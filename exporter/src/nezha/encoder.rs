@@ -17,7 +17,7 @@ use super::relative::{Places, RelativePositions, RelativeTable};
 use crate::graph::{Scope, Value};
 
 /// What the layers give.
-pub struct Encoded {
+pub(super) struct Encoded {
     /// The embeddings, then the output of each layer, [batch, sequence, H].
     pub hidden_states: Vec<Value>,
     /// What each layer attended to.
@@ -25,7 +25,7 @@ pub struct Encoded {
 }
 
 /// The attentions of one layer.
-pub struct LayerAttentions {
+pub(super) struct LayerAttentions {
     /// Self-attention.
     pub own: Attention,
     /// Cross-attention, where the model has an encoder.
@@ -40,7 +40,7 @@ struct Shared<'t> {
 
 /// The tokens whose last hidden state is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tokens {
+pub(crate) enum Tokens {
     /// All of them.
     All,
     /// The first one. Then the last layer, which no other layer reads, computes no other.
@@ -48,7 +48,7 @@ pub enum Tokens {
 }
 
 /// Runs all layers over `x` [batch, sequence, H].
-pub fn encoder(
+pub(super) fn encoder(
     s: &Scope,
     config: &Config,
     inputs: &Inputs,

@@ -7,7 +7,7 @@ use nezha_graphs::{AttentionKind, Cached, CachedPart, Head, Role, Signature};
 use crate::graph::{Builder, Scope, Value};
 
 /// The inputs of a graph.
-pub struct Inputs {
+pub(crate) struct Inputs {
     by_role: BTreeMap<Role, Value>,
     /// Token ids or embedded tokens, one row for each text.
     pub tokens: Value,
@@ -20,7 +20,7 @@ pub struct Inputs {
 }
 
 /// What a decoder gets from an encoder.
-pub struct EncoderInputs {
+pub(crate) struct EncoderInputs {
     /// [batch, encoder sequence, H].
     pub hidden_states: Value,
     /// int64 [batch, encoder keys].
@@ -31,7 +31,7 @@ impl Inputs {
     /// Declares all inputs of the signature.
     ///
     /// Multiple choice is [batch, choices, sequence]; the layers see [batch·choices, sequence].
-    pub fn declare(builder: &Builder, head: Head, signature: &Signature) -> Option<Self> {
+    pub(crate) fn declare(builder: &Builder, head: Head, signature: &Signature) -> Option<Self> {
         let ports = signature.inputs.iter();
         let by_role: BTreeMap<Role, Value> =
             ports.map(|port| (port.role, builder.input(port))).collect();
@@ -56,25 +56,25 @@ impl Inputs {
     }
 
     /// The input of this role, as declared.
-    pub fn get(&self, role: Role) -> Option<Value> {
+    pub(crate) fn get(&self, role: Role) -> Option<Value> {
         self.by_role.get(&role).copied()
     }
 
     /// The head mask of layer `i`, [A, 1, 1].
-    pub fn head_mask_of_layer(&self, s: &Scope, i: usize) -> Option<Value> {
+    pub(crate) fn head_mask_of_layer(&self, s: &Scope, i: usize) -> Option<Value> {
         let of_layer = |mask| s.gather(mask, s.int64(i as i64), 0);
         self.get(Role::HeadMask)
             .map(|mask| s.unsqueeze(of_layer(mask), &[1, 2]))
     }
 
     /// How many tokens the cache holds, int64 [1].
-    pub fn past_length(&self, s: &Scope) -> Option<Value> {
+    pub(crate) fn past_length(&self, s: &Scope) -> Option<Value> {
         let [key, _] = self.past_of_layer(0, AttentionKind::Own)?;
         Some(s.shape(key, 2, 3))
     }
 
     /// The cached keys and values of an attention in layer `i`.
-    pub fn past_of_layer(&self, i: usize, attention: AttentionKind) -> Option<[Value; 2]> {
+    pub(crate) fn past_of_layer(&self, i: usize, attention: AttentionKind) -> Option<[Value; 2]> {
         let [key, value] = CachedPart::ALL.map(|part| {
             let layer = i;
             self.get(Role::Past(Cached {

@@ -9,7 +9,7 @@ use crate::graph::{Scope, Value};
 const IGNORED: i64 = -100;
 
 /// The cross-entropy of an output against labels among the inputs; none without them.
-pub fn classify(
+pub(super) fn classify(
     s: &Scope,
     given: &Given,
     outputs: &Outputs,
@@ -23,7 +23,7 @@ pub fn classify(
 
 /// The mean of `−log softmax(logits)[label]` over the labels that are not `ignored`; 0/0, which is
 /// NaN, where all are. `logits` is […, C], `labels` […].
-pub fn cross_entropy(s: &Scope, logits: Value, labels: Value, ignored: Value) -> Value {
+pub(super) fn cross_entropy(s: &Scope, logits: Value, labels: Value, ignored: Value) -> Value {
     let classes = s.width(logits) as i64;
     let log_probabilities = match s.rank(logits) {
         // The classes of these are an axis of the graph, and already the second one.

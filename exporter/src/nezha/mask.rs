@@ -9,7 +9,7 @@ use super::relative::Places;
 use crate::graph::{Scope, Value};
 
 /// Every query sees the keys whose `mask` is 1; int64 [batch, keys], gives [batch, 1, 1, keys].
-pub fn padding(s: &Scope, mask: Value) -> Value {
+pub(super) fn padding(s: &Scope, mask: Value) -> Value {
     s.unsqueeze(additive(s, s.cast(mask, DType::F32)), &[1, 2])
 }
 
@@ -17,7 +17,7 @@ pub fn padding(s: &Scope, mask: Value) -> Value {
 /// [batch, 1, queries, keys].
 ///
 /// The masks are multiplied before they become terms: two terms would add up to −∞.
-pub fn causal(s: &Scope, mask: Value, places: &Places) -> Value {
+pub(super) fn causal(s: &Scope, mask: Value, places: &Places) -> Value {
     // 1 for a key after its query, else 0. A comparison would say so more plainly, but tract loses
     // the shape of one that broadcasts.
     let after = s.clip(s.sub(places.key, places.query), s.int32(0), s.int32(1));

@@ -5,20 +5,20 @@ use nezha_graphs::Activation;
 use crate::graph::{Scope, Value};
 
 /// `x·Wᵀ + b` with the `weight` [`width`, inputs] and `bias` [`width`] of this place.
-pub fn linear(s: &Scope, x: Value, width: usize) -> Value {
+pub(super) fn linear(s: &Scope, x: Value, width: usize) -> Value {
     let product = product(s, x, width);
     let bias = s.weight("bias", &[width]);
     s.add(product, bias)
 }
 
 /// `x·Wᵀ` with the `weight` [`width`, inputs] of this place.
-pub fn product(s: &Scope, x: Value, width: usize) -> Value {
+pub(super) fn product(s: &Scope, x: Value, width: usize) -> Value {
     let weight = s.transposed_weight("weight", [width, s.width(x)]);
     s.matmul(x, weight)
 }
 
 /// LayerNorm over the last axis with the `weight` and `bias` of this place.
-pub fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Value {
+pub(super) fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Value {
     let width = s.width(x);
     let weight = s.weight("weight", &[width]);
     let bias = s.weight("bias", &[width]);
@@ -26,7 +26,7 @@ pub fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Value {
 }
 
 /// The activation, element by element; see [`Activation`] for the formulas.
-pub fn activate(s: &Scope, activation: Activation, x: Value) -> Value {
+pub(super) fn activate(s: &Scope, activation: Activation, x: Value) -> Value {
     let active = match activation {
         Activation::Gelu if s.opset() >= 20 => s.gelu(x, false),
         Activation::Gelu => {

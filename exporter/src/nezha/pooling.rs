@@ -5,7 +5,7 @@ use nezha_graphs::{DType, Pooling};
 use crate::graph::{Scope, Value};
 
 /// Pools `x` [batch, sequence, H] over the tokens whose `attention_mask` is 1, to [batch, H].
-pub fn pool(s: &Scope, pooling: Pooling, x: Value, attention_mask: Value) -> Value {
+pub(super) fn pool(s: &Scope, pooling: Pooling, x: Value, attention_mask: Value) -> Value {
     let mask = || s.unsqueeze(s.cast(attention_mask, DType::F32), &[2]);
     match pooling {
         Pooling::Cls => s.gather(x, s.int64(0), 1),
@@ -24,7 +24,7 @@ pub fn pool(s: &Scope, pooling: Pooling, x: Value, attention_mask: Value) -> Val
 }
 
 /// `x / ‖x‖₂`, [batch, H].
-pub fn normalize(s: &Scope, x: Value) -> Value {
+pub(super) fn normalize(s: &Scope, x: Value) -> Value {
     let norm = s.sqrt(s.reduce_sum(s.mul(x, x), 1));
     s.div(x, s.max(norm, s.float(1e-12)))
 }

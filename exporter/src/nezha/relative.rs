@@ -32,7 +32,7 @@ use crate::graph::{Scope, Value};
 ///
 /// Each is stored as it is read: engines have nothing to compute before they run, and tools that look
 /// for the weights of a product find a constant, for another 33 kB at base size.
-pub struct RelativeTable {
+pub(super) struct RelativeTable {
     /// How its products are picked from.
     gather: Gather,
     /// Tᵀ, [D, R]; to be picked from flat, with columns of zeros up to a multiple of [`ALIGNED`].
@@ -48,7 +48,7 @@ pub struct RelativeTable {
 }
 
 /// The relative positions of queries and keys, once for all layers.
-pub struct RelativePositions<'t> {
+pub(super) struct RelativePositions<'t> {
     table: &'t RelativeTable,
     /// Absent where M = 0, when all pairs share the row T[2M] = T[0].
     clipped: Option<Clipped>,
@@ -82,7 +82,7 @@ enum Picks {
 const ALIGNED: usize = 16;
 
 /// Where the queries and the keys of attention stand.
-pub struct Places {
+pub(super) struct Places {
     /// int64 [1].
     pub batch: Value,
     /// Number of queries, int64 [1].
@@ -97,7 +97,13 @@ pub struct Places {
 
 impl Places {
     /// Queries that follow `past` others, and keys from position 0.
-    pub fn new(s: &Scope, batch: Value, queries: Value, keys: Value, past: Option<Value>) -> Self {
+    pub(super) fn new(
+        s: &Scope,
+        batch: Value,
+        queries: Value,
+        keys: Value,
+        past: Option<Value>,
+    ) -> Self {
         let positions = |count| s.range(scalar(s, count));
         let query = match past {
             Some(past) => s.add(positions(queries), scalar(s, past)),
@@ -116,7 +122,7 @@ impl Places {
     ///
     /// Its position is picked from all, although it is known: tract takes seconds to load a graph in
     /// which all positions of a band follow from constants and the length.
-    pub fn of_first_query(self, s: &Scope) -> Self {
+    pub(super) fn of_first_query(self, s: &Scope) -> Self {
         Self {
             queries: s.vector(&[1]),
             query: s.gather(self.query, s.vector(&[0]), 0),
@@ -132,7 +138,7 @@ fn scalar(s: &Scope, count: Value) -> Value {
 
 impl RelativeTable {
     /// The table of a model, to be picked from by `gather`.
-    pub fn new(s: &Scope, config: &Config, gather: Gather) -> Self {
+    pub(super) fn new(s: &Scope, config: &Config, gather: Gather) -> Self {
         let (m, depth) = (config.max_relative_position, config.head_size());
         let table = relative_position_table(m, depth);
         let width = width_of_rows(config, gather);
@@ -159,7 +165,12 @@ impl RelativeTable {
 
 impl<'t> RelativePositions<'t> {
     /// The pairs of queries and keys at these places.
-    pub fn new(s: &Scope, config: &Config, table: &'t RelativeTable, places: &Places) -> Self {
+    pub(super) fn new(
+        s: &Scope,
+        config: &Config,
+        table: &'t RelativeTable,
+        places: &Places,
+    ) -> Self {
         let clips = config.max_relative_position > 0;
         Self {
             table,
@@ -170,7 +181,7 @@ impl<'t> RelativePositions<'t> {
     /// The scores `content` [batch, A, queries, keys] with `q_i·T[r(i, j)]`; `q` [batch, A, queries, D].
     ///
     /// Where M = 0 that is a constant in the scores of a row, which no softmax sees.
-    pub fn add_scores(&self, s: &Scope, content: Value, q: Value) -> Value {
+    pub(super) fn add_scores(&self, s: &Scope, content: Value, q: Value) -> Value {
         let Some(clipped) = &self.clipped else {
             return content;
         };
@@ -180,7 +191,7 @@ impl<'t> RelativePositions<'t> {
 
     /// The context of the values, [batch, A, queries, D], with `Σ_j p[i, j]·T[r(i, j)] − T[2M]`;
     /// `p` [batch, A, queries, keys], each row of which sums to 1.
-    pub fn add_context(&self, s: &Scope, context: Value, p: Value) -> Value {
+    pub(super) fn add_context(&self, s: &Scope, context: Value, p: Value) -> Value {
         let Some(Clipped { left, band, .. }) = &self.clipped else {
             return context;
         };
@@ -192,12 +203,12 @@ impl<'t> RelativePositions<'t> {
     }
 
     /// T[2M], [1, D].
-    pub fn last(&self) -> Value {
+    pub(super) fn last(&self) -> Value {
         self.table.last
     }
 
     /// T[2M] once for each head, [H].
-    pub fn last_of_heads(&self) -> Value {
+    pub(super) fn last_of_heads(&self) -> Value {
         self.table.last_of_heads
     }
 }
@@ -262,7 +273,7 @@ fn width_of_rows(config: &Config, gather: Gather) -> usize {
 }
 
 impl Picks {
-    /// Repeats indices [queries, `width`] for every text and head, as GatherElements wants them.
+    /// Repeats indices [queries, `width`] for every text and head, as `GatherElements` wants them.
     fn per_head(s: &Scope, config: &Config, places: &Places, indices: Value, width: Value) -> Self {
         let heads = s.vector(&[config.num_attention_heads as i64]);
         let shape = s.concat(0, &[places.batch, heads, places.queries, width]);

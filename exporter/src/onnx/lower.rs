@@ -175,7 +175,7 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
     }
 }
 
-/// How precisely MatMulNBits computes on a CPU: 1 leaves activations in single precision, at 4 those
+/// How precisely `MatMulNBits` computes on a CPU: 1 leaves activations in single precision, at 4 those
 /// of a block become int8, which costs 0.5 % of the largest result.
 ///
 /// Of 8 bits, ONNX Runtime 1.32 has a kernel at level 4 alone: at 1 it unpacks the matrix in every

@@ -13,7 +13,7 @@ use crate::graph::{Blocks, Encoding, Graph, GraphError, Layout, Node, Scope, Val
 /// W ≈ s·(V − z)      each block of a row of W with the scale s, see `quantize::blocks`
 /// ```
 ///
-/// Products are ONNX Runtime's MatMulNBits; the rows of a table that are picked are widened in
+/// Products are ONNX Runtime's `MatMulNBits`; the rows of a table that are picked are widened in
 /// standard operators, from the same initializers.
 ///
 /// Requires a graph in single precision. Leaves every matrix and every table but small ones in blocks.

@@ -8,7 +8,7 @@ pub(super) struct Encoded(HashMap<(Value, Encoding), Value>);
 
 impl Encoded {
     /// The weight that `value` is in another encoding; `shape` is that in the graph.
-    pub fn weight(
+    pub(super) fn weight(
         &mut self,
         s: &Scope,
         value: Value,

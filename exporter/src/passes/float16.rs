@@ -16,7 +16,7 @@ pub(super) struct Floats {
 
 impl Floats {
     /// `value` in half precision.
-    pub fn half(&mut self, s: &Scope, value: Value) -> Value {
+    pub(super) fn half(&mut self, s: &Scope, value: Value) -> Value {
         match (s.read(|graph| graph.weight(value)), s.dtype(value)) {
             (Some(weight), _) => {
                 let shape = &weight.shape;
@@ -31,7 +31,7 @@ impl Floats {
     }
 
     /// `value` in single precision; weights are stored in half.
-    pub fn single(&mut self, s: &Scope, value: Value) -> Value {
+    pub(super) fn single(&mut self, s: &Scope, value: Value) -> Value {
         let narrow = match s.read(|graph| graph.weight(value)) {
             Some(_) => self.half(s, value),
             None => value,

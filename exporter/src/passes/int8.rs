@@ -19,7 +19,7 @@ use crate::graph::{Element, Encoding, Graph, GraphError, Layout, Node, Op, Scope
 ///
 /// The sums are of whole numbers, exact in any order. So a token's answer is the same bits alone, padded
 /// at the end and in any batch, where an engine adds what follows after what comes first. A sum over
-/// a mask becomes a product of matrices too: a ReduceSum adds in an order that depends on how many terms
+/// a mask becomes a product of matrices too: a `ReduceSum` adds in an order that depends on how many terms
 /// there are, so that padding would change the last bit.
 ///
 /// With m = max|x|, r is m/127. The quotient by 127 goes to the scales of the columns, as there are
@@ -27,7 +27,7 @@ use crate::graph::{Element, Encoding, Graph, GraphError, Layout, Node, Op, Scope
 /// kernel, see `Products::step`.
 ///
 /// Requires a graph in single precision. Leaves every matrix and every table but small ones in 8 bits,
-/// and no ReduceSum over a mask.
+/// and no `ReduceSum` over a mask.
 #[derive(Clone, Copy, Debug)]
 pub struct Int8;
 
@@ -108,7 +108,7 @@ fn ones(s: &Scope, mask: Value) -> Value {
 }
 
 /// `Σ p·mask` along the last axis, of p of any rank and one mask [queries, keys] for all that p has
-/// before: a ReduceSum of a Mul.
+/// before: a `ReduceSum` of a Mul.
 struct MaskedSums {
     /// The mask by `p·mask`.
     products: HashMap<Value, Value>,
@@ -155,7 +155,7 @@ pub(super) struct Products {
 
 impl Products {
     /// The result of an operation; `None` where it has no matrix.
-    pub fn result(&mut self, s: &Scope, op: &MatrixOp) -> Option<Value> {
+    pub(super) fn result(&mut self, s: &Scope, op: &MatrixOp) -> Option<Value> {
         match *op {
             MatrixOp::Product { x, matrix, bias } => {
                 let product = self.product(s, x, matrix)?;
@@ -166,7 +166,7 @@ impl Products {
     }
 
     /// The elements of a matrix of weights, as it lies, and the scale of each row as stored.
-    pub fn quantized(&mut self, s: &Scope, matrix: Value) -> Option<(Value, Value)> {
+    pub(super) fn quantized(&mut self, s: &Scope, matrix: Value) -> Option<(Value, Value)> {
         let weight = s.read(|graph| graph.weight(matrix))?;
         let [rows, _] = weight.stored_matrix()?;
         let (int8, scales) = (Encoding::Int8, Encoding::Int8Scales);
@@ -192,7 +192,7 @@ impl Products {
 
     /// 1/127, [1], known only when the graph runs.
     ///
-    /// ONNX Runtime has a MatMulIntegerToFloat for `sums·(a·columns)` with a number a for all rows,
+    /// ONNX Runtime has a `MatMulIntegerToFloat` for `sums·(a·columns)` with a number a for all rows,
     /// which saves two passes over the result. A constant it would fold into the columns before it
     /// looks.
     fn step(&mut self, s: &Scope) -> Value {

@@ -18,7 +18,7 @@ pub(super) enum MatrixOp {
 
 impl MatrixOp {
     /// Which of them `op` is on these inputs, if any.
-    pub fn of(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Self> {
+    pub(super) fn of(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Self> {
         let layout_of = |value: &Value| graph.weight(*value).map(|it| it.layout);
         match (op, inputs) {
             (Op::MatMul, [x, w]) if layout_of(w)? == Layout::Transposed => Some(Self::Product {

@@ -1,5 +1,5 @@
 //! A row of weights in blocks: `w ≈ s·(v − z)` with a scale s for each block, `v = round(w/s) + z`,
-//! ties to even, and z half of the range, as ONNX Runtime's MatMulNBits has it without zero points.
+//! ties to even, and z half of the range, as ONNX Runtime's `MatMulNBits` has it without zero points.
 //!
 //! The range has one number more below z than above. The scale takes the sign that puts the largest
 //! magnitude there, and its own magnitude is the least at which no weight is off by more than half a
@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// What stands in the bytes, in f64 and by the definition of MatMulNBits.
+    /// What stands in the bytes, in f64 and by the definition of `MatMulNBits`.
     fn dequantized(blocks: Blocks, columns: usize, bytes: &[u8], scales: &[u8]) -> Vec<f64> {
         let (bits, size) = (blocks.bits(), blocks.size());
         let element = |i: usize| {

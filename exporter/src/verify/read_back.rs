@@ -84,7 +84,7 @@ pub(super) struct Quantized {
 impl Quantized {
     /// Takes the bytes of elements and scales from `bytes`; none where `content` is not quantized,
     /// or there are more or fewer of them than its shape wants.
-    pub fn read(
+    pub(super) fn read(
         checkpoint: &Checkpoint,
         content: &Content,
         bytes: impl Fn(&Content) -> Result<Option<Bytes>, VerifyError>,
@@ -129,7 +129,7 @@ impl Quantized {
     }
 
     /// What the element stands for, and the step it is a multiple of.
-    pub fn at(&self, row: usize, column: usize) -> (f64, f64) {
+    pub(super) fn at(&self, row: usize, column: usize) -> (f64, f64) {
         let (number, step) = match self.encoding {
             Encoding::Blocks(blocks) => {
                 let (block, within) = (column / blocks.size(), column % blocks.size());

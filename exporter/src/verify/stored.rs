@@ -44,7 +44,7 @@ pub(super) struct StoredModel {
 
 impl StoredModel {
     /// Maps the files.
-    pub fn open(path: &Path, model: ModelProto) -> Result<Self, VerifyError> {
+    pub(super) fn open(path: &Path, model: ModelProto) -> Result<Self, VerifyError> {
         let graph = model.graph.unwrap_or_default();
         let mut external = BTreeMap::new();
         for tensor in &graph.initializer {
@@ -73,12 +73,12 @@ impl StoredModel {
     }
 
     /// Whether weights lie in the checkpoint's own files, and matrices as they are stored there.
-    pub fn is_linked(&self) -> bool {
+    pub(super) fn is_linked(&self) -> bool {
         self.external.keys().any(|it| it.ends_with(".safetensors"))
     }
 
     /// The elements of an initializer.
-    pub fn elements(&self, tensor: &TensorProto) -> Result<Bytes, VerifyError> {
+    pub(super) fn elements(&self, tensor: &TensorProto) -> Result<Bytes, VerifyError> {
         let Some(place) = ExternalData::of(tensor) else {
             return Ok(tensor.raw_data.clone());
         };
@@ -99,7 +99,7 @@ impl StoredModel {
     }
 
     /// The `.onnx` first, then the files of weights.
-    pub fn files(&self) -> Vec<FileDigest> {
+    pub(super) fn files(&self) -> Vec<FileDigest> {
         let name = self.path.file_name().unwrap_or_default();
         let model = FileDigest::new(&name.to_string_lossy(), &self.bytes);
         let external = self.external.iter();

@@ -13,17 +13,17 @@ use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-pub use testkit::fixture_folder as fixture;
+pub(crate) use testkit::fixture_folder as fixture;
 
 /// Tensors of one element type by name: shape and bytes.
-pub type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
+pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<u8>)>;
 
-pub fn open(folder: &Path) -> Checkpoint {
+pub(crate) fn open(folder: &Path) -> Checkpoint {
     Checkpoint::open(folder, &OpenOptions::default())
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
 }
 
-pub fn try_export(
+pub(crate) fn try_export(
     checkpoint: &Path,
     target: &Path,
     options: &ExportOptions,
@@ -32,13 +32,13 @@ pub fn try_export(
 }
 
 /// Exports what has to succeed.
-pub fn exported(checkpoint: &Path, target: &Path, options: &ExportOptions) -> Exported {
+pub(crate) fn exported(checkpoint: &Path, target: &Path, options: &ExportOptions) -> Exported {
     try_export(checkpoint, target, options)
         .unwrap_or_else(|error| panic!("{}: {error}", checkpoint.display()))
 }
 
 /// Exports what has to fail, and gives what the user reads.
-pub fn refusal(checkpoint: &Path, target: &Path, options: &ExportOptions) -> String {
+pub(crate) fn refusal(checkpoint: &Path, target: &Path, options: &ExportOptions) -> String {
     match try_export(checkpoint, target, options) {
         Ok(exported) => panic!("{}: exported {exported:?}", checkpoint.display()),
         Err(error) => error_chain(&error),
@@ -46,7 +46,7 @@ pub fn refusal(checkpoint: &Path, target: &Path, options: &ExportOptions) -> Str
 }
 
 /// The names in a folder, sorted; none where there is no folder.
-pub fn listing(folder: &Path) -> Vec<String> {
+pub(crate) fn listing(folder: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -57,7 +57,7 @@ pub fn listing(folder: &Path) -> Vec<String> {
 }
 
 /// Every file in a folder with its content.
-pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let names = listing(folder).into_iter();
     names
         .map(|name| {
@@ -68,7 +68,7 @@ pub fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A copy of a fixture's checkpoint, edited.
-pub fn edited(name: &str, edit: impl FnOnce(&mut Value, &mut Tensors)) -> TempDir {
+pub(crate) fn edited(name: &str, edit: impl FnOnce(&mut Value, &mut Tensors)) -> TempDir {
     let source = fixture(name);
     let config = fs::read(source.join("config.json")).unwrap();
     let mut config = serde_json::from_slice(&config).unwrap();
@@ -92,7 +92,7 @@ pub fn edited(name: &str, edit: impl FnOnce(&mut Value, &mut Tensors)) -> TempDi
     folder
 }
 
-pub fn save(path: &Path, dtype: Dtype, tensors: &Tensors) {
+pub(crate) fn save(path: &Path, dtype: Dtype, tensors: &Tensors) {
     let views = tensors.iter().map(|(name, (shape, bytes))| {
         let view = TensorView::new(dtype, shape.clone(), bytes).unwrap();
         (name.as_str(), view)
@@ -101,12 +101,17 @@ pub fn save(path: &Path, dtype: Dtype, tensors: &Tensors) {
 }
 
 /// A tensor of zeros.
-pub fn zeros(shape: &[usize]) -> (Vec<usize>, Vec<u8>) {
+pub(crate) fn zeros(shape: &[usize]) -> (Vec<usize>, Vec<u8>) {
     (shape.to_vec(), vec![0; 4 * shape.iter().product::<usize>()])
 }
 
 /// A base model without pooler, all zeros, whose weights take no room on disk.
-pub fn sparse(vocab_size: usize, hidden: usize, layers: usize, intermediate: usize) -> TempDir {
+pub(crate) fn sparse(
+    vocab_size: usize,
+    hidden: usize,
+    layers: usize,
+    intermediate: usize,
+) -> TempDir {
     let mut shapes: Vec<(String, Vec<usize>)> = Vec::new();
     let mut add = |name: String, shape: &[usize]| shapes.push((name, shape.to_vec()));
     let embeddings = "nezha.embeddings";
@@ -173,7 +178,7 @@ fn write_sparse(path: &Path, shapes: &[(String, Vec<usize>)]) {
 }
 
 /// What an `.onnx` says of one initializer.
-pub struct Initializer {
+pub(crate) struct Initializer {
     pub dtype: Option<DType>,
     pub shape: Vec<i64>,
     pub bytes: Vec<u8>,
@@ -182,7 +187,7 @@ pub struct Initializer {
 }
 
 /// The initializers of an artifact by name, read from wherever they are.
-pub fn initializers(path: &Path) -> BTreeMap<String, Initializer> {
+pub(crate) fn initializers(path: &Path) -> BTreeMap<String, Initializer> {
     let graph = read_model(path).unwrap().graph.unwrap();
     let folder = path.parent().unwrap();
     let tensors = graph.initializer.into_iter();

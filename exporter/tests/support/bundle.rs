@@ -10,7 +10,7 @@ use sstable::{CompressionType, Options, TableBuilder};
 
 /// A tensor as a test writes it.
 #[derive(Clone)]
-pub struct Tensor {
+pub(crate) struct Tensor {
     pub name: String,
     pub shape: Vec<usize>,
     pub storage: Storage,
@@ -19,7 +19,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    pub fn f32(name: &str, shape: &[usize], values: &[f32]) -> Self {
+    pub(crate) fn f32(name: &str, shape: &[usize], values: &[f32]) -> Self {
         Self {
             name: name.to_owned(),
             shape: shape.to_vec(),
@@ -29,7 +29,7 @@ impl Tensor {
     }
 
     /// The matrix with its columns as rows.
-    pub fn transposed(&self) -> Self {
+    pub(crate) fn transposed(&self) -> Self {
         let &[rows, columns] = self.shape.as_slice() else {
             panic!("{} is no matrix", self.name);
         };
@@ -45,7 +45,7 @@ impl Tensor {
         }
     }
 
-    pub fn named(&self, name: impl Into<String>) -> Self {
+    pub(crate) fn named(&self, name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             ..self.clone()
@@ -54,7 +54,7 @@ impl Tensor {
 }
 
 /// All weights of a checkpoint.
-pub fn tensors_of(path: &Path) -> Vec<Tensor> {
+pub(crate) fn tensors_of(path: &Path) -> Vec<Tensor> {
     let checkpoint = open(path);
     let tensors = checkpoint.weights().iter().map(|weight| Tensor {
         name: weight.name.clone(),
@@ -65,7 +65,7 @@ pub fn tensors_of(path: &Path) -> Vec<Tensor> {
     tensors.collect()
 }
 
-pub fn write_safetensors(path: &Path, tensors: &[Tensor]) {
+pub(crate) fn write_safetensors(path: &Path, tensors: &[Tensor]) {
     let (mut header, mut data) = (serde_json::Map::new(), Vec::<u8>::new());
     for tensor in tensors {
         let start = data.len();
@@ -83,7 +83,7 @@ pub fn write_safetensors(path: &Path, tensors: &[Tensor]) {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Header {
+pub(crate) struct Header {
     #[prost(int32, tag = "1")]
     pub shards: i32,
     #[prost(int32, tag = "2")]
@@ -91,7 +91,7 @@ pub struct Header {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Entry {
+pub(crate) struct Entry {
     #[prost(int32, tag = "1")]
     pub dtype: i32,
     #[prost(message, optional, tag = "2")]
@@ -109,7 +109,7 @@ pub struct Entry {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Shape {
+pub(crate) struct Shape {
     #[prost(message, repeated, tag = "2")]
     pub dimensions: Vec<Dimension>,
     #[prost(bool, tag = "3")]
@@ -117,13 +117,13 @@ pub struct Shape {
 }
 
 #[derive(Clone, PartialEq, Message)]
-pub struct Dimension {
+pub(crate) struct Dimension {
     #[prost(int64, tag = "1")]
     pub size: i64,
 }
 
 /// A bundle before it is written, so that a test can make it lie.
-pub struct Bundle {
+pub(crate) struct Bundle {
     pub header: Header,
     pub entries: Vec<(String, Entry)>,
     pub shards: Vec<Vec<u8>>,
@@ -132,7 +132,7 @@ pub struct Bundle {
 
 impl Bundle {
     /// The tensors in `shards` files, one after the other.
-    pub fn new(tensors: &[Tensor], shards: usize) -> Self {
+    pub(crate) fn new(tensors: &[Tensor], shards: usize) -> Self {
         let mut files = vec![Vec::new(); shards];
         let mut entries: Vec<(String, Entry)> = tensors
             .iter()
@@ -174,13 +174,13 @@ impl Bundle {
         }
     }
 
-    pub fn entry(&mut self, name: &str) -> &mut Entry {
+    pub(crate) fn entry(&mut self, name: &str) -> &mut Entry {
         let entry = self.entries.iter_mut().find(|it| it.0 == name);
         &mut entry.unwrap_or_else(|| panic!("no {name}")).1
     }
 
     /// The bytes of the index, as another LevelDB writes them.
-    pub fn index(&self) -> Vec<u8> {
+    pub(crate) fn index(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let options = Options {
             compression_type: match self.compressed {
@@ -199,7 +199,7 @@ impl Bundle {
         bytes
     }
 
-    pub fn write(&self, prefix: &Path) {
+    pub(crate) fn write(&self, prefix: &Path) {
         let name = prefix.file_name().unwrap().to_str().unwrap();
         fs::write(prefix.with_file_name(format!("{name}.index")), self.index()).unwrap();
         for (number, bytes) in self.shards.iter().enumerate() {
@@ -209,12 +209,12 @@ impl Bundle {
     }
 }
 
-pub fn masked(checksum: u32) -> u32 {
+pub(crate) fn masked(checksum: u32) -> u32 {
     checksum.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// The names of Huawei's TensorFlow code for transformers' ones, and whether a matrix is turned.
-pub fn tensorflow_name(name: &str) -> (String, bool) {
+pub(crate) fn tensorflow_name(name: &str) -> (String, bool) {
     let kernel =
         name.ends_with(".weight") && (name.contains("dense") || name.contains("attention.self"));
     let renamed = match name {
@@ -235,7 +235,7 @@ pub fn tensorflow_name(name: &str) -> (String, bool) {
 }
 
 /// A checkpoint's weights as TensorFlow has them.
-pub fn as_tensorflow(tensors: &[Tensor]) -> Vec<Tensor> {
+pub(crate) fn as_tensorflow(tensors: &[Tensor]) -> Vec<Tensor> {
     let renamed = tensors
         .iter()
         .map(|tensor| match tensorflow_name(&tensor.name) {
@@ -245,18 +245,18 @@ pub fn as_tensorflow(tensors: &[Tensor]) -> Vec<Tensor> {
     renamed.collect()
 }
 
-pub fn open(path: &Path) -> Checkpoint {
+pub(crate) fn open(path: &Path) -> Checkpoint {
     open_with(path, &OpenOptions::default())
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-pub fn open_with(path: &Path, options: &OpenOptions) -> Result<Checkpoint, CheckpointError> {
+pub(crate) fn open_with(path: &Path, options: &OpenOptions) -> Result<Checkpoint, CheckpointError> {
     Checkpoint::open(path, options)
 }
 
 /// The error of opening what should not open.
 #[track_caller]
-pub fn refused(path: &Path, options: &OpenOptions) -> String {
+pub(crate) fn refused(path: &Path, options: &OpenOptions) -> String {
     match Checkpoint::open(path, options) {
         Ok(found) => panic!("{} was opened: {:?}", path.display(), found.notes()),
         Err(error) => nezha_graphs::error_chain(&error),
@@ -264,7 +264,7 @@ pub fn refused(path: &Path, options: &OpenOptions) -> String {
 }
 
 #[track_caller]
-pub fn assert_says(said: &str, needles: &[&str]) {
+pub(crate) fn assert_says(said: &str, needles: &[&str]) {
     for needle in needles {
         assert!(said.contains(needle), "expected '{needle}' in: {said}");
     }
@@ -272,7 +272,7 @@ pub fn assert_says(said: &str, needles: &[&str]) {
 
 /// Every weight of `expected` is in `found`, the same in every element.
 #[track_caller]
-pub fn assert_has(found: &Checkpoint, expected: &Checkpoint, what: &str) {
+pub(crate) fn assert_has(found: &Checkpoint, expected: &Checkpoint, what: &str) {
     for weight in expected.weights() {
         let name = &weight.name;
         let Some(info) = found.weight(name) else {

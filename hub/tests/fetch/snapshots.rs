@@ -18,7 +18,7 @@ fn what_a_checkpoint_needs_lies_in_the_layout_of_the_hubs_own_cache() {
     let hub = cache.hub(&server);
     let snapshot = hub
         .fetch(&model, &mut |progress| {
-            seen.push((progress.done, progress.total))
+            seen.push((progress.done, progress.total));
         })
         .unwrap();
     assert_eq!(snapshot.commit, COMMIT);

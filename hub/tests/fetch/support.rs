@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use crate::server::Server;
 
-pub const CONFIG: &[u8] = b"{\"model_type\": \"nezha\"}";
+pub(crate) const CONFIG: &[u8] = b"{\"model_type\": \"nezha\"}";
 
-pub fn weights() -> Vec<u8> {
+pub(crate) fn weights() -> Vec<u8> {
     (0..200_000_u32).map(|i| (i % 251) as u8).collect()
 }
 
-pub fn server() -> Server {
+pub(crate) fn server() -> Server {
     Server::start(&[
         (".gitattributes", b"*.bin filter=lfs"),
         ("README.md", b"# NEZHA"),
@@ -28,32 +28,32 @@ pub fn server() -> Server {
     ])
 }
 
-pub struct Cache(pub TempDir);
+pub(crate) struct Cache(pub TempDir);
 
 impl Cache {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn hub(&self, server: &Server) -> Hub {
+    pub(crate) fn hub(&self, server: &Server) -> Hub {
         Hub::new(server.endpoint(), self.0.path())
     }
 
-    pub fn model(&self) -> PathBuf {
+    pub(crate) fn model(&self) -> PathBuf {
         self.0.path().join("models--owner--nezha")
     }
 
     /// The names of the contents that are there, complete or not.
-    pub fn contents(&self) -> BTreeSet<String> {
+    pub(crate) fn contents(&self) -> BTreeSet<String> {
         names(&self.model().join("blobs"))
     }
 
-    pub fn main(&self) -> Option<String> {
+    pub(crate) fn main(&self) -> Option<String> {
         fs::read_to_string(self.model().join("refs/main")).ok()
     }
 }
 
-pub fn names(folder: &Path) -> BTreeSet<String> {
+pub(crate) fn names(folder: &Path) -> BTreeSet<String> {
     let Ok(entries) = fs::read_dir(folder) else {
         return BTreeSet::new();
     };
@@ -61,17 +61,17 @@ pub fn names(folder: &Path) -> BTreeSet<String> {
     entries.map(|it| name(it.unwrap())).collect()
 }
 
-pub fn set(names: &[&str]) -> BTreeSet<String> {
+pub(crate) fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|it| (*it).to_owned()).collect()
 }
 
-pub fn try_fetch(hub: &Hub, model: &str) -> Result<Snapshot, HubError> {
+pub(crate) fn try_fetch(hub: &Hub, model: &str) -> Result<Snapshot, HubError> {
     let model: ModelId = model.parse().unwrap();
     hub.fetch(&model, &mut |_| ())
 }
 
 #[track_caller]
-pub fn fetch(hub: &Hub, model: &str) -> Snapshot {
+pub(crate) fn fetch(hub: &Hub, model: &str) -> Snapshot {
     match try_fetch(hub, model) {
         Ok(snapshot) => snapshot,
         Err(error) => panic!("{error}: {:?}", error.source()),
@@ -80,7 +80,7 @@ pub fn fetch(hub: &Hub, model: &str) -> Snapshot {
 
 /// What a user reads of a fetch that has to fail.
 #[track_caller]
-pub fn refusal(hub: &Hub, model: &str, parts: &[&str]) -> HubError {
+pub(crate) fn refusal(hub: &Hub, model: &str, parts: &[&str]) -> HubError {
     match try_fetch(hub, model) {
         Ok(snapshot) => panic!("fetched {snapshot:?}"),
         Err(error) => {

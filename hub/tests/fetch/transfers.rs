@@ -125,7 +125,11 @@ fn what_an_earlier_download_left_and_is_wrong_is_downloaded_again() {
     let (server, cache) = (server(), Cache::new());
     let blobs = cache.model().join("blobs");
     fs::create_dir_all(&blobs).unwrap();
-    for left in [&b"something else"[..], &[0; 200_000], &[0; 200_001]] {
+    for left in [
+        b"something else".to_vec(),
+        vec![0; 200_000],
+        vec![0; 200_001],
+    ] {
         fs::write(
             blobs.join(format!("{}.incomplete", sha256(&weights()))),
             left,

@@ -12,16 +12,16 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 /// The model that is there.
-pub const MODEL: &str = "owner/nezha";
+pub(crate) const MODEL: &str = "owner/nezha";
 /// Its former name, which leads to it.
-pub const FORMER: &str = "former/name";
+pub(crate) const FORMER: &str = "former/name";
 /// The commit of its branch `main` and its tag `v1`.
-pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// The token of somebody who may read it.
-pub const TOKEN: &str = "hf_right";
+pub(crate) const TOKEN: &str = "hf_right";
 
 /// What the hub does.
-pub struct State {
+pub(crate) struct State {
     pub files: BTreeMap<String, Vec<u8>>,
     /// The commit as the listing says it.
     pub commit: String,
@@ -40,7 +40,7 @@ pub struct State {
 }
 
 #[derive(Clone, Copy)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// The connection ends after so many bytes.
     BreakAfter(usize),
     /// The first byte is another one.
@@ -50,7 +50,7 @@ pub enum Fault {
 }
 
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     pub method: String,
     /// With the endpoint's own path, if it has one.
     pub path: String,
@@ -58,13 +58,13 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
 }
 
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     state: Arc<Mutex<State>>,
 }
 
 impl Server {
-    pub fn start(files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn start(files: &[(&str, &[u8])]) -> Self {
         let files = files.iter();
         let state = State {
             files: files
@@ -92,22 +92,22 @@ impl Server {
         Self { port, state }
     }
 
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// The next so many times that a file's content is asked for, this goes wrong.
-    pub fn fail(&self, file: &str, faults: &[Fault]) {
+    pub(crate) fn fail(&self, file: &str, faults: &[Fault]) {
         let faults = faults.iter().copied().collect();
         self.state().faults.insert(file.to_owned(), faults);
     }
 
     /// What was asked for with `method`, in order: the last part of each path.
-    pub fn asked(&self, method: &str) -> Vec<String> {
+    pub(crate) fn asked(&self, method: &str) -> Vec<String> {
         let state = self.state();
         let requests = state.requests.iter().filter(|it| it.method == method);
         let last = |path: &str| path.rsplit('/').next().unwrap().to_owned();
@@ -115,7 +115,7 @@ impl Server {
     }
 
     /// The `Range` of each request for the content of `file`, where it is stored.
-    pub fn ranges(&self, file: &str) -> Vec<Option<String>> {
+    pub(crate) fn ranges(&self, file: &str) -> Vec<Option<String>> {
         let state = self.state();
         let stored = state.requests.iter().filter(|it| {
             it.method == "GET" && it.path.starts_with("/stored/") && it.path.ends_with(file)
@@ -123,7 +123,7 @@ impl Server {
         stored.map(|it| it.headers.get("range").cloned()).collect()
     }
 
-    pub fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.state().requests.clear();
     }
 }
@@ -135,11 +135,11 @@ fn is_large(file: &str) -> bool {
         .any(|it| file.ends_with(it))
 }
 
-pub fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
-pub fn git_hash(bytes: &[u8]) -> String {
+pub(crate) fn git_hash(bytes: &[u8]) -> String {
     let hash = Sha1::new().chain_update(format!("blob {}\0", bytes.len()));
     hexadecimal(&hash.chain_update(bytes).finalize())
 }

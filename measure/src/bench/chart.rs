@@ -29,7 +29,7 @@ const BASE: f64 = 2.0;
 const SPAN: f64 = BASE * BASE * BASE;
 
 /// Lines and points over two logarithmic axes.
-pub struct Chart {
+pub(super) struct Chart {
     pub title: String,
     /// What the horizontal axis counts.
     pub x: String,
@@ -39,7 +39,7 @@ pub struct Chart {
 }
 
 /// The points of one name; all numbers are positive.
-pub struct Series {
+pub(super) struct Series {
     pub name: String,
     pub points: Vec<(f64, f64)>,
     /// Whether what is between two points means something.
@@ -48,7 +48,7 @@ pub struct Series {
 
 impl Chart {
     /// Whether there is no point in it.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.series.iter().all(|it| it.points.is_empty())
     }
 
@@ -56,7 +56,7 @@ impl Chart {
     ///
     /// # Errors
     /// Where it can't be drawn, which no numbers above 0 cause.
-    pub fn svg(&self) -> Result<String, ReportError> {
+    pub(super) fn svg(&self) -> Result<String, ReportError> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|reason| ReportError::Chart {
             title: self.title.clone(),

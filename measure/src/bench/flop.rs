@@ -12,7 +12,7 @@ const CHAIN: usize = 6;
 ///
 /// The products of attention, which grow with the length, are not counted: at base size and 128
 /// tokens they are 2 % more. A pooler's matrix counts as if it saw every token.
-pub fn per_token(graph: &GraphProto) -> f64 {
+pub(super) fn per_token(graph: &GraphProto) -> f64 {
     let weights: HashMap<&str, &[i64]> = graph
         .initializer
         .iter()

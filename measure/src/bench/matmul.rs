@@ -19,7 +19,7 @@ const TIME: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// Where the engine refuses to.
-pub fn rate(engine: EngineKind, options: &EngineOptions) -> Result<f64, ServeError> {
+pub(super) fn rate(engine: EngineKind, options: &EngineOptions) -> Result<f64, ServeError> {
     let folder = tempfile::tempdir().map_err(|source| ServeError::TemporaryFolder {
         purpose: "a matrix product",
         source,

@@ -15,7 +15,7 @@ use super::{Agreement, BenchError, Case, Cell, Contender, Measured, Method, Work
 use crate::statistics::{Ratio, Summary};
 
 /// A contender and its process, as long as that lives.
-pub struct Runner<'b> {
+pub(super) struct Runner<'b> {
     pub contender: Contender,
     command: Box<dyn Fn() -> Command + 'b>,
     process: Option<Process>,
@@ -38,7 +38,7 @@ struct Turns {
 
 impl<'b> Runner<'b> {
     /// Starts the worker; why it doesn't start is the contender's error.
-    pub fn start(contender: Contender, command: Box<dyn Fn() -> Command + 'b>) -> Self {
+    pub(super) fn start(contender: Contender, command: Box<dyn Fn() -> Command + 'b>) -> Self {
         let mut runner = Self {
             contender,
             command,
@@ -131,7 +131,7 @@ impl<'b> Runner<'b> {
 
     /// How fast the engine multiplies matrices, and what computed which nodes. Both are said where
     /// they can be; the numbers of the cells stand without them.
-    pub fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         if let Ok(Reply::Nodes(nodes)) = self.ask(&Request::Nodes) {
             self.contender.nodes = nodes;
         }
@@ -142,7 +142,7 @@ impl<'b> Runner<'b> {
 }
 
 /// One shape in all contenders.
-pub struct Rounds<'b> {
+pub(super) struct Rounds<'b> {
     pub case: &'b Case,
     pub method: &'b Method,
     pub stop: &'b AtomicBool,
@@ -150,7 +150,7 @@ pub struct Rounds<'b> {
 
 impl Rounds<'_> {
     /// A cell for each contender, in their order; `turn` is called before every turn.
-    pub fn measure(
+    pub(super) fn measure(
         &self,
         runners: &mut [Runner],
         turn: &mut dyn FnMut(),

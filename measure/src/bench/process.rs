@@ -11,7 +11,7 @@ use super::protocol::{Reply, Request};
 const LAST_WORDS: u64 = 2000;
 
 /// A worker that has loaded its model.
-pub struct Process {
+pub(super) struct Process {
     child: Child,
     requests: ChildStdin,
     replies: BufReader<ChildStdout>,
@@ -26,7 +26,7 @@ impl Process {
     ///
     /// # Errors
     /// What the worker says, or how it ended.
-    pub fn start(mut command: Command) -> Result<Self, WorkerError> {
+    pub(super) fn start(mut command: Command) -> Result<Self, WorkerError> {
         let file = tempfile::tempfile().and_then(|it| Ok((it.try_clone()?, it)));
         let (errors, theirs) = file.map_err(|source| WorkerError::TemporaryFile { source })?;
         command
@@ -67,7 +67,7 @@ impl Process {
     ///
     /// # Errors
     /// [`WorkerError::Dead`] where the process is gone; anything else is what the worker says.
-    pub fn ask(&mut self, request: &Request) -> Result<Reply, WorkerError> {
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, WorkerError> {
         let line = serde_json::to_string(request)?;
         // A process that is gone says so when it is asked for the reply.
         let _ = writeln!(self.requests, "{line}").and_then(|()| self.requests.flush());

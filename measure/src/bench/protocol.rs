@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// What a worker is asked to do.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Request {
+pub(super) enum Request {
     /// Take these batches from now on, and run them until the time they take is stable.
     Prepare {
         batches: Vec<Batch>,
@@ -37,7 +37,7 @@ pub enum Request {
 /// What a worker answers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reply {
+pub(super) enum Reply {
     /// The model is loaded.
     Loaded { description: String, load_ms: f64 },
     /// The batches are run in.

@@ -18,7 +18,7 @@ enum Origin {
 }
 
 /// Nodes of attention that work on relative positions, up to the sums with the rest.
-pub fn relative_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
+pub(super) fn relative_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
     let stored = graph.initializer.iter().map(|it| it.name.as_str());
     let (tables, weights): (Vec<&str>, Vec<&str>) =
         stored.partition(|it| matches!(place(it), Place::Group(Group::AttentionRelative)));
@@ -58,7 +58,7 @@ pub fn relative_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
 }
 
 /// Nodes of attention that the softmax depends on.
-pub fn score_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
+pub(super) fn score_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
     let mut needed: HashSet<&str> = HashSet::new();
     let mut scores = HashSet::new();
     for (index, (node, place)) in graph.node.iter().zip(places).enumerate().rev() {

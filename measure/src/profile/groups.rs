@@ -53,7 +53,7 @@ fn name(node: &NodeProto) -> &str {
 }
 
 /// Where the nodes of an engine belong that has rewritten the graph.
-pub struct Groups<'g> {
+pub(super) struct Groups<'g> {
     names: HashMap<&'g str, (&'g str, Group)>,
     /// The model's nodes by what they write.
     writers: HashMap<&'g str, (&'g str, Group)>,
@@ -65,7 +65,7 @@ pub struct Groups<'g> {
 
 /// Where an engine's node belongs.
 #[derive(Debug, PartialEq)]
-pub struct Placed {
+pub(super) struct Placed {
     pub group: Group,
     /// The node of the model that it is, or the last one that was fused into it.
     pub origin: Option<String>,
@@ -73,7 +73,7 @@ pub struct Placed {
 
 impl<'g> Groups<'g> {
     /// Those of a model, and of the graph that an engine has made of it, where it says so.
-    pub fn new(graph: &'g GraphProto, rewritten: Option<&'g GraphProto>) -> Self {
+    pub(super) fn new(graph: &'g GraphProto, rewritten: Option<&'g GraphProto>) -> Self {
         let nodes = graph.node.iter().zip(groups(graph));
         let nodes: Vec<(&NodeProto, (&str, Group))> = nodes
             .map(|(node, group)| (node, (name(node), group)))
@@ -94,7 +94,7 @@ impl<'g> Groups<'g> {
 
     /// By its name, which engines extend at either end or replace by that of what it writes; else by what
     /// it writes; else, if it only prepares a value, by what reads that; else by the path in its name.
-    pub fn place(&self, node: &str) -> Placed {
+    pub(super) fn place(&self, node: &str) -> Placed {
         let found = self.by_name(node).or_else(|| self.writers.get(node));
         let found = found.or_else(|| self.by_end(node));
         let found = found.or_else(|| {
@@ -122,17 +122,14 @@ impl<'g> Groups<'g> {
         let ends = name
             .char_indices()
             .filter(|(_, letter)| !letter.is_alphanumeric());
-        let ends = std::iter::once(name.len()).chain(ends.map(|(index, _)| index).rev());
-        ends.filter_map(|end| self.names.get(name.get(..end)?))
-            .next()
+        let mut ends = std::iter::once(name.len()).chain(ends.map(|(index, _)| index).rev());
+        ends.find_map(|end| self.names.get(name.get(..end)?))
     }
 
     /// The longest end of the name that is a node's: what OpenVINO puts before it, it is made for.
     fn by_end(&self, name: &str) -> Option<&(&'g str, Group)> {
-        let begins = name.match_indices(|letter: char| !letter.is_alphanumeric());
-        begins
-            .filter_map(|(index, letter)| self.names.get(name.get(index + letter.len()..)?))
-            .next()
+        let mut begins = name.match_indices(|letter: char| !letter.is_alphanumeric());
+        begins.find_map(|(index, letter)| self.names.get(name.get(index + letter.len()..)?))
     }
 
     fn by_output(&self, node: &NodeProto) -> Option<&(&'g str, Group)> {
@@ -158,7 +155,7 @@ const LAYER_NORM: &str = "MVN";
 ///
 /// A LayerNorm that follows the dense layers of attention is attention's: the sum before it may be fused
 /// into those.
-pub fn place_by_neighbours(nodes: &mut [(&str, Placed)]) {
+pub(super) fn place_by_neighbours(nodes: &mut [(&str, Placed)]) {
     let is_known = |it: &&(&str, Placed)| it.1.group != Group::Other;
     let Some(mut last) = nodes.iter().find(is_known).map(|it| it.1.group.clone()) else {
         return;

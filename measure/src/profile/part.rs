@@ -69,7 +69,7 @@ const HEADS: [&str; 8] = [
 const DEPTH: usize = 2;
 
 /// What a name alone says.
-pub enum Place {
+pub(super) enum Place {
     Group(Group),
     /// Attention itself, between its dense layers.
     Attention,
@@ -77,7 +77,7 @@ pub enum Place {
 
 /// By the module path, as in `nezha.encoder.layer.0.attention.self/MatMul` or
 /// `/bert/encoder/layer.0/attention/self/MatMul`.
-pub fn place(name: &str) -> Place {
+pub(super) fn place(name: &str) -> Place {
     let Some((path, _)) = name.rsplit_once('/') else {
         return Place::Group(Group::Other);
     };

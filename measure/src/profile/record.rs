@@ -118,7 +118,12 @@ impl Times {
     /// Of a profile with more than `warm_up` runs.
     ///
     /// Nodes that the engine named itself are placed by those around them.
-    pub fn of(profile: &Profile, groups: &Groups, warm_up: usize, engine: EngineKind) -> Self {
+    pub(super) fn of(
+        profile: &Profile,
+        groups: &Groups,
+        warm_up: usize,
+        engine: EngineKind,
+    ) -> Self {
         let run_ms = mean_ms(&profile.runs[warm_up..]);
         let time = |ms: f64| Time {
             ms,

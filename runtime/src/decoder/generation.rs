@@ -208,7 +208,10 @@ impl Decoder<'_> {
                 first += std::mem::replace(rows, next.len());
             }
             if tokens.is_empty() {
-                return Ok(searches.into_iter().map(|it| it.finish()).collect());
+                return Ok(searches
+                    .into_iter()
+                    .map(super::search::Search::finish)
+                    .collect());
             }
             self.select(&kept)?;
             logits = self.step(Array2::from_shape_fn((tokens.len(), 1), |(row, _)| {

@@ -45,7 +45,9 @@ impl<T> Pool<T> {
         let mut items: Vec<T> = (0..self.size).filter_map(|_| self.take(None)).collect();
         let answers =
             panic::catch_unwind(AssertUnwindSafe(|| items.iter_mut().map(work).collect()));
-        items.into_iter().for_each(|item| self.put(item));
+        for item in items {
+            self.put(item);
+        }
         answers.unwrap_or_else(|panic| panic::resume_unwind(panic))
     }
 

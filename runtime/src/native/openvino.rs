@@ -59,7 +59,7 @@ fn text(text: &str) -> Result<CString> {
 /// Calls a function that writes what it makes where it is told.
 fn made<T>(make: impl FnOnce(*mut *mut T) -> Status) -> Result<NonNull<T>> {
     let mut value = ptr::null_mut();
-    check(make(&mut value))?;
+    check(make(&raw mut value))?;
     NonNull::new(value).ok_or_else(|| Failure("OpenVINO made nothing".to_owned()))
 }
 
@@ -121,14 +121,14 @@ impl Core {
             size: 0,
         };
         // SAFETY: core and list are valid.
-        check(unsafe { sys::ov_core_get_available_devices(self.0.as_ptr(), &mut list) })?;
+        check(unsafe { sys::ov_core_get_available_devices(self.0.as_ptr(), &raw mut list) })?;
         let names = (0..list.size)
             // SAFETY: there are `size` zero-terminated texts, until the list is freed below.
             .map(|index| unsafe { CStr::from_ptr(*list.devices.add(index)) })
             .map(|name| name.to_string_lossy().into_owned())
             .collect();
         // SAFETY: the list came from OpenVINO and is freed once.
-        unsafe { sys::ov_available_devices_free(&mut list) };
+        unsafe { sys::ov_available_devices_free(&raw mut list) };
         Ok(names)
     }
 
@@ -290,7 +290,7 @@ impl Request {
             size: 0,
         };
         // SAFETY: request and list are valid.
-        check(unsafe { sys::ov_infer_request_get_profiling_info(self.0.as_ptr(), &mut list) })?;
+        check(unsafe { sys::ov_infer_request_get_profiling_info(self.0.as_ptr(), &raw mut list) })?;
         let owned = |text: *const c_char| {
             // SAFETY: the texts of the list are zero-terminated until it is freed.
             unsafe { CStr::from_ptr(text) }
@@ -308,7 +308,7 @@ impl Request {
             })
             .collect();
         // SAFETY: the list came from OpenVINO and is freed once.
-        unsafe { sys::ov_profiling_info_list_free(&mut list) };
+        unsafe { sys::ov_profiling_info_list_free(&raw mut list) };
         Ok(times)
     }
 }
@@ -342,14 +342,14 @@ impl Values {
             dims: ptr::null_mut(),
         };
         // SAFETY: the tensor is valid, and its shape can be written.
-        check(unsafe { sys::ov_tensor_get_shape(self.0.as_ptr(), &mut shape) })?;
+        check(unsafe { sys::ov_tensor_get_shape(self.0.as_ptr(), &raw mut shape) })?;
         let rank = usize::try_from(shape.rank).unwrap_or(0);
         let sizes = (0..rank)
             // SAFETY: there are `rank` sizes, until the shape is freed below.
             .map(|axis| usize::try_from(unsafe { *shape.dims.add(axis) }).ok())
             .collect();
         // SAFETY: the shape came from OpenVINO and is freed once.
-        unsafe { sys::ov_shape_free(&mut shape) };
+        unsafe { sys::ov_shape_free(&raw mut shape) };
         Ok(sizes)
     }
 
@@ -357,7 +357,7 @@ impl Values {
         let values = self.0.as_ptr();
         let mut found = ElementType::DYNAMIC;
         // SAFETY: the tensor is valid, and its type can be written.
-        check(unsafe { sys::ov_tensor_get_element_type(values, &mut found) })?;
+        check(unsafe { sys::ov_tensor_get_element_type(values, &raw mut found) })?;
         if found != element_type(dtype) {
             return Ok(None);
         }
@@ -368,9 +368,9 @@ impl Values {
         };
         let (mut bytes, mut data) = (0, ptr::null_mut());
         // SAFETY: the tensor is valid, and both values can be written.
-        check(unsafe { sys::ov_tensor_get_byte_size(values, &mut bytes) })?;
+        check(unsafe { sys::ov_tensor_get_byte_size(values, &raw mut bytes) })?;
         // SAFETY: as above.
-        check(unsafe { sys::ov_tensor_data(values, &mut data) })?;
+        check(unsafe { sys::ov_tensor_data(values, &raw mut data) })?;
         // SAFETY: a tensor has as many bytes as it says, and lives as long as `self`.
         let bytes = match NonNull::new(data.cast::<u8>()) {
             Some(data) => unsafe { slice::from_raw_parts(data.as_ptr(), bytes) },

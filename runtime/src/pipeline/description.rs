@@ -22,7 +22,11 @@ pub(super) struct Description {
 impl Description {
     /// Reads the metadata, or else `config.json` beside the model; where the outputs could be those
     /// of several heads, one of `wanted` is taken.
-    pub fn of(path: &Path, session: &Session, wanted: &[Head]) -> Result<Self, PipelineError> {
+    pub(super) fn of(
+        path: &Path,
+        session: &Session,
+        wanted: &[Head],
+    ) -> Result<Self, PipelineError> {
         if let (Some(metadata), Some(config)) = (session.metadata(), session.config()) {
             return Ok(Self {
                 head: metadata.head,
@@ -116,5 +120,5 @@ fn could_be(expected: &Signature, found: &Signature) -> bool {
 }
 
 fn names(ports: &[Port]) -> Vec<String> {
-    ports.iter().map(|port| port.to_string()).collect()
+    ports.iter().map(std::string::ToString::to_string).collect()
 }

@@ -6,9 +6,9 @@ use ndarray::ArrayView1;
 pub(super) fn softmax<'a>(logits: impl IntoIterator<Item = &'a f32>) -> Vec<f32> {
     let mut scores: Vec<f64> = logits.into_iter().map(|logit| f64::from(*logit)).collect();
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    scores
-        .iter_mut()
-        .for_each(|score| *score = (*score - largest).exp());
+    for score in &mut scores {
+        *score = (*score - largest).exp();
+    }
     let sum: f64 = scores.iter().sum();
     scores.iter().map(|score| (score / sum) as f32).collect()
 }

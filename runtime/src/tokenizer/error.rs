@@ -37,7 +37,7 @@ pub enum TokenizerError {
         path: PathBuf,
         /// The token.
         token: String,
-        /// Its role, as tokenizer_config.json names it.
+        /// Its role, as `tokenizer_config.json` names it.
         role: &'static str,
     },
     /// Nothing can overlap as much as that.

@@ -147,7 +147,7 @@ impl Tokenizer {
     }
 
     /// The longest sequence the model was made for, special tokens included:
-    /// tokenizer_config.json's `model_max_length`, and 512 where it sets none.
+    /// `tokenizer_config.json`'s `model_max_length`, and 512 where it sets none.
     ///
     /// A NEZHA graph takes longer ones, but was not trained on them.
     pub fn max_length(&self) -> usize {
@@ -276,7 +276,7 @@ impl Tokenizer {
             TruncationStrategy::OnlySecond => room.saturating_sub(first.len()),
             TruncationStrategy::OnlyFirst | TruncationStrategy::LongestFirst => room,
         };
-        let total = first.len() + second.as_ref().map_or(0, |second| second.len());
+        let total = first.len() + second.as_ref().map_or(0, tokenizers::Encoding::len);
         // The tokenizers crate panics on such a stride.
         if total > room && stride >= left {
             return Err(TokenizerError::Stride {
@@ -326,7 +326,7 @@ impl Tokenizer {
     }
 
     /// Ids as text: pieces of a word joined, words apart, and no blank before English punctuation
-    /// where tokenizer_config.json's `clean_up_tokenization_spaces` says so.
+    /// where `tokenizer_config.json`'s `clean_up_tokenization_spaces` says so.
     ///
     /// # Errors
     /// [`TokenizerError::Failed`].

@@ -153,7 +153,7 @@ impl Engine for Echo {
         EngineKind::Custom("echo")
     }
 
-    fn description(&self) -> &str {
+    fn description(&self) -> &'static str {
         "echo"
     }
 

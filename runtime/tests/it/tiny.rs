@@ -17,15 +17,15 @@ use tempfile::TempDir;
 use testkit::compare::{Tolerance, assert_near};
 
 /// Rows of the word embeddings in [`embeddings`]: `[10·id, 10·id + 1]`.
-pub const VOCAB_SIZE: usize = 5;
+pub(crate) const VOCAB_SIZE: usize = 5;
 
 /// A file in a folder that goes when the test ends.
-pub struct OnnxFile {
+pub(crate) struct OnnxFile {
     _folder: TempDir,
     pub path: PathBuf,
 }
 
-pub fn write(bytes: &[u8]) -> OnnxFile {
+pub(crate) fn write(bytes: &[u8]) -> OnnxFile {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.onnx");
     fs::write(&path, bytes).unwrap();
@@ -35,12 +35,12 @@ pub fn write(bytes: &[u8]) -> OnnxFile {
     }
 }
 
-pub fn save(model: &ModelProto) -> OnnxFile {
+pub(crate) fn save(model: &ModelProto) -> OnnxFile {
     write(&model.encode_to_vec())
 }
 
 /// A session; without an engine's library the test fails and says how to get it.
-pub fn open(file: &OnnxFile, choice: &str, options: &EngineOptions) -> Session {
+pub(crate) fn open(file: &OnnxFile, choice: &str, options: &EngineOptions) -> Session {
     let choice: EngineChoice = choice.parse().unwrap();
     match Session::builder()
         .engine(choice)
@@ -58,12 +58,12 @@ pub fn open(file: &OnnxFile, choice: &str, options: &EngineOptions) -> Session {
 }
 
 /// A session in one engine, with its defaults.
-pub fn load(file: &OnnxFile, kind: EngineKind) -> Session {
+pub(crate) fn load(file: &OnnxFile, kind: EngineKind) -> Session {
     open(file, kind.name(), &EngineOptions::default())
 }
 
 /// The error of a load that must fail.
-pub fn load_error(file: &OnnxFile, choice: EngineChoice) -> SessionError {
+pub(crate) fn load_error(file: &OnnxFile, choice: EngineChoice) -> SessionError {
     match Session::builder().engine(choice).load(&file.path) {
         Ok(session) => panic!("{} took a broken model", session.engine().description()),
         Err(error) => error,
@@ -71,18 +71,18 @@ pub fn load_error(file: &OnnxFile, choice: EngineChoice) -> SessionError {
 }
 
 /// An engine of each family.
-pub const ENGINES: [EngineKind; 3] = [
+pub(crate) const ENGINES: [EngineKind; 3] = [
     EngineKind::OrtCpu,
     EngineKind::OpenVinoCpu,
     EngineKind::Tract,
 ];
 
-pub fn port(name: &str, dtype: DType, shape: &str) -> Port {
+pub(crate) fn port(name: &str, dtype: DType, shape: &str) -> Port {
     let dims: Vec<Dim> = shape.split(',').map(Dim::parse).collect();
     Port::new(name, dtype, &dims, "")
 }
 
-pub fn node(op_type: &str, input: &[&str], output: &str) -> NodeProto {
+pub(crate) fn node(op_type: &str, input: &[&str], output: &str) -> NodeProto {
     NodeProto {
         input: input.iter().map(|it| (*it).to_owned()).collect(),
         output: vec![output.to_owned()],
@@ -97,7 +97,7 @@ fn with_int(mut node: NodeProto, name: &str, i: i64) -> NodeProto {
     node
 }
 
-pub fn initializer(name: &str, dtype: DType, dims: &[i64], raw: Vec<u8>) -> TensorProto {
+pub(crate) fn initializer(name: &str, dtype: DType, dims: &[i64], raw: Vec<u8>) -> TensorProto {
     TensorProto {
         dims: dims.to_vec(),
         data_type: dtype.onnx(),
@@ -107,7 +107,7 @@ pub fn initializer(name: &str, dtype: DType, dims: &[i64], raw: Vec<u8>) -> Tens
     }
 }
 
-pub fn model(
+pub(crate) fn model(
     inputs: &[Port],
     outputs: &[Port],
     node: Vec<NodeProto>,
@@ -129,7 +129,7 @@ pub fn model(
 }
 
 /// `last_hidden_state` = word embedding · mask + 100 · token type, `tokens` = sum of the mask.
-pub fn embeddings() -> ModelProto {
+pub(crate) fn embeddings() -> ModelProto {
     let ids = |name| port(name, DType::I64, "batch_size,sequence_length");
     let numbers = |it: Vec<f32>| it.into_iter().flat_map(f32::to_le_bytes).collect();
     let words = (0..VOCAB_SIZE).flat_map(|id| [10.0 * id as f32, 10.0 * id as f32 + 1.0]);
@@ -176,7 +176,7 @@ pub fn embeddings() -> ModelProto {
 }
 
 /// [`embeddings`], as if nezha-onnx had exported it.
-pub fn exported_embeddings() -> ModelProto {
+pub(crate) fn exported_embeddings() -> ModelProto {
     let metadata = Metadata {
         head: Head::Base,
         options: GraphOptions::default(),
@@ -202,13 +202,13 @@ pub fn exported_embeddings() -> ModelProto {
 const PRODUCT: [usize; 2] = [128, 256];
 
 /// The weights of [`external_product`], which begin 64 bytes after the start of their file.
-pub static PRODUCT_WEIGHTS: LazyLock<Vec<f32>> = LazyLock::new(|| {
+pub(crate) static PRODUCT_WEIGHTS: LazyLock<Vec<f32>> = LazyLock::new(|| {
     let count = PRODUCT.iter().product::<usize>();
     (0..count).map(|i| (i % 97) as f32 - 48.0).collect()
 });
 
 /// A matrix product with weights in the file called `location`.
-pub fn external_product(location: &str) -> ModelProto {
+pub(crate) fn external_product(location: &str) -> ModelProto {
     let length = (4 * PRODUCT_WEIGHTS.len()).to_string();
     let entry = |(key, value): (&str, &str)| StringStringEntryProto {
         key: key.to_owned(),
@@ -237,7 +237,7 @@ pub fn external_product(location: &str) -> ModelProto {
 }
 
 /// Compares a run of [`external_product`] with plain loops.
-pub fn check_product(session: &Session, context: &str) {
+pub(crate) fn check_product(session: &Session, context: &str) {
     let [rows, columns] = PRODUCT;
     let x = Array2::from_shape_fn((3, rows), |(i, j)| (i + j % 5) as f32);
     let weights = Array2::from_shape_vec((rows, columns), PRODUCT_WEIGHTS.clone()).unwrap();

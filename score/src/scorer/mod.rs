@@ -132,7 +132,7 @@ impl<T: Task, C: Columns<T>> Scorer for Asking<T, C> {
         for row in asked_rows {
             match answered.next() {
                 Some(Ok(answer)) => put(&mut answers, row, answer),
-                Some(Err(error)) => put(&mut errors, row, error_chain(&error).to_string()),
+                Some(Err(error)) => put(&mut errors, row, error_chain(&error).clone()),
                 None => {}
             }
             tokens += answered.tokens() as u64;
@@ -140,10 +140,10 @@ impl<T: Task, C: Columns<T>> Scorer for Asking<T, C> {
                 *slot = answered.truncated();
             }
         }
-        let first_error = errors.iter().enumerate();
-        let first_error = first_error
-            .filter_map(|(row, error)| Some((row, error.clone()?)))
-            .next();
+        let first_error = errors
+            .iter()
+            .enumerate()
+            .find_map(|(row, error)| Some((row, error.clone()?)));
         let mut columns = self.columns.arrays(&answers)?;
         let counts = (
             errors.iter().flatten().count(),

@@ -13,7 +13,7 @@ pub(in super::super) enum Refused {
 
 impl Refused {
     /// What a file that starts with `start` is; its name tells what the first bytes leave open.
-    pub fn of(path: &Path, start: &[u8]) -> Option<Self> {
+    pub(crate) fn of(path: &Path, start: &[u8]) -> Option<Self> {
         let is_msgpack = path.extension().is_some_and(|it| it == "msgpack");
         if is_msgpack || starts_like_state_in_msgpack(start) {
             return Some(Self::Flax);
@@ -22,7 +22,7 @@ impl Refused {
     }
 
     /// What it is called.
-    pub fn format(self) -> &'static str {
+    pub(crate) fn format(self) -> &'static str {
         match self {
             Refused::Flax => "a Flax checkpoint (msgpack)",
             Refused::MindSpore => "a MindSpore checkpoint (protobuf)",
@@ -30,7 +30,7 @@ impl Refused {
     }
 
     /// What to do about it.
-    pub fn remedy(self) -> &'static str {
+    pub(crate) fn remedy(self) -> &'static str {
         match self {
             Refused::Flax => {
                 "read it in Python with flax.serialization.msgpack_restore and save its arrays as \

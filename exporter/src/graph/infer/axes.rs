@@ -91,8 +91,8 @@ pub(super) fn transpose(perm: &[usize], x: &ValueType) -> Inferred {
 pub(super) fn unsqueeze(x: &ValueType, axes: &ValueType) -> Inferred {
     let mut axes = numbers(axes)?;
     axes.sort_unstable();
-    if let Some(pair) = axes.windows(2).find(|it| it[0] == it[1]) {
-        return Err(format!("axis {} twice", pair[0]));
+    if let Some((axis, _)) = axes.iter().zip(axes.iter().skip(1)).find(|(a, b)| a == b) {
+        return Err(format!("axis {axis} twice"));
     }
     let mut shape = x.shape.clone();
     for axis in axes {

@@ -6,7 +6,7 @@ use crate::graph::Value;
 use crate::nezha::pooling;
 
 /// The last hidden state and the pooler's output, or one vector for each text.
-pub struct Base;
+pub(super) struct Base;
 
 impl HeadGraph for Base {
     fn reads_first_token(&self, options: &GraphOptions) -> bool {

@@ -5,7 +5,7 @@ use super::{Given, HeadGraph, Stack};
 use crate::graph::Value;
 
 /// Scores of the vocabulary at every position, or at those that are asked for.
-pub struct MaskedLm;
+pub(super) struct MaskedLm;
 
 impl HeadGraph for MaskedLm {
     fn outputs(&self, given: &Given) -> Vec<(Role, Value)> {

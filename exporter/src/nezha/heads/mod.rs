@@ -20,10 +20,10 @@ use super::loss::classify;
 use crate::graph::{Builder, Scope, Value};
 
 /// Values by what they are.
-pub type Outputs = BTreeMap<Role, Value>;
+pub(crate) type Outputs = BTreeMap<Role, Value>;
 
 /// One head: what it computes, and what others ask about it.
-pub trait HeadGraph: Sync {
+pub(crate) trait HeadGraph: Sync {
     /// Whether its outputs read no other token of the last layer than the first.
     fn reads_first_token(&self, _options: &GraphOptions) -> bool {
         false
@@ -60,7 +60,7 @@ pub trait HeadGraph: Sync {
 
 /// Software for transformers' models that has a class of its own for each head that it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stack {
+pub(crate) enum Stack {
     /// Optimum's `ORTModelFor…`.
     Optimum,
     /// transformers.js.
@@ -70,7 +70,7 @@ pub enum Stack {
 }
 
 /// What a head is given.
-pub struct Given<'g> {
+pub(crate) struct Given<'g> {
     /// The graph.
     pub builder: &'g Builder<'g>,
     /// The model.
@@ -79,14 +79,14 @@ pub struct Given<'g> {
     pub options: &'g GraphOptions,
     /// The graph's inputs.
     pub inputs: &'g Inputs,
-    /// The word embeddings, [vocab_size, H].
+    /// The word embeddings, [`vocab_size`, H].
     pub words: Value,
     /// The output of the last layer for the [tokens read](tokens_read), [batch, sequence or 1, H].
     pub last_hidden_state: Value,
 }
 
 /// Which one a head is.
-pub fn of(head: Head) -> &'static dyn HeadGraph {
+pub(crate) fn of(head: Head) -> &'static dyn HeadGraph {
     match head {
         Head::Base => &base::Base,
         Head::Pretraining => &pretraining::Pretraining,
@@ -100,7 +100,7 @@ pub fn of(head: Head) -> &'static dyn HeadGraph {
 }
 
 /// The tokens that the outputs need the last layer for.
-pub fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
+pub(crate) fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
     let reads_first = of(head).reads_first_token(options);
     match reads_first && !options.hidden_states && !options.attentions {
         true => Tokens::First,
@@ -109,7 +109,7 @@ pub fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
 }
 
 /// The head's outputs, with loss, probabilities and the best of them.
-pub fn outputs(head: Head, given: &Given) -> Outputs {
+pub(crate) fn outputs(head: Head, given: &Given) -> Outputs {
     let head = of(head);
     let mut outputs = Outputs::from_iter(head.outputs(given));
     if given.options.loss

@@ -6,7 +6,7 @@ use crate::graph::{Scope, Value};
 use crate::nezha::inputs::Inputs;
 
 /// A score for each of several continuations.
-pub struct MultipleChoice;
+pub(super) struct MultipleChoice;
 
 impl HeadGraph for MultipleChoice {
     fn reads_first_token(&self, _options: &GraphOptions) -> bool {

@@ -5,7 +5,7 @@ use super::{Given, HeadGraph, Stack};
 use crate::graph::Value;
 
 /// Whether the second text follows the first.
-pub struct NextSentence;
+pub(super) struct NextSentence;
 
 impl HeadGraph for NextSentence {
     fn reads_first_token(&self, _options: &GraphOptions) -> bool {

@@ -5,10 +5,10 @@ use crate::graph::Value;
 use crate::nezha::ops::{activate, layer_norm, linear};
 
 /// The module of the pooler.
-pub const POOLER: &str = "nezha.pooler";
+pub(super) const POOLER: &str = "nezha.pooler";
 
 /// `tanh(dense(x[:, 0]))` of the last hidden state, [batch, H].
-pub fn pooler(given: &Given) -> Value {
+pub(super) fn pooler(given: &Given) -> Value {
     let s = &given.builder.scope(POOLER);
     let first = s.gather(given.last_hidden_state, s.int64(0), 1);
     let dense = linear(&s.at("dense"), first, given.config.hidden_size);
@@ -16,19 +16,19 @@ pub fn pooler(given: &Given) -> Value {
 }
 
 /// The classifier's `width` scores of `x` […, H].
-pub fn classifier(given: &Given, x: Value, width: usize) -> Value {
+pub(super) fn classifier(given: &Given, x: Value, width: usize) -> Value {
     linear(&given.builder.scope("classifier"), x, width)
 }
 
 /// Scores of: the second text follows, it is random; [batch, 2].
-pub fn relationship(given: &Given) -> Value {
+pub(super) fn relationship(given: &Given) -> Value {
     let s = &given.builder.scope("cls.seq_relationship");
     let pooled = pooler(given);
     linear(s, pooled, 2)
 }
 
 /// Scores of the vocabulary for `x` [batch, sequence, H] or [n, H].
-pub fn predictions(given: &Given, x: Value) -> Value {
+pub(super) fn predictions(given: &Given, x: Value) -> Value {
     let config = given.config;
     let s = &given.builder.scope("cls.predictions");
     let transform = s.at("transform");

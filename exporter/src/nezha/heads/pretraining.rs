@@ -6,7 +6,7 @@ use crate::graph::{Scope, Value};
 use crate::nezha::loss::classify;
 
 /// Scores of the vocabulary, and whether the second text follows.
-pub struct Pretraining;
+pub(super) struct Pretraining;
 
 impl HeadGraph for Pretraining {
     fn outputs(&self, given: &Given) -> Vec<(Role, Value)> {

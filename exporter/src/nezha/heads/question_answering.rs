@@ -6,7 +6,7 @@ use crate::nezha::loss::cross_entropy;
 use crate::nezha::ops::linear;
 
 /// Where an answer starts and ends.
-pub struct QuestionAnswering;
+pub(super) struct QuestionAnswering;
 
 impl HeadGraph for QuestionAnswering {
     fn outputs(&self, given: &Given) -> Vec<(Role, Value)> {

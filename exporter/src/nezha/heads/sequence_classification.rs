@@ -6,7 +6,7 @@ use crate::graph::{Scope, Value};
 use crate::nezha::loss::classify;
 
 /// A label, several labels or numbers for a text.
-pub struct SequenceClassification;
+pub(super) struct SequenceClassification;
 
 impl HeadGraph for SequenceClassification {
     fn reads_first_token(&self, _options: &GraphOptions) -> bool {

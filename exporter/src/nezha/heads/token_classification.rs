@@ -5,7 +5,7 @@ use super::{Given, HeadGraph, Stack};
 use crate::graph::Value;
 
 /// A label for every token.
-pub struct TokenClassification;
+pub(super) struct TokenClassification;
 
 impl HeadGraph for TokenClassification {
     fn outputs(&self, given: &Given) -> Vec<(Role, Value)> {

@@ -7,7 +7,7 @@ use super::Given;
 use crate::reference::{ReferenceError, ops};
 
 /// A function of each text's last hidden state: `[s, H]` → `[s, n]`, stacked to `[texts, s, n]`.
-pub fn per_text(
+pub(super) fn per_text(
     given: &Given,
     f: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReferenceError>,
 ) -> Result<ArrayD<f64>, ReferenceError> {
@@ -17,23 +17,31 @@ pub fn per_text(
 }
 
 /// The linear layer `name` over every token, `[texts, s, width]`.
-pub fn of_tokens(given: &Given, name: &str, width: usize) -> Result<ArrayD<f64>, ReferenceError> {
+pub(super) fn of_tokens(
+    given: &Given,
+    name: &str,
+    width: usize,
+) -> Result<ArrayD<f64>, ReferenceError> {
     per_text(given, |x| given.model.weights.root().linear(name, x, width))
 }
 
 /// The linear layer `name` over the pooled texts, `[texts, width]`.
-pub fn of_pooled(given: &Given, name: &str, width: usize) -> Result<ArrayD<f64>, ReferenceError> {
+pub(super) fn of_pooled(
+    given: &Given,
+    name: &str,
+    width: usize,
+) -> Result<ArrayD<f64>, ReferenceError> {
     let root = given.model.weights.root();
     Ok(root.linear(name, &pooled(given)?, width)?.into_dyn())
 }
 
 /// Scores of: the second text follows, it is random; `[texts, 2]`.
-pub fn relationship(given: &Given) -> Result<ArrayD<f64>, ReferenceError> {
+pub(super) fn relationship(given: &Given) -> Result<ArrayD<f64>, ReferenceError> {
     of_pooled(given, "cls.seq_relationship", 2)
 }
 
 /// `tanh(dense(x[0]))`, `[texts, H]`; `NezhaPooler`.
-pub fn pooled(given: &Given) -> Result<Array2<f64>, ReferenceError> {
+pub(super) fn pooled(given: &Given) -> Result<Array2<f64>, ReferenceError> {
     let hidden = given.model.config.hidden_size;
     let first = Array2::from_shape_fn((given.texts.len(), hidden), |(text, h)| {
         given.texts[text].last_hidden_state()[[0, h]]
@@ -46,7 +54,7 @@ pub fn pooled(given: &Given) -> Result<Array2<f64>, ReferenceError> {
 /// `LayerNorm(act(dense(x)))·Eᵀ + bias`, `[texts, s, V]`; `NezhaLMPredictionHead`.
 ///
 /// E is the word embeddings; a decoder of its own with `tie_word_embeddings: false`.
-pub fn predictions(given: &Given) -> Result<ArrayD<f64>, ReferenceError> {
+pub(super) fn predictions(given: &Given) -> Result<ArrayD<f64>, ReferenceError> {
     let model = given.model;
     let config = &model.config;
     let head = model.weights.module("cls.predictions");

@@ -35,7 +35,7 @@ impl HeadReference for QuestionAnswering {
             |positions, logits: Role| position_loss(inputs, positions, &outputs[&*logits.name()]);
         let start = side(Role::StartPositions, Role::StartLogits)?;
         let end = side(Role::EndPositions, Role::EndLogits)?;
-        Ok(start.zip(end).map(|(start, end)| (start + end) / 2.0))
+        Ok(start.zip(end).map(|(start, end)| f64::midpoint(start, end)))
     }
 }
 

@@ -38,7 +38,7 @@ fn is_listed(message: &str, list: &str, node: &NodeProto) -> bool {
     let lists = message.lines().filter_map(|line| line.split_once(list));
     lists
         .flat_map(|(_, operators)| operators.split(','))
-        .map(|operator| operator.trim())
+        .map(str::trim)
         .map(|operator| operator.rsplit_once('-').map_or(operator, |it| it.0))
         .any(|operator| operator.rsplit('.').next() == Some(&node.op_type))
 }

@@ -12,9 +12,9 @@ use crate::engine::kind::OrtDevice;
 use crate::native;
 use crate::{EngineError, EngineOptions, Optimization};
 
-/// Optimizers of ONNX Runtime's that make a graph slower on the CPU. Its SkipLayerNormalization takes
-/// 2.5 times as long there as the Add and the LayerNormalization that it stands for, 3 to 5 % of a run;
-/// its BiasGelu 1.1 times as long as Add and Gelu, up to 1 %.
+/// Optimizers of ONNX Runtime's that make a graph slower on the CPU. Its `SkipLayerNormalization` takes
+/// 2.5 times as long there as the Add and the `LayerNormalization` that it stands for, 3 to 5 % of a run;
+/// its `BiasGelu` 1.1 times as long as Add and Gelu, up to 1 %.
 const SLOWER_ON_CPU: &str = "SkipLayerNormFusion;BiasGeluFusion";
 
 /// What sessions of one model have in common.

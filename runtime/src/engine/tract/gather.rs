@@ -1,4 +1,4 @@
-//! GatherElements of f32 along the last axis, by rows that threads share.
+//! `GatherElements` of f32 along the last axis, by rows that threads share.
 //!
 //! tract's own runs on one thread and first copies the indices to int64. Relative positions pick an
 //! element for every pair of positions: at 512 tokens on two threads that was a seventh of a run.

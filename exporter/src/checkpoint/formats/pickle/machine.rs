@@ -209,7 +209,7 @@ impl Machine {
         let (pairs, rest) = items.as_chunks::<2>();
         match self.top()? {
             Value::Dict(dict) if rest.is_empty() => {
-                dict.extend(pairs.iter().map(|[key, value]| (*key, *value)))
+                dict.extend(pairs.iter().map(|[key, value]| (*key, *value)));
             }
             _ => return malformed("it sets items of what is no dictionary"),
         }

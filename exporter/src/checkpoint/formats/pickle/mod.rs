@@ -90,7 +90,7 @@ pub(in super::super) struct Pickle {
 
 impl Pickle {
     /// Reads the pickle that `bytes` start with.
-    pub fn read(bytes: &Bytes) -> Result<Self> {
+    pub(super) fn read(bytes: &Bytes) -> Result<Self> {
         let mut machine = Machine::new(bytes.clone());
         let root = machine.run()?;
         Ok(Self {
@@ -100,17 +100,17 @@ impl Pickle {
     }
 
     /// The value that all others are in.
-    pub fn root(&self) -> Id {
+    pub(super) fn root(&self) -> Id {
         self.root
     }
 
     /// The value at a place.
-    pub fn value(&self, id: Id) -> &Value {
+    pub(super) fn value(&self, id: Id) -> &Value {
         self.values.get(id).unwrap_or(&Value::Plain)
     }
 
     /// The text at a place, if it is one that a tensor may be called by.
-    pub fn name(&self, id: Id) -> Option<&str> {
+    pub(super) fn name(&self, id: Id) -> Option<&str> {
         match self.value(id) {
             Value::Text(text) if text.len() <= LONGEST_NAME => std::str::from_utf8(text).ok(),
             _ => None,
