@@ -1,4 +1,5 @@
 //! `nezha export --agreement`: how near fewer bits come to single precision, printed and kept.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! `nezha export` when things go wrong around it: killed, out of disk, out of memory, forbidden to
 //! write. The folder then holds the artifact that was there before, whole, or the new one, whole.
 #![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::collections::BTreeMap;
 use std::fs;

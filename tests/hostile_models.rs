@@ -1,5 +1,6 @@
 //! Memory that each command takes for an `.onnx` made to unfold: at most 100 MB for a file of 10 MB,
 //! which it refuses.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};

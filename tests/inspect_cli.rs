@@ -1,4 +1,5 @@
 //! `nezha inspect` from outside: facts of checkpoints and models, pictures, and errors.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs;
 use std::path::Path;

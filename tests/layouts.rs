@@ -1,4 +1,5 @@
 //! `--layout`: what each stack's loader looks for is there, in the place and the words it expects.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 #[path = "layouts/pbtxt.rs"]
 mod pbtxt;

@@ -1,4 +1,5 @@
 //! OpenVINO on the command line: libraries that won't do, and processes that share a cache.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -1,5 +1,6 @@
 //! Every command, printing to a reader that is gone and to a disk that is full.
 #![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -7,6 +7,7 @@
 //! Now and then a LayerNorm of few numbers makes much of the last bits of numbers that are nearly
 //! equal. What that does to an answer is measured in the reference, and allowed to the engines up to
 //! [`MOST`]; models that make more of them say nothing about an engine and are passed over.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 #![allow(
     clippy::print_stdout,
     reason = "--nocapture shows how many models were passed over"

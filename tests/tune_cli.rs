@@ -1,4 +1,5 @@
 //! `nezha tune` from outside: what it measures and writes, and how `auto` follows it.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

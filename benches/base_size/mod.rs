@@ -1,4 +1,5 @@
 //! A checkpoint of base size with random weights.
+#![allow(clippy::disallowed_methods, reason = "a benchmark writes its inputs")]
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
 //! Files that are no checkpoint, or pretend to be one: each is an error that says what is wrong.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs;
 use std::path::Path;

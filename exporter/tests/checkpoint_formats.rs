@@ -1,5 +1,6 @@
 //! One model in every form that a NEZHA checkpoint comes in (`checkpoints/make.py` wrote them) is
 //! the same model.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::path::{Path, PathBuf};
 

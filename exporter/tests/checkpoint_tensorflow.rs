@@ -1,4 +1,5 @@
 //! TensorFlow bundles of every form, made from the model of `checkpoints/safetensors`.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 #[path = "support/bundle.rs"]
 mod bundle;

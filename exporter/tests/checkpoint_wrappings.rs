@@ -1,5 +1,6 @@
 //! State dicts wherever they are: under any key, behind any prefix, in a file of any name. The
 //! files in `checkpoints/wrapped` were written by `wrapped.py`.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 #[path = "support/bundle.rs"]
 mod bundle;

@@ -1,5 +1,6 @@
 //! Files of TensorFlow, Keras, Paddle and others that lie, or are not what they look like: each is
 //! an error that says what is wrong, and none is a panic or a large allocation.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 #[path = "support/bundle.rs"]
 mod bundle;

@@ -105,6 +105,7 @@ impl Revision {
             fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
         }
         let path = self.locks.join(format!("{}.lock", checksum.digits()));
+        #[expect(clippy::disallowed_methods, reason = "a lock has no content")]
         let lock = File::create(&path).and_then(|file| file.lock().map(|()| file));
         lock.map_err(|source| failed(&path, source))
     }

@@ -60,6 +60,8 @@ impl fmt::Display for Checksum {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
     use std::fs;
 
     use super::*;

@@ -58,6 +58,8 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Settings {

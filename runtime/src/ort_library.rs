@@ -56,6 +56,8 @@ fn is_new_enough(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
     use super::*;
 
     #[test]

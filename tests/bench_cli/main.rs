@@ -1,5 +1,6 @@
 //! `nezha bench` as its users see it: one table, reasons where there are no numbers, files that
 //! other programs read.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 #[cfg(target_os = "linux")]
 mod faults;

@@ -1,5 +1,6 @@
 //! Decoders: their cache against transformers 4.46.3, which computes whole sequences; generated tokens
 //! against a loop over it; beams against sequences that the reference scores one by one.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 #![allow(
     clippy::print_stdout,
     reason = "--nocapture shows how near the answers are"

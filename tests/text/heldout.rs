@@ -39,6 +39,9 @@ fn right_sentiments(precision: Precision, engine: EngineKind) -> usize {
         .count()
 }
 
+/// Where a name begins and ends, and its label.
+type Span = (u64, u64, String);
+
 /// How many names in the held-out news are right, wrong and missed.
 fn names(precision: Precision, engine: EngineKind) -> (usize, usize, usize) {
     let path = checkpoint("nezha-tiny-zh-ner").join("heldout.jsonl");
@@ -48,7 +51,6 @@ fn names(precision: Precision, engine: EngineKind) -> (usize, usize, usize) {
         .map(|it| serde_json::from_str(it).unwrap())
         .collect();
     assert_eq!(lines.len(), 600);
-    type Span = (u64, u64, String);
     let pipeline = pipeline_in::<TokenClassification>(
         precision,
         "nezha-tiny-zh-ner",

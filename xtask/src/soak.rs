@@ -75,6 +75,10 @@ pub(crate) fn soak(options: &Soak) -> Result<()> {
     print!("{report}");
     let date = jiff::Zoned::now().date();
     let file = root().join(format!("benches/results/{date}-soak.md"));
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a result that is cut off is seen"
+    )]
     fs::write(&file, report).with_context(|| file.display().to_string())?;
     match lived.iter().find(|it| it.growth() > TOLERANCE) {
         Some(it) => bail!("{}: memory grew by {:.1} %", it.engine, 100.0 * it.growth()),

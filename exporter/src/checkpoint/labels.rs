@@ -212,6 +212,8 @@ fn name(label: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
     use std::fs;
 
     use super::*;

@@ -201,6 +201,8 @@ fn retain_unmentioned(path: &PathBuf, names: &mut Vec<String>) -> io::Result<()>
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
     use super::*;
 
     #[test]

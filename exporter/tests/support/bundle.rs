@@ -1,5 +1,6 @@
 //! TensorFlow bundles and safetensors files, made for a test.
 #![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs;
 use std::path::Path;

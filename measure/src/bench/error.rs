@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use nezha_graphs::files::FileError;
 use nezha_runtime::{SessionError, TensorsFileError};
 use nezha_verify::texts::TextsError;
 
@@ -128,13 +129,8 @@ pub enum ServeError {
         source: io::Error,
     },
     /// A model can't be written.
-    #[error("{}: can't be written", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] FileError),
     /// There is nothing to run.
     #[error("no batch")]
     NoBatch,

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ndarray::Array2;
+use nezha_graphs::files::write_file;
 use nezha_graphs::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use nezha_graphs::{DType, Dim, Port};
 use nezha_runtime::{EngineKind, EngineOptions, Session, Tensors};
@@ -25,10 +26,7 @@ pub(super) fn rate(engine: EngineKind, options: &EngineOptions) -> Result<f64, S
         source,
     })?;
     let path = folder.path().join("matmul.onnx");
-    std::fs::write(&path, model().encode_to_vec()).map_err(|source| ServeError::Write {
-        path: path.clone(),
-        source,
-    })?;
+    write_file(&path, model().encode_to_vec())?;
     let session = Session::builder()
         .engine(engine)
         .engine_options(options.clone())

@@ -3,6 +3,10 @@
 use std::fs;
 
 /// Starts a new peak.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "no file, but a switch of the kernel"
+)]
 pub(super) fn forget_peak() {
     // Where it can't be written, the peak is that of the whole process, which is said nowhere
     // smaller than it is.

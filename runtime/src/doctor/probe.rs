@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use ndarray::array;
+use nezha_graphs::files::write_file;
 use nezha_graphs::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto};
 use nezha_graphs::{DType, Dim, Port, error_chain};
 use prost::Message;
@@ -13,8 +14,7 @@ use crate::{EngineKind, EngineOptions, Session, Tensors};
 pub(super) fn probe(engine: EngineKind, options: &EngineOptions) -> Result<String, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let model = folder.path().join("product.onnx");
-    std::fs::write(&model, product().encode_to_vec())
-        .map_err(|error| format!("{}: {error}", model.display()))?;
+    write_file(&model, product().encode_to_vec()).map_err(|error| error_chain(&error))?;
     run(engine, options, &model).map_err(|error| error_chain(error.as_ref()))
 }
 

@@ -258,6 +258,10 @@ fn download(build: Build, wheel: &Wheel, target: &Path) -> Result<PathBuf, Setup
 }
 
 /// Takes the wheel's libraries, and nothing else.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the folder gets its name when it is whole"
+)]
 fn unpack(wheel: &Wheel, archive: &Path, folder: &Path) -> Result<(), SetupError> {
     let broken = |source| SetupError::Unpack {
         path: archive.to_path_buf(),
@@ -307,6 +311,8 @@ fn at(path: &Path) -> impl FnOnce(io::Error) -> SetupError + use<> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
     use std::io::Write;
 
     use zip::ZipWriter;

@@ -1,4 +1,5 @@
 //! Random files, cut into parts: every row is in one part, in its place.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs::{self, File};
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
 use std::fs;
 
 use nezha_exporter::checkpoint::OpenOptions;
