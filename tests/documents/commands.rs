@@ -1,0 +1,71 @@
+//! Every command of a page, run.
+
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use libtest_mimic::Failed;
+use tempfile::TempDir;
+
+use crate::fields;
+use crate::page::{Page, root};
+
+/// What the pages call the bundled checkpoints.
+const CHECKPOINTS: [(&str, &str); 3] = [
+    ("nezha-cn-base", "models/nezha-tiny-zh"),
+    ("my-sentiment", "models/nezha-tiny-zh-sentiment"),
+    ("my-ner", "models/nezha-tiny-zh-ner"),
+];
+
+/// Texts for the examples.
+const LINES: &str = "房间很干净，服务热情，下次还会住。\n屏幕有坏点，客服不理人，后悔买了。\n物流很快，包装完好。\n";
+
+/// Runs the commands from top to bottom; fails with the first whose exit code is not 0, or with the fields
+/// of what they wrote that the page has wrong.
+pub(crate) fn run(page: &Page) -> Result<(), Failed> {
+    let folder = sandbox()?;
+    for command in page.before() {
+        shell(folder.path(), command).map_err(|error| format!("before: {command}\n{error}"))?;
+    }
+    for command in page.blocks() {
+        shell(folder.path(), &command.text).map_err(|error| {
+            format!("{}:{}: {}\n{error}", page.name, command.line, command.text)
+        })?;
+    }
+    Ok(fields::check(page, folder.path())?)
+}
+
+fn sandbox() -> Result<TempDir, Failed> {
+    let folder = tempfile::tempdir()?;
+    for (name, checkpoint) in CHECKPOINTS {
+        symlink(root().join(checkpoint), folder.path().join(name))?;
+    }
+    fs::write(folder.path().join("lines.txt"), LINES)?;
+    let rows = LINES.lines().enumerate();
+    let rows: String = rows.map(|(id, text)| format!("{id},{text}\n")).collect();
+    fs::write(
+        folder.path().join("reviews.csv"),
+        format!("id,text\n{rows}"),
+    )?;
+    Ok(folder)
+}
+
+fn shell(folder: &Path, command: &str) -> Result<(), String> {
+    let nezha = Path::new(env!("CARGO_BIN_EXE_nezha"));
+    let mut path = nezha.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(env::var_os("PATH").unwrap_or_default());
+    let output = Command::new("sh")
+        .args(["-e", "-c", command])
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .current_dir(folder)
+        .output()
+        .map_err(|error| format!("sh: {error}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(format!("{}\n{errors}", output.status)),
+    }
+}
