@@ -7,7 +7,7 @@ use crate::engine::LibraryArgs;
 use crate::openvino::OpenVinoLibrary;
 use crate::output::{self, line};
 
-/// Say which engines run here, what is missing and how to get it; fails where none runs.
+/// Show which engines run here, what is missing and how to get it; fails if none runs.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Print one JSON document.

@@ -73,7 +73,7 @@ pub(crate) struct Args {
     /// Replace an artifact that is there already.
     #[arg(long)]
     force: bool,
-    /// Say how near the answers are to those in fp32, each output by itself: on the lines of a file
+    /// Compare how near the answers are to those in fp32, each output by itself: on the lines of a file
     /// (--agreement=FILE), or without one on token ids at random. The table is kept in
     /// a file beside the model, `model_int8.agreement.json`. Nothing is calibrated: any texts do.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]

@@ -12,7 +12,7 @@ use nezha_graphs::listing;
 use crate::checkpoint_options::{self, CheckpointOptions};
 use crate::output;
 
-/// Say what a checkpoint or an .onnx holds: heads, inputs and outputs, parameters, sizes, operators.
+/// Show what a checkpoint or an .onnx holds: heads, inputs and outputs, parameters, sizes, operators.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A checkpoint (its folder, its weights, or its name on the Hugging Face hub), an .onnx file, or

@@ -31,7 +31,7 @@ pub(super) struct Args {
     /// Throw away what was done for OUT, and begin anew.
     #[arg(long)]
     restart: bool,
-    /// Say how far the work for OUT is, from any machine that sees its folder.
+    /// Show how far the work for OUT is, from any machine that sees its folder.
     #[arg(long, value_name = "OUT", exclusive = true)]
     status: Option<PathBuf>,
     /// Answer about an Arrow IPC stream on standard input: the same batches with the answers come out

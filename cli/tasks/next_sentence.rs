@@ -9,7 +9,7 @@ use super::output::score;
 use super::text_classification::two_texts;
 use super::{Manner, TaskArgs, answer};
 
-/// Say whether a text follows another: two texts.
+/// Tell whether a text follows another: two texts.
 ///
 /// JSON fields: text, `text_pair`.
 #[derive(clap::Args)]
