@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask test | gpu-build | features | bless | fixtures | interop | cluster |
+//! The project's own chores: `cargo xtask test | gpu | gpu-build | features | bless | fixtures | interop | cluster |
 //! peers | soak`.
 #![allow(
     clippy::print_stdout,
@@ -7,6 +7,7 @@
 )]
 
 mod features;
+mod gpu;
 mod soak;
 
 use std::env;
@@ -31,9 +32,12 @@ enum Xtask {
     },
     /// Install ONNX Runtime's build for GPUs, then test it where no GPU is.
     GpuBuild,
+    /// Prove CUDA and TensorRT on a machine that has a GPU: `pack` here, `run` there.
+    #[command(subcommand)]
+    Gpu(gpu::Gpu),
     /// Check every combination of features that is promised, and count the crates that each takes.
     Features,
-    /// Rewrite the golden listings from what the exporter builds now.
+    /// Rewrite the golden listings and the command line's snapshots from what there is now.
     Bless,
     /// Make the fixtures anew with transformers, then check every exported head with onnx.checker.
     Fixtures {
@@ -95,6 +99,7 @@ struct Peers {
 fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Test { arguments } => test(&arguments),
+        Xtask::Gpu(command) => gpu::gpu(&command),
         Xtask::GpuBuild => gpu_build(),
         Xtask::Features => features::features(),
         Xtask::Bless => bless(),
@@ -132,9 +137,11 @@ fn gpu_build() -> Result<()> {
 }
 
 fn bless() -> Result<()> {
-    let mut golden = cargo();
-    golden.args(["test", "--release", "--test", "golden"]);
-    golden.env("NEZHA_BLESS", "1").finish()
+    let mut tests = cargo();
+    tests.args(["test", "--release", "--workspace"]);
+    tests.args(["--test", "golden", "--test", "cli"]);
+    tests.env("NEZHA_BLESS", "1").env("TRYCMD", "overwrite");
+    tests.finish()
 }
 
 fn fixtures(python: &Path) -> Result<()> {
