@@ -264,6 +264,8 @@ fn meaning(option: GraphOption) -> String {
         GraphOption::InputsEmbeds => "--inputs inputs-embeds".to_owned(),
         GraphOption::HeadMask => "--inputs head-mask".to_owned(),
         GraphOption::FixedAxes => "--static".to_owned(),
+        GraphOption::Int32Inputs => "--input-dtype int32".to_owned(),
+        GraphOption::TokenTypes => "--no-token-types".to_owned(),
         option => format!("--{}", option.name().replace('_', "-")),
     };
     format!("'{option}' is {argument}")

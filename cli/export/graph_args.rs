@@ -1,5 +1,7 @@
 use clap::ValueEnum;
-use nezha_graphs::{Gather, GraphOptions, Pooling, ProblemType, axes};
+use nezha_graphs::{
+    Gather, GraphOptions, MaskSource, Pooling, PortNames, ProblemType, axes,
+};
 
 /// What the graph takes and gives beyond the head's own.
 #[derive(clap::Args)]
@@ -35,6 +37,21 @@ pub(super) struct GraphArgs {
     /// Give the N most probable tokens; masked-lm.
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
+    /// Call inputs and outputs something else, as a service sends and reads them:
+    /// `input_ids=ids,token_type_ids=segment_ids,logits=scores`.
+    #[arg(long, value_name = "NAME=NEW", value_delimiter = ',', value_parser = renamed)]
+    rename: Vec<(String, String)>,
+    /// The element type of ids, masks and labels.
+    #[arg(long, value_name = "DTYPE", default_value = "int64")]
+    input_dtype: InputDType,
+    /// Where the graph has the attention mask from: tokens (the input `attention_mask`), from-padding
+    /// (the ids: what is not the config's `pad_token_id`) or pairs (the input `self_attention_mask`,
+    /// [batch, sequence, sequence], as in `UniLM`).
+    #[arg(long, value_name = "SOURCE", default_value_t)]
+    mask: MaskSource,
+    /// Take no `token_type_ids`: every token is of the first text.
+    #[arg(long)]
+    no_token_types: bool,
     /// Fix axes for stacks that want no dynamic ones: batch=1,sequence=128; also choices, encoder
     /// and positions. What follows from fixed axes alone is computed at export.
     #[arg(long = "static", value_name = "AXIS=N", value_delimiter = ',', value_parser = fixed_axis)]
@@ -54,11 +71,27 @@ enum ExtraOutput {
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum InputDType {
+    Int64,
+    Int32,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum ExtraInput {
     /// Embedded tokens in place of their ids.
     InputsEmbeds,
     /// A factor for each attention head of each layer.
     HeadMask,
+}
+
+/// The contract's name of an input or output, and the one in its place.
+fn renamed(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, own)) => Ok((name.to_owned(), own.to_owned())),
+        None => Err(format!(
+            "expected NAME=NEW, such as input_ids=ids, found '{text}'"
+        )),
+    }
 }
 
 /// An axis by its short or its full name, and its size.
@@ -95,5 +128,9 @@ impl GraphArgs {
             .top_k(self.top_k)
             .fixed_axes(self.fixed_axes.iter().cloned().collect())
             .gather(self.gather.unwrap_or_default())
+            .rename(PortNames::from_iter(self.rename.iter().cloned()))
+            .int32_inputs(self.input_dtype == InputDType::Int32)
+            .mask(self.mask)
+            .token_types(!self.no_token_types)
     }
 }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Bindings, Config, Gather, Head, ProblemType, ports, setters};
+use crate::{Bindings, Config, Gather, Head, MaskSource, PortNames, ProblemType, ports, setters};
 
 /// What a graph takes and gives beyond its head's inputs and outputs, and the form it has.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +46,14 @@ pub struct GraphOptions {
     pub fixed_axes: Bindings,
     /// How attention picks rows of relative positions; changes neither inputs nor outputs.
     pub gather: Gather,
+    /// Names of inputs and outputs in place of the contract's.
+    pub rename: PortNames,
+    /// Takes whole numbers as int32 in place of int64.
+    pub int32_inputs: bool,
+    /// Where the graph has from which tokens may be attended to.
+    pub mask: MaskSource,
+    /// Takes `token_type_ids`; without them every token is of the first text.
+    pub token_types: bool,
 }
 
 impl GraphOptions {
@@ -65,6 +73,10 @@ impl GraphOptions {
         top_k: impl Into<Option<usize>>,
         fixed_axes: Bindings,
         gather: Gather,
+        rename: PortNames,
+        int32_inputs: bool,
+        mask: MaskSource,
+        token_types: bool,
     }
 }
 
@@ -86,6 +98,10 @@ impl Default for GraphOptions {
             top_k: None,
             fixed_axes: Bindings::new(),
             gather: Gather::default(),
+            rename: PortNames::default(),
+            int32_inputs: false,
+            mask: MaskSource::default(),
+            token_types: true,
         }
     }
 }
@@ -168,6 +184,14 @@ pub enum GraphOption {
     TopK,
     /// [`GraphOptions::fixed_axes`].
     FixedAxes,
+    /// [`GraphOptions::rename`].
+    Rename,
+    /// [`GraphOptions::int32_inputs`].
+    Int32Inputs,
+    /// [`GraphOptions::mask`].
+    Mask,
+    /// [`GraphOptions::token_types`].
+    TokenTypes,
 }
 
 impl GraphOption {
@@ -185,6 +209,10 @@ impl GraphOption {
             GraphOption::MaskPositions => "mask_positions",
             GraphOption::TopK => "top_k",
             GraphOption::FixedAxes => "fixed_axes",
+            GraphOption::Rename => "rename",
+            GraphOption::Int32Inputs => "int32_inputs",
+            GraphOption::Mask => "mask",
+            GraphOption::TokenTypes => "token_types",
         }
     }
 }
@@ -261,6 +289,27 @@ pub enum OptionError {
         /// The axes there are.
         known: String,
     },
+    /// A new name for an input or output that the graph does not have.
+    #[error(
+        "option '{}': the {head} head has no '{name}' with these options; it has {known}",
+        GraphOption::Rename
+    )]
+    UnknownPort {
+        /// The contract's name that was given.
+        name: String,
+        /// The head.
+        head: Head,
+        /// The contract's names that there are.
+        known: String,
+    },
+    /// A new name that can't be one.
+    #[error("option '{}': '{name}' can't be a name: {reason}", GraphOption::Rename)]
+    PortName {
+        /// The name.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A fixed axis without elements.
     #[error(
         "option '{}': axis '{axis}' is 0, expected at least 1",
@@ -285,6 +334,9 @@ impl OptionError {
             OptionError::TopK { .. } => vec![GraphOption::TopK],
             OptionError::Axis { .. } | OptionError::EmptyAxis { .. } => {
                 vec![GraphOption::FixedAxes]
+            }
+            OptionError::UnknownPort { .. } | OptionError::PortName { .. } => {
+                vec![GraphOption::Rename]
             }
         }
     }
@@ -348,6 +400,7 @@ impl GraphOptions {
         if self.mask_positions && self.loss {
             return conflict(GraphOption::MaskPositions, GraphOption::Loss);
         }
+        self.check_mask()?;
         let problem = self.effective_problem_type(config);
         if self.probabilities
             && head.takes(GraphOption::ProblemType)
@@ -356,12 +409,53 @@ impl GraphOptions {
             return Err(OptionError::Regression);
         }
         self.check_axes(config, head)?;
+        self.check_names(config, head)?;
         match self.top_k {
             Some(found) if found == 0 || found > config.vocab_size => Err(OptionError::TopK {
                 found,
                 vocab_size: config.vocab_size,
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// What else has to be there for a mask, or can't be.
+    fn check_mask(&self) -> Result<(), OptionError> {
+        let conflict = |other| {
+            Err(OptionError::Conflict {
+                option: GraphOption::Mask,
+                other,
+            })
+        };
+        match (self.mask, self.pooling) {
+            (MaskSource::FromPadding, _) if self.inputs_embeds => {
+                conflict(GraphOption::InputsEmbeds)
+            }
+            // The cache holds no ids to tell padding by.
+            (MaskSource::FromPadding, _) if self.kv_cache => conflict(GraphOption::KvCache),
+            // Rows of their own don't say which tokens there are.
+            (MaskSource::Pairs, Some(Pooling::Mean | Pooling::Max)) => {
+                conflict(GraphOption::Pooling)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// New names have to be of the graph's ports, and no two the same.
+    fn check_names(&self, config: &Config, head: Head) -> Result<(), OptionError> {
+        let [inputs, outputs] = [ports::inputs, ports::outputs].map(|of| of(config, head, self));
+        let ports = [inputs, outputs].concat();
+        if let Some(name) = self.rename.unknown(&ports) {
+            let known: Vec<&str> = ports.iter().map(|port| port.name.as_str()).collect();
+            return Err(OptionError::UnknownPort {
+                name: name.to_owned(),
+                head,
+                known: known.join(", "),
+            });
+        }
+        match self.rename.unusable(ports) {
+            Some((name, reason)) => Err(OptionError::PortName { name, reason }),
+            None => Ok(()),
         }
     }
 

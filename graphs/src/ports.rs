@@ -1,7 +1,9 @@
 //! The inputs and outputs of a graph: what every head has, and around it what the options add.
 
 use crate::heads::contract;
-use crate::{AttentionKind, Cached, CachedPart, Config, Dim, GraphOptions, Head, Port, Role};
+use crate::{
+    AttentionKind, Cached, CachedPart, Config, Dim, GraphOptions, Head, MaskSource, Port, Role,
+};
 
 /// The names of the dynamic axes.
 pub mod axes {
@@ -112,11 +114,12 @@ pub(crate) fn inputs(config: &Config, head: Head, options: &GraphOptions) -> Vec
         }
         false => Port::int(Role::TokenIds, &tokens, "token ids from the vocabulary"),
     };
-    let attended = shapes.taken(shapes.keys(AttentionKind::Own));
-    let doc = "1 for a token, 0 for padding";
-    let mask = Port::int(Role::AttentionMask, &attended, doc);
-    let doc = "0 for the first text, 1 for the second";
-    let mut ports = vec![words, mask, Port::int(Role::TokenTypes, &tokens, doc)];
+    let mut ports = vec![words];
+    ports.extend(mask(shapes));
+    if options.token_types {
+        let doc = "0 for the first text, 1 for the second";
+        ports.push(Port::int(Role::TokenTypes, &tokens, doc));
+    }
     if options.head_mask {
         let shape = [config.num_hidden_layers, config.num_attention_heads].map(Dim::from);
         let doc = "what each attention head is multiplied by";
@@ -141,6 +144,23 @@ pub(crate) fn inputs(config: &Config, head: Head, options: &GraphOptions) -> Vec
         ports.extend(contract(head).labels(shapes));
     }
     ports
+}
+
+/// Which tokens may be attended to, where that is an input.
+fn mask(shapes: &Shapes<'_>) -> Option<Port> {
+    let keys = shapes.keys(AttentionKind::Own);
+    match shapes.options.mask {
+        MaskSource::Tokens => {
+            let doc = "1 for a token, 0 for padding";
+            Some(Port::int(Role::AttentionMask, &shapes.taken(keys), doc))
+        }
+        MaskSource::Pairs => {
+            let shape = [shapes.taken(Dim::symbol(axes::SEQUENCE)), vec![keys]].concat();
+            let doc = "1 where the token of the row attends to the token of the column, else 0";
+            Some(Port::int(Role::SelfAttentionMask, &shape, doc))
+        }
+        MaskSource::FromPadding => None,
+    }
 }
 
 /// The outputs, in order.

@@ -14,6 +14,8 @@ pub enum Role {
     EmbeddedTokens,
     /// Which tokens may be attended to: 1 for a token, 0 for padding.
     AttentionMask,
+    /// Which tokens each token may attend to: 1 where it does, else 0.
+    SelfAttentionMask,
     /// Which text of a pair each token is of.
     TokenTypes,
     /// The place of each token; no graph of NEZHA's has it, those of BERT do.
@@ -118,10 +120,11 @@ impl fmt::Display for CachedPart {
 }
 
 /// The names of roles that are one port each.
-const NAMES: [(Role, &str); 25] = [
+const NAMES: [(Role, &str); 26] = [
     (Role::TokenIds, "input_ids"),
     (Role::EmbeddedTokens, "inputs_embeds"),
     (Role::AttentionMask, "attention_mask"),
+    (Role::SelfAttentionMask, "self_attention_mask"),
     (Role::TokenTypes, "token_type_ids"),
     (Role::PositionIds, "position_ids"),
     (Role::HeadMask, "head_mask"),

@@ -4,7 +4,7 @@ use std::fmt;
 use crate::ports::{self, axes};
 use crate::proto::{DimensionProto, DimensionValue, ValueInfoProto};
 use crate::proto::{TensorShapeProto, TensorTypeProto, TypeProto};
-use crate::{Bindings, Config, DType, Dim, GraphOptions, Head, Role};
+use crate::{Bindings, Config, DType, Dim, GraphOptions, Head, PortNames, Role};
 
 /// An input or an output of a graph.
 #[derive(Clone, Debug, PartialEq)]
@@ -204,15 +204,29 @@ pub enum SignatureError {
 impl Signature {
     /// The signature that `head` has over `config` under `options`.
     pub fn new(config: &Config, head: Head, options: &GraphOptions) -> Self {
-        let fixed = |mut ports: Vec<Port>| {
+        let own = |mut ports: Vec<Port>| {
             for dim in ports.iter_mut().flat_map(|port| &mut port.shape) {
                 *dim = dim.substitute(&options.fixed_axes);
             }
+            options.rename.give_to(&mut ports);
             ports
         };
+        let mut inputs = own(ports::inputs(config, head, options));
+        for port in inputs.iter_mut().filter(|it| it.dtype == DType::I64) {
+            if options.int32_inputs {
+                port.dtype = DType::I32;
+            }
+        }
         Self {
-            inputs: fixed(ports::inputs(config, head, options)),
-            outputs: fixed(ports::outputs(config, head, options)),
+            inputs,
+            outputs: own(ports::outputs(config, head, options)),
+        }
+    }
+
+    /// Gives ports that were read from a graph of ours with these names their roles.
+    pub fn named_by(&mut self, names: &PortNames) {
+        for port in self.inputs.iter_mut().chain(&mut self.outputs) {
+            port.role = names.role(&port.name);
         }
     }
 

@@ -55,7 +55,7 @@ impl Model {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref().to_path_buf();
         let proto = read_model(&path)?;
-        let signature = signature(&proto).map_err(|source| ModelError::Signature {
+        let mut signature = signature(&proto).map_err(|source| ModelError::Signature {
             path: path.clone(),
             source,
         })?;
@@ -65,6 +65,9 @@ impl Model {
                 source,
             })?
             .unzip();
+        if let Some(metadata) = &metadata {
+            signature.named_by(&metadata.options.rename);
+        }
         Ok(Self {
             path,
             proto,

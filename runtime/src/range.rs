@@ -43,22 +43,33 @@ fn below(
 ) -> Result<(), SessionError> {
     let is_label = !port.role.scores().is_empty();
     let ignored = |value: i64| is_label && value == IGNORED;
-    let Ok(numbers): Result<&ArrayD<i64>, _> = inputs.array(&port.name) else {
+    let is_inside = |index: &[usize], value: i64| match limit(index) {
+        Some(limit) if !ignored(value) => match usize::try_from(value) {
+            Ok(number) if number < limit => Ok(()),
+            _ => Err(SessionError::OutOfRange {
+                name: port.name.clone(),
+                index: index.to_vec(),
+                value,
+                last: limit.saturating_sub(1),
+            }),
+        },
+        _ => Ok(()),
+    };
+    let Some(tensor) = inputs.get(&port.name) else {
         return Ok(());
     };
-    for (index, value) in numbers.indexed_iter() {
-        let Some(limit) = limit(index.slice()) else {
-            continue;
-        };
-        let inside = usize::try_from(*value).is_ok_and(|value| value < limit);
-        if !inside && !ignored(*value) {
-            return Err(SessionError::OutOfRange {
-                name: port.name.clone(),
-                index: index.slice().to_vec(),
-                value: *value,
-                last: limit.saturating_sub(1),
-            });
-        }
+    match (tensor.array::<i64>(), tensor.array::<i32>()) {
+        (Ok(numbers), _) => each(numbers, is_inside),
+        (_, Ok(numbers)) => each(numbers, is_inside),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// Fails with the first number that does not pass.
+fn each<T: Copy + Into<i64>>(
+    numbers: &ArrayD<T>,
+    check: impl Fn(&[usize], i64) -> Result<(), SessionError>,
+) -> Result<(), SessionError> {
+    let mut numbers = numbers.indexed_iter();
+    numbers.try_for_each(|(index, value)| check(index.slice(), (*value).into()))
 }

@@ -3,13 +3,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use ndarray::{ArrayD, IxDyn};
-use nezha_graphs::{
-    Bindings, Config, DType, Metadata, Port, Role, Signature, SignatureError, axes,
-};
+use nezha_graphs::{Bindings, Config, Metadata, Port, Role, Signature, SignatureError, axes};
 
 use crate::engine::{self, Residents, Skipped};
 use crate::range;
-use crate::tensor::Element;
 use crate::{
     Engine, EngineChoice, EngineError, EngineOptions, Model, ModelError, Profile, SessionBuilder,
     Tensor, Tensors, UnknownEngine,
@@ -219,7 +216,7 @@ impl Session {
         let axes = self.axes(inputs, residents, cached);
         for port in &self.signature.inputs {
             let value = match port.role {
-                Role::AttentionMask | Role::EncoderMask => 1,
+                Role::AttentionMask | Role::SelfAttentionMask | Role::EncoderMask => 1,
                 Role::TokenTypes => 0,
                 Role::EncoderStates if cached => 0,
                 Role::Past(_) if !cached => 0,
@@ -233,7 +230,8 @@ impl Session {
                 port.shape.iter().map(|dim| dim.evaluate(&axes)).collect();
             let missing = inputs.get(&port.name).is_none() && !is_resident(port);
             if let Some(shape) = shape.filter(|_| missing)
-                && let Some(tensor) = constant(port.dtype, &shape, value)
+                && let Some(tensor) =
+                    Tensor::of_integers(port.dtype, ArrayD::from_elem(shape, value))
             {
                 inputs.insert(port.name.as_str(), tensor);
             }
@@ -293,18 +291,5 @@ impl fmt::Debug for Session {
             .field("signature", &self.signature)
             .field("metadata", &self.metadata)
             .finish_non_exhaustive()
-    }
-}
-
-/// A tensor of one value over and over; `None` for a type that no mask has.
-fn constant(dtype: DType, shape: &[usize], value: u8) -> Option<Tensor> {
-    fn full<T: Element + From<u8>>(shape: &[usize], value: u8) -> Tensor {
-        ArrayD::from_elem(shape, T::from(value)).into()
-    }
-    match dtype {
-        DType::I64 => Some(full::<i64>(shape, value)),
-        DType::I32 => Some(full::<i32>(shape, value)),
-        DType::F32 => Some(full::<f32>(shape, value)),
-        DType::F16 | DType::U8 | DType::I8 | DType::Bool => None,
     }
 }

@@ -224,6 +224,17 @@ impl Tensor {
         Ok(T::tensor(array))
     }
 
+    /// Whole numbers as the element type that an input for ids, masks or labels has: int64, int32 or
+    /// float32. `None` for any other.
+    pub fn of_integers(dtype: DType, numbers: ArrayD<i64>) -> Option<Self> {
+        match dtype {
+            DType::I64 => Some(numbers.into()),
+            DType::I32 => Some(numbers.mapv(|it| it as i32).into()),
+            DType::F32 => Some(numbers.mapv(|it| it as f32).into()),
+            DType::F16 | DType::U8 | DType::I8 | DType::Bool => None,
+        }
+    }
+
     /// A tensor from its elements as little-endian bytes in row-major order.
     ///
     /// # Errors

@@ -3,8 +3,10 @@
 
 use ndarray::{ArrayD, Dimension, IxDyn};
 use nezha_exporter::reference::{self, Inputs};
-use nezha_graphs::{Bindings, Config, DType, GraphOptions, Head, Port, Role, Signature, axes};
-use nezha_runtime::Tensors;
+use nezha_graphs::{
+    Bindings, Config, DType, GraphOptions, Head, MaskSource, Port, Role, Signature, axes,
+};
+use nezha_runtime::{Tensor, Tensors};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -74,12 +76,17 @@ pub fn cases(config: &Config, head: Head, options: &GraphOptions) -> (Vec<Case>,
 /// The reference's inputs, as a graph of this signature takes them.
 pub fn tensors(inputs: &Inputs, signature: &Signature) -> Tensors {
     let tensors = inputs.iter().map(|(name, tensor)| {
-        let tensor: nezha_runtime::Tensor = match tensor {
-            reference::Tensor::I64(array) => array.clone().into(),
+        let role = Role::from_name(name);
+        let dtype = signature
+            .input_of(role)
+            .map_or(DType::I64, |port| port.dtype);
+        let tensor: Tensor = match tensor {
+            reference::Tensor::I64(array) => {
+                Tensor::of_integers(dtype, array.clone()).unwrap_or_else(|| array.clone().into())
+            }
             reference::Tensor::F64(array) => array.mapv(|it| it as f32).into(),
         };
-        let name = signature.input_name(Role::from_name(name));
-        (name.into_owned(), tensor)
+        (signature.input_name(role).into_owned(), tensor)
     });
     tensors.collect()
 }
@@ -94,7 +101,7 @@ fn inputs(
     numbers: &mut Numbers,
 ) -> Inputs {
     // A cache is the same texts in two steps: see `engines`.
-    let whole = options.clone().kv_cache(false);
+    let whole = options.clone().kv_cache(false).int32_inputs(false);
     let sizes = Bindings::from(
         [
             (axes::BATCH, batch),
@@ -118,6 +125,17 @@ fn inputs(
         let tensor: reference::Tensor = match (port.role, port.dtype) {
             (Role::AttentionMask | Role::EncoderMask, _) => {
                 ArrayD::from_shape_fn(shape, |at| mask.at(at.slice())).into()
+            }
+            (Role::SelfAttentionMask, _) => {
+                ArrayD::from_shape_fn(shape, |at| mask.of_pair(at.slice(), sequence)).into()
+            }
+            (Role::TokenIds, _) if options.mask == MaskSource::FromPadding => {
+                let bound = config.vocab_size;
+                ArrayD::from_shape_fn(shape, |at| match mask.at(at.slice()) {
+                    0 => config.pad_token_id as i64,
+                    _ => numbers.below(bound),
+                })
+                .into()
             }
             (Role::MaskPositions, _) => {
                 let bounds = [batch, sequence];
@@ -162,6 +180,16 @@ fn bound(
 }
 
 impl Mask {
+    /// 1 where the token of the row attends to that of the column, at `[…, text, row, column]`: UniLM's
+    /// mask of a text whose first half sees all of itself, and the second what comes before, too.
+    fn of_pair(self, place: &[usize], sequence: usize) -> i64 {
+        let [text @ .., row, column] = place else {
+            return 1;
+        };
+        let is_before = i64::from(*column <= *row || *column < sequence.div_ceil(2));
+        self.at(&[text, &[*column]].concat()) * is_before
+    }
+
     /// 1 where the token at `[…, row, column]` is there; the first text has all of its tokens.
     fn at(self, place: &[usize]) -> i64 {
         let [row @ .., column] = place else {

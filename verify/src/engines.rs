@@ -261,6 +261,10 @@ fn step(inputs: &Inputs, from: usize, to: usize) -> Inputs {
     let parts = inputs.iter().filter_map(|(name, tensor)| {
         let part = match Role::from_name(name) {
             Role::AttentionMask => cut(tensor, 0, to),
+            Role::SelfAttentionMask => match cut(tensor, from, to) {
+                reference::Tensor::I64(array) => slice(&array, 2, 0, to).into(),
+                other => other,
+            },
             Role::HeadMask | Role::EncoderMask => tensor.clone(),
             Role::EncoderStates if from > 0 => return None,
             Role::EncoderStates => tensor.clone(),

@@ -114,15 +114,10 @@ fn tensor(port: &Port, batch: &Batch) -> Result<Tensor, TextsError> {
     }
     let values = Array2::from_shape_fn((batch.len(), longest), |(row, column)| value(row, column));
     let values = spread(values, port)?;
-    match port.dtype {
-        DType::I64 => Ok(values.into()),
-        DType::I32 => Ok(values.mapv(|it| it as i32).into()),
-        DType::F32 => Ok(values.mapv(|it| it as f32).into()),
-        found => Err(TextsError::DType {
-            name: name(),
-            found,
-        }),
-    }
+    Tensor::of_integers(port.dtype, values).ok_or_else(|| TextsError::DType {
+        name: name(),
+        found: port.dtype,
+    })
 }
 
 /// [b, s] as it is; for multiple choice every text is both of two choices, [b, 2, s].

@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use nezha_graphs::{Config, Gather, GraphOption, GraphOptions, Head, Precision, Role, Signature};
+use nezha_graphs::{
+    Config, Gather, GraphOption, GraphOptions, Head, MaskSource, Precision, Role, Signature,
+};
 use serde_json::json;
 
 use super::tokenizer::{TOKENIZER_JSON, TokenizerFolder};
@@ -333,6 +335,20 @@ impl Layout {
                 reason,
             })
         };
+        let changed = [
+            (GraphOption::Rename, !options.rename.is_empty()),
+            (GraphOption::Int32Inputs, options.int32_inputs),
+            (GraphOption::Mask, options.mask != MaskSource::Tokens),
+            (GraphOption::TokenTypes, !options.token_types),
+        ];
+        let changed = changed.into_iter().find(|(_, on)| *on);
+        if let (Some(_), Some((option, _))) = (self.stack(), changed) {
+            return exclude(
+                option,
+                "the stack gives input_ids, attention_mask and token_type_ids in int64, and reads the \
+                 contract's outputs",
+            );
+        }
         let stack_feeds = matches!(self, Layout::TransformersJs | Layout::Tei);
         let asked = [
             (GraphOption::InputsEmbeds, options.inputs_embeds),

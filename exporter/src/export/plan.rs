@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use nezha_graphs::files::{FileError, Staged};
-use nezha_graphs::{GraphOptions, Head, Metadata, Precision};
+use nezha_graphs::{GraphOptions, Head, Metadata, OptionError, Precision};
 
 use super::config_json::config_json;
 use super::digest::Digest;
@@ -19,7 +19,7 @@ use super::{
     WrittenFile,
 };
 use crate::checkpoint::Checkpoint;
-use crate::graph::{Graph, Weights};
+use crate::graph::{Graph, GraphError, Weights};
 use crate::nezha::{self, BuildError};
 use crate::onnx::{Links, Message, WeightsFile, WriteError, encode_metadata};
 use crate::passes;
@@ -296,5 +296,11 @@ pub(crate) fn build(
         false => checkpoint,
     };
     let graph = nezha::build(weights, checkpoint.config(), head, options, opset)?;
-    passes::prepare(graph, precision).map_err(|source| BuildError::Graph { head, source })
+    passes::prepare(graph, precision).map_err(|source| match source {
+        GraphError::DuplicateName(name) if options.rename.gives(&name) => {
+            let reason = "a weight or a node of the graph has it";
+            BuildError::Option(OptionError::PortName { name, reason })
+        }
+        source => BuildError::Graph { head, source },
+    })
 }

@@ -94,8 +94,9 @@ impl<'t> Shared<'t> {
         let relative = &s.at("relative_positions_encoding");
         let [batch, tokens] = [0, 1].map(|axis| relative.shape(inputs.tokens, axis, axis + 1));
         let past = inputs.past_length(relative);
+        let rank = relative.rank(inputs.attention_mask);
         let keys = match past {
-            Some(_) => relative.shape(inputs.attention_mask, 1, 2),
+            Some(_) => relative.shape(inputs.attention_mask, rank - 1, rank),
             None => tokens,
         };
         let places = |s: &Scope, keys| {
@@ -108,9 +109,16 @@ impl<'t> Shared<'t> {
         let own_places = places(relative, keys);
         let masks = &s.at("attention_mask");
         let own = Setting {
-            mask: match config.is_decoder {
-                true => mask::causal(masks, inputs.attention_mask, &own_places),
-                false => mask::padding(masks, inputs.attention_mask),
+            mask: match (rank, queries) {
+                (3, Tokens::All) => mask::pairs(masks, inputs.attention_mask),
+                (3, Tokens::First) => {
+                    let first = masks.gather(inputs.attention_mask, masks.vector(&[0]), 1);
+                    mask::pairs(masks, first)
+                }
+                _ if config.is_decoder => {
+                    mask::causal(masks, inputs.attention_mask, &own_places)
+                }
+                _ => mask::padding(masks, inputs.attention_mask),
             },
             relative: RelativePositions::new(relative, config, table, &own_places),
         };

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use nezha_graphs::{AttentionKind, Cached, CachedPart, Head, Role, Signature};
+use nezha_graphs::{
+    AttentionKind, Cached, CachedPart, Config, DType, Head, MaskSource, Port, Role, Signature,
+};
 
 use crate::graph::{Builder, Scope, Value};
 
@@ -11,10 +13,10 @@ pub(crate) struct Inputs {
     by_role: BTreeMap<Role, Value>,
     /// Token ids or embedded tokens, one row for each text.
     pub tokens: Value,
-    /// int64 [rows, keys].
+    /// int64 [rows, keys], or [rows, sequence, keys] where each token has a row of its own.
     pub attention_mask: Value,
-    /// int64 [rows, sequence].
-    pub token_type_ids: Value,
+    /// int64 [rows, sequence]; none where all tokens are of the first text.
+    pub token_type_ids: Option<Value>,
     /// What a decoder attends to besides itself.
     pub encoder: Option<EncoderInputs>,
 }
@@ -30,11 +32,19 @@ pub(crate) struct EncoderInputs {
 impl Inputs {
     /// Declares all inputs of the signature.
     ///
-    /// Multiple choice is [batch, choices, sequence]; the layers see [batch·choices, sequence].
-    pub(crate) fn declare(builder: &Builder, head: Head, signature: &Signature) -> Option<Self> {
+    /// Multiple choice is [batch, choices, sequence]; the layers see [batch·choices, sequence]. Whole
+    /// numbers are int64 to them, whatever they come as.
+    pub(crate) fn declare(
+        builder: &Builder,
+        config: &Config,
+        head: Head,
+        signature: &Signature,
+        mask: MaskSource,
+    ) -> Option<Self> {
         let ports = signature.inputs.iter();
-        let by_role: BTreeMap<Role, Value> =
-            ports.map(|port| (port.role, builder.input(port))).collect();
+        let by_role: BTreeMap<Role, Value> = ports
+            .map(|port| (port.role, widened(builder, port)))
+            .collect();
         let get = |role: Role| by_role.get(&role).copied();
         let row_per_text = |input| match head.has_choices() {
             true => merge_choices(&builder.scope("inputs"), input),
@@ -46,10 +56,18 @@ impl Inputs {
                 attention_mask: get(Role::EncoderMask)?,
             })
         };
+        let tokens = row_per_text(get(Role::TokenIds).or_else(|| get(Role::EmbeddedTokens))?);
+        let attention_mask = match mask {
+            MaskSource::FromPadding => {
+                super::mask::from_padding(&builder.scope("nezha.attention_mask"), config, tokens)
+            }
+            MaskSource::Pairs => row_per_text(get(Role::SelfAttentionMask)?),
+            _ => row_per_text(get(Role::AttentionMask)?),
+        };
         Some(Self {
-            tokens: row_per_text(get(Role::TokenIds).or_else(|| get(Role::EmbeddedTokens))?),
-            attention_mask: row_per_text(get(Role::AttentionMask)?),
-            token_type_ids: row_per_text(get(Role::TokenTypes)?),
+            tokens,
+            attention_mask,
+            token_type_ids: get(Role::TokenTypes).map(row_per_text),
             encoder: get(Role::EncoderStates).and_then(encoder),
             by_role,
         })
@@ -84,6 +102,15 @@ impl Inputs {
             }))
         });
         Some([key?, value?])
+    }
+}
+
+/// An input, whole numbers as int64.
+fn widened(builder: &Builder, port: &Port) -> Value {
+    let input = builder.input(port);
+    match port.dtype {
+        DType::I32 => builder.scope("inputs").cast(input, DType::I64),
+        _ => input,
     }
 }
 

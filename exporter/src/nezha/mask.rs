@@ -3,7 +3,7 @@
 //! Added to a score the least float stays exactly what it is, so that a query that sees nothing
 //! attends to everything evenly, as in transformers.
 
-use nezha_graphs::DType;
+use nezha_graphs::{Config, DType};
 
 use super::relative::Places;
 use crate::graph::{Scope, Value};
@@ -11,6 +11,18 @@ use crate::graph::{Scope, Value};
 /// Every query sees the keys whose `mask` is 1; int64 [batch, keys], gives [batch, 1, 1, keys].
 pub(super) fn padding(s: &Scope, mask: Value) -> Value {
     s.unsqueeze(additive(s, s.cast(mask, DType::F32)), &[1, 2])
+}
+
+/// Every query sees the keys whose number in its row of `mask` is 1; int64 [batch, queries, keys],
+/// gives [batch, 1, queries, keys].
+pub(super) fn pairs(s: &Scope, mask: Value) -> Value {
+    s.unsqueeze(additive(s, s.cast(mask, DType::F32)), &[1])
+}
+
+/// 1 for each of `ids` [rows, sequence] that is no padding, else 0; int64 of the same shape.
+pub(super) fn from_padding(s: &Scope, config: &Config, ids: Value) -> Value {
+    let padding = s.equal(ids, s.int64(config.pad_token_id as i64));
+    s.sub(s.int64(1), s.cast(padding, DType::I64))
 }
 
 /// Every query sees the keys up to its own place whose `mask` is 1; gives

@@ -77,7 +77,8 @@ pub fn build(
 
 fn compose(builder: &Builder, config: &Config, head: Head, options: &GraphOptions) {
     let signature = Signature::new(config, head, options);
-    let Some(inputs) = Inputs::declare(builder, head, &signature) else {
+    let inputs = Inputs::declare(builder, config, head, &signature, options.mask);
+    let Some(inputs) = inputs else {
         return;
     };
     let s = &builder.scope("nezha");

@@ -49,13 +49,7 @@ pub(super) fn encode(
     head_mask: &Array2<f64>,
 ) -> Result<Encoded, ReferenceError> {
     let nezha = model.weights.module("nezha");
-    let causal = model.config.is_decoder;
-    let length = text.visible.len();
-    // Causal and padding mask first, so that one minimum stands for both.
-    let self_visible = Array2::from_shape_fn((length, length), |(i, j)| {
-        text.visible[j] && (!causal || j <= i)
-    });
-
+    let length = text.token_types.len();
     let mut x = embed(model, &nezha.child("embeddings"), text)?;
     let mut encoded = Encoded {
         hidden_states: vec![x.clone()],
@@ -65,7 +59,7 @@ pub(super) fn encode(
     for (i, heads) in head_mask.rows().into_iter().enumerate() {
         let layer = nezha.child(&format!("encoder.layer.{i}"));
         let attention = layer.child("attention");
-        let (attended, probabilities) = attend(model, &attention, &x, &x, &self_visible, heads)?;
+        let (attended, probabilities) = attend(model, &attention, &x, &x, &text.visible, heads)?;
         encoded.attentions.push(probabilities);
         x = attended;
         if let Some(encoder) = &text.encoder {

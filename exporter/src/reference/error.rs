@@ -34,6 +34,9 @@ pub enum ReferenceError {
         /// "none is" or "both are".
         found: &'static str,
     },
+    /// Both of the masks that stand for each other.
+    #[error("'attention_mask' and 'self_attention_mask' stand for each other, both are given")]
+    TwoMasks,
     /// An input without which another one means nothing.
     #[error("input '{name}' is missing: '{given}' is given and needs it")]
     MissingInput {

@@ -1,7 +1,7 @@
 //! What graph options make of the head's outputs.
 
 use ndarray::{Array2, ArrayD, Axis};
-use nezha_graphs::{GraphOptions, Head, Pooling};
+use nezha_graphs::{GraphOptions, Head, MaskSource, Pooling};
 
 use super::inputs::{Inputs, Tensor, expect_below};
 use super::{Outputs, Reference, ReferenceError, ReferenceOptions, heads};
@@ -13,7 +13,8 @@ impl Reference {
     /// Computes what a graph of `head` under `options` gives, and what [`Reference::run`] gives
     /// beside it.
     ///
-    /// `inputs` may hold `mask_positions`, i64 `[n, 2]`. `top_ids` are the most probable tokens, equal
+    /// `inputs` may hold `mask_positions`, i64 `[n, 2]`. Where the graph makes its mask from padding, so
+    /// does this. `top_ids` are the most probable tokens, equal
     /// ones in the order of the vocabulary. A cache is the same texts in more steps, and changes
     /// nothing here.
     ///
@@ -27,6 +28,13 @@ impl Reference {
     ) -> Result<Outputs, ReferenceError> {
         let mut inputs = inputs.clone();
         let positions = inputs.remove(MASK_POSITIONS);
+        if let (MaskSource::FromPadding, Some(Tensor::I64(ids))) =
+            (options.mask, inputs.get("input_ids"))
+        {
+            let padding = self.config.pad_token_id as i64;
+            let mask = ids.mapv(|id| i64::from(id != padding));
+            inputs.insert("attention_mask".to_owned(), mask.into());
+        }
         let problem_type = options.problem_type;
         let mut outputs = self.run(head, &ReferenceOptions { problem_type }, &inputs)?;
         if let Some(pooling) = options.pooling

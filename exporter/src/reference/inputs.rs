@@ -5,10 +5,15 @@ use nezha_graphs::{Config, Head};
 
 use super::{ReferenceError, heads};
 
+/// The mask that has a row for each token.
+const SELF_ATTENTION_MASK: &str = "self_attention_mask";
+
 /// The inputs by the contract's names.
 ///
 /// - `input_ids` i64 or `inputs_embeds` f64, `attention_mask` i64 (default ones), `token_type_ids`
 ///   i64 (default zeros), shaped as the contract says for the head;
+/// - `self_attention_mask` i64, in place of `attention_mask` and with one more axis of s at its end: row
+///   i has 1 where token i attends to the token of the column, causal or not;
 /// - `head_mask` f64 `[L, A]` or `[A]` (default ones);
 /// - with cross-attention, `encoder_hidden_states` f64 `[texts, e, H]` (without it the block is
 ///   skipped, as in transformers) and `encoder_attention_mask` i64 `[texts, e]` (default ones); the
@@ -68,8 +73,8 @@ pub(super) struct Text {
     pub(super) words: Words,
     /// Row of the token type embeddings, for each token.
     pub(super) token_types: Vec<usize>,
-    /// Whether the token may be attended to.
-    pub(super) visible: Vec<bool>,
+    /// Whether token i attends to token j, `[s, s]`.
+    pub(super) visible: Array2<bool>,
     /// What cross-attention reads.
     pub(super) encoder: Option<EncoderOutput>,
 }
@@ -95,15 +100,15 @@ pub(super) fn batch(config: &Config, head: Head, inputs: &Inputs) -> Result<Batc
     refuse_unknown(config, head, inputs)?;
     let (shape, words) = words(config, head, inputs)?;
     let types = indices(inputs, "token_type_ids", &shape, config.type_vocab_size, 0)?;
-    let masks = indices(inputs, "attention_mask", &shape, 2, 1)?;
+    let masks = masks(config, inputs, &shape)?;
     let encoders = encoder_outputs(config, inputs, words.len())?;
     let texts = words.into_iter().zip(types).zip(masks).zip(encoders);
     Ok(Batch {
         texts: texts
-            .map(|(((words, token_types), mask), encoder)| Text {
+            .map(|(((words, token_types), visible), encoder)| Text {
                 words,
                 token_types,
-                visible: is_one(&mask),
+                visible,
                 encoder,
             })
             .collect(),
@@ -195,6 +200,7 @@ fn refuse_unknown(config: &Config, head: Head, inputs: &Inputs) -> Result<(), Re
         "input_ids",
         "inputs_embeds",
         "attention_mask",
+        SELF_ATTENTION_MASK,
         "token_type_ids",
         "head_mask",
     ];
@@ -212,6 +218,36 @@ fn refuse_unknown(config: &Config, head: Head, inputs: &Inputs) -> Result<(), Re
             known: known.join(", "),
         }),
     }
+}
+
+/// Which tokens each token of a text attends to, text by text; `shape` is that of the token ids.
+///
+/// Causal and padding mask are one mask, so that one minimum stands for both.
+fn masks(
+    config: &Config,
+    inputs: &Inputs,
+    shape: &[usize],
+) -> Result<Vec<Array2<bool>>, ReferenceError> {
+    let length = shape.last().copied().unwrap_or(1);
+    if !inputs.contains_key(SELF_ATTENTION_MASK) {
+        let masks = indices(inputs, "attention_mask", shape, 2, 1)?;
+        let square = |mask: Vec<usize>| {
+            let visible = is_one(&mask);
+            Array2::from_shape_fn((length, length), |(i, j)| {
+                visible[j] && (!config.is_decoder || j <= i)
+            })
+        };
+        return Ok(masks.into_iter().map(square).collect());
+    }
+    if inputs.contains_key("attention_mask") {
+        return Err(ReferenceError::TwoMasks);
+    }
+    let shape = [shape, &[length]].concat();
+    let rows = indices(inputs, SELF_ATTENTION_MASK, &shape, 2, 1)?;
+    let texts = rows.chunks(length);
+    Ok(texts
+        .map(|rows| Array2::from_shape_fn((length, length), |(i, j)| rows[i][j] == 1))
+        .collect())
 }
 
 /// The shape of `input_ids`, `[batch, s]` or `[batch, choices, s]`, given or implied, and the

@@ -14,7 +14,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use ndarray::{Array2, Array3, ArrayView2, Axis, Ix2, Ix3, concatenate};
+use ndarray::{Array, Array2, Array3, ArrayView2, Axis, Dimension, Ix2, Ix3, concatenate};
 use nezha_graphs::{Role, Signature, axes};
 
 pub use error::DecoderError;
@@ -124,6 +124,15 @@ impl<'s> Decoder<'s> {
         self.inputs.insert(name.as_ref(), tensor);
     }
 
+    /// Sets the input of this role to whole numbers of its element type, where the graph has it.
+    fn give_numbers<D: Dimension>(&mut self, role: Role, numbers: Array<i64, D>) {
+        let port = self.session.signature().input_of(role);
+        let tensor = port.and_then(|it| Tensor::of_integers(it.dtype, numbers.into_dyn()));
+        if let Some(tensor) = tensor {
+            self.give(role, tensor);
+        }
+    }
+
     /// Appends tokens, `[batch, new]`, and gives the scores of the token after them,
     /// `[batch, vocabulary]`.
     ///
@@ -191,11 +200,13 @@ impl<'s> Decoder<'s> {
                 0 => row as i64,
                 _ => last[row] as i64,
             });
-            self.give(Role::MaskPositions, positions);
+            self.give_numbers(Role::MaskPositions, positions);
         }
-        self.give(Role::TokenTypes, Array2::<i64>::zeros(ids.dim()));
-        self.give(Role::TokenIds, ids);
-        self.give(Role::AttentionMask, attention_mask.clone());
+        self.give_numbers(Role::TokenTypes, Array2::zeros(ids.dim()));
+        let queries = ids.ncols();
+        self.give_numbers(Role::TokenIds, ids);
+        self.give_numbers(Role::AttentionMask, attention_mask.clone());
+        self.give_numbers(Role::SelfAttentionMask, spread(&attention_mask, queries));
         self.session.complete(&mut self.inputs, &self.residents);
         let outputs = self.compute()?;
         self.past_mask = attention_mask;
@@ -273,6 +284,12 @@ impl<'s> Decoder<'s> {
             found: new.nrows(),
         })
     }
+}
+
+/// A mask [batch, keys] as one with a row for each of the queries, [batch, queries, keys].
+fn spread(mask: &Array2<i64>, queries: usize) -> Array3<i64> {
+    let (batch, keys) = mask.dim();
+    Array3::from_shape_fn((batch, queries, keys), |(row, _, key)| mask[[row, key]])
 }
 
 /// For each output of the cache, the input that takes it in the next step.

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
-use ndarray::{ArrayD, IxDyn};
-use nezha_graphs::{Role, Signature, setters};
+use ndarray::{ArrayD, Axis, IxDyn};
+use nezha_graphs::{Port, Role, Signature, setters};
 
 use crate::task::{FixedAxes, Row};
 use crate::{Encoding, Tensor, Tensors};
@@ -83,8 +83,9 @@ impl Batching {
         fixed.sequence.unwrap_or(length)
     }
 
-    /// Token ids, attention mask and token types of some rows, int64 `[rows, sequence]`,
-    /// or `[rows, choices, sequence]` with an axis of choices; padded on the right.
+    /// Token ids, and as far as the graph takes them attention mask and token types, of some rows:
+    /// `[rows, sequence]`, or `[rows, choices, sequence]` with an axis of choices; padded on the right.
+    /// Where the mask has a row for each token, all are the same.
     ///
     /// Where the graph fixes the batch or the choices, the last row and the last choice come again
     /// until it is full: what is new to the batch could move the scales of a quantized graph.
@@ -107,23 +108,38 @@ impl Batching {
         let sequences: Vec<&Encoding> = filled(rows, batch)
             .flat_map(|row| filled(&row.sequences, choices))
             .collect();
-        let tensor = |with: i64, values: &dyn Fn(&Encoding) -> Vec<i64>| {
+        let array = |with: i64, values: &dyn Fn(&Encoding) -> Vec<i64>| {
             let mut array = ArrayD::from_elem(IxDyn(&shape), with);
             for (mut padded, sequence) in array.rows_mut().into_iter().zip(&sequences) {
                 let slots = padded.iter_mut().zip(values(sequence));
                 slots.for_each(|(slot, value)| *slot = value);
             }
-            array.into()
+            array
         };
         let wide = |ids: &[u32]| ids.iter().map(|id| i64::from(*id)).collect();
-        let inputs: [(Role, Tensor); 3] = [
-            (Role::TokenIds, tensor(padding.into(), &|it| wide(&it.ids))),
-            (Role::AttentionMask, tensor(0, &|it| vec![1; it.len()])),
-            (Role::TokenTypes, tensor(0, &|it| wide(&it.type_ids))),
-        ];
-        let named = inputs.map(|(role, tensor)| (signature.input_name(role).into_owned(), tensor));
-        named.into_iter().collect()
+        let mask = || array(0, &|it| vec![1; it.len()]);
+        let given = |port: &Port| match port.role {
+            Role::TokenIds => Some(array(padding.into(), &|it| wide(&it.ids))),
+            Role::AttentionMask => Some(mask()),
+            Role::SelfAttentionMask => Some(row_for_each_token(mask())),
+            Role::TokenTypes => Some(array(0, &|it| wide(&it.type_ids))),
+            _ => None,
+        };
+        let ports = signature.inputs.iter();
+        let tensors = ports.filter_map(|port| {
+            let tensor = Tensor::of_integers(port.dtype, given(port)?)?;
+            Some((port.name.clone(), tensor))
+        });
+        tensors.collect()
     }
+}
+
+/// A mask […, tokens] as […, tokens, tokens], each row the mask.
+fn row_for_each_token(mask: ArrayD<i64>) -> ArrayD<i64> {
+    let shape = [mask.shape(), &mask.shape()[mask.ndim() - 1..]].concat();
+    let rows = mask.insert_axis(Axis(shape.len() - 2));
+    let spread = rows.broadcast(shape).map(|it| it.to_owned());
+    spread.unwrap_or(rows)
 }
 
 /// `size` items: these, and the last one again and again.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use nezha_graphs::{Config, Head, Precision};
+use nezha_graphs::{Config, Head, MaskSource, Precision};
 
 pub use batch::Batching;
 pub use builder::PipelineBuilder;
@@ -291,17 +291,26 @@ impl<T: Task> Pipeline<T> {
         parts.into_iter().map(|(_, part)| part).collect()
     }
 
+    /// The token that fills up a batch.
+    fn padding(&self) -> u32 {
+        let config = &self.model.config;
+        let metadata = self.session.metadata();
+        if metadata.is_some_and(|it| it.options.mask == MaskSource::FromPadding) {
+            return config.pad_token_id as u32;
+        }
+        // What is masked may be any token that there is an embedding for.
+        let padding = self.model.tokenizer.padding_id();
+        let is_known = (padding as usize) < config.vocab_size;
+        if is_known { padding } else { 0 }
+    }
+
     fn compute(&self, rows: &[&Row], deadline: Option<Instant>) -> Result<Tensors, PipelineError> {
         let choices = self.model.head.has_choices();
-        let padding = self.model.tokenizer.padding_id();
-        // What is masked may be any token that there is an embedding for.
-        let known = (padding as usize) < self.model.config.vocab_size;
-        let padding = if known { padding } else { 0 };
         let fixed = self.model.fixed;
         let signature = self.session.signature();
         let inputs = self
             .batching
-            .tensors(rows, signature, choices, padding, fixed);
+            .tensors(rows, signature, choices, self.padding(), fixed);
         Ok(self.session.run_by(inputs, deadline)?)
     }
 }

@@ -1,0 +1,5 @@
+//! Models as services and language models have them: other names and types of inputs, masks from
+//! padding or for each pair of tokens.
+
+mod drop_in;
+mod pairs;
