@@ -55,7 +55,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         .max_length(args.task.max_length);
     let manner = Manner::<Embedding> {
         arguments: Arguments::Each,
-        question: one_or_two_texts,
+        question: &one_or_two_texts,
         columns: &["size", "vector"],
         rows: |vector| vec![vec![vector.len().to_string(), beginning(vector.iter())]],
         json: |vector| json!(vector.to_vec()),
@@ -67,7 +67,7 @@ fn token_vectors(args: &Args) -> Result<()> {
     let options = FeatureExtractionOptions::default().max_length(args.task.max_length);
     let manner = Manner::<FeatureExtraction> {
         arguments: Arguments::Each,
-        question: one_or_two_texts,
+        question: &one_or_two_texts,
         columns: &["token", "size", "vector"],
         rows: |vectors| {
             let size = vectors.ncols().to_string();

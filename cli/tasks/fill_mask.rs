@@ -32,7 +32,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         .max_length(args.task.max_length);
     let manner = Manner::<FillMask> {
         arguments: Arguments::Each,
-        question: one_or_two_texts,
+        question: &one_or_two_texts,
         columns: &["gap", "token", "score", "filled"],
         rows: |gaps| {
             let row = |(gap, fill): (usize, &Fill)| {

@@ -79,11 +79,11 @@ pub(crate) struct TaskArgs {
 }
 
 /// How a task's inputs are read and its answers shown.
-struct Manner<T: Task> {
+struct Manner<'m, T: Task> {
     /// Whether each argument is a question, or all of them are the parts of one.
     arguments: input::Arguments,
     /// The question that an input holds.
-    question: fn(&Value) -> Result<T::Input, String>,
+    question: &'m dyn Fn(&Value) -> Result<T::Input, String>,
     /// The table's columns after the text.
     columns: &'static [&'static str],
     /// The table's rows for an answer, in those columns.
@@ -93,7 +93,7 @@ struct Manner<T: Task> {
 }
 
 /// Answers every input; what can't be answered is reported in its place and the rest goes on.
-fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<T>) -> Result<()> {
+fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<'_, T>) -> Result<()> {
     let choice = &args.engine.engine;
     let pipeline = Pipeline::<T>::builder()
         .engine(choice)

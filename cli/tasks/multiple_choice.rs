@@ -22,7 +22,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let options = MultipleChoiceOptions::default().max_length(args.task.max_length);
     let manner = Manner::<MultipleChoice> {
         arguments: Arguments::Together,
-        question: choices,
+        question: &choices,
         columns: &["choice", "score", "best"],
         rows: |answer| {
             let row = |(number, it): (usize, &f32)| {

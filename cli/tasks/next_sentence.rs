@@ -23,7 +23,7 @@ pub(super) fn run(args: Args) -> Result<()> {
     let options = NextSentenceOptions::default().max_length(args.task.max_length);
     let manner = Manner::<NextSentence> {
         arguments: Arguments::Together,
-        question: two_texts,
+        question: &two_texts,
         columns: &["follows"],
         rows: |answer| vec![vec![score(answer.is_next)]],
         json: |answer| json!(answer),

@@ -39,7 +39,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         .max_length(args.task.max_length);
     let manner = Manner::<QuestionAnswering> {
         arguments: Arguments::Together,
-        question: |value| {
+        question: &|value| {
             let parts = strings(value, ["question", "context"]);
             parts.map(|[question, context]| Question { question, context })
         },

@@ -46,7 +46,7 @@ pub(super) fn run(args: Args) -> Result<()> {
         .max_length(args.task.max_length);
     let manner = Manner::<TextClassification> {
         arguments: Arguments::Each,
-        question: one_or_two_texts,
+        question: &one_or_two_texts,
         columns: &["label", "score"],
         rows: |labels| {
             let row = labels

@@ -1,18 +1,23 @@
 //! `nezha token-classification`: the names in a text, and where they are.
 
+use std::fs;
+
 use anyhow::Result;
 use clap::ValueEnum;
-use nezha_runtime::task::{self, Entity, TokenClassification, TokenClassificationOptions};
-use serde_json::json;
+use nezha_runtime::task::{
+    self, Entity, LabelledWord, Split, TokenClassification, TokenClassificationOptions,
+    WordClassification, WordClassificationOptions, WordList, Words,
+};
+use serde_json::{Value, json};
 
-use super::input::Arguments;
+use super::input::{Arguments, strings};
 use super::output::score;
 use super::text_classification::one_or_two_texts;
 use super::{Manner, TaskArgs, answer};
 
 /// Label the words of texts, for example the names in them.
 ///
-/// JSON field: text.
+/// JSON field: text; with --split, text or words.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -26,6 +31,30 @@ pub(crate) struct Args {
     /// Read all of a long text, in sequences that share so many tokens, instead of cutting it.
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
+    /// Give each word of a text that is split so a label of its own: characters (blanks too), spaces
+    /// (what blanks are between), or a file of words, one a line, the longest of which is taken again and
+    /// again.
+    ///
+    /// A line of JSON may have its own words, in the field words. A word has the label of its first
+    /// token; one that the model does not see, such as a blank, has none.
+    #[arg(long, value_name = "HOW|FILE", value_parser = split,
+          conflicts_with_all = ["aggregation", "ignore_labels"])]
+    split: Option<Split>,
+}
+
+/// How texts become words, by name or from a file of words.
+fn split(text: &str) -> Result<Split, String> {
+    match text {
+        "characters" => Ok(Split::Characters),
+        "spaces" => Ok(Split::Spaces),
+        path => {
+            let words = fs::read_to_string(path).map_err(|error| {
+                format!("neither characters nor spaces, and as a file of words: {error}")
+            })?;
+            let words = words.lines().map(str::trim).filter(|it| !it.is_empty());
+            Ok(Split::LongestOf(WordList::from_iter(words)))
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -44,6 +73,9 @@ enum Aggregation {
 
 /// Labels and prints.
 pub(super) fn run(args: Args) -> Result<()> {
+    if let Some(split) = &args.split {
+        return words(&args, split);
+    }
     let options = TokenClassificationOptions::default()
         .aggregation(match args.aggregation {
             Aggregation::None => task::Aggregation::None,
@@ -57,13 +89,13 @@ pub(super) fn run(args: Args) -> Result<()> {
         .max_length(args.task.max_length);
     let manner = Manner::<TokenClassification> {
         arguments: Arguments::Each,
-        question: one_or_two_texts,
-        columns: &["word", "label", "score", "start", "end"],
+        question: &one_or_two_texts,
+        columns: &["text", "label", "score", "start", "end"],
         rows: |entities| {
             let row = |it: &Entity| {
                 let (start, end) = (it.start.to_string(), it.end.to_string());
                 vec![
-                    it.word.clone(),
+                    it.text.clone(),
                     it.label.clone(),
                     score(it.score),
                     start,
@@ -78,4 +110,43 @@ pub(super) fn run(args: Args) -> Result<()> {
         json: |entities| json!(entities),
     };
     answer(&args.task, options, &manner)
+}
+
+/// Labels each word of texts that are split so.
+fn words(args: &Args, split: &Split) -> Result<()> {
+    let options = WordClassificationOptions::default()
+        .stride(args.stride)
+        .max_length(args.task.max_length);
+    let question = |value: &Value| match value.get("words") {
+        Some(words) => given_words(words),
+        None => strings(value, ["text"]).map(|[text]| split.split(&text)),
+    };
+    let manner = Manner::<WordClassification> {
+        arguments: Arguments::Each,
+        question: &question,
+        columns: &["word", "label", "score", "start", "end"],
+        rows: |words| words.iter().map(row_of_word).collect(),
+        json: |words| json!(words),
+    };
+    answer(&args.task, options, &manner)
+}
+
+fn row_of_word(word: &LabelledWord) -> Vec<String> {
+    vec![
+        word.word.clone(),
+        word.label.clone().unwrap_or_else(|| "none".to_owned()),
+        word.score.map_or_else(String::new, score),
+        word.start.to_string(),
+        word.end.to_string(),
+    ]
+}
+
+/// The words of a JSON field.
+fn given_words(value: &Value) -> Result<Words, String> {
+    let words = value.as_array().into_iter().flatten();
+    let words: Option<Vec<&str>> = words.map(Value::as_str).collect();
+    match words.filter(|_| value.is_array()) {
+        Some(words) => Ok(Words::from_iter(words)),
+        None => Err("the field 'words' is no list of strings".to_owned()),
+    }
 }

@@ -93,7 +93,7 @@ pub use ort_library::{OrtLibrary, OrtLibraryError};
 pub use pipeline::{
     Answers, Batching, Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
     Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining, QuestionAnswering,
-    TextClassification, TokenClassification,
+    TextClassification, TokenClassification, WordClassification,
 };
 pub use session::{Session, SessionError};
 pub use tensor::{Element, Tensor, TensorError, Tensors};

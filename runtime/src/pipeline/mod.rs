@@ -23,7 +23,7 @@ pub use error::PipelineError;
 pub use note::PipelineNote;
 pub use tasks::{
     Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence, Pretraining,
-    QuestionAnswering, TextClassification, TokenClassification,
+    QuestionAnswering, TextClassification, TokenClassification, WordClassification,
 };
 
 use crate::builder::Start;
@@ -63,6 +63,7 @@ const _: () = {
     shared::<QuestionAnswering>();
     shared::<TextClassification>();
     shared::<TokenClassification>();
+    shared::<WordClassification>();
 };
 
 impl<T: Task> Pipeline<T> {

@@ -155,3 +155,20 @@ pub type TextClassification = Pipeline<task::TextClassification>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type TokenClassification = Pipeline<task::TokenClassification>;
+
+/// A label for each word of a text that is split already.
+///
+/// ```
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let out = export("models/nezha-tiny-zh-ner", "token-classification")?;
+/// use nezha_runtime::WordClassification;
+/// use nezha_runtime::task::Split;
+///
+/// let labeller = WordClassification::load(&out)?;
+/// let words = labeller.run([Split::Characters.split("总理 李鹏")])?.remove(0);
+/// assert_eq!(words.len(), 5);
+/// assert_eq!(words[2].label, None); // a blank, which the model does not see
+/// assert_eq!(words[3].label.as_deref(), Some("B-PER"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type WordClassification = Pipeline<task::WordClassification>;

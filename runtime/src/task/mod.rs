@@ -15,6 +15,8 @@ mod question_answering;
 mod scores;
 mod text_classification;
 mod token_classification;
+mod word_classification;
+mod words;
 
 use std::sync::Arc;
 
@@ -40,6 +42,10 @@ pub use text_classification::{
 pub use token_classification::{
     Aggregation, Entity, TokenClassification, TokenClassificationOptions,
 };
+pub use word_classification::{
+    LabelledWord, WordClassification, WordClassificationOptions, WordLabel,
+};
+pub use words::{Split, WordList, Words};
 
 use crate::{Encoding, TensorError, Tensors, Tokenizer};
 

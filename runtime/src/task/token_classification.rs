@@ -77,8 +77,11 @@ pub struct Entity {
     /// The token's place in the sequence, where tokens are not put together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// The tokens as text.
+    /// The tokens as text, as transformers writes them: without capitals where the model has none, and
+    /// `[UNK]` where the vocabulary lacks a token.
     pub word: String,
+    /// What stands in the text from its start to its end.
+    pub text: String,
     /// Where it starts in the text, in characters.
     pub start: usize,
     /// Where it ends in the text, in characters.
@@ -137,6 +140,7 @@ impl Task for TokenClassification {
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<Entity>, TaskError> {
         let pieces = self.pieces(input, row, outputs)?;
+        let characters: Vec<char> = input.text.chars().collect();
         let entities = match self.options.aggregation {
             Aggregation::None => self.label(pieces)?,
             Aggregation::Simple => self.group(self.label(pieces)?)?,
@@ -145,7 +149,12 @@ impl Task for TokenClassification {
             }
         };
         let kept = |entity: &Entity| !self.options.ignore_labels.contains(&entity.label);
-        Ok(entities.into_iter().filter(kept).collect())
+        let written = |entity: Entity| Entity {
+            text: stretch(&characters, entity.start, entity.end),
+            ..entity
+        };
+        let kept = entities.into_iter().filter(kept);
+        Ok(kept.map(written).collect())
     }
 
     fn join(&self, _: &Text, parts: Vec<Vec<Entity>>) -> Vec<Entity> {
@@ -182,11 +191,7 @@ impl TokenClassification {
                     continue;
                 }
                 let (start, end) = *offsets;
-                let written: String = characters
-                    .get(start..end)
-                    .unwrap_or_default()
-                    .iter()
-                    .collect();
+                let written = stretch(&characters, start, end);
                 let token = tokenizer.id_to_token(*id).unwrap_or_default();
                 let unknown = *id == tokenizer.unknown_id();
                 pieces.push(Piece {
@@ -242,6 +247,7 @@ impl TokenClassification {
                 score,
                 index: piece.index,
                 word: piece.word,
+                text: String::new(),
                 start: piece.start,
                 end: piece.end,
             })
@@ -280,10 +286,16 @@ impl TokenClassification {
             score: sum / group.len() as f32,
             index: None,
             word: self.model.tokenizer.join(words)?,
+            text: String::new(),
             start: group.first().map_or(0, |it| it.start),
             end: group.last().map_or(0, |it| it.end),
         })
     }
+}
+
+/// The characters from `start` to `end`.
+fn stretch(characters: &[char], start: usize, end: usize) -> String {
+    characters.get(start..end).unwrap_or_default().iter().collect()
 }
 
 /// Whether the label starts an entity, and the entity's kind.

@@ -157,6 +157,7 @@ impl Entities {
             text("label"),
             float("score"),
             text("word"),
+            text("text"),
             number("start"),
             number("end"),
         ]
@@ -178,6 +179,7 @@ impl Columns<TokenClassification> for Entities {
             texts(every().map(|it| Some(it.label.as_str()))),
             floats(every().map(|it| Some(it.score))),
             texts(every().map(|it| Some(it.word.as_str()))),
+            texts(every().map(|it| Some(it.text.as_str()))),
             numbers(every().map(|it| Some(it.start))),
             numbers(every().map(|it| Some(it.end))),
         ];
