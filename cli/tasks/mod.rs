@@ -15,10 +15,11 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 use indicatif::ProgressBar;
 use nezha_graphs::error_chain;
-use nezha_runtime::Pipeline;
 use nezha_runtime::task::Task;
+use nezha_runtime::{Average, Ensemble, Pipeline};
 use serde_json::Value;
 
 use crate::engine::{EngineArgs, announce};
@@ -75,7 +76,45 @@ pub(crate) struct TaskArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    ensemble: EnsembleArgs,
+    #[command(flatten)]
     engine: EngineArgs,
+}
+
+/// Models that answer together, such as the folds of a cross-validation.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Ensemble")]
+struct EnsembleArgs {
+    /// More models, folders or .onnx files: the average of all, the first one too, is the answer.
+    #[arg(long, value_name = "DIR,DIR", value_delimiter = ',')]
+    ensemble: Vec<PathBuf>,
+    /// How much each model counts, the first one too.
+    #[arg(long, value_name = "W,W,W", value_delimiter = ',', requires = "ensemble")]
+    weights: Vec<f64>,
+    /// What is averaged.
+    #[arg(long, default_value = "logits", requires = "ensemble")]
+    average: AverageArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum AverageArg {
+    /// The outputs as they are.
+    Logits,
+    /// The probabilities of scores.
+    Probabilities,
+}
+
+impl EnsembleArgs {
+    fn ensemble(&self) -> Ensemble {
+        let ensemble = Ensemble::of(&self.ensemble).average(match self.average {
+            AverageArg::Logits => Average::Logits,
+            AverageArg::Probabilities => Average::Probabilities,
+        });
+        match self.weights.is_empty() {
+            true => ensemble,
+            false => ensemble.weights(self.weights.iter().copied()),
+        }
+    }
 }
 
 /// How a task's inputs are read and its answers shown.
@@ -99,6 +138,7 @@ fn answer<T: Task>(args: &TaskArgs, options: T::Options, manner: &Manner<'_, T>)
         .engine(choice)
         .engine_options(args.engine.options())
         .options(options)
+        .ensemble(args.ensemble.ensemble())
         .load(&args.model)?;
     announce(pipeline.session());
     for note in pipeline.notes() {

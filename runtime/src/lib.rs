@@ -91,7 +91,7 @@ pub use model::{Model, ModelError};
 pub use ort_library::{OrtLibrary, OrtLibraryError};
 #[cfg(feature = "pipelines")]
 pub use pipeline::{
-    Answers, Batching, Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
+    Answers, Average, Batching, Embedding, Ensemble, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
     Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining, QuestionAnswering,
     TextClassification, TokenClassification, WordClassification,
 };

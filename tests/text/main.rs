@@ -17,3 +17,4 @@ mod pipelines;
 mod streams;
 mod tokens;
 mod vocabularies;
+mod words;

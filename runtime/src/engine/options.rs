@@ -174,6 +174,9 @@ pub struct OrtOptions {
     /// processes, read them where they are mapped: less anonymous memory, and a sooner start. Runs
     /// get slower.
     pub low_memory: bool,
+    /// Whether ONNX Runtime's threads sleep once a run is done, instead of waiting busily for the next one
+    /// for a while: for processes in which something else computes between the runs.
+    pub(crate) yield_between_runs: bool,
     /// Where ONNX Runtime writes the graph as it rewrote it, weights included: the names of a
     /// [profile](EngineOptions::profile)'s nodes are this graph's. Not with TensorRT, whose parts can't be
     /// written.
@@ -219,6 +222,7 @@ impl Default for OrtOptions {
             optimization: Optimization::default(),
             memory_arena: true,
             low_memory: false,
+            yield_between_runs: false,
             optimized_graph: None,
             optimized_models: None,
             device: 0,

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Batching, Pipeline, PipelineError};
+use super::{Batching, Ensemble, Pipeline, PipelineError};
 use crate::builder::Start;
 use crate::task::Task;
 
@@ -23,6 +23,7 @@ pub struct PipelineBuilder<T: Task> {
     start: Start,
     options: T::Options,
     batching: Batching,
+    ensemble: Ensemble,
 }
 
 impl<T: Task> Default for PipelineBuilder<T> {
@@ -31,6 +32,7 @@ impl<T: Task> Default for PipelineBuilder<T> {
             start: Start::default(),
             options: T::Options::default(),
             batching: Batching::default(),
+            ensemble: Ensemble::default(),
         }
     }
 }
@@ -41,6 +43,7 @@ impl<T: Task> Clone for PipelineBuilder<T> {
             start: self.start.clone(),
             options: self.options.clone(),
             batching: self.batching.clone(),
+            ensemble: self.ensemble.clone(),
         }
     }
 }
@@ -51,6 +54,7 @@ impl<T: Task> fmt::Debug for PipelineBuilder<T> {
             .field("task", &T::NAME)
             .field("start", &self.start)
             .field("batching", &self.batching)
+            .field("ensemble", &self.ensemble)
             .finish_non_exhaustive()
     }
 }
@@ -70,13 +74,22 @@ impl<T: Task> PipelineBuilder<T> {
         self
     }
 
+    /// More models, whose outputs are averaged with the first one's; all in the same engine, one after the
+    /// other, over one reading of the text.
+    pub fn ensemble(mut self, ensemble: Ensemble) -> Self {
+        self.ensemble = ensemble;
+        self
+    }
+
     /// Opens a model with the tokenizer beside it, as [`Pipeline::load`] does.
     ///
     /// # Errors
     /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Config`],
     /// [`PipelineError::Outputs`], [`PipelineError::Head`], [`PipelineError::Tuned`],
-    /// [`PipelineError::Tokenizer`], [`PipelineError::Session`]; [`PipelineError::Task`] where the options make no sense for the model.
+    /// [`PipelineError::Tokenizer`], [`PipelineError::Session`]; [`PipelineError::Task`] where the options make no sense for the model;
+    /// [`PipelineError::Member`] and [`PipelineError::Weights`] where models can't be averaged.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Pipeline<T>, PipelineError> {
-        Pipeline::open(path.as_ref(), self.start, self.options, self.batching)
+        let path = path.as_ref();
+        Pipeline::open(path, self.start, self.options, self.batching, &self.ensemble)
     }
 }

@@ -75,6 +75,32 @@ pub enum PipelineError {
         /// The head there is.
         found: Head,
     },
+    /// A model of an ensemble that is of another kind than the first one.
+    #[error(
+        "{}: can't be averaged with the first model: {what}: expected {expected}, found {found}",
+        path.display()
+    )]
+    Member {
+        /// The model.
+        path: PathBuf,
+        /// What differs.
+        what: &'static str,
+        /// The first model's.
+        expected: String,
+        /// This one's.
+        found: String,
+    },
+    /// Weights that an average can't have.
+    #[error(
+        "the weights are {weights:?}, expected {models}, one for each model, none of them negative and \
+         not all 0"
+    )]
+    Weights {
+        /// How many models there are.
+        models: usize,
+        /// The weights.
+        weights: Vec<f64>,
+    },
     /// What `nezha tune` wrote can't be read.
     #[error(transparent)]
     Tuned(#[from] Arc<TunedError>),

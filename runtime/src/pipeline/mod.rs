@@ -1,24 +1,29 @@
 //! Text in, answers out: a tokenizer, an engine and a [`Task`] in one.
 
+mod answers;
 mod batch;
 mod builder;
 mod description;
+mod ensemble;
 mod error;
 mod note;
 mod tasks;
 mod tuned;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use nezha_graphs::{Config, Head, MaskSource, Precision};
+use nezha_graphs::{Config, Head, MaskSource, Precision, Signature};
 
+use answers::Answered;
+pub use answers::Answers;
 pub use batch::Batching;
 pub use builder::PipelineBuilder;
 use description::Description;
+pub use ensemble::{Average, Ensemble};
+use ensemble::{Candidate, Members};
 pub use error::PipelineError;
 pub use note::PipelineNote;
 pub use tasks::{
@@ -35,7 +40,7 @@ use crate::{EngineChoice, Session, Tensors, Tokenizer};
 /// Threads may share one by reference.
 pub struct Pipeline<T: Task> {
     model: Arc<TaskModel>,
-    session: Session,
+    members: Members,
     task: T,
     batching: Batching,
     notes: Vec<PipelineNote>,
@@ -45,7 +50,7 @@ impl<T: Task> fmt::Debug for Pipeline<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pipeline")
             .field("task", &T::NAME)
-            .field("session", &self.session)
+            .field("session", self.session())
             .field("batching", &self.batching)
             .finish_non_exhaustive()
     }
@@ -97,8 +102,11 @@ impl<T: Task> Pipeline<T> {
         start: Start,
         options: T::Options,
         batching: Batching,
+        ensemble: &Ensemble,
     ) -> Result<Self, PipelineError> {
-        let (choice, engine_options) = start.resolved()?;
+        let (choice, mut engine_options) = start.resolved()?;
+        // While one model of several computes, the threads of the others must not wait busily.
+        engine_options.ort.yield_between_runs |= !ensemble.models().is_empty();
         let follow = choice == EngineChoice::Auto && path.is_dir();
         let tuned = follow.then(|| tuned::start(path, T::HEADS, &engine_options));
         let tuned::Followed {
@@ -115,18 +123,40 @@ impl<T: Task> Pipeline<T> {
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let tokenizer = Tokenizer::load(folder)?;
-        let Description { head, config, note } = Description::of(&path, &session, T::HEADS)?;
-        if !T::HEADS.contains(&head) {
+        let description = Description::of(&path, &session, T::HEADS)?;
+        if !T::HEADS.contains(&description.head) {
             return Err(PipelineError::Head {
                 task: T::NAME,
                 expected: T::HEADS,
-                found: head,
+                found: description.head,
                 path,
             });
         }
+        let first = Candidate {
+            path: &path,
+            session: &session,
+            tokenizer: &tokenizer,
+            description: &description,
+        };
+        let other = |path: &PathBuf| {
+            let path = model_path(path, T::HEADS)?;
+            let session = Session::start(&path, &choice, &engine_options)?;
+            let candidate = Candidate {
+                tokenizer: &Tokenizer::load(path.parent().unwrap_or(Path::new("")))?,
+                description: &Description::of(&path, &session, T::HEADS)?,
+                path: &path,
+                session: &session,
+            };
+            candidate.check(&first)?;
+            Ok(session)
+        };
+        let others = ensemble.models().iter().map(other);
+        let others = others.collect::<Result<Vec<Session>, PipelineError>>()?;
+        let members = Members::new(session, others, ensemble, &description)?;
+        let Description { head, config, note } = description;
         let beyond = PipelineNote::tokens_beyond_table(&tokenizer, config.vocab_size);
         let model = Arc::new(TaskModel {
-            fixed: FixedAxes::of(session.signature()),
+            fixed: FixedAxes::of(members.first().signature()),
             tokenizer,
             config,
             head,
@@ -134,7 +164,7 @@ impl<T: Task> Pipeline<T> {
         Ok(Self {
             task: T::new(model.clone(), options)?,
             model,
-            session,
+            members,
             batching,
             notes: followed.into_iter().chain(note).chain(beyond).collect(),
         })
@@ -155,9 +185,9 @@ impl<T: Task> Pipeline<T> {
         self.batching = batching;
     }
 
-    /// The model in its engine.
+    /// The model in its engine; of several the first one.
     pub fn session(&self) -> &Session {
-        &self.session
+        self.members.first()
     }
 
     /// The model's tokenizer.
@@ -203,11 +233,7 @@ impl<T: Task> Pipeline<T> {
         inputs: impl IntoIterator<Item = I>,
         deadline: Instant,
     ) -> Result<Vec<T::Answer>, PipelineError> {
-        let answers = Answers {
-            deadline: Some(deadline),
-            ..self.stream(inputs)
-        };
-        answers.collect()
+        Answers::new(self, inputs.into_iter(), Some(deadline)).collect()
     }
 
     /// Answers inputs as they come, in their order, each with its answer or its error.
@@ -218,14 +244,7 @@ impl<T: Task> Pipeline<T> {
         I: Into<T::Input>,
         S: IntoIterator<Item = I>,
     {
-        Answers {
-            pipeline: self,
-            inputs: inputs.into_iter(),
-            deadline: None,
-            ready: VecDeque::new(),
-            truncated: false,
-            tokens: 0,
-        }
+        Answers::new(self, inputs.into_iter(), None)
     }
 
     /// Answers a window of inputs.
@@ -280,7 +299,7 @@ impl<T: Task> Pipeline<T> {
             for (place, (job, (input, row))) in batch.into_iter().zip(of_batch).enumerate() {
                 let part = match &outputs {
                     Ok(outputs) => {
-                        let outputs = RowOutputs::new(outputs, self.session.signature(), place);
+                        let outputs = RowOutputs::new(outputs, self.session().signature(), place);
                         self.task.decode(input, row, &outputs).map_err(Into::into)
                     }
                     Err(error) => Err(error.clone()),
@@ -295,7 +314,7 @@ impl<T: Task> Pipeline<T> {
     /// The token that fills up a batch.
     fn padding(&self) -> u32 {
         let config = &self.model.config;
-        let metadata = self.session.metadata();
+        let metadata = self.session().metadata();
         if metadata.is_some_and(|it| it.options.mask == MaskSource::FromPadding) {
             return config.pad_token_id as u32;
         }
@@ -307,75 +326,12 @@ impl<T: Task> Pipeline<T> {
 
     fn compute(&self, rows: &[&Row], deadline: Option<Instant>) -> Result<Tensors, PipelineError> {
         let choices = self.model.head.has_choices();
-        let fixed = self.model.fixed;
-        let signature = self.session.signature();
-        let inputs = self
-            .batching
-            .tensors(rows, signature, choices, self.padding(), fixed);
-        Ok(self.session.run_by(inputs, deadline)?)
-    }
-}
-
-/// The answers of [`Pipeline::stream`].
-pub struct Answers<'p, T: Task, S> {
-    pipeline: &'p Pipeline<T>,
-    inputs: S,
-    deadline: Option<Instant>,
-    ready: VecDeque<Answered<T>>,
-    truncated: bool,
-    tokens: usize,
-}
-
-impl<T: Task, S> fmt::Debug for Answers<'_, T, S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answers")
-            .field("pipeline", self.pipeline)
-            .field("deadline", &self.deadline)
-            .field("ready", &self.ready.len())
-            .finish_non_exhaustive()
-    }
-}
-
-/// An answer, whether it is to only a part of its input, and how many tokens the model read for it.
-struct Answered<T: Task> {
-    answer: Result<T::Answer, PipelineError>,
-    truncated: bool,
-    tokens: usize,
-}
-
-impl<T: Task, S> Answers<'_, T, S> {
-    /// Whether the latest answer is to only the beginning of its input, because the rest was more
-    /// than `max_length` tokens; `false` before the first.
-    pub fn truncated(&self) -> bool {
-        self.truncated
-    }
-
-    /// Tokens of the latest input's sequences, special tokens included and padding not; 0 before the
-    /// first and where the input can't be read.
-    pub fn tokens(&self) -> usize {
-        self.tokens
-    }
-}
-
-impl<T: Task, S> Iterator for Answers<'_, T, S>
-where
-    S: Iterator<Item: Into<T::Input>>,
-{
-    type Item = Result<T::Answer, PipelineError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.ready.is_empty() {
-            let window = self
-                .inputs
-                .by_ref()
-                .take(self.pipeline.batching.window.get());
-            let window: Vec<T::Input> = window.map(Into::into).collect();
-            self.ready = self.pipeline.window(&window, self.deadline).into();
-        }
-        let next = self.ready.pop_front();
-        self.truncated = next.as_ref().is_some_and(|it| it.truncated);
-        self.tokens = next.as_ref().map_or(0, |it| it.tokens);
-        next.map(|it| it.answer)
+        let (padding, fixed) = (self.padding(), self.model.fixed);
+        let inputs = |signature: &Signature| {
+            let batching = &self.batching;
+            batching.tensors(rows, signature, choices, padding, fixed)
+        };
+        Ok(self.members.compute(inputs, rows, deadline)?)
     }
 }
 

@@ -11,6 +11,7 @@ mod sequences;
 mod settings;
 mod templates;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -198,6 +199,29 @@ impl Tokenizer {
         let mut beyond: Vec<_> = tokens.filter(|(_, id)| *id as usize >= rows).collect();
         beyond.sort_by(|(a, x), (b, y)| (x, a).cmp(&(y, b)));
         beyond
+    }
+
+    /// What is the first to differ from another tokenizer, here and there; none where both make the same
+    /// of every text.
+    pub(crate) fn difference(&self, other: &Self) -> Option<[String; 2]> {
+        let vocabularies = [self, other].map(|it| {
+            let tokens = it.inner.get_vocab(true).into_iter();
+            let tokens = tokens.map(|(token, id)| (id, token));
+            tokens.collect::<BTreeMap<u32, String>>()
+        });
+        let ids = vocabularies.iter().flat_map(BTreeMap::keys);
+        let [ours, others] = &vocabularies;
+        let different = |id: &&u32| ours.get(*id) != others.get(*id);
+        if let Some(id) = ids.copied().collect::<BTreeSet<u32>>().iter().find(different) {
+            let at = |of: &BTreeMap<u32, String>| match of.get(id) {
+                Some(token) => format!("'{token}' at {id}"),
+                None => format!("nothing at {id}"),
+            };
+            return Some([at(ours), at(others)]);
+        }
+        // Both come from the same kind of file with the same rules, or from others.
+        let rules = [self, other].map(|it| format!("{:?}", it.inner.get_normalizer()));
+        (rules[0] != rules[1]).then_some(rules)
     }
 
     /// The ids of a text without special tokens.

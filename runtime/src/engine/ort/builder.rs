@@ -60,8 +60,13 @@ impl Settings<'_> {
         } else {
             "0"
         };
+        let stop_spinning = match self.options.ort.yield_between_runs {
+            true => "1",
+            false => "0",
+        };
         Ok(Session::builder(self.environment)?
             .with_config_entry("session.disable_prepacking", prepacking_off)?
+            .with_config_entry("session.force_spinning_stop", stop_spinning)?
             .with_config_entry(
                 "optimization.disable_specified_optimizers",
                 without(self.device),

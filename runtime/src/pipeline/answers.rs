@@ -1,0 +1,82 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Instant;
+
+use super::{Pipeline, PipelineError};
+use crate::task::Task;
+
+/// The answers of [`Pipeline::stream`].
+pub struct Answers<'p, T: Task, S> {
+    pipeline: &'p Pipeline<T>,
+    inputs: S,
+    deadline: Option<Instant>,
+    ready: VecDeque<Answered<T>>,
+    truncated: bool,
+    tokens: usize,
+}
+
+impl<'p, T: Task, S> Answers<'p, T, S> {
+    pub(super) fn new(pipeline: &'p Pipeline<T>, inputs: S, deadline: Option<Instant>) -> Self {
+        Self {
+            pipeline,
+            inputs,
+            deadline,
+            ready: VecDeque::new(),
+            truncated: false,
+            tokens: 0,
+        }
+    }
+}
+
+impl<T: Task, S> fmt::Debug for Answers<'_, T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers")
+            .field("pipeline", self.pipeline)
+            .field("deadline", &self.deadline)
+            .field("ready", &self.ready.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer, whether it is to only a part of its input, and how many tokens the model read for it.
+pub(super) struct Answered<T: Task> {
+    pub answer: Result<T::Answer, PipelineError>,
+    pub truncated: bool,
+    pub tokens: usize,
+}
+
+impl<T: Task, S> Answers<'_, T, S> {
+    /// Whether the latest answer is to only the beginning of its input, because the rest was more
+    /// than `max_length` tokens; `false` before the first.
+    pub fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Tokens of the latest input's sequences, special tokens included and padding not; 0 before the
+    /// first and where the input can't be read.
+    pub fn tokens(&self) -> usize {
+        self.tokens
+    }
+}
+
+impl<T: Task, S> Iterator for Answers<'_, T, S>
+where
+    S: Iterator<Item: Into<T::Input>>,
+{
+    type Item = Result<T::Answer, PipelineError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ready.is_empty() {
+            let window = self
+                .inputs
+                .by_ref()
+                .take(self.pipeline.batching.window.get());
+            let window: Vec<T::Input> = window.map(Into::into).collect();
+            self.ready = self.pipeline.window(&window, self.deadline).into();
+        }
+        let next = self.ready.pop_front();
+        self.truncated = next.as_ref().is_some_and(|it| it.truncated);
+        self.tokens = next.as_ref().map_or(0, |it| it.tokens);
+        next.map(|it| it.answer)
+    }
+}
