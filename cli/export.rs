@@ -16,6 +16,7 @@ use nezha_exporter::{
     ExportOptions, Exported, Heads, Layout, Placement, TritonOptions, Warning, WrittenFile,
     export_with_progress,
 };
+use nezha_graphs::head_spec::HeadSpecFile;
 use nezha_graphs::{Gather, GraphOptions, Head, Precision, UnknownHead};
 use nezha_verify::Comparison;
 
@@ -39,6 +40,10 @@ pub(crate) struct Args {
     /// one that the tensors allow. One head becomes model.onnx, several become HEAD.onnx each.
     #[arg(long = "head", value_name = "HEAD", value_parser = head)]
     heads: Vec<HeadArg>,
+    /// A head of your own, as a TOML file describes it: what it reads of the encoder, and what it
+    /// computes with which tensors. docs/guide/own-heads.md has the words.
+    #[arg(long = "head-spec", value_name = "FILE")]
+    head_specs: Vec<PathBuf>,
     #[command(flatten)]
     graph: GraphArgs,
     /// Weights and arithmetic; several write a file each. Other than fp32, the file has it in its
@@ -149,7 +154,7 @@ fn head(text: &str) -> Result<HeadArg, UnknownHead> {
 
 /// Exports and says what was written.
 pub(crate) fn run(args: Args) -> Result<()> {
-    let options = options(&args);
+    let mut options = options(&args);
     let is_narrow = options.precisions.iter().any(|it| *it != Precision::Fp32);
     if args.agreement.is_some() && !is_narrow {
         misused(
@@ -158,6 +163,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let path = checkpoint_options::locate(&args.checkpoint)?;
     let checkpoint = Checkpoint::open(&path, &args.open.open_options()?)?;
+    options.heads = heads(&args, &checkpoint)?;
     let mut bar = Bar::new();
     let exported = export_with_progress(&checkpoint, &args.output, &options, &mut |at| {
         bar.show(at.written, at.total);
@@ -194,7 +200,6 @@ pub(crate) fn run(args: Args) -> Result<()> {
 
 fn options(args: &Args) -> ExportOptions {
     ExportOptions::default()
-        .heads(heads(&args.heads))
         .graph(graph(args))
         .opset(args.opset)
         .precisions(precisions(args))
@@ -249,19 +254,31 @@ fn misused(reason: &str) -> ! {
     clap::Error::raw(ErrorKind::ArgumentConflict, format!("{reason}\n")).exit()
 }
 
-fn heads(args: &[HeadArg]) -> Heads {
+fn heads(args: &Args, checkpoint: &Checkpoint) -> Result<Heads> {
     let named: Option<Vec<Head>> = args
+        .heads
         .iter()
         .map(|arg| match arg {
             HeadArg::All => None,
             HeadArg::One(head) => Some(*head),
         })
         .collect();
-    match named {
-        None => Heads::All,
-        Some(heads) if heads.is_empty() => Heads::Default,
-        Some(heads) => Heads::Named(heads),
+    let Some(mut heads) = named else {
+        if !args.head_specs.is_empty() {
+            misused(
+                "--head all is every head of transformers'; --head-spec stands beside named ones",
+            );
+        }
+        return Ok(Heads::All);
+    };
+    for file in &args.head_specs {
+        let spec = HeadSpecFile::open(file)?;
+        heads.push(spec.resolve(checkpoint.config(), checkpoint)?);
     }
+    Ok(match heads.is_empty() {
+        true => Heads::Default,
+        false => Heads::Named(heads),
+    })
 }
 
 /// One line for each file on standard output; skipped heads and warnings on standard error.

@@ -65,8 +65,8 @@
 
 pub use nezha_graphs::{
     Activation, Bindings, Config, ConfigError, DType, Dim, Gather, GraphOption, GraphOptions, Head,
-    Metadata, OptionError, Pooling, Port, Precision, ProblemType, Role, Signature, SignatureError,
-    error_chain, proto,
+    HeadSpec, HeadSpecError, Metadata, OptionError, Pooling, Port, Precision, ProblemType, Role,
+    Signature, SignatureError, error_chain, head_spec, proto,
 };
 #[doc(no_inline)]
 pub use {half, ndarray};

@@ -1,8 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::GraphOption;
 use crate::heads::contract;
+use crate::{GraphOption, OwnHead, Role};
 
 /// What stands on top of the encoder; each head is one graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,10 +24,12 @@ pub enum Head {
     TokenClassification,
     /// Where an answer starts and ends: `NezhaForQuestionAnswering`.
     QuestionAnswering,
+    /// What a [`HeadSpec`](crate::HeadSpec) says.
+    Own(&'static OwnHead),
 }
 
 impl Head {
-    /// All heads, in the order in which they are listed everywhere.
+    /// transformers' heads, in the order in which they are listed everywhere.
     pub const ALL: [Head; 8] = [
         Head::Base,
         Head::Pretraining,
@@ -43,9 +46,17 @@ impl Head {
         contract(self).name()
     }
 
-    /// The class in transformers 4.46 that this head computes.
-    pub fn transformers_class(self) -> &'static str {
+    /// The class in transformers 4.46 that this head computes; `None` for one of the user's own.
+    pub fn transformers_class(self) -> Option<&'static str> {
         contract(self).transformers_class()
+    }
+
+    /// What its output of this role is called.
+    pub fn output_name(self, role: Role) -> Cow<'static, str> {
+        match (self, role) {
+            (Head::Own(own), Role::Own(i)) => own.outputs().nth(i).map_or("", |it| it.name).into(),
+            _ => role.name(),
+        }
     }
 
     /// Whether a graph of it can have this option; those that every head has it can.
@@ -71,7 +82,7 @@ impl Head {
     /// classes `BertForMaskedLM` and so on, which say as well which head there is.
     pub fn from_architecture(architecture: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|head| {
-            let class = head.transformers_class();
+            let class = head.transformers_class().unwrap_or_default();
             let huaweis = class.replacen("Nezha", "Bert", 1);
             [class, &huaweis]
                 .iter()

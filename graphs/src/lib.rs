@@ -3,7 +3,7 @@
 //! Neither side knows the other; both know this crate. In reading order:
 //!
 //! - [`Config`]: the fields of `config.json` that matter to inference, validated;
-//! - [`Head`]: the eight heads that transformers trains on NEZHA;
+//! - [`Head`]: the eight heads that transformers trains on NEZHA, and [`HeadSpec`]: one of the user's own;
 //! - [`Dim`] and [`DType`]: the shapes and element types of tensors, axes by name;
 //! - [`GraphOptions`] and [`Signature`]: names, dtypes and shapes of a graph's inputs and outputs,
 //!   and the [`Role`] of each;
@@ -40,6 +40,7 @@ mod external;
 pub mod files;
 mod gather;
 mod head;
+pub mod head_spec;
 mod heads;
 mod listing;
 mod mask;
@@ -71,6 +72,7 @@ pub use error_chain::error_chain;
 pub use external::ExternalData;
 pub use gather::{Gather, UnknownGather};
 pub use head::{Head, UnknownHead};
+pub use head_spec::{HeadSpec, HeadSpecError, OwnHead};
 pub use listing::{attribute_text, constant_text, listing};
 pub use mask::{MaskSource, UnknownMaskSource};
 pub use metadata::{Metadata, MetadataError, SIGNATURE_VERSION};

@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::{Config, ConfigError, GraphOptions, Head, Precision};
+use crate::{Config, ConfigError, GraphOptions, Head, HeadSpec, HeadSpecError, Precision};
 
 /// Version of the names, dtypes and shapes that [`Signature`](crate::Signature) gives a head.
 ///
@@ -8,6 +8,7 @@ use crate::{Config, ConfigError, GraphOptions, Head, Precision};
 pub const SIGNATURE_VERSION: u32 = 1;
 
 const HEAD: &str = "nezha.head";
+const HEAD_SPEC: &str = "nezha.head_spec";
 const VERSION: &str = "nezha.signature_version";
 const CONFIG: &str = "nezha.config";
 const OPTIONS: &str = "nezha.graph_options";
@@ -65,6 +66,9 @@ pub enum MetadataError {
     /// The embedded config is not valid.
     #[error("metadata key 'nezha.config' holds no config that can be used")]
     Config(#[from] ConfigError),
+    /// The embedded description of a head of the user's own is not valid.
+    #[error("metadata key 'nezha.head_spec' holds no head that can be used")]
+    HeadSpec(#[from] HeadSpecError),
 }
 
 impl Metadata {
@@ -85,6 +89,9 @@ impl Metadata {
             (SOURCE_DIGEST, self.source_digest.clone()),
             (SOURCE_SIZE, self.source_size.to_string()),
         ];
+        if let Head::Own(own) = self.head {
+            props.push((HEAD_SPEC, own.json().to_owned()));
+        }
         props.sort();
         Ok(props
             .into_iter()
@@ -105,14 +112,11 @@ impl Metadata {
         if version != SIGNATURE_VERSION {
             return Err(MetadataError::Version { found: version });
         }
-        let (head, dtype) = (get(HEAD)?, get(DTYPE)?);
+        let dtype = get(DTYPE)?;
         let options = get(OPTIONS)?;
+        let config_json = get(CONFIG)?;
         Ok(Self {
-            head: Head::from_str(head).map_err(|_| MetadataError::Invalid {
-                key: HEAD,
-                found: head.to_owned(),
-                expected: "the name of a head",
-            })?,
+            head: head(get(HEAD)?, props.get(HEAD_SPEC).copied(), config_json)?,
             options: serde_json::from_str(options).map_err(|_| MetadataError::Invalid {
                 key: OPTIONS,
                 found: options.to_owned(),
@@ -123,7 +127,7 @@ impl Metadata {
                 found: dtype.chars().take(60).collect(),
                 expected: "the name of a precision",
             })?,
-            config_json: get(CONFIG)?.to_owned(),
+            config_json: config_json.to_owned(),
             source_size: number(SOURCE_SIZE, get(SOURCE_SIZE)?)?,
             source_digest: get(SOURCE_DIGEST)?.to_owned(),
             exporter_version: get(EXPORTER)?.to_owned(),
@@ -137,6 +141,18 @@ impl Metadata {
     pub fn config(&self) -> Result<Config, MetadataError> {
         Ok(Config::from_json(&self.config_json)?)
     }
+}
+
+/// The head of this name, or the one that `spec` describes.
+fn head(name: &str, spec: Option<&str>, config_json: &str) -> Result<Head, MetadataError> {
+    if let Some(spec) = spec {
+        return Ok(HeadSpec::resolved(spec, &Config::from_json(config_json)?)?);
+    }
+    Head::from_str(name).map_err(|_| MetadataError::Invalid {
+        key: HEAD,
+        found: name.to_owned(),
+        expected: "the name of a head",
+    })
 }
 
 fn number<N: FromStr>(key: &'static str, text: &str) -> Result<N, MetadataError> {

@@ -68,6 +68,8 @@ pub enum Role {
     Attentions(usize, AttentionKind),
     /// Keys or values of the tokens before and of these.
     Present(Cached),
+    /// The output of this number of a head of the user's own.
+    Own(usize),
     /// Anything else.
     Other,
 }

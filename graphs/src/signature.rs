@@ -54,10 +54,16 @@ impl Port {
         }
     }
 
+    /// The same under another name.
+    pub(crate) fn called(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// The contract's name for its role; its own, where the contract has none.
     pub fn contract_name(&self) -> Cow<'_, str> {
         match self.role {
-            Role::Other => self.name.as_str().into(),
+            Role::Other | Role::Own(_) => self.name.as_str().into(),
             role => role.name(),
         }
     }

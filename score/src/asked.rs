@@ -1,6 +1,7 @@
 use std::ops::RangeInclusive;
 
 use nezha_graphs::Head;
+use nezha_graphs::head_spec::OutputTask;
 use nezha_runtime::Model;
 use nezha_runtime::task::{
     EmbeddingOptions, FillMaskOptions, MultipleChoiceOptions, NextSentenceOptions,
@@ -56,7 +57,24 @@ impl Asked {
                 Self::TokenClassification(TokenClassificationOptions::default())
             }
             Head::QuestionAnswering => Self::QuestionAnswering(QuestionAnsweringOptions::default()),
+            Head::Own(own) => {
+                let task = own.outputs().find_map(|it| it.spec.task);
+                return task.map(Self::of_task).ok_or(ScoreError::NoHead { path });
+            }
         })
+    }
+
+    /// A task that decodes a head of the user's own, as it is asked by default.
+    fn of_task(task: OutputTask) -> Self {
+        match task {
+            OutputTask::TextClassification => {
+                Self::TextClassification(TextClassificationOptions::default())
+            }
+            OutputTask::TokenClassification => {
+                Self::TokenClassification(TokenClassificationOptions::default())
+            }
+            OutputTask::FeatureExtraction => Self::FeatureExtraction(EmbeddingOptions::default()),
+        }
     }
 
     /// The task's name.

@@ -146,7 +146,7 @@ fn bless() -> Result<()> {
 
 fn fixtures(python: &Path) -> Result<()> {
     let folder = Path::new("tests/fixtures");
-    for script in ["make.py", "text/make_text.py"] {
+    for script in ["make.py", "own_heads.py", "text/make_text.py"] {
         Command::new(python).arg(folder.join(script)).finish()?;
     }
     let exported = Path::new("target/fixtures");

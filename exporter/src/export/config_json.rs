@@ -21,7 +21,8 @@ pub(super) fn config_json(layout: Layout, text: &str, known: &Config, head: Head
     let Ok(Value::Object(mut config)) = serde_json::from_str(text) else {
         return text.to_owned();
     };
-    let class = head.transformers_class();
+    // Only heads that the stack has a class for are exported for it.
+    let class = head.transformers_class().unwrap_or_default();
     let (model_type, class) = match layout {
         Layout::TransformersJs => ("bert", class.replace("Nezha", "Bert")),
         _ => ("nezha", class.to_owned()),

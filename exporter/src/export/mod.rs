@@ -110,6 +110,12 @@ pub enum Heads {
     All,
 }
 
+impl From<Head> for Heads {
+    fn from(head: Head) -> Self {
+        Heads::Named(vec![head])
+    }
+}
+
 /// What an export wrote.
 #[derive(Clone, Debug)]
 pub struct Exported {
@@ -294,6 +300,16 @@ fn write(
         });
     }
     Ok(written)
+}
+
+impl nezha_graphs::head_spec::Tensors for Checkpoint {
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.weight(name).map(|weight| weight.shape.clone())
+    }
+
+    fn values(&self, name: &str) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.read_f32(name)?)
+    }
 }
 
 impl Weights for Checkpoint {

@@ -16,7 +16,11 @@ impl Selection {
         checkpoint: &Checkpoint,
         options: &ExportOptions,
     ) -> Result<Self, ExportError> {
-        let survey = Survey::new(checkpoint).map_err(|source| ExportError::Build {
+        let own = match &options.heads {
+            Heads::Named(heads) => heads.as_slice(),
+            Heads::Default | Heads::All => &[],
+        };
+        let survey = Survey::with(checkpoint, own).map_err(|source| ExportError::Build {
             folder: checkpoint.folder().to_owned(),
             source,
         })?;

@@ -74,7 +74,7 @@ impl fmt::Display for Unavailable {
             Unavailable::Claimed { by } => write!(
                 f,
                 "'classifier.weight' was trained as {}, says config.json's `architectures`",
-                by.transformers_class()
+                by.transformers_class().unwrap_or(by.name())
             ),
             Unavailable::Option(error) => error.fmt(f),
             Unavailable::Unclaimed => write!(
@@ -112,7 +112,7 @@ fn names(tensors: &[(String, Vec<usize>)]) -> String {
     Listed(&names.collect::<Vec<_>>(), ", ").to_string()
 }
 
-/// What the eight heads need, and what of it a checkpoint has.
+/// What heads need, and what of it a checkpoint has.
 #[derive(Debug)]
 pub struct Survey<'c> {
     checkpoint: &'c Checkpoint,
@@ -127,20 +127,29 @@ struct Needs {
 }
 
 impl<'c> Survey<'c> {
-    /// Builds every head's graph once, on what the checkpoint has, and on the weights that it lacks
-    /// as if they were there.
+    /// Builds the graph of each of transformers' heads once, on what the checkpoint has, and on the
+    /// weights that it lacks as if they were there.
     ///
     /// # Errors
     /// [`BuildError`] where a graph can't be built even so.
     pub fn new(checkpoint: &'c Checkpoint) -> Result<Self, BuildError> {
-        let needs = Head::ALL
+        Self::with(checkpoint, &[])
+    }
+
+    /// The same, with the graphs of these heads too.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with(checkpoint: &'c Checkpoint, heads: &[Head]) -> Result<Self, BuildError> {
+        let heads: BTreeSet<Head> = Head::ALL.iter().chain(heads).copied().collect();
+        let needs = heads
             .into_iter()
             .map(|head| Ok((head, Needs::of(checkpoint, head)?)))
             .collect::<Result<_, BuildError>>()?;
         Ok(Self { checkpoint, needs })
     }
 
-    /// Whether the checkpoint has a head, and why not.
+    /// Whether the checkpoint has a head, one of those that the survey is of, and why not.
     ///
     /// The base head does without its pooler.
     ///
@@ -186,7 +195,7 @@ impl<'c> Survey<'c> {
         reads_classifier(head) && self.claims().next().is_none()
     }
 
-    /// The heads that the checkpoint has.
+    /// Those of transformers' heads that the checkpoint has.
     pub fn available(&self) -> Vec<Head> {
         let has = |head: &Head| self.check(*head).is_ok();
         Head::ALL.into_iter().filter(has).collect()

@@ -163,7 +163,7 @@ impl<'w> Builder<'w> {
         value
     }
 
-    /// A weight of the checkpoint under its own name, `.T` added where it is transposed, and more
+    /// A weight of the checkpoint, once however often it is read, under its own name, `.T` added where it is transposed, and more
     /// where it is not in single precision; `shape` is that in the graph.
     pub(crate) fn weight(
         &self,
@@ -175,12 +175,18 @@ impl<'w> Builder<'w> {
         let state = &mut *self.state.borrow_mut();
         let dims = shape.iter().copied().map(Dim::from).collect();
         let label = weight::label(name, layout, encoding);
+        if let Some(value) = state.weights.get(&label) {
+            return *value;
+        }
         let content = Content::Weight {
             name: name.to_owned(),
             layout,
             encoding,
         };
-        state.initializer(label, ValueType::new(encoding.dtype(), dims), content)
+        let value_type = ValueType::new(encoding.dtype(), dims);
+        let value = state.initializer(label.clone(), value_type, content);
+        state.weights.insert(label, value);
+        value
     }
 
     /// Keeps a fault for [`Self::finish`], so that building goes on as if the weight were there.

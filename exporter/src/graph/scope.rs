@@ -107,7 +107,10 @@ impl<'g> Scope<'g> {
     }
 
     fn weight_name(&self, name: &str) -> String {
-        format!("{}.{name}", self.path)
+        match self.path.as_str() {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        }
     }
 
     /// Answers a question about what is built so far.

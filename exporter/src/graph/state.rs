@@ -13,6 +13,8 @@ pub(super) struct State {
     pub node_names: BTreeMap<String, usize>,
     /// Constants by dtype, shape and content.
     pub constants: BTreeMap<(&'static str, Vec<usize>, Bytes), Value>,
+    /// Weights by what they are called in the artifact.
+    pub weights: BTreeMap<String, Value>,
     /// Weights that can't be read, each once by name.
     pub faults: Vec<WeightError>,
     pub faulty: BTreeSet<String>,
@@ -27,6 +29,7 @@ impl State {
             graph: Graph::new(name, opset),
             node_names: BTreeMap::new(),
             constants: BTreeMap::new(),
+            weights: BTreeMap::new(),
             faults: Vec::new(),
             faulty: BTreeSet::new(),
             error: None,

@@ -95,6 +95,7 @@ fn compose(builder: &Builder, config: &Config, head: Head, options: &GraphOption
         inputs: &inputs,
         words,
         last_hidden_state: encoded.hidden_states[config.num_hidden_layers],
+        hidden_states: &encoded.hidden_states,
     };
     let mut outputs = heads::outputs(head, &given);
     for (i, value) in encoded.hidden_states.into_iter().enumerate() {

@@ -8,6 +8,8 @@ use super::{Outputs, Reference, ReferenceError, ops};
 
 /// What the encoder computes for one text of s tokens.
 pub(super) struct Encoded {
+    /// Whether any token attends to it, for each token.
+    pub(super) visible: Vec<bool>,
     /// Output of the embeddings and of each layer, L + 1 of `[s, H]`.
     pub(super) hidden_states: Vec<Array2<f64>>,
     /// Self-attention probabilities of each layer, L of `[A, s, s]`.
@@ -52,6 +54,9 @@ pub(super) fn encode(
     let length = text.token_types.len();
     let mut x = embed(model, &nezha.child("embeddings"), text)?;
     let mut encoded = Encoded {
+        visible: (0..length)
+            .map(|token| text.visible.column(token).iter().any(|it| *it))
+            .collect(),
         hidden_states: vec![x.clone()],
         attentions: Vec::new(),
         cross_attentions: Vec::new(),

@@ -6,12 +6,12 @@ use crate::{GraphOption, Port, Role};
 pub(super) struct Base;
 
 impl HeadContract for Base {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "base"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaModel"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaModel")
     }
 
     fn options(&self) -> &'static [GraphOption] {

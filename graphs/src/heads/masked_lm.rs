@@ -6,12 +6,12 @@ use crate::{Dim, GraphOption, Port, Role};
 pub(super) struct MaskedLm;
 
 impl HeadContract for MaskedLm {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "masked-lm"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaForMaskedLM"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaForMaskedLM")
     }
 
     fn options(&self) -> &'static [GraphOption] {

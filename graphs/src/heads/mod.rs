@@ -4,6 +4,7 @@ mod base;
 mod masked_lm;
 mod multiple_choice;
 mod next_sentence;
+mod own;
 mod pretraining;
 mod question_answering;
 mod sequence_classification;
@@ -15,10 +16,10 @@ use crate::{Dim, GraphOption, Head, Port, Role};
 /// The contract of one head.
 pub(crate) trait HeadContract: Sync {
     /// The name on the command line, in file names and in metadata.
-    fn name(&self) -> &'static str;
+    fn name(&'static self) -> &'static str;
 
-    /// The class in transformers 4.46 that the head computes.
-    fn transformers_class(&self) -> &'static str;
+    /// The class in transformers 4.46 that the head computes, if there is one.
+    fn transformers_class(&self) -> Option<&'static str>;
 
     /// The options that it has and not every head.
     fn options(&self) -> &'static [GraphOption];
@@ -56,6 +57,7 @@ pub(crate) fn contract(head: Head) -> &'static dyn HeadContract {
         Head::MultipleChoice => &multiple_choice::MultipleChoice,
         Head::TokenClassification => &token_classification::TokenClassification,
         Head::QuestionAnswering => &question_answering::QuestionAnswering,
+        Head::Own(own) => own,
     }
 }
 

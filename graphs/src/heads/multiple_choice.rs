@@ -6,12 +6,12 @@ use crate::{Dim, GraphOption, Port, Role};
 pub(super) struct MultipleChoice;
 
 impl HeadContract for MultipleChoice {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "multiple-choice"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaForMultipleChoice"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaForMultipleChoice")
     }
 
     fn options(&self) -> &'static [GraphOption] {

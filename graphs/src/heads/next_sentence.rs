@@ -6,12 +6,12 @@ use crate::{GraphOption, Port, Role};
 pub(super) struct NextSentence;
 
 impl HeadContract for NextSentence {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "next-sentence"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaForNextSentencePrediction"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaForNextSentencePrediction")
     }
 
     fn options(&self) -> &'static [GraphOption] {

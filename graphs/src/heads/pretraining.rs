@@ -6,12 +6,12 @@ use crate::{GraphOption, Port, Role};
 pub(super) struct Pretraining;
 
 impl HeadContract for Pretraining {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "pretraining"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaForPreTraining"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaForPreTraining")
     }
 
     fn options(&self) -> &'static [GraphOption] {

@@ -6,12 +6,12 @@ use crate::{GraphOption, Port, Role};
 pub(super) struct QuestionAnswering;
 
 impl HeadContract for QuestionAnswering {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "question-answering"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaForQuestionAnswering"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaForQuestionAnswering")
     }
 
     fn options(&self) -> &'static [GraphOption] {

@@ -6,12 +6,12 @@ use crate::{GraphOption, Port, ProblemType, Role};
 pub(super) struct SequenceClassification;
 
 impl HeadContract for SequenceClassification {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "sequence-classification"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaForSequenceClassification"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaForSequenceClassification")
     }
 
     fn options(&self) -> &'static [GraphOption] {

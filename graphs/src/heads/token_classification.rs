@@ -6,12 +6,12 @@ use crate::{GraphOption, Port};
 pub(super) struct TokenClassification;
 
 impl HeadContract for TokenClassification {
-    fn name(&self) -> &'static str {
+    fn name(&'static self) -> &'static str {
         "token-classification"
     }
 
-    fn transformers_class(&self) -> &'static str {
-        "NezhaForTokenClassification"
+    fn transformers_class(&self) -> Option<&'static str> {
+        Some("NezhaForTokenClassification")
     }
 
     fn options(&self) -> &'static [GraphOption] {

@@ -20,14 +20,14 @@ pub(super) struct Followed {
 /// Starts the model that answers fastest.
 pub(super) fn start(
     folder: &Path,
-    heads: &[Head],
+    answers: fn(Head) -> bool,
     options: &EngineOptions,
 ) -> Result<Followed, PipelineError> {
     let Some(tuned) = Tuned::read(folder)? else {
         return Ok(Followed::default());
     };
     let path = folder.join(FILE);
-    match follow(folder, heads, &tuned, options) {
+    match follow(folder, answers, &tuned, options) {
         Ok((model, session)) => {
             let note = PipelineNote::Tuned {
                 path,
@@ -49,7 +49,7 @@ pub(super) fn start(
 /// The model in its engine, or what does not match.
 fn follow(
     folder: &Path,
-    heads: &[Head],
+    answers: fn(Head) -> bool,
     tuned: &Tuned,
     options: &EngineOptions,
 ) -> Result<(PathBuf, Session), String> {
@@ -86,7 +86,7 @@ fn follow(
     }
     let session = load(&model, fastest, options)?;
     let head = session.metadata().map(|it| it.head);
-    if !head.is_some_and(|it| heads.contains(&it)) {
+    if !head.is_some_and(answers) {
         return Err(format!("{} is for another task", fastest.model));
     }
     Ok((model, session))

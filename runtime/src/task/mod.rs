@@ -10,6 +10,7 @@ mod fixed_axes;
 mod input;
 mod multiple_choice;
 mod next_sentence;
+mod own;
 mod pretraining;
 mod question_answering;
 mod scores;
@@ -32,6 +33,7 @@ pub use fixed_axes::FixedAxes;
 pub use input::Text;
 pub use multiple_choice::{Choice, Choices, MultipleChoice, MultipleChoiceOptions};
 pub use next_sentence::{Follows, NextSentence, NextSentenceOptions};
+pub(crate) use own::answers;
 pub use pretraining::{Pretrained, Pretraining};
 pub use question_answering::{
     Answer, Question, QuestionAnswering, QuestionAnsweringOptions, SequenceAnswers,

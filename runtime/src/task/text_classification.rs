@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use ndarray::Ix1;
-use nezha_graphs::{Head, ProblemType, Role, setters};
+use nezha_graphs::head_spec::OutputTask;
+use nezha_graphs::{Head, ProblemType, setters};
 use serde::{Deserialize, Serialize};
 
+use super::own::Scores;
 use super::scores::{best, sigmoid, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
@@ -90,7 +92,8 @@ impl Task for TextClassification {
         _: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<ScoredLabel>, TaskError> {
-        let logits = outputs.array::<Ix1>(Role::Logits)?;
+        let labels = self.scores();
+        let logits = labels.array::<Ix1>(outputs)?;
         let function = self
             .options
             .function
@@ -102,7 +105,7 @@ impl Task for TextClassification {
         };
         let chosen = best(&scores, self.options.top_k.unwrap_or(scores.len()));
         let labelled = |(index, score)| {
-            let label = self.model.label(index)?.to_owned();
+            let label = labels.label(index)?.to_owned();
             Ok(ScoredLabel { label, score })
         };
         chosen.into_iter().map(labelled).collect()
@@ -114,11 +117,12 @@ impl Task for TextClassification {
 }
 
 impl TextClassification {
+    fn scores(&self) -> Scores<'_> {
+        Scores::of(&self.model, OutputTask::TextClassification)
+    }
+
     fn trained_function(&self) -> ScoreFunction {
-        match (
-            self.model.config.problem_type,
-            self.model.config.labels.len(),
-        ) {
+        match (self.model.config.problem_type, self.scores().len()) {
             (Some(ProblemType::Regression), _) => ScoreFunction::None,
             (Some(ProblemType::MultiLabelClassification), _) | (_, 1) => ScoreFunction::Sigmoid,
             _ => ScoreFunction::Softmax,

@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use ndarray::{Axis, Ix2};
-use nezha_graphs::{Head, Role, setters};
+use nezha_graphs::head_spec::OutputTask;
+use nezha_graphs::{Head, setters};
 use serde::{Deserialize, Serialize};
 
+use super::own::Scores;
 use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
@@ -169,6 +171,10 @@ impl Task for TokenClassification {
 }
 
 impl TokenClassification {
+    fn scores(&self) -> Scores<'_> {
+        Scores::of(&self.model, OutputTask::TokenClassification)
+    }
+
     /// The tokens of the text, less the special ones.
     fn pieces(
         &self,
@@ -176,7 +182,7 @@ impl TokenClassification {
         row: &Row,
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<Piece>, TaskError> {
-        let logits = outputs.array::<Ix2>(Role::Logits)?;
+        let logits = self.scores().array::<Ix2>(outputs)?;
         let tokenizer = &self.model.tokenizer;
         let characters: Vec<char> = input.text.chars().collect();
         let mut pieces = Vec::new();
@@ -240,10 +246,11 @@ impl TokenClassification {
 
     /// Every piece with its best label.
     fn label(&self, pieces: Vec<Piece>) -> Result<Vec<Entity>, TaskError> {
+        let labels = self.scores();
         let label = |piece: Piece| {
             let (label, score) = argmax(&piece.scores);
             Ok(Entity {
-                label: self.model.label(label)?.to_owned(),
+                label: labels.label(label)?.to_owned(),
                 score,
                 index: piece.index,
                 word: piece.word,

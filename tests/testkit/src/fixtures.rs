@@ -67,8 +67,9 @@ pub fn fixtures() -> Vec<Fixture> {
     let root = repository("tests/fixtures");
     let mut fixtures: Vec<Fixture> = subfolders(&root)
         .iter()
-        // Those are questions to pipelines, and what other frameworks wrote: answers of other kinds.
-        .filter(|folder| !["text", "families"].contains(&folder_name(folder).as_str()))
+        // Those are questions to pipelines, what other frameworks wrote and heads of users' own: answers of
+        // other kinds.
+        .filter(|folder| !["text", "families", "own-heads"].contains(&folder_name(folder).as_str()))
         .flat_map(|configuration| subfolders(configuration))
         .map(|folder| {
             let head = folder_name(&folder);
@@ -94,6 +95,23 @@ pub fn fixtures() -> Vec<Fixture> {
 pub fn fixture(name: &str) -> Fixture {
     let found = fixtures().into_iter().find(|it| it.name == name);
     found.unwrap_or_else(|| panic!("no fixture '{name}'"))
+}
+
+/// Every `tests/fixtures/own-heads/<head>`, in order of their names, and what the code that defines the
+/// head answered.
+///
+/// # Panics
+/// There are none, or a file is unsound.
+pub fn own_heads() -> Vec<(PathBuf, Vec<Case>)> {
+    let root = repository("tests/fixtures/own-heads");
+    let mut folders = subfolders(&root);
+    assert!(!folders.is_empty(), "no heads in {}", root.display());
+    folders.sort();
+    let answered = |folder: PathBuf| {
+        let cases = cases(&folder.join("answers.safetensors"));
+        (folder, cases)
+    };
+    folders.into_iter().map(answered).collect()
 }
 
 /// The bundled checkpoints' folders and what transformers answers to a few Chinese texts; the

@@ -4,6 +4,7 @@ mod base;
 mod masked_lm;
 mod multiple_choice;
 mod next_sentence;
+mod own;
 mod parts;
 mod pretraining;
 mod question_answering;
@@ -83,6 +84,9 @@ pub(crate) struct Given<'g> {
     pub words: Value,
     /// The output of the last layer for the [tokens read](tokens_read), [batch, sequence or 1, H].
     pub last_hidden_state: Value,
+    /// The embeddings and the output of each layer, [batch, sequence, H]; of the last one the
+    /// [tokens read](tokens_read).
+    pub hidden_states: &'g [Value],
 }
 
 /// Which one a head is.
@@ -96,6 +100,7 @@ pub(crate) fn of(head: Head) -> &'static dyn HeadGraph {
         Head::MultipleChoice => &multiple_choice::MultipleChoice,
         Head::TokenClassification => &token_classification::TokenClassification,
         Head::QuestionAnswering => &question_answering::QuestionAnswering,
+        Head::Own(own) => own,
     }
 }
 

@@ -5,6 +5,7 @@ mod base;
 mod masked_lm;
 mod multiple_choice;
 mod next_sentence;
+mod own;
 mod parts;
 mod pretraining;
 mod question_answering;
@@ -64,6 +65,7 @@ pub(super) fn of(head: Head) -> &'static dyn HeadReference {
         Head::MultipleChoice => &multiple_choice::MultipleChoice,
         Head::TokenClassification => &token_classification::TokenClassification,
         Head::QuestionAnswering => &question_answering::QuestionAnswering,
+        Head::Own(own) => own,
     }
 }
 
@@ -71,7 +73,7 @@ pub(super) fn of(head: Head) -> &'static dyn HeadReference {
 pub(super) fn outputs(head: Head, given: &Given) -> Result<Outputs, ReferenceError> {
     let named = of(head).outputs(given)?.into_iter();
     Ok(named
-        .map(|(role, array)| (role.name().into_owned(), array))
+        .map(|(role, array)| (head.output_name(role).into_owned(), array))
         .collect())
 }
 

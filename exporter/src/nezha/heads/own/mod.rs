@@ -1,0 +1,113 @@
+//! A head of the user's own: what its spec says, a kind of step a file.
+
+mod branches;
+mod function;
+mod linear;
+mod pool;
+mod reading;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use nezha_graphs::head_spec::{LayerNorm, Layers, OutputSpec, Read, Step};
+use nezha_graphs::{GraphOptions, OwnHead, Role};
+
+use super::{Given, HeadGraph, Stack};
+use crate::graph::{Scope, Value};
+use crate::nezha::ops::layer_norm;
+
+impl HeadGraph for OwnHead {
+    fn reads_first_token(&self, _options: &GraphOptions) -> bool {
+        let is_first = |read: &Read| matches!(read, Read::Cls | Read::Pooler);
+        let mut outputs = self.spec().outputs.iter();
+        outputs.all(|it| it.layers == Layers::Last && it.read.iter().all(is_first))
+    }
+
+    fn outputs(&self, given: &Given) -> Vec<(Role, Value)> {
+        let place = Place {
+            given,
+            scope: given.builder.scope(&self.spec().name),
+            known: RefCell::default(),
+        };
+        let outputs = self.outputs();
+        outputs.map(|it| (it.role, place.output(it.spec))).collect()
+    }
+
+    fn stacks(&self) -> &'static [Stack] {
+        &[]
+    }
+}
+
+/// Where the head is built.
+struct Place<'g> {
+    given: &'g Given<'g>,
+    /// Of what no tensor of the checkpoint's names the place of.
+    scope: Scope<'g>,
+    /// What is there, by what it was made of: outputs that begin alike share it.
+    known: RefCell<BTreeMap<String, Value>>,
+}
+
+impl<'g> Place<'g> {
+    fn output(&self, output: &OutputSpec) -> Value {
+        let OutputSpec {
+            layers,
+            mix,
+            read,
+            combine,
+            ..
+        } = output;
+        let origin = format!("{layers:?} {mix:?} {read:?} {combine:?}");
+        let start = self.once(origin.clone(), || reading::read(self, output));
+        self.steps(&output.steps, start, origin)
+    }
+
+    /// What the steps make of `x`, which was made of `origin`.
+    fn steps(&self, steps: &[Step], x: Value, mut origin: String) -> Value {
+        steps.iter().fold(x, |x, step| {
+            origin = format!("{origin} {step:?}");
+            self.once(origin.clone(), || self.step(step, x, &origin))
+        })
+    }
+
+    fn step(&self, step: &Step, x: Value, origin: &str) -> Value {
+        match step {
+            Step::Linear(it) => linear::linear(self, it, x),
+            Step::Activation(it) => function::apply(&self.scope, *it, x),
+            Step::LayerNorm(LayerNorm {
+                module, epsilon, ..
+            }) => layer_norm(&self.module(module), x, *epsilon),
+            Step::Pool(it) => pool::pool(self, *it, x),
+            Step::Column(column) => column_of(&self.scope, *column, x),
+            Step::Branches(it) => branches::branches(self, it, x, origin),
+            Step::Dropout(_) => x,
+        }
+    }
+
+    /// The value that was made of `origin`, or that is made now.
+    fn once(&self, origin: String, make: impl FnOnce() -> Value) -> Value {
+        if let Some(value) = self.known.borrow().get(&origin) {
+            return *value;
+        }
+        let value = make();
+        self.known.borrow_mut().insert(origin, value);
+        value
+    }
+
+    /// The place of the module `name`.
+    fn module(&self, name: &str) -> Scope<'g> {
+        self.given.builder.scope(name)
+    }
+
+    /// The place of the tensor `name`, and what it is called there.
+    fn tensor<'n>(&self, name: &'n str) -> (Scope<'g>, &'n str) {
+        match name.rsplit_once('.') {
+            Some((module, name)) => (self.module(module), name),
+            None => (self.module(""), name),
+        }
+    }
+}
+
+/// The numbers in a column of vectors.
+fn column_of(s: &Scope, column: usize, x: Value) -> Value {
+    s.gather(x, s.int64(column as i64), s.rank(x) - 1)
+}

@@ -1,0 +1,70 @@
+//! What heads and their outputs may be called.
+
+use super::place::Place;
+use super::{HeadSpec, HeadSpecError, OutputTask};
+use crate::{Head, Role};
+
+/// Names of files that stand beside `<head>.onnx`.
+const TAKEN: [&str; 4] = ["all", "config", "model", "weights"];
+
+/// The longest name of a head.
+const LONGEST: usize = 64;
+
+/// The roles by whose names an output may be called; the others are inputs' or of what options add.
+const ROLES: [Role; 5] = [
+    Role::Other,
+    Role::Logits,
+    Role::StartLogits,
+    Role::EndLogits,
+    Role::Embeddings,
+];
+
+/// Fails where the head's name is none, or another's.
+pub(super) fn check(spec: &HeadSpec) -> Result<(), HeadSpecError> {
+    let name = spec.name.as_str();
+    let place = Place::root().at("name");
+    let fits = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-';
+    let starts = name.starts_with(|it: char| it.is_ascii_lowercase());
+    if !starts || !name.chars().all(fits) || name.len() > LONGEST {
+        return Err(place.fault(format_args!(
+            "'{name}' is no name of a head: small letters, digits and hyphens, a letter first, {LONGEST} at most"
+        )));
+    }
+    if TAKEN.contains(&name) || Head::ALL.iter().any(|head| head.name() == name) {
+        return Err(place.fault(format_args!("'{name}' has a meaning already; take another")));
+    }
+    match spec.outputs.is_empty() {
+        true => Err(Place::root().at("outputs").fault("there is no output")),
+        false => Ok(()),
+    }
+}
+
+/// The names of the outputs; the only one of a task has the contract's where the spec gives none.
+pub(super) fn output_names(spec: &HeadSpec) -> Result<Vec<String>, HeadSpecError> {
+    let mut names: Vec<String> = Vec::new();
+    for (i, output) in spec.outputs.iter().enumerate() {
+        let place = Place::root().at("outputs").index(i).at("name");
+        let default = match (spec.outputs.len(), output.task) {
+            (1, Some(OutputTask::FeatureExtraction)) => Some("embeddings"),
+            (1, _) => Some("logits"),
+            _ => None,
+        };
+        let name = output.name.as_deref().or(default).ok_or_else(|| {
+            place.fault("one of several outputs needs a name, such as intent_logits")
+        })?;
+        let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.');
+        if name.is_empty() || !name.chars().all(fits) {
+            return Err(place.fault(format_args!(
+                "'{name}' is no name of an output: letters, digits, _, - and ."
+            )));
+        }
+        if !ROLES.contains(&Role::from_name(name)) {
+            return Err(place.fault(format_args!("'{name}' is the name of another port")));
+        }
+        if names.iter().any(|it| it == name) {
+            return Err(place.fault(format_args!("there are two outputs '{name}'")));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}

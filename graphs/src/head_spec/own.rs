@@ -1,0 +1,103 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+
+use super::{Form, HeadSpec, OutputSpec, OutputTask};
+use crate::Role;
+
+/// A [`HeadSpec`] that is resolved: the ninth head.
+///
+/// There is one for each spec in a process, and it stays, so that a [`Head`](crate::Head) is as small as
+/// the other eight are and its name lives as long as theirs. Specs are few and small.
+#[derive(Debug)]
+pub struct OwnHead {
+    spec: HeadSpec,
+    forms: Vec<Form>,
+    json: String,
+}
+
+impl OwnHead {
+    /// The one of this spec, whose outputs have these forms.
+    pub(super) fn intern(spec: HeadSpec, forms: Vec<Form>) -> &'static Self {
+        static ALL: Mutex<BTreeMap<(String, Vec<Form>), &'static OwnHead>> =
+            Mutex::new(BTreeMap::new());
+        let json = serde_json::to_string(&spec).unwrap_or_default();
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry((json.clone(), forms.clone()))
+            .or_insert_with(|| Box::leak(Box::new(Self { spec, forms, json })))
+    }
+
+    /// What it reads and computes, nothing left out.
+    pub fn spec(&self) -> &HeadSpec {
+        &self.spec
+    }
+
+    /// The spec as it stands in an artifact's metadata.
+    pub(crate) fn json(&self) -> &str {
+        &self.json
+    }
+
+    /// Its outputs with their names, roles and forms.
+    pub fn outputs(&self) -> impl Iterator<Item = OwnOutput<'_>> {
+        let outputs = self.spec.outputs.iter().zip(&self.forms).enumerate();
+        outputs.map(|(i, (spec, form))| {
+            let name = spec.name.as_deref().unwrap_or_default();
+            OwnOutput {
+                name,
+                role: match Role::from_name(name) {
+                    Role::Other => Role::Own(i),
+                    role => role,
+                },
+                form: *form,
+                spec,
+            }
+        })
+    }
+
+    /// The outputs that this task decodes.
+    pub fn outputs_of(&self, task: OutputTask) -> impl Iterator<Item = OwnOutput<'_>> {
+        self.outputs().filter(move |it| it.spec.task == Some(task))
+    }
+}
+
+/// An output of an [`OwnHead`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct OwnOutput<'h> {
+    /// The port's name.
+    pub name: &'h str,
+    /// The contract's role of that name, or [`Role::Own`].
+    pub role: Role,
+    /// What it is for each text.
+    pub form: Form,
+    /// How it is computed.
+    pub spec: &'h OutputSpec,
+}
+
+impl PartialEq for OwnHead {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for OwnHead {}
+
+impl PartialOrd for OwnHead {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for OwnHead {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&self.json, &self.forms).cmp(&(&other.json, &other.forms))
+    }
+}
+
+impl Hash for OwnHead {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.json.hash(state);
+        self.forms.hash(state);
+    }
+}

@@ -1,0 +1,60 @@
+use std::fmt;
+
+use super::{HeadSpecError, Tensors};
+
+/// A field of a spec, such as `outputs[0].steps[1].linear`, for errors to name.
+#[derive(Clone, Debug)]
+pub(super) struct Place(String);
+
+impl Place {
+    pub(super) fn root() -> Self {
+        Self(String::new())
+    }
+
+    /// The field `name` of this one.
+    pub(super) fn at(&self, name: &str) -> Self {
+        match self.0.as_str() {
+            "" => Self(name.to_owned()),
+            path => Self(format!("{path}.{name}")),
+        }
+    }
+
+    /// The element `i` of this list.
+    pub(super) fn index(&self, i: usize) -> Self {
+        Self(format!("{}[{i}]", self.0))
+    }
+
+    /// What is wrong here.
+    pub(super) fn fault(&self, reason: impl fmt::Display) -> HeadSpecError {
+        HeadSpecError::Field {
+            field: self.0.clone(),
+            reason: reason.to_string(),
+            source: None,
+        }
+    }
+
+    /// The dimensions of the tensor `name`, which has to be there.
+    pub(super) fn shape(
+        &self,
+        tensors: &dyn Tensors,
+        name: &str,
+    ) -> Result<Vec<usize>, HeadSpecError> {
+        let shape = tensors.shape(name);
+        shape.ok_or_else(|| self.fault(format_args!("the checkpoint has no tensor '{name}'")))
+    }
+
+    /// The rows and columns of the matrix `name`, which has to be there.
+    pub(super) fn matrix(
+        &self,
+        tensors: &dyn Tensors,
+        name: &str,
+    ) -> Result<[usize; 2], HeadSpecError> {
+        let shape = self.shape(tensors, name)?;
+        let matrix = shape.as_slice().try_into();
+        matrix.map_err(|_| {
+            self.fault(format_args!(
+                "tensor '{name}' has shape {shape:?}, expected a matrix"
+            ))
+        })
+    }
+}

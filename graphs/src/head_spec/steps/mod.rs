@@ -1,0 +1,103 @@
+//! What a head computes, step by step: a kind of step a file.
+
+mod branches;
+mod dropout;
+mod function;
+mod layer_norm;
+mod linear;
+mod pool;
+
+use serde::{Deserialize, Serialize};
+
+pub use branches::Branches;
+pub use dropout::Dropout;
+pub use function::Function;
+pub use layer_norm::LayerNorm;
+pub use linear::{Linear, MatrixLayout};
+pub use pool::Pool;
+
+use super::place::Place;
+use super::{Form, HeadSpecError, Tensors};
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// `x·Wᵀ + b`.
+    Linear(Linear),
+    /// A function of every number.
+    Activation(Function),
+    /// LayerNorm over the last axis.
+    LayerNorm(LayerNorm),
+    /// Nothing, as dropout is outside of training; several whose results are averaged are nothing too.
+    Dropout(Dropout),
+    /// One vector of those of all tokens.
+    Pool(Pool),
+    /// The number in this column of each vector.
+    Column(usize),
+    /// Several lists of steps that all start here, and what they come to together.
+    Branches(Branches),
+}
+
+/// Fills in what the tensors say of steps, and gives what they make of a value of this form.
+pub(super) fn resolve(
+    steps: &mut [Step],
+    form: Form,
+    tensors: &dyn Tensors,
+    place: &Place,
+) -> Result<Form, HeadSpecError> {
+    let mut steps = steps.iter_mut().enumerate();
+    steps.try_fold(form, |form, (i, step)| {
+        step.resolve(form, tensors, &place.index(i))
+    })
+}
+
+impl Step {
+    fn resolve(
+        &mut self,
+        form: Form,
+        tensors: &dyn Tensors,
+        place: &Place,
+    ) -> Result<Form, HeadSpecError> {
+        match self {
+            Step::Linear(it) => it.resolve(form, tensors, &place.at("linear")),
+            Step::Activation(it) => it.form(form, &place.at("activation")),
+            Step::LayerNorm(it) => it.form(form, &place.at("layer_norm")),
+            Step::Dropout(_) => Ok(form),
+            Step::Pool(_) => pool::form(form, &place.at("pool")),
+            Step::Column(column) => column_of(form, *column, &place.at("column")),
+            Step::Branches(it) => it.resolve(form, tensors, &place.at("branches")),
+        }
+    }
+}
+
+fn column_of(form: Form, column: usize, place: &Place) -> Result<Form, HeadSpecError> {
+    if column >= form.width() {
+        return Err(place.fault(format_args!(
+            "there is no column {column} in {form}; the first is 0"
+        )));
+    }
+    match form {
+        Form::Text(_) => Ok(Form::TextNumber),
+        Form::Tokens(_) => Ok(Form::TokenNumber),
+        other => Err(place.fault(format_args!("{other} has no columns"))),
+    }
+}
+
+macro_rules! step_from {
+    ($($kind:ident),*) => {$(
+        impl From<$kind> for Step {
+            fn from(step: $kind) -> Self {
+                Step::$kind(step)
+            }
+        }
+    )*};
+}
+
+step_from!(Linear, LayerNorm, Dropout, Pool, Branches);
+
+impl From<Function> for Step {
+    fn from(function: Function) -> Self {
+        Step::Activation(function)
+    }
+}

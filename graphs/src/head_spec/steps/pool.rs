@@ -1,0 +1,27 @@
+use serde::{Deserialize, Serialize};
+
+use crate::head_spec::place::Place;
+use crate::head_spec::{Form, HeadSpecError};
+
+/// How the tokens' vectors become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// The first token's.
+    Cls,
+    /// The mean over the tokens that are attended to.
+    Mean,
+    /// The mean over all positions, padding included.
+    MeanAll,
+    /// The largest over the tokens that are attended to, column by column.
+    Max,
+    /// The largest over all positions, padding included.
+    MaxAll,
+}
+
+pub(super) fn form(form: Form, place: &Place) -> Result<Form, HeadSpecError> {
+    match form {
+        Form::Tokens(width) => Ok(Form::Text(width)),
+        other => Err(place.fault(format_args!("there is {other}, and no token to pool"))),
+    }
+}
