@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 /// The branch that is meant where none is named.
@@ -6,6 +7,19 @@ const MAIN: &str = "main";
 
 /// The most characters of an owner's and a model's name together.
 const NAME_LIMIT: usize = 200;
+
+/// Endings of names that are meant as files, whether they are there or not.
+const FILES: [&str; 9] = [
+    "bin",
+    "ckpt",
+    "h5",
+    "json",
+    "onnx",
+    "pdparams",
+    "pt",
+    "pth",
+    "safetensors",
+];
 
 /// A model on the hub: `owner/name`, or `owner/name@revision`.
 ///
@@ -28,6 +42,20 @@ pub struct InvalidModelId {
 }
 
 impl ModelId {
+    /// The model that is meant, if no path is.
+    pub fn unless_path(given: &Path) -> Option<Self> {
+        if given.symlink_metadata().is_ok() {
+            return None;
+        }
+        let ending = given.extension().and_then(|it| it.to_str());
+        if ending.is_some_and(|it| FILES.contains(&it)) {
+            return None;
+        }
+        let model: Self = given.to_str()?.parse().ok()?;
+        // A name that is mistyped in a folder that is there.
+        (!Path::new(model.owner()).exists()).then_some(model)
+    }
+
     /// `owner/name`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.owner, self.name)
@@ -171,6 +199,25 @@ mod tests {
         ] {
             let error = text.parse::<ModelId>().unwrap_err();
             assert_eq!(error.text, text);
+        }
+    }
+
+    #[test]
+    fn a_model_is_meant_only_where_no_path_can_be() {
+        let name = |given: &str| ModelId::unless_path(Path::new(given)).map(|it| it.to_string());
+        for given in ["sijunhe/nezha-cn-base", "a/b@v1", "a/nezha-v1.0"] {
+            assert_eq!(name(given).as_deref(), Some(given));
+        }
+        for given in [
+            "src/id.rs",
+            "src/mistyped",
+            "nezha-tiny-zh",
+            "./a/b",
+            "/a/b",
+            "out/model.onnx",
+            "out/model.safetensors",
+        ] {
+            assert_eq!(name(given), None, "{given}");
         }
     }
 }
