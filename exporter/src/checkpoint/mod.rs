@@ -21,6 +21,7 @@ mod error;
 pub(crate) mod file;
 mod files;
 mod formats;
+mod from_tensors;
 mod labels;
 #[cfg(fuzzing)]
 mod memory;
@@ -48,6 +49,7 @@ pub use dialects::Dialect;
 pub use encoders::Origin;
 pub use error::CheckpointError;
 pub use formats::Format;
+pub use from_tensors::MemoryTensor;
 pub use labels::read_labels;
 pub use note::Note;
 pub use options::OpenOptions;
