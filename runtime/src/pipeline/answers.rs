@@ -9,6 +9,8 @@ use crate::task::Task;
 pub struct Answers<'p, T: Task, S> {
     pipeline: &'p Pipeline<T>,
     inputs: S,
+    /// Where it is not the pipeline's own.
+    task: Option<T>,
     deadline: Option<Instant>,
     ready: VecDeque<Answered<T>>,
     truncated: bool,
@@ -20,6 +22,7 @@ impl<'p, T: Task, S> Answers<'p, T, S> {
         Self {
             pipeline,
             inputs,
+            task: None,
             deadline,
             ready: VecDeque::new(),
             truncated: false,
@@ -46,6 +49,20 @@ pub(super) struct Answered<T: Task> {
 }
 
 impl<T: Task, S> Answers<'_, T, S> {
+    /// Has the model asked in another way for these answers alone.
+    ///
+    /// # Errors
+    /// [`PipelineError::Task`] where the options make no sense for the model.
+    pub fn with_options(mut self, options: T::Options) -> Result<Self, PipelineError> {
+        self.task = Some(T::new(self.pipeline.model.clone(), options)?);
+        Ok(self)
+    }
+
+    /// Answers that are computed and were not taken yet.
+    pub fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Whether the latest answer is to only the beginning of its input, because the rest was more
     /// than `max_length` tokens; `false` before the first.
     pub fn truncated(&self) -> bool {
@@ -72,7 +89,8 @@ where
                 .by_ref()
                 .take(self.pipeline.batching.window.get());
             let window: Vec<T::Input> = window.map(Into::into).collect();
-            self.ready = self.pipeline.window(&window, self.deadline).into();
+            let task = self.task.as_ref().unwrap_or(&self.pipeline.task);
+            self.ready = self.pipeline.window(task, &window, self.deadline).into();
         }
         let next = self.ready.pop_front();
         self.truncated = next.as_ref().is_some_and(|it| it.truncated);

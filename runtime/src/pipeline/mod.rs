@@ -248,19 +248,24 @@ impl<T: Task> Pipeline<T> {
     }
 
     /// Answers a window of inputs.
-    fn window(&self, inputs: &[T::Input], deadline: Option<Instant>) -> Vec<Answered<T>> {
-        let encoded: Vec<Result<Vec<Row>, _>> =
-            inputs.iter().map(|input| self.encode(input)).collect();
+    fn window(
+        &self,
+        task: &T,
+        inputs: &[T::Input],
+        deadline: Option<Instant>,
+    ) -> Vec<Answered<T>> {
+        let encode = |input| self.encode(task, input);
+        let encoded: Vec<Result<Vec<Row>, _>> = inputs.iter().map(encode).collect();
         let jobs: Vec<(&T::Input, &Row)> = inputs
             .iter()
             .zip(&encoded)
             .flat_map(|(input, rows)| rows.iter().flatten().map(move |row| (input, row)))
             .collect();
-        let mut parts = self.parts(&jobs, deadline).into_iter();
+        let mut parts = self.parts(task, &jobs, deadline).into_iter();
         let mut answer = |input: &T::Input, rows: usize| {
             let of_input: Vec<_> = parts.by_ref().take(rows).collect();
             let of_input = of_input.into_iter().collect::<Result<_, PipelineError>>()?;
-            Ok(self.task.join(input, of_input))
+            Ok(task.join(input, of_input))
         };
         let answered = |(input, rows): (&T::Input, Result<Vec<Row>, TaskError>)| match rows {
             Ok(rows) => Answered {
@@ -278,8 +283,8 @@ impl<T: Task> Pipeline<T> {
     }
 
     /// The rows of an input, all of which the model can read.
-    fn encode(&self, input: &T::Input) -> Result<Vec<Row>, TaskError> {
-        let rows = self.task.encode(input)?;
+    fn encode(&self, task: &T, input: &T::Input) -> Result<Vec<Row>, TaskError> {
+        let rows = task.encode(input)?;
         rows.iter().try_for_each(|row| self.model.check(row))?;
         Ok(rows)
     }
@@ -287,6 +292,7 @@ impl<T: Task> Pipeline<T> {
     /// What each row says, in the order of the rows.
     fn parts(
         &self,
+        task: &T,
         jobs: &[(&T::Input, &Row)],
         deadline: Option<Instant>,
     ) -> Vec<Result<T::Part, PipelineError>> {
@@ -300,7 +306,7 @@ impl<T: Task> Pipeline<T> {
                 let part = match &outputs {
                     Ok(outputs) => {
                         let outputs = RowOutputs::new(outputs, self.session().signature(), place);
-                        self.task.decode(input, row, &outputs).map_err(Into::into)
+                        task.decode(input, row, &outputs).map_err(Into::into)
                     }
                     Err(error) => Err(error.clone()),
                 };

@@ -14,7 +14,7 @@ pub struct FeatureExtraction {
 }
 
 /// How texts are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FeatureExtractionOptions {
     /// Tokens of a sequence at most; what the tokenizer says where absent.
