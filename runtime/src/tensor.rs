@@ -83,6 +83,9 @@ pub trait Element: Copy + sealed::Bytes {
     fn array(tensor: &Tensor) -> Option<&ArrayD<Self>>;
 
     #[doc(hidden)]
+    fn into_array(tensor: Tensor) -> Result<ArrayD<Self>, Tensor>;
+
+    #[doc(hidden)]
     fn tensor(array: ArrayD<Self>) -> Tensor;
 }
 
@@ -103,6 +106,13 @@ macro_rules! element {
                 match &tensor.0 {
                     Data::$variant(array) => Some(array),
                     _ => None,
+                }
+            }
+
+            fn into_array(tensor: Tensor) -> Result<ArrayD<Self>, Tensor> {
+                match tensor.0 {
+                    Data::$variant(array) => Ok(array),
+                    other => Err(Tensor(other)),
                 }
             }
 
@@ -203,6 +213,17 @@ impl Tensor {
         T::array(self).ok_or(TensorError::DType {
             expected: T::DTYPE,
             found: self.dtype(),
+        })
+    }
+
+    /// The elements, taken out of the tensor.
+    ///
+    /// # Errors
+    /// As [`array`](Self::array).
+    pub fn into_array<T: Element>(self) -> Result<ArrayD<T>, TensorError> {
+        T::into_array(self).map_err(|tensor| TensorError::DType {
+            expected: T::DTYPE,
+            found: tensor.dtype(),
         })
     }
 
