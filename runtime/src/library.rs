@@ -5,10 +5,11 @@
 //!
 //! 1. the path that is given, a file or the folder that holds it;
 //! 2. an environment variable, likewise;
-//! 3. the cache that [`setup`](crate::setup) fills;
-//! 4. the package of the active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`), then that of the
+//! 3. where a Python interpreter runs this, the package beside it ([`set_interpreter_packages`]);
+//! 4. the cache that [`setup`](crate::setup) fills;
+//! 5. the package of the active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`), then that of the
 //!    `python3` on the path;
-//! 5. the system: the loader's search path, the standard folders, `ldconfig`'s cache.
+//! 6. the system: the loader's search path, the standard folders, `ldconfig`'s cache.
 //!
 //! What the user names (1 and 2) is taken or refused; only the rest is a search.
 
@@ -17,11 +18,28 @@ mod search;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde::{Serialize, Serializer};
 
 #[cfg(feature = "setup")]
 pub(crate) use self::search::Product;
+
+/// Folders of packages of the interpreter that this process is.
+static INTERPRETER_PACKAGES: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Says that a Python interpreter runs this, and where its packages are: the folders that may hold
+/// `onnxruntime` and `openvino`.
+///
+/// The first call counts.
+pub fn set_interpreter_packages(folders: Vec<PathBuf>) {
+    INTERPRETER_PACKAGES.get_or_init(|| folders);
+}
+
+#[cfg(feature = "setup")]
+pub(crate) fn interpreter_packages() -> Option<&'static [PathBuf]> {
+    INTERPRETER_PACKAGES.get().map(Vec::as_slice)
+}
 
 /// A library that will do.
 #[derive(Clone, Debug, PartialEq, Eq)]

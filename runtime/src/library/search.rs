@@ -3,7 +3,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Library, LibraryError, LibrarySource, RejectedLibrary};
+use super::{Library, LibraryError, LibrarySource, RejectedLibrary, interpreter_packages};
 use crate::setup;
 
 /// What is looked for.
@@ -43,11 +43,17 @@ impl Product {
             Some((source, path)) => self.first_usable([(source, self.at(&path))]),
             None => {
                 let places = [
-                    (LibrarySource::Cache, Self::in_cache as fn(&Self) -> _),
+                    (
+                        LibrarySource::Python,
+                        Self::in_interpreter as fn(&Self) -> _,
+                    ),
+                    (LibrarySource::Cache, Self::in_cache),
                     (LibrarySource::Python, Self::in_python),
                     (LibrarySource::System, Self::in_system),
                 ];
-                let places = places.into_iter();
+                let is_interpreter = interpreter_packages().is_some();
+                // Of a program that is no interpreter there is nothing to say.
+                let places = places.into_iter().skip(usize::from(!is_interpreter));
                 self.first_usable(places.map(|(source, look)| (source, look(self))))
             }
         }
@@ -125,6 +131,14 @@ impl Product {
     fn in_cache(&self) -> Vec<PathBuf> {
         let folders = self.builds.iter().filter_map(|it| setup::folder(*it));
         folders.flat_map(|folder| self.in_folder(&folder)).collect()
+    }
+
+    fn in_interpreter(&self) -> Vec<PathBuf> {
+        let (package, folder) = self.package;
+        let packages = interpreter_packages().into_iter().flatten();
+        packages
+            .flat_map(|it| self.in_folder(&it.join(package).join(folder)))
+            .collect()
     }
 
     fn in_python(&self) -> Vec<PathBuf> {
