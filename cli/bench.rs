@@ -133,7 +133,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         .collect::<Result<_, _>>()?;
     let cases = cases(&args, &models)?;
     let stop = stop_by_ctrl_c()?;
-    let program = std::env::current_exe().context("this program's own file is unknown")?;
+    let program = crate::program::program().context("this program's own file is unknown")?;
     let threads = match args.threads.as_slice() {
         [] => vec![None],
         threads => threads.iter().copied().map(Some).collect(),

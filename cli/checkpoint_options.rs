@@ -75,7 +75,7 @@ pub(crate) fn locate(given: &Path) -> Result<PathBuf> {
 
 /// Where the checkpoint is: the path that is given.
 #[cfg(not(feature = "hub"))]
-pub fn locate(given: &Path) -> Result<PathBuf> {
+pub(crate) fn locate(given: &Path) -> Result<PathBuf> {
     Ok(given.to_owned())
 }
 

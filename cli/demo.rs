@@ -148,7 +148,7 @@ impl Demo<'_> {
 
 /// The folder of the bundled checkpoints: of the sources this program was built from, or here.
 fn models() -> Result<PathBuf> {
-    let folders = [concat!(env!("CARGO_MANIFEST_DIR"), "/models"), "models"];
+    let folders = [concat!(env!("CARGO_MANIFEST_DIR"), "/../models"), "models"];
     let found = folders
         .iter()
         .map(Path::new)

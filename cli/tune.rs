@@ -94,7 +94,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let contenders: Vec<(&Model, Way)> = candidates.contenders(&args.engines);
     let threads = threads(&args);
     let options = args.library.options().openvino(args.openvino.options());
-    let program = std::env::current_exe().context("this program's own file is unknown")?;
+    let program = crate::program::program().context("this program's own file is unknown")?;
     let tuning = Tuning {
         folder: &args.folder,
         contenders: &contenders,

@@ -1,7 +1,8 @@
 //! `nezha`: export NEZHA checkpoints to ONNX, run the graphs, see what they answer.
 //!
 //! Arguments in, one call into the libraries, exit code out: 0 done, 1 the work failed, 2 bad
-//! usage. Each subcommand is one file, and [`output`] prints.
+//! usage. Each subcommand is one file, and `output` prints. A library, because the command comes in two
+//! bodies: the binary, and the Python package's entry point.
 
 mod bench;
 mod checkpoint_options;
@@ -17,6 +18,7 @@ mod inspect;
 mod openvino;
 mod output;
 mod profile;
+mod program;
 mod run;
 #[cfg(feature = "score")]
 mod score;
@@ -25,7 +27,7 @@ mod tasks;
 mod tune;
 mod verify;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -65,20 +67,25 @@ enum Command {
     Tasks(tasks::Command),
 }
 
-fn main() -> ExitCode {
-    let result = match Cli::try_parse() {
+pub use program::set_program;
+
+/// Runs the command that the arguments say, the program's name first, and gives the exit code.
+///
+/// Bad usage ends the process with exit code 2.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let result = match Cli::try_parse_from(arguments) {
         Ok(cli) => run(cli.command),
         Err(misused) if misused.use_stderr() => misused.exit(),
         Err(asked) => output::help(&asked),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(error) => {
             output::note(format_args!("error: {}", error_chain(error.as_ref())));
             if let Some(hint) = hint::hint(&error) {
                 output::note(format_args!("hint: {hint}"));
             }
-            ExitCode::FAILURE
+            1
         }
     }
 }
