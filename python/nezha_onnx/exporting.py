@@ -1,0 +1,254 @@
+"""From a checkpoint to an artifact: ``.onnx``, config and tokenizer in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any, Literal, Optional, Union
+
+from . import _nezha
+from ._checkpoint import OpenOptions, Path, opened
+from ._options import EngineOptions, engine_request
+from .errors import OptionError, VerificationError
+from .inspecting import Certificate, certificate
+
+Outputs = Literal["hidden-states", "attentions"]
+Inputs = Literal["inputs-embeds", "head-mask"]
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file that was written."""
+
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One ``.onnx`` file."""
+
+    head: str
+    opset: int
+    dtype: str
+    path: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """An artifact's answers beside those of the same graph in fp32; a notebook shows the table.
+
+    ``report`` is the document of ``nezha export --agreement``.
+    """
+
+    path: str
+    broken: bool
+    report: dict[str, Any]
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """Each output beside that in fp32: errors, cosine similarity, share of rows with the same argmax."""
+        found: list[dict[str, Any]] = self.report["outputs"]
+        return found
+
+    def _repr_html_(self) -> str:
+        columns = ["name", "worst_error", "mean_error", "cosine_similarity", "argmax_agreement"]
+        head = "".join(f"<th>{escape(it.replace('_', ' '))}</th>" for it in columns)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(shown(output[it]))}</td>" for it in columns) + "</tr>"
+            for output in self.outputs
+        )
+        caption = f"{self.report['dtype']} beside {self.report['reference']} in {self.report['engine']}"
+        return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{rows}</table>"
+
+
+def shown(value: Any) -> str:
+    """A number for people."""
+    return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export wrote."""
+
+    artifacts: list[Artifact]
+    """The ``.onnx`` files, one for each head and precision."""
+    weights: list[WrittenFile]
+    """Files of external weights, where there are any."""
+    skipped: dict[str, str]
+    """The heads that the checkpoint can't give, and why, where all were asked for."""
+    warnings: list[str]
+    """What was left out or assumed."""
+    agreement: list[Agreement] = field(default_factory=list)
+    """Each artifact of fewer bits beside fp32, where that was asked for."""
+    certificates: list[Certificate] = field(default_factory=list)
+    """What verification found of each artifact, where that was asked for."""
+
+    @property
+    def path(self) -> str:
+        """The first ``.onnx`` file."""
+        return self.artifacts[0].path
+
+
+def export(
+    checkpoint: Any,
+    output: Path,
+    *,
+    head: Union[str, Sequence[str], None] = None,
+    dtype: Union[str, Sequence[str]] = "fp32",
+    storage: Optional[Literal["fp16"]] = None,
+    opset: int = 17,
+    weights: Literal["auto", "embedded", "external", "linked"] = "auto",
+    layout: Literal["plain", "optimum", "transformersjs", "tei", "triton", "openvino"] = "plain",
+    instances: Optional[int] = None,
+    tensorrt: bool = False,
+    force: bool = False,
+    outputs: Sequence[Outputs] = (),
+    inputs: Sequence[Inputs] = (),
+    loss: bool = False,
+    problem_type: Optional[str] = None,
+    kv_cache: bool = False,
+    pooling: Optional[Literal["cls", "mean", "max"]] = None,
+    normalize: bool = False,
+    probabilities: bool = False,
+    mask_positions: bool = False,
+    top_k: Optional[int] = None,
+    fixed_axes: Optional[Mapping[str, int]] = None,
+    gather: Literal["elements", "flat"] = "elements",
+    agreement: Union[bool, Path] = False,
+    verify: bool = False,
+    engine: str = "auto",
+    threads: Optional[int] = None,
+    engine_options: Optional[EngineOptions] = None,
+    config: Any = None,
+    tokenizer: Any = None,
+    key: Optional[str] = None,
+    prefix: Optional[str] = None,
+    labels: Union[Path, Sequence[str], None] = None,
+    num_labels: Optional[int] = None,
+    max_relative_position: Optional[int] = None,
+    hidden_act: Optional[str] = None,
+    mmap: bool = True,
+    progress: Optional[Progress] = None,
+) -> Exported:
+    """Writes a checkpoint as ONNX into the folder ``output``.
+
+    ``checkpoint`` is a folder, a file of weights in any format that ``nezha export`` reads, or
+    ``owner/name`` on the Hugging Face hub; or what a program has in memory: a state dict (names to torch
+    tensors, NumPy arrays or anything with DLPack or a buffer) with ``config``, or a live model of
+    transformers. Tensors stay where they are, no copy goes to disk, and the bytes written are those of the
+    export of the saved files. ``tokenizer`` is then a folder with a tokenizer's files, or a tokenizer.
+
+    ``head`` is a name, several, or ``"all"``; by default the one that ``architectures`` names. Every other
+    option is that of the command's ``--option``; ``agreement`` is True or a file of texts.
+
+    ``progress(written, total)`` is told how many bytes are written, at most every 50 ms and at the end. What
+    it raises ends the export, as Ctrl-C does, and nothing half-written is left behind.
+
+    >>> folder = getfixture("tmp_path")
+    >>> exported = export("models/nezha-tiny-zh-sentiment", folder)
+    >>> [(artifact.head, artifact.dtype) for artifact in exported.artifacts]
+    [('sequence-classification', 'fp32')]
+    """
+    request = {
+        "heads": heads(head),
+        "dtypes": dtypes(dtype, storage),
+        "opset": opset,
+        "weights": weights,
+        "layout": layout,
+        "instances": instances,
+        "tensorrt": tensorrt,
+        "force": force,
+        "graph": {
+            "inputs_embeds": "inputs-embeds" in inputs,
+            "head_mask": "head-mask" in inputs,
+            "hidden_states": "hidden-states" in outputs,
+            "attentions": "attentions" in outputs,
+            "loss": loss,
+            "problem_type": problem_type,
+            "kv_cache": kv_cache,
+            "pooling": pooling,
+            "normalize": normalize,
+            "probabilities": probabilities,
+            "mask_positions": mask_positions,
+            "top_k": top_k,
+            "fixed_axes": dict(fixed_axes or {}),
+            "gather": gather,
+        },
+    }
+    known_only("outputs", outputs, ("hidden-states", "attentions"))
+    known_only("inputs", inputs, ("inputs-embeds", "head-mask"))
+    source = OpenOptions(
+        key=key,
+        prefix=prefix,
+        config=config,
+        labels=labels,
+        num_labels=num_labels,
+        max_relative_position=max_relative_position,
+        hidden_act=hidden_act,
+        mmap=mmap,
+        tokenizer=tokenizer,
+    )
+    computing = engine_request(engine, threads, engine_options)
+    with opened(checkpoint, source) as found:
+        written = _nezha.export(found, os.fspath(output), request, progress)
+        compared = []
+        if agreement is not False:
+            texts = None if agreement is True else os.fspath(agreement)
+            reports = _nezha.agreement(found, request, written["artifacts"], texts, computing)
+            compared = [Agreement(path, broken, json.loads(text)) for path, broken, text in reports]
+        certificates = []
+        if verify:
+            engines = [] if engine == "auto" else engine.split(",")
+            for artifact in written["artifacts"]:
+                certificates.append(certificate(artifact["path"], found, engines, computing, write=True))
+    exported = Exported(
+        artifacts=[Artifact(**it) for it in written["artifacts"]],
+        weights=[WrittenFile(**it) for it in written["weights"]],
+        skipped=dict(written["skipped"]),
+        warnings=written["warnings"],
+        agreement=compared,
+        certificates=certificates,
+    )
+    refuse_broken(exported)
+    return exported
+
+
+def heads(head: Union[str, Sequence[str], None]) -> Optional[list[str]]:
+    """None for all of them, an empty list for the default."""
+    named = [head] if isinstance(head, str) else list(head or ())
+    return None if "all" in named else named
+
+
+def dtypes(dtype: Union[str, Sequence[str]], storage: Optional[str]) -> list[str]:
+    """The precisions, of which fp32 may store its weights in half precision."""
+    named = [dtype] if isinstance(dtype, str) else list(dtype)
+    if storage is None:
+        return named
+    if storage != "fp16" or "fp32" not in named:
+        raise OptionError("storage is 'fp16', and for dtype 'fp32': the others have their own")
+    return ["fp16-storage" if it == "fp32" else it for it in named]
+
+
+def known_only(option: str, found: Sequence[str], known: tuple[str, ...]) -> None:
+    """Refuses a word that would be passed over."""
+    names = [found] if isinstance(found, str) else found
+    for name in names:
+        if isinstance(found, str) or name not in known:
+            raise OptionError(f"{option}: expected a list of {', '.join(known)}, found {found!r}")
+
+
+def refuse_broken(exported: Exported) -> None:
+    """Raises where an artifact was written and is not right."""
+    broken = [it.path for it in exported.agreement if it.broken]
+    if broken:
+        paths = ", ".join(broken)
+        raise VerificationError(f"{paths}: answers that are no numbers where fp32's are: these weights need more bits")
+    failed = [it.path for it in exported.certificates if not it.passed]
+    if failed:
+        raise VerificationError(f"{', '.join(failed)}: verification failed")

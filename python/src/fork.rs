@@ -1,0 +1,132 @@
+//! Processes that fork: what was open before is opened again, and what was inherited is left alone.
+//!
+//! An engine's threads do not survive a fork, and its destructors wait for them. So an object remembers the
+//! process that opened it. In another one it forgets the engine without dropping it, and opens its own on
+//! the first use.
+
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pyo3::prelude::*;
+
+use crate::failure::{Class, Failure};
+
+/// Forks between the process that loaded the module and this one: a child in a namespace of its own may
+/// have the number of its parent.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// Has to run in the child after each fork.
+#[pyfunction]
+pub(crate) fn forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// This process.
+fn this_process() -> (u32, u64) {
+    (process::id(), FORKS.load(Ordering::Relaxed))
+}
+
+/// Computes without the interpreter's lock; a panic is an error.
+pub(crate) fn detached<R: Send>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<R, Failure> + Send,
+) -> PyResult<R> {
+    let done = py.detach(|| panic::catch_unwind(AssertUnwindSafe(work)));
+    done.unwrap_or_else(|panic| Err(Failure::panic(panic.as_ref())))
+        .map_err(PyErr::from)
+}
+
+/// Computes in a pool of threads of this process: the shared one may be a parent's, whose threads are not
+/// here.
+pub(crate) fn in_own_pool<R: Send>(
+    work: impl FnOnce() -> Result<R, Failure> + Send,
+) -> Result<R, Failure> {
+    if FORKS.load(Ordering::Relaxed) == 0 {
+        return work();
+    }
+    let pool = rayon::ThreadPoolBuilder::new().build();
+    let pool = pool.map_err(|error| Failure::new(Class::Engine, error.to_string()))?;
+    pool.install(work)
+}
+
+type Open<T> = dyn Fn() -> Result<T, Failure> + Send + Sync;
+
+/// Something that is opened once in each process that uses it.
+pub(crate) struct Reopened<T> {
+    open: Box<Open<T>>,
+    /// Held only with the interpreter's lock, and over no call: so no fork finds it locked.
+    opened: Mutex<Opened<T>>,
+}
+
+enum Opened<T> {
+    In((u32, u64), Arc<T>),
+    Closed,
+}
+
+impl<T: Send + Sync> Reopened<T> {
+    /// Opens it in this process.
+    pub(crate) fn new(
+        py: Python<'_>,
+        open: impl Fn() -> Result<T, Failure> + Send + Sync + 'static,
+    ) -> PyResult<Self> {
+        let opened = detached(py, &open)?;
+        Ok(Self {
+            open: Box::new(open),
+            opened: Mutex::new(Opened::In(this_process(), Arc::new(opened))),
+        })
+    }
+
+    /// What is open in this process.
+    pub(crate) fn get(&self, py: Python<'_>) -> PyResult<Arc<T>> {
+        match &*self.lock() {
+            Opened::In(process, opened) if *process == this_process() => {
+                return Ok(Arc::clone(opened));
+            }
+            Opened::In(..) => {}
+            Opened::Closed => return Err(Failure::new(Class::Input, "it is closed").into()),
+        }
+        let opened = Arc::new(detached(py, &self.open)?);
+        let mut place = self.lock();
+        match &*place {
+            // Another thread of this process was sooner.
+            Opened::In(process, sooner) if *process == this_process() => Ok(Arc::clone(sooner)),
+            _ => {
+                let new = Opened::In(this_process(), Arc::clone(&opened));
+                leave(mem::replace(&mut *place, new));
+                Ok(opened)
+            }
+        }
+    }
+
+    /// Frees it; runs that have begun end before.
+    pub(crate) fn close(&self, py: Python<'_>) {
+        let opened = mem::replace(&mut *self.lock(), Opened::Closed);
+        py.detach(|| leave(opened));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Opened<T>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Drop for Reopened<T> {
+    fn drop(&mut self) {
+        let opened = self
+            .opened
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        leave(mem::replace(opened, Opened::Closed));
+    }
+}
+
+/// Drops what this process opened, and forgets what it inherited.
+fn leave<T>(opened: Opened<T>) {
+    if let Opened::In(process, opened) = opened
+        && process != this_process()
+    {
+        mem::forget(opened);
+    }
+}

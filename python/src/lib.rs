@@ -1,0 +1,61 @@
+//! The module `nezha_onnx._nezha`: the libraries as Python sees them.
+//!
+//! Thin on purpose. What is natural in Python stands in the package `nezha_onnx` around it: signatures with
+//! defaults, transformers' shapes of answers, dataclasses. Here are the calls that compute, each with
+//! these rules:
+//!
+//! - [`detached`](fork::detached): the interpreter's lock is free while a library computes, and a panic is
+//!   an `InternalError`;
+//! - [`Reopened`](fork::Reopened): an object that was made before a fork opens its engine again in the
+//!   new process;
+//! - [`Failure`](failure::Failure): every error has its class in `nezha_onnx.errors`.
+
+mod checkpoint;
+mod command;
+mod engine;
+mod export;
+mod failure;
+#[expect(
+    unsafe_code,
+    reason = "memory of arrays and streams that Python owns is reached by pointers"
+)]
+mod foreign;
+mod fork;
+mod inspect;
+mod pipeline;
+mod scorer;
+mod session;
+mod tasks;
+mod tensors;
+
+use pyo3::prelude::*;
+
+/// The libraries as Python sees them; `nezha_onnx` is what to import.
+#[pymodule]
+mod _nezha {
+    #[pymodule_export]
+    use super::checkpoint::Checkpoint;
+    #[pymodule_export]
+    use super::command::main;
+    #[pymodule_export]
+    use super::engine::set_packages;
+    #[pymodule_export]
+    use super::export::{agreement, export};
+    #[pymodule_export]
+    use super::fork::forked;
+    #[pymodule_export]
+    use super::inspect::{diagram, inspect, listing, verify};
+    #[pymodule_export]
+    use super::pipeline::Pipeline;
+    #[pymodule_export]
+    use super::scorer::Scorer;
+    #[pymodule_export]
+    use super::session::Session;
+
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
