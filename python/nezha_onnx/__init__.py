@@ -40,15 +40,12 @@ from .errors import (
 )
 from .exporting import Agreement, Artifact, Exported, WrittenFile, export
 from .inspecting import Certificate, Diagram, diagram, inspect, listing, verify
+from .other_tasks import Embedding, MultipleChoice, NextSentence, Pretraining
 from .scoring import Answers, Scorer
 from .session import NodeArg, Session
 from .tasks import (
-    Embedding,
     FeatureExtraction,
     FillMask,
-    MultipleChoice,
-    NextSentence,
-    Pretraining,
     QuestionAnswering,
     TextClassification,
     TokenClassification,

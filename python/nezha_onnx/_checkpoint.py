@@ -106,7 +106,7 @@ def in_memory(source: Any, config: Any) -> tuple[Mapping[str, Any], str]:
 
 def own_config(model: Any) -> Any:
     """A model's config with what transformers adds to it when it saves the model."""
-    config = copy.deepcopy(getattr(model, "config", None))
+    config: Any = copy.deepcopy(getattr(model, "config", None))
     if hasattr(config, "to_json_string"):
         config.architectures = [type(model).__name__]
         dtype = getattr(model, "dtype", None)

@@ -1,11 +1,7 @@
 """Text in, answers out: transformers' pipelines by their names, questions and answers.
 
-Every class takes the folder that an export wrote, or the ``.onnx`` in it, and the same options:
-
-- ``engine``, ``threads``, ``engine_options``: what computes, as for a :class:`~nezha_onnx.Session`;
-- ``batch_size``, ``batch_tokens``: rows and tokens of a batch at most;
-- ``window``: texts that are read ahead and sorted by length. Ctrl-C is seen between windows;
-- ``pad_to_multiple_of``: what lengths are rounded up to.
+Every class takes the folder that an export wrote, or the ``.onnx`` in it, its own options, and those of
+``Loading``, which say where it is computed and how texts are put together.
 
 Threads may share an object. One that was made before a fork opens its engine again in the new process, on the
 first use there.
@@ -13,123 +9,18 @@ first use there.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from enum import Enum
-from types import TracebackType
-from typing import Any, Literal, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
-import numpy.typing as npt
 
-from . import _nezha
 from ._checkpoint import Path
-from ._options import EngineOptions, engine_request
+from ._pipeline import UNSET, Loading, Pipeline, Unset, is_one, texts, words
 from .errors import InputError, OptionError
+from .other_tasks import Embedding, MultipleChoice, NextSentence, Pretraining
 
-Answer = dict[str, Any]
-Self = TypeVar("Self", bound="Pipeline")
-
-
-class Unset(Enum):
-    """An option that is not given, where None says something."""
-
-    UNSET = 0
-
-
-UNSET = Unset.UNSET
-
-
-class Pipeline:
-    """What every task has."""
-
-    #: transformers' name of the task, or that of the model's head where it has none.
-    task = ""
-
-    def __init__(
-        self,
-        model: Path,
-        options: dict[str, Any],
-        *,
-        engine: str,
-        threads: Optional[int],
-        engine_options: Optional[EngineOptions],
-        batch_size: int,
-        batch_tokens: int,
-        window: int,
-        pad_to_multiple_of: int,
-    ) -> None:
-        batching = {
-            "rows": batch_size,
-            "tokens": batch_tokens,
-            "window": window,
-            "multiple": pad_to_multiple_of,
-        }
-        computing = engine_request(engine, threads, engine_options)
-        self._options = options
-        self._pipeline = _nezha.Pipeline(self.task, os.fspath(model), computing, options, batching)
-
-    def _answers(self, inputs: list[Any], options: dict[str, Any]) -> list[Any]:
-        """The answers to inputs, with these options in place of the object's own."""
-        changed = options != self._options
-        return self._pipeline.run(inputs, options if changed else None)
-
-    @property
-    def engine(self) -> str:
-        """What computes, with its version and device."""
-        return self._pipeline.engine
-
-    @property
-    def labels(self) -> list[str]:
-        """Names of the model's labels, by their numbers."""
-        return self._pipeline.labels
-
-    @property
-    def notes(self) -> list[str]:
-        """What to know of the model and its tokenizer, though both work."""
-        return self._pipeline.notes
-
-    def close(self) -> None:
-        """Frees the engine; no call is answered after it."""
-        self._pipeline.close()
-
-    def __enter__(self: Self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
-
-def texts(inputs: Any) -> list[Any]:
-    """One or several texts or pairs, as a list of what the module takes."""
-    if isinstance(inputs, (str, Mapping)):
-        return [text(inputs)]
-    return [text(it) for it in inputs]
-
-
-def text(given: Any) -> Any:
-    """A text, or a pair as a tuple."""
-    if isinstance(given, str):
-        return given
-    if isinstance(given, Mapping):
-        pair = given.get("text_pair")
-        return given["text"] if pair is None else (given["text"], pair)
-    # transformers' older form of a pair.
-    if isinstance(given, (list, tuple)):
-        inner = given[0] if len(given) == 1 and isinstance(given[0], (list, tuple)) else given
-        if len(inner) == 2 and all(isinstance(it, str) for it in inner):
-            return (inner[0], inner[1])
-    raise InputError(f"expected a text or a dictionary with text and text_pair, found {given!r}")
-
-
-def is_one(inputs: Any) -> bool:
-    """Whether one text is asked about, and not a list of them."""
-    return isinstance(inputs, (str, Mapping))
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class TextClassification(Pipeline):
@@ -160,29 +51,13 @@ class TextClassification(Pipeline):
         threshold: Optional[float] = None,
         function_to_apply: Optional[str] = None,
         max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
+        **loading: Unpack[Loading],
     ) -> None:
         self._top_k = top_k
         self._threshold = threshold
         self._function = function_to_apply
         self._max_length = max_length
-        super().__init__(
-            model,
-            self._request(top_k, threshold, function_to_apply, max_length),
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
+        super().__init__(model, self._request(top_k, threshold, function_to_apply, max_length), loading)
 
     @staticmethod
     def _request(
@@ -193,8 +68,8 @@ class TextClassification(Pipeline):
     ) -> dict[str, Any]:
         if isinstance(top_k, Unset):
             top_k = 1 if threshold is None else None
-        function = None if function in (None, "default") else function.lower()  # type: ignore[union-attr]
-        return {"top_k": top_k, "function": function, "max_length": max_length}
+        trained = function is None or function == "default"
+        return {"top_k": top_k, "function": None if trained else function, "max_length": max_length}
 
     def __call__(
         self,
@@ -245,13 +120,7 @@ class TokenClassification(Pipeline):
         stride: Optional[int] = None,
         threshold: float = 0.0,
         max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
+        **loading: Unpack[Loading],
     ) -> None:
         self._threshold = threshold
         options = {
@@ -260,17 +129,7 @@ class TokenClassification(Pipeline):
             "stride": stride,
             "max_length": max_length,
         }
-        super().__init__(
-            model,
-            options,
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
+        super().__init__(model, options, loading)
 
     def __call__(
         self,
@@ -319,25 +178,9 @@ class FillMask(Pipeline):
         top_k: int = 5,
         targets: Union[str, Sequence[str], None] = None,
         max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
+        **loading: Unpack[Loading],
     ) -> None:
-        super().__init__(
-            model,
-            {"top_k": top_k, "targets": words(targets), "max_length": max_length},
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
+        super().__init__(model, {"top_k": top_k, "targets": words(targets), "max_length": max_length}, loading)
 
     def __call__(
         self,
@@ -359,11 +202,6 @@ class FillMask(Pipeline):
         shaped = [gaps[0] if len(gaps) == 1 else gaps for gaps in answers]
         # As transformers: a list of one text is answered as the text.
         return shaped[0] if len(shaped) == 1 else shaped
-
-
-def words(targets: Union[str, Sequence[str], None]) -> list[str]:
-    """One or several words, or none."""
-    return [targets] if isinstance(targets, str) else list(targets or ())
 
 
 class QuestionAnswering(Pipeline):
@@ -390,13 +228,7 @@ class QuestionAnswering(Pipeline):
         max_seq_len: Optional[int] = None,
         handle_impossible_answer: bool = False,
         align_to_words: bool = True,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
+        **loading: Unpack[Loading],
     ) -> None:
         options = {
             "top_k": top_k,
@@ -406,17 +238,7 @@ class QuestionAnswering(Pipeline):
             "handle_impossible_answer": handle_impossible_answer,
             "align_to_words": align_to_words,
         }
-        super().__init__(
-            model,
-            options,
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
+        super().__init__(model, options, loading)
 
     def __call__(
         self,
@@ -474,26 +296,10 @@ class FeatureExtraction(Pipeline):
         *,
         return_tensors: bool = False,
         max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
+        **loading: Unpack[Loading],
     ) -> None:
         self._return_tensors = return_tensors
-        super().__init__(
-            model,
-            {"max_length": max_length},
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
+        super().__init__(model, {"max_length": max_length}, loading)
 
     def __call__(
         self,
@@ -510,189 +316,6 @@ class FeatureExtraction(Pipeline):
         as_arrays = self._return_tensors if return_tensors is None else return_tensors
         answers = arrays if as_arrays else [it.tolist() for it in arrays]
         return answers[0] if is_one(inputs) else answers
-
-
-class Embedding(Pipeline):
-    """One vector for a text: the vectors of its tokens, pooled.
-
-    >>> folder = getfixture("tmp_path")
-    >>> import nezha_onnx
-    >>> _ = nezha_onnx.export("models/nezha-tiny-zh", folder, head="base")
-    >>> embed = Embedding(folder, normalize=True)
-    >>> embed(["房间很干净", "总理会见首相"]).shape
-    (2, 128)
-    """
-
-    task = "embedding"
-
-    def __init__(
-        self,
-        model: Path,
-        *,
-        pooling: Literal["cls", "mean", "max"] = "mean",
-        normalize: bool = False,
-        max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
-    ) -> None:
-        super().__init__(
-            model,
-            {"pooling": pooling, "normalize": normalize, "max_length": max_length},
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
-
-    def __call__(self, inputs: Any) -> npt.NDArray[np.float32]:
-        """The vector of a text, ``[hidden size]``, or of each text of a list, ``[texts, hidden size]``."""
-        vectors = self._answers(texts(inputs), self._options)
-        if is_one(inputs):
-            vector: npt.NDArray[np.float32] = vectors[0]
-            return vector
-        return np.stack(vectors) if vectors else np.empty((0, 0), dtype=np.float32)
-
-
-class MultipleChoice(Pipeline):
-    """The choice that goes with a text best.
-
-    >>> folder = getfixture("tmp_path")
-    >>> import nezha_onnx
-    >>> _ = nezha_onnx.export("tests/fixtures/text/multiple-choice", folder)
-    >>> answer = MultipleChoice(folder)("房间很干净，服务热情，", ["下次还会住。", "老板姓李。"])
-    >>> len(answer["scores"])
-    2
-    """
-
-    task = "multiple-choice"
-
-    def __init__(
-        self,
-        model: Path,
-        *,
-        max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
-    ) -> None:
-        super().__init__(
-            model,
-            {"max_length": max_length},
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
-
-    def __call__(self, text: str, choices: Sequence[str]) -> Answer:
-        """The number of the best choice, from 0, and the probability of each."""
-        answer: Answer = self._answers([(text, list(choices))], self._options)[0]
-        return answer
-
-
-class NextSentence(Pipeline):
-    """Whether a text follows another.
-
-    >>> folder = getfixture("tmp_path")
-    >>> import nezha_onnx
-    >>> _ = nezha_onnx.export("models/nezha-tiny-zh", folder, head="next-sentence")
-    >>> 0.0 <= NextSentence(folder)("这家酒店的位置很好。", "下次还会住。")["is_next"] <= 1.0
-    True
-    """
-
-    task = "next-sentence"
-
-    def __init__(
-        self,
-        model: Path,
-        *,
-        max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
-    ) -> None:
-        super().__init__(
-            model,
-            {"max_length": max_length},
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
-
-    def __call__(self, text: str, text_pair: str) -> Answer:
-        """The probability that the second text follows the first."""
-        answer: Answer = self._answers([(text, text_pair)], self._options)[0]
-        return answer
-
-
-class Pretraining(Pipeline):
-    """Both of a pretrained model's answers in one run: fills for the gaps, and whether a text follows.
-
-    >>> folder = getfixture("tmp_path")
-    >>> import nezha_onnx
-    >>> _ = nezha_onnx.export("models/nezha-tiny-zh", folder, head="pretraining")
-    >>> answer = Pretraining(folder)("这家[MASK]店很好。", "下次还会住。")
-    >>> answer["fills"][0][0]["token_str"]
-    '酒'
-    """
-
-    task = "pretraining"
-
-    def __init__(
-        self,
-        model: Path,
-        *,
-        top_k: int = 5,
-        targets: Union[str, Sequence[str], None] = None,
-        max_length: Optional[int] = None,
-        engine: str = "auto",
-        threads: Optional[int] = None,
-        engine_options: Optional[EngineOptions] = None,
-        batch_size: int = 8,
-        batch_tokens: int = 2048,
-        window: int = 256,
-        pad_to_multiple_of: int = 1,
-    ) -> None:
-        super().__init__(
-            model,
-            {"top_k": top_k, "targets": words(targets), "max_length": max_length},
-            engine=engine,
-            threads=threads,
-            engine_options=engine_options,
-            batch_size=batch_size,
-            batch_tokens=batch_tokens,
-            window=window,
-            pad_to_multiple_of=pad_to_multiple_of,
-        )
-
-    def __call__(self, text: str, text_pair: Optional[str] = None) -> Answer:
-        """``fills``, the best ones for each gap, and ``is_next``, None where there is one text."""
-        asked = text if text_pair is None else (text, text_pair)
-        answer: Answer = self._answers([asked], self._options)[0]
-        return answer
 
 
 TASKS: dict[str, type[Pipeline]] = {

@@ -1,5 +1,5 @@
 //! The project's own chores: `cargo xtask test | gpu | gpu-build | features | bless | fixtures | interop | cluster |
-//! peers | soak`.
+//! peers | soak | wheel`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -9,6 +9,7 @@
 mod features;
 mod gpu;
 mod soak;
+mod wheel;
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -71,6 +72,9 @@ enum Xtask {
         #[arg(long, default_value = "python3")]
         python: PathBuf,
     },
+    /// Build the Python package, install it where nothing else is, and test it there: demo, pytest, doctests,
+    /// mypy, stubtest; target/wheel/dist holds the wheel.
+    Wheel(wheel::Wheel),
 }
 
 #[derive(clap::Args)]
@@ -107,6 +111,7 @@ fn main() -> ExitCode {
         Xtask::Peers(arguments) => peers(&arguments),
         Xtask::Soak(options) => soak::soak(&options),
         Xtask::Cluster { only, python } => cluster(only.as_deref(), &python),
+        Xtask::Wheel(options) => wheel::wheel(&options),
         Xtask::Interop { only, python } if only.as_deref() == Some("score") => {
             cluster(Some("files"), &python)
         }
