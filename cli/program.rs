@@ -15,5 +15,8 @@ pub fn set_program(path: PathBuf) {
 
 /// What starts this command again.
 pub(crate) fn program() -> io::Result<PathBuf> {
-    PROGRAM.get().cloned().map_or_else(std::env::current_exe, Ok)
+    PROGRAM
+        .get()
+        .cloned()
+        .map_or_else(std::env::current_exe, Ok)
 }

@@ -73,9 +73,7 @@ pub use {half, ndarray};
 
 /// From a checkpoint to an `.onnx` file.
 pub mod export {
-    pub use nezha_exporter::checkpoint::{
-        Checkpoint, CheckpointError, MemoryTensor, OpenOptions,
-    };
+    pub use nezha_exporter::checkpoint::{Checkpoint, CheckpointError, MemoryTensor, OpenOptions};
     pub use nezha_exporter::*;
 }
 

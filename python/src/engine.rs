@@ -66,10 +66,11 @@ impl EngineRequest {
         let choice: EngineChoice = self.engine.parse()?;
         let precision: OpenVinoPrecision = self.openvino_precision.parse()?;
         let shape = |(axis, (min, optimal, max))| (axis, AxisRange { min, optimal, max });
-        let mut tensorrt = TensorRtOptions::default();
-        tensorrt.engine_cache = self.tensorrt_cache;
-        tensorrt.fp16 = self.tensorrt_fp16;
-        tensorrt.shapes = self.tensorrt_shapes.into_iter().map(shape).collect();
+        let tensorrt = TensorRtOptions {
+            engine_cache: self.tensorrt_cache,
+            fp16: self.tensorrt_fp16,
+            shapes: self.tensorrt_shapes.into_iter().map(shape).collect(),
+        };
         let ort = OrtOptions::default()
             .sessions(at_least_one("sessions", self.sessions)?)
             .optimization(match self.optimization {
@@ -105,12 +106,16 @@ impl EngineRequest {
 
 /// A number of things without any of which nothing works.
 pub(crate) fn at_least_one(name: &str, number: usize) -> Result<NonZeroUsize, Failure> {
-    let refused = || Failure::new(Class::Option, format!("{name}: expected at least 1, found 0"));
+    let refused = || {
+        Failure::new(
+            Class::Option,
+            format!("{name}: expected at least 1, found 0"),
+        )
+    };
     NonZeroUsize::new(number).ok_or_else(refused)
 }
 
 /// A request that the package put together.
 pub(crate) fn request<R: DeserializeOwned>(object: &Bound<'_, PyAny>) -> Result<R, Failure> {
-    pythonize::depythonize(object)
-        .map_err(|error| Failure::new(Class::Option, error.to_string()))
+    pythonize::depythonize(object).map_err(|error| Failure::new(Class::Option, error.to_string()))
 }

@@ -196,12 +196,7 @@ pub(crate) fn export<'py>(
 }
 
 /// Lets Ctrl-C and the callback end the export.
-fn asked(
-    py: Python<'_>,
-    progress: Option<&Py<PyAny>>,
-    written: u64,
-    total: u64,
-) -> PyResult<()> {
+fn asked(py: Python<'_>, progress: Option<&Py<PyAny>>, written: u64, total: u64) -> PyResult<()> {
     py.check_signals()?;
     match progress {
         Some(progress) => progress.call1(py, (written, total)).map(|_| ()),

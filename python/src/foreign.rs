@@ -60,10 +60,10 @@ pub(crate) fn batches(object: &Bound<'_, PyAny>) -> PyResult<RecordBatchStreamRe
 }
 
 /// A capsule with a stream of these record batches.
-pub(crate) fn capsule<'py>(
-    py: Python<'py>,
+pub(crate) fn capsule(
+    py: Python<'_>,
     reader: Box<dyn RecordBatchReader + Send>,
-) -> PyResult<Bound<'py, PyCapsule>> {
+) -> PyResult<Bound<'_, PyCapsule>> {
     // The capsule releases the stream, unless who takes it has.
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
 }

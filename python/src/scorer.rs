@@ -124,7 +124,11 @@ fn kept(schema: &Schema, keep: Option<&[String]>) -> Result<Vec<usize>, Failure>
 
 fn column(schema: &Schema, name: &str) -> Result<usize, Failure> {
     schema.index_of(name).map_err(|_| {
-        let found: Vec<&str> = schema.fields().iter().map(|it| it.name().as_str()).collect();
+        let found: Vec<&str> = schema
+            .fields()
+            .iter()
+            .map(|it| it.name().as_str())
+            .collect();
         let message = format!("no column '{name}', only {}", found.join(", "));
         Failure::new(Class::Input, message)
     })
@@ -161,7 +165,8 @@ fn texts(rows: &RecordBatch, columns: &[String]) -> Result<Vec<Vec<Cell>>, Failu
             DataType::Utf8View => array.as_string_view().iter().map(owned).collect(),
             DataType::Null => vec![Ok(None); array.len()],
             other => {
-                let message = format!("column '{name}' holds {other}, expected text: cast it first");
+                let message =
+                    format!("column '{name}' holds {other}, expected text: cast it first");
                 return Err(Failure::new(Class::Input, message));
             }
         })

@@ -43,7 +43,7 @@ fn read<T: Element + numpy::Element>(array: &Bound<'_, PyAny>) -> Option<PyResul
 }
 
 /// The array of a tensor; its elements are moved.
-pub(crate) fn array<'py>(py: Python<'py>, tensor: Tensor) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn array(py: Python<'_>, tensor: Tensor) -> PyResult<Bound<'_, PyAny>> {
     match tensor.dtype() {
         DType::F32 => write::<f32>(py, tensor),
         DType::F16 => write::<f16>(py, tensor),
@@ -55,10 +55,10 @@ pub(crate) fn array<'py>(py: Python<'py>, tensor: Tensor) -> PyResult<Bound<'py,
     }
 }
 
-fn write<'py, T: Element + numpy::Element>(
-    py: Python<'py>,
+fn write<T: Element + numpy::Element>(
+    py: Python<'_>,
     tensor: Tensor,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<Bound<'_, PyAny>> {
     let array = tensor.into_array::<T>().map_err(Failure::from)?;
     Ok(array.into_pyarray(py).into_any())
 }

@@ -12,8 +12,15 @@ use crate::{Finish, root};
 /// Where all of it happens.
 const WORK: &str = "target/wheel";
 
-/// What the name of a wheel says where it is for every CPython from 3.9 on, and for other machines than this.
-const TAGS: [&str; 2] = ["-cp39-abi3-", if cfg!(target_os = "linux") { "-manylinux_" } else { "" }];
+/// What the name of a wheel says where it is for every interpreter from 3.9 on, and for other machines than this.
+const TAGS: [&str; 2] = [
+    "-cp39-abi3-",
+    if cfg!(target_os = "linux") {
+        "-manylinux_"
+    } else {
+        ""
+    },
+];
 
 /// How the wheel is made.
 #[derive(clap::Args)]
@@ -38,29 +45,50 @@ pub(crate) fn wheel(options: &Wheel) -> Result<()> {
         Some(wheel) => wheel.clone(),
         None => build(options)?,
     };
-    let name = built.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let name = built
+        .file_name()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default();
     for tag in TAGS {
-        ensure!(name.contains(tag), "{name}: expected '{tag}' in the tags of its platform");
+        ensure!(
+            name.contains(tag),
+            "{name}: expected '{tag}' in the tags of its platform"
+        );
     }
     let size = fs::metadata(root().join(&built))?.len();
     println!("{}: {:.1} MB", built.display(), size as f64 / 1e6);
 
     let installed = Environment::new(&options.python, "installed")?;
     // No compiler is called: what has no wheel is an error.
-    installed.pip(&["--only-binary", ":all:"]).arg(&built).finish()?;
+    installed
+        .pip(&["--only-binary", ":all:"])
+        .arg(&built)
+        .finish()?;
     installed.script("nezha").arg("demo").finish()?;
-    installed.pip(&["-r", "python/tests/requirements.txt"]).finish()?;
-    let doctests = ["--doctest-modules", "--pyargs", "nezha_onnx", "-p", "no:cacheprovider"];
+    installed
+        .pip(&["-r", "python/tests/requirements.txt"])
+        .finish()?;
+    let doctests = [
+        "--doctest-modules",
+        "--pyargs",
+        "nezha_onnx",
+        "-p",
+        "no:cacheprovider",
+    ];
     installed.module("pytest").args(doctests).finish()?;
     let mut tests = installed.module("pytest");
     tests.args(["python/tests", "-p", "no:cacheprovider"]);
     tests.args(&options.pytest).finish()?;
     let mut types = installed.module("mypy");
-    types.args(["--strict", "--package", "nezha_onnx"]).finish()?;
+    types
+        .args(["--strict", "--package", "nezha_onnx"])
+        .finish()?;
     let mut users = installed.module("mypy");
     users.args(["--strict", "python/tests/typed.py"]).finish()?;
     let mut stubs = installed.module("mypy.stubtest");
-    stubs.args(["nezha_onnx", "--ignore-disjoint-bases"]).finish()
+    stubs
+        .args(["nezha_onnx", "--ignore-disjoint-bases"])
+        .finish()
 }
 
 /// The wheel, the only one in its folder.
@@ -99,7 +127,12 @@ impl Environment {
         let folder = if cfg!(windows) { "Scripts" } else { "bin" };
         let mut program = Command::new(self.0.join(folder).join(name));
         // As in an environment that is not activated: what is beside the interpreter has to be found.
-        for variable in ["VIRTUAL_ENV", "CONDA_PREFIX", "ORT_DYLIB_PATH", "PYTHONPATH"] {
+        for variable in [
+            "VIRTUAL_ENV",
+            "CONDA_PREFIX",
+            "ORT_DYLIB_PATH",
+            "PYTHONPATH",
+        ] {
             program.env_remove(variable);
         }
         program

@@ -248,12 +248,7 @@ impl<T: Task> Pipeline<T> {
     }
 
     /// Answers a window of inputs.
-    fn window(
-        &self,
-        task: &T,
-        inputs: &[T::Input],
-        deadline: Option<Instant>,
-    ) -> Vec<Answered<T>> {
+    fn window(&self, task: &T, inputs: &[T::Input], deadline: Option<Instant>) -> Vec<Answered<T>> {
         let encode = |input| self.encode(task, input);
         let encoded: Vec<Result<Vec<Row>, _>> = inputs.iter().map(encode).collect();
         let jobs: Vec<(&T::Input, &Row)> = inputs
