@@ -1,7 +1,5 @@
 use clap::ValueEnum;
-use nezha_graphs::{
-    Gather, GraphOptions, MaskSource, Pooling, PortNames, ProblemType, axes,
-};
+use nezha_graphs::{Gather, GraphOptions, MaskSource, Pooling, PortNames, ProblemType, axes};
 
 /// What the graph takes and gives beyond the head's own.
 #[derive(clap::Args)]

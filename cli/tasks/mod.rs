@@ -89,7 +89,12 @@ struct EnsembleArgs {
     #[arg(long, value_name = "DIR,DIR", value_delimiter = ',')]
     ensemble: Vec<PathBuf>,
     /// How much each model counts, the first one too.
-    #[arg(long, value_name = "W,W,W", value_delimiter = ',', requires = "ensemble")]
+    #[arg(
+        long,
+        value_name = "W,W,W",
+        value_delimiter = ',',
+        requires = "ensemble"
+    )]
     weights: Vec<f64>,
     /// What is averaged.
     #[arg(long, default_value = "logits", requires = "ensemble")]

@@ -71,7 +71,9 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for PortNames {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let pairs = pairs.into_iter();
         Self {
-            by_contract: pairs.map(|(key, value)| (key.into(), value.into())).collect(),
+            by_contract: pairs
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
         }
     }
 }

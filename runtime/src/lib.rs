@@ -91,9 +91,9 @@ pub use model::{Model, ModelError};
 pub use ort_library::{OrtLibrary, OrtLibraryError};
 #[cfg(feature = "pipelines")]
 pub use pipeline::{
-    Answers, Average, Batching, Embedding, Ensemble, FeatureExtraction, FillMask, MultipleChoice, NextSentence,
-    Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining, QuestionAnswering,
-    TextClassification, TokenClassification, WordClassification,
+    Answers, Average, Batching, Embedding, Ensemble, FeatureExtraction, FillMask, MultipleChoice,
+    NextSentence, Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining,
+    QuestionAnswering, TextClassification, TokenClassification, WordClassification,
 };
 pub use session::{Session, SessionError};
 pub use tensor::{Element, Tensor, TensorError, Tensors};

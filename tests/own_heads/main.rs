@@ -1,5 +1,6 @@
 //! Heads of users' own: specs over what their code saved (`tests/fixtures/own-heads`), held to what that code
 //! answered, in every engine and in the reference.
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 mod commands;
 

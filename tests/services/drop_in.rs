@@ -124,15 +124,19 @@ fn ids_alone_give_what_the_mask_gives_beside_them() {
             continue;
         }
         for engine in ENGINES {
-            let answers = |graph: &GraphOptions, inputs: Tensors| -> BTreeMap<String, ArrayD<f32>> {
-                let (_folder, path) = artifact(&fixture.folder, fixture.head, graph, 17);
-                let outputs = engine.session(&path).run(inputs).unwrap();
-                let arrays = outputs
-                    .iter()
-                    .map(|(name, it)| (name.to_owned(), it.array::<f32>().unwrap().clone()));
-                arrays.collect()
-            };
-            let inputs = [("input_ids", ids().into()), ("attention_mask", mask.clone().into())];
+            let answers =
+                |graph: &GraphOptions, inputs: Tensors| -> BTreeMap<String, ArrayD<f32>> {
+                    let (_folder, path) = artifact(&fixture.folder, fixture.head, graph, 17);
+                    let outputs = engine.session(&path).run(inputs).unwrap();
+                    let arrays = outputs
+                        .iter()
+                        .map(|(name, it)| (name.to_owned(), it.array::<f32>().unwrap().clone()));
+                    arrays.collect()
+                };
+            let inputs = [
+                ("input_ids", ids().into()),
+                ("attention_mask", mask.clone().into()),
+            ];
             let expected = answers(&GraphOptions::default(), Tensors::from(inputs));
             let inputs = [("Input-Token", ids().mapv(|it| it as i32).into())];
             let found = answers(&everything(), Tensors::from(inputs));
@@ -176,7 +180,10 @@ fn a_pipeline_answers_the_same_from_a_graph_of_other_names() {
     let answers = |graph: GraphOptions| {
         let renamed = match graph == GraphOptions::default() {
             true => graph,
-            false => graph.rename(PortNames::from_iter([("input_ids", "ids"), ("logits", "y")])),
+            false => graph.rename(PortNames::from_iter([
+                ("input_ids", "ids"),
+                ("logits", "y"),
+            ])),
         };
         let head = Head::SequenceClassification;
         let (folder, _) = artifact_in(Precision::Fp32, &checkpoint, head, &renamed, 17);
@@ -185,7 +192,10 @@ fn a_pipeline_answers_the_same_from_a_graph_of_other_names() {
         classifier.load(folder.path()).unwrap().run(texts).unwrap()
     };
     let expected = answers(GraphOptions::default());
-    for graph in [everything(), GraphOptions::default().mask(MaskSource::Pairs)] {
+    for graph in [
+        everything(),
+        GraphOptions::default().mask(MaskSource::Pairs),
+    ] {
         let found = answers(graph);
         for (expected, found) in pairs("texts", &expected, &found) {
             for (expected, found) in pairs("labels", expected, found) {
@@ -261,7 +271,10 @@ fn a_layout_whose_stack_knows_the_contracts_names_alone_refuses_others() {
         let exported = export(&checkpoint, target.path(), &options);
         exported.map(|it| {
             let file = &it.artifacts[0].file.path;
-            let inputs = nezha_runtime::Model::open(file).unwrap().signature().clone();
+            let inputs = nezha_runtime::Model::open(file)
+                .unwrap()
+                .signature()
+                .clone();
             let config = file.ancestors().nth(2).unwrap().join("config.pbtxt");
             (inputs, std::fs::read_to_string(config).unwrap_or_default())
         })
@@ -269,7 +282,10 @@ fn a_layout_whose_stack_knows_the_contracts_names_alone_refuses_others() {
     let graphs = [
         ("rename", GraphOptions::default().rename(names())),
         ("int32_inputs", GraphOptions::default().int32_inputs(true)),
-        ("mask", GraphOptions::default().mask(MaskSource::FromPadding)),
+        (
+            "mask",
+            GraphOptions::default().mask(MaskSource::FromPadding),
+        ),
         ("token_types", GraphOptions::default().token_types(false)),
     ];
     for layout in [Layout::Optimum, Layout::TransformersJs] {
@@ -283,7 +299,11 @@ fn a_layout_whose_stack_knows_the_contracts_names_alone_refuses_others() {
     }
     for layout in [Layout::Plain, Layout::OpenVino, Layout::Triton] {
         let (signature, pbtxt) = written(layout, everything()).unwrap();
-        let inputs: Vec<_> = signature.inputs.iter().map(|it| (&*it.name, it.dtype)).collect();
+        let inputs: Vec<_> = signature
+            .inputs
+            .iter()
+            .map(|it| (&*it.name, it.dtype))
+            .collect();
         assert_eq!(inputs, [("Input-Token", DType::I32)], "{layout}");
         if layout == Layout::Triton {
             let port = "name: \"Input-Token\"\n    data_type: TYPE_INT32";

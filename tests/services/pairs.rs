@@ -88,9 +88,7 @@ fn a_token_that_sees_itself_alone_is_answered_as_if_it_were_alone() {
     let fixture = fixture("reach-4/base");
     let checkpoint = Checkpoint::open(&fixture.folder, &OpenOptions::default()).unwrap();
     let reference = Reference::load(&checkpoint).unwrap();
-    let run = |inputs: Inputs| {
-        reference.run(Head::Base, &ReferenceOptions::default(), &inputs)
-    };
+    let run = |inputs: Inputs| reference.run(Head::Base, &ReferenceOptions::default(), &inputs);
     let named = |name: &str, array: ArrayD<i64>| (name.to_owned(), array.into());
     let ids = Array2::from_shape_vec((1, 3), vec![5_i64, 7, 9]).unwrap();
     let alone = Array2::<i64>::eye(3).insert_axis(Axis(0)).into_dyn();

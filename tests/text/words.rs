@@ -51,14 +51,20 @@ fn words_have_the_tokens_that_transformers_gives_them() {
 
 fn labeller() -> WordClassification {
     let model = exported(MODEL, Head::TokenClassification);
-    WordClassification::builder().engine("ort").load(model).unwrap()
+    WordClassification::builder()
+        .engine("ort")
+        .load(model)
+        .unwrap()
 }
 
 #[test]
 fn a_word_has_the_label_of_its_first_token_and_none_where_it_has_no_token() {
     let labeller = labeller();
     let mut without = 0;
-    for case in cases("whole").into_iter().filter(|it| it["ids"].as_array().unwrap().len() > 2) {
+    for case in cases("whole")
+        .into_iter()
+        .filter(|it| it["ids"].as_array().unwrap().len() > 2)
+    {
         let words = words_of(&case);
         let ids = case["ids"].as_array().unwrap().iter();
         let ids: Vec<i64> = ids.map(|it| it.as_i64().unwrap()).collect();
@@ -76,7 +82,10 @@ fn a_word_has_the_label_of_its_first_token_and_none_where_it_has_no_token() {
             let best = row.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
             Some(labeller.config().labels[best.unwrap().0].clone())
         };
-        let found = labeller.run([Words::from_iter(words.clone())]).unwrap().remove(0);
+        let found = labeller
+            .run([Words::from_iter(words.clone())])
+            .unwrap()
+            .remove(0);
         for (number, (word, found)) in pairs("words", &words, &found).enumerate() {
             assert_eq!(&found.word, word);
             assert_eq!(found.label, of_word(number), "word {number} of {words:?}");
@@ -100,7 +109,10 @@ fn shown(words: &[LabelledWord]) -> Vec<(&str, &str)> {
 fn blanks_digits_capitals_and_what_is_no_character_keep_their_places() {
     let labeller = labeller();
     let text = "李鹏 \u{fffd}13885699528A😀";
-    let found = labeller.run([Split::Characters.split(text)]).unwrap().remove(0);
+    let found = labeller
+        .run([Split::Characters.split(text)])
+        .unwrap()
+        .remove(0);
     assert_eq!(found.len(), text.chars().count());
     for (place, (character, word)) in text.chars().zip(&found).enumerate() {
         assert_eq!(word.word, character.to_string());
@@ -145,7 +157,9 @@ fn an_entity_has_the_characters_of_the_text_beside_what_the_tokens_say() {
     let options = TokenClassificationOptions::default()
         .aggregation(Aggregation::None)
         .ignore_labels(Vec::new());
-    let found = TokenClassification::builder().engine("ort").options(options);
+    let found = TokenClassification::builder()
+        .engine("ort")
+        .options(options);
     let text = "“Ａ李鹏”——OK";
     let found = found.load(model).unwrap().run([text]).unwrap().remove(0);
     let texts: Vec<&str> = found.iter().map(|it| it.text.as_str()).collect();
@@ -161,7 +175,10 @@ fn an_entity_has_the_characters_of_the_text_beside_what_the_tokens_say() {
 fn nezha(arguments: &[&str], input: &str) -> Output {
     let model = exported(MODEL, Head::TokenClassification);
     let mut command = Command::new(env!("CARGO_BIN_EXE_nezha"));
-    command.arg("token-classification").arg(model).args(arguments);
+    command
+        .arg("token-classification")
+        .arg(model)
+        .args(arguments);
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = piped.stderr(Stdio::piped()).spawn().unwrap();
     // A command that fails before it reads closes the pipe.
@@ -176,9 +193,14 @@ fn the_command_splits_texts_and_takes_words_from_json() {
         assert!(output.status.success(), "{}", stderr(&output));
         let document: Value = serde_json::from_str(stdout(&output)).unwrap();
         let answers = document[0]["answer"].as_array().unwrap().iter();
-        answers.map(|it| it["word"].as_str().unwrap().to_owned()).collect()
+        answers
+            .map(|it| it["word"].as_str().unwrap().to_owned())
+            .collect()
     };
-    assert_eq!(words(&["李鹏 好", "--split", "characters"], ""), ["李", "鹏", " ", "好"]);
+    assert_eq!(
+        words(&["李鹏 好", "--split", "characters"], ""),
+        ["李", "鹏", " ", "好"]
+    );
     assert_eq!(words(&["李鹏 好", "--split", "spaces"], ""), ["李鹏", "好"]);
     let line = json!({"words": ["李鹏", "", "ok"]}).to_string();
     assert_eq!(words(&["--split", "characters"], &line), ["李鹏", "", "ok"]);
@@ -186,7 +208,10 @@ fn the_command_splits_texts_and_takes_words_from_json() {
     let list = folder.path().join("words.txt");
     fs::write(&list, "李鹏\n总理\n").unwrap();
     let list = list.to_str().unwrap();
-    assert_eq!(words(&["总理李鹏好", "--split", list], ""), ["总理", "李鹏", "好"]);
+    assert_eq!(
+        words(&["总理李鹏好", "--split", list], ""),
+        ["总理", "李鹏", "好"]
+    );
 
     let table = nezha(&["“李鹏”", "--aggregation", "none"], "");
     assert!(stdout(&table).contains("李"), "{}", stdout(&table));

@@ -263,7 +263,7 @@ fn step(inputs: &Inputs, from: usize, to: usize) -> Inputs {
             Role::AttentionMask => cut(tensor, 0, to),
             Role::SelfAttentionMask => match cut(tensor, from, to) {
                 reference::Tensor::I64(array) => slice(&array, 2, 0, to).into(),
-                other => other,
+                floats @ reference::Tensor::F64(_) => floats,
             },
             Role::HeadMask | Role::EncoderMask => tensor.clone(),
             Role::EncoderStates if from > 0 => return None,

@@ -115,9 +115,7 @@ impl<'t> Shared<'t> {
                     let first = masks.gather(inputs.attention_mask, masks.vector(&[0]), 1);
                     mask::pairs(masks, first)
                 }
-                _ if config.is_decoder => {
-                    mask::causal(masks, inputs.attention_mask, &own_places)
-                }
+                _ if config.is_decoder => mask::causal(masks, inputs.attention_mask, &own_places),
                 _ => mask::padding(masks, inputs.attention_mask),
             },
             relative: RelativePositions::new(relative, config, table, &own_places),

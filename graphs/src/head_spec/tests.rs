@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 

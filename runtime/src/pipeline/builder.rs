@@ -90,6 +90,12 @@ impl<T: Task> PipelineBuilder<T> {
     /// [`PipelineError::Member`] and [`PipelineError::Weights`] where models can't be averaged.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Pipeline<T>, PipelineError> {
         let path = path.as_ref();
-        Pipeline::open(path, self.start, self.options, self.batching, &self.ensemble)
+        Pipeline::open(
+            path,
+            self.start,
+            self.options,
+            self.batching,
+            &self.ensemble,
+        )
     }
 }

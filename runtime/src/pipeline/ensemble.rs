@@ -161,7 +161,9 @@ impl Members {
             let mut numbers = numbers.mapv(f64::from);
             if let Some(scale) = self.scale(port) {
                 for (place, mut scores) in numbers.outer_iter_mut().enumerate() {
-                    let own = rows.get(place).map_or(usize::MAX, |row| own(port.role, row));
+                    let own = rows
+                        .get(place)
+                        .map_or(usize::MAX, |row| own(port.role, row));
                     let last = Axis(scores.ndim().saturating_sub(1));
                     scores
                         .lanes_mut(last)
@@ -220,10 +222,18 @@ impl Scale {
         match self {
             Scale::Each => scores.mapv_inplace(|it| 1.0 / (1.0 + (-it).exp())),
             Scale::Together => {
-                let largest = scores.iter().take(own).copied().fold(f64::NEG_INFINITY, f64::max);
+                let largest = scores
+                    .iter()
+                    .take(own)
+                    .copied()
+                    .fold(f64::NEG_INFINITY, f64::max);
                 let mut sum = 0.0;
                 for (place, score) in scores.iter_mut().enumerate() {
-                    *score = if place < own { (*score - largest).exp() } else { 0.0 };
+                    *score = if place < own {
+                        (*score - largest).exp()
+                    } else {
+                        0.0
+                    };
                     sum += *score;
                 }
                 scores /= sum;
@@ -288,7 +298,11 @@ impl Candidate<'_> {
             };
             let other = found.output_of(port.role);
             let found = other.map_or_else(|| "nothing".to_owned(), shape);
-            same("outputs", format!("{} {}", port.name, shape(port)), format!("{} {found}", port.name))?;
+            same(
+                "outputs",
+                format!("{} {}", port.name, shape(port)),
+                format!("{} {found}", port.name),
+            )?;
         }
         Ok(())
     }

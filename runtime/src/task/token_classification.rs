@@ -302,7 +302,11 @@ impl TokenClassification {
 
 /// The characters from `start` to `end`.
 fn stretch(characters: &[char], start: usize, end: usize) -> String {
-    characters.get(start..end).unwrap_or_default().iter().collect()
+    characters
+        .get(start..end)
+        .unwrap_or_default()
+        .iter()
+        .collect()
 }
 
 /// Whether the label starts an entity, and the entity's kind.

@@ -129,7 +129,9 @@ mod tests {
 
     fn of(words: &[(&str, usize, usize)]) -> Vec<(String, usize, usize)> {
         let words = words.iter();
-        words.map(|(word, start, end)| ((*word).to_owned(), *start, *end)).collect()
+        words
+            .map(|(word, start, end)| ((*word).to_owned(), *start, *end))
+            .collect()
     }
 
     #[test]

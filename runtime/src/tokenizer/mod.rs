@@ -212,7 +212,12 @@ impl Tokenizer {
         let ids = vocabularies.iter().flat_map(BTreeMap::keys);
         let [ours, others] = &vocabularies;
         let different = |id: &&u32| ours.get(*id) != others.get(*id);
-        if let Some(id) = ids.copied().collect::<BTreeSet<u32>>().iter().find(different) {
+        if let Some(id) = ids
+            .copied()
+            .collect::<BTreeSet<u32>>()
+            .iter()
+            .find(different)
+        {
             let at = |of: &BTreeMap<u32, String>| match of.get(id) {
                 Some(token) => format!("'{token}' at {id}"),
                 None => format!("nothing at {id}"),

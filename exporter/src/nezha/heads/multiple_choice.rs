@@ -31,11 +31,7 @@ impl HeadGraph for MultipleChoice {
 /// [batch·choices, 1] as [batch, choices].
 fn split_choices(s: &Scope, scores: Value, inputs: &Inputs) -> Value {
     // Whatever the graph takes of these begins with both axes.
-    let begin_so = [
-        Role::AttentionMask,
-        Role::SelfAttentionMask,
-        Role::TokenIds,
-    ];
+    let begin_so = [Role::AttentionMask, Role::SelfAttentionMask, Role::TokenIds];
     let mut inputs = begin_so.into_iter().filter_map(|role| inputs.get(role));
     match inputs.next() {
         Some(input) => s.reshape_to(scores, s.shape(input, 0, 2)),
