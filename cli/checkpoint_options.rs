@@ -32,6 +32,9 @@ pub(crate) struct CheckpointOptions {
     /// Takes the place of the config's `hidden_act`, for example `gelu_new`.
     #[arg(long, value_name = "NAME")]
     hidden_act: Option<Activation>,
+    /// Takes the model for a decoder, as language models are, although its config says no `is_decoder`.
+    #[arg(long)]
+    decoder: bool,
     /// Read files to memory instead of mapping them: somebody may shorten the files.
     #[arg(long)]
     no_mmap: bool,
@@ -40,7 +43,9 @@ pub(crate) struct CheckpointOptions {
 impl CheckpointOptions {
     /// As the exporter takes them.
     pub(crate) fn open_options(&self) -> Result<OpenOptions> {
-        let mut options = OpenOptions::default().mmap(!self.no_mmap);
+        let mut options = OpenOptions::default()
+            .mmap(!self.no_mmap)
+            .decoder(self.decoder);
         if let Some(key) = &self.key {
             options = options.key(key);
         }

@@ -20,6 +20,10 @@ pub(crate) struct Args {
     /// The texts to continue.
     #[arg(required_unless_present = "ids")]
     text: Vec<String>,
+    /// Take the texts for the turns of one dialogue, and generate the next one: their token types are 0
+    /// and 1 by turns, as in `nezha_gpt_dialog`.
+    #[arg(long, conflicts_with = "ids")]
+    dialogue: bool,
     /// Token ids to continue, in place of texts: 9,29,1. Once for each prompt.
     #[arg(long, value_name = "ID,ID,…", conflicts_with = "text", value_parser = prompt)]
     ids: Vec<Prompt>,
@@ -91,7 +95,13 @@ pub(crate) fn run(args: Args) -> Result<()> {
         .load(&args.model)?;
     announce(generation.session());
     let options = options(&args);
-    let answers: Vec<Answer> = if args.ids.is_empty() {
+    let answers: Vec<Answer> = if args.dialogue {
+        let answers = generation.dialogues(std::slice::from_ref(&args.text), &options)?;
+        answers
+            .into_iter()
+            .map(|it| of_turns(&args.text, it))
+            .collect()
+    } else if args.ids.is_empty() {
         let answers = generation.texts(&args.text, &options)?;
         args.text.iter().zip(answers).map(of_text).collect()
     } else {
@@ -137,18 +147,26 @@ struct Answer {
     json: Value,
 }
 
+fn of_turns(turns: &[String], answer: GeneratedText) -> Answer {
+    Answer {
+        line: answer.text.clone(),
+        json: json!({"turns": turns, "answer": of_answer(answer)}),
+    }
+}
+
+fn of_answer(answer: GeneratedText) -> Value {
+    json!({
+        "text": answer.text,
+        "ids": answer.ids,
+        "log_probability": answer.log_probability,
+        "finish": answer.finish.name(),
+    })
+}
+
 fn of_text((prompt, answer): (&String, GeneratedText)) -> Answer {
     Answer {
         line: format!("{prompt}{}", answer.text),
-        json: json!({
-            "text": prompt,
-            "answer": {
-                "text": answer.text,
-                "ids": answer.ids,
-                "log_probability": answer.log_probability,
-                "finish": answer.finish.name(),
-            },
-        }),
+        json: json!({"text": prompt, "answer": of_answer(answer)}),
     }
 }
 

@@ -84,6 +84,9 @@ impl Hint for BuildError {
 
 impl Hint for OptionError {
     fn hint(&self) -> Option<String> {
+        if let OptionError::NoDecoder = self {
+            return Some("--decoder takes the model for one".to_owned());
+        }
         let options = self.options();
         let options: Vec<String> = options.iter().map(|it| meaning(*it)).collect();
         Some(options.join(", "))

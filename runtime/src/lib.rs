@@ -76,7 +76,7 @@ pub mod tuned;
 pub use builder::SessionBuilder;
 #[cfg(feature = "decoder")]
 pub use decoder::{
-    Decoder, DecoderError, Finish, Generated, GenerationOptions, Sampling, Strategy,
+    Decoder, DecoderError, Finish, Generated, GenerationOptions, Prompt, Sampling, Strategy,
 };
 #[cfg(all(feature = "decoder", feature = "pipelines"))]
 pub use decoder::{GeneratedText, TextGeneration, TextGenerationBuilder};

@@ -9,6 +9,7 @@
 mod beams;
 mod cache;
 mod command;
+mod dialogue;
 mod generation;
 mod steps;
 

@@ -82,6 +82,9 @@ impl<'o> Draft<'o> {
             let name = activation.to_string();
             fields.insert("hidden_act".to_owned(), Value::from(name));
         }
+        if self.options.decoder {
+            fields.insert("is_decoder".to_owned(), Value::Bool(true));
+        }
         if !is_of_transformers(fields) {
             self.gelu_is_ambiguous =
                 complete_huawei(fields, &self.path, self.options, &mut self.notes)?;

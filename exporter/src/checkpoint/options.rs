@@ -17,6 +17,7 @@ pub struct OpenOptions {
     pub(super) prefix: Option<String>,
     pub(super) max_relative_position: Option<usize>,
     pub(super) hidden_act: Option<Activation>,
+    pub(super) decoder: bool,
     pub(super) config: Option<PathBuf>,
     pub(super) labels: Option<Labels>,
 }
@@ -48,6 +49,7 @@ impl Default for OpenOptions {
             prefix: None,
             max_relative_position: None,
             hidden_act: None,
+            decoder: false,
             config: None,
             labels: None,
         }
@@ -89,6 +91,14 @@ impl OpenOptions {
     #[must_use]
     pub fn hidden_act(mut self, activation: Activation) -> Self {
         self.hidden_act = Some(activation);
+        self
+    }
+
+    /// Takes the model for a decoder, whose tokens see those before them alone, where its config says no
+    /// `is_decoder`: so are language models that Keras or bert4torch trained.
+    #[must_use]
+    pub fn decoder(mut self, decoder: bool) -> Self {
+        self.decoder = decoder;
         self
     }
 

@@ -58,6 +58,12 @@ pub enum DecoderError {
         /// The sequence.
         row: usize,
     },
+    /// A dialogue for a model that can't tell whose turn is whose.
+    #[cfg(feature = "pipelines")]
+    #[error(
+        "the model has one token type, or its graph takes none: the turns of a dialogue have two"
+    )]
+    OneTokenType,
     /// Text for a model without a tokenizer.
     #[cfg(feature = "pipelines")]
     #[error("there is neither tokenizer.json nor vocab.txt beside the model: give token ids")]

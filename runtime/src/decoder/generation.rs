@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, Axis, Slice};
 use nezha_graphs::setters;
 
 use super::beam::Beams;
+use super::prompt::{Padded, Prompt};
 use super::sampling::{Sampler, Sampling, best, log_probabilities};
 use super::search::{End, Finish, Generated, Search};
 use super::{Decoder, DecoderError};
@@ -172,7 +173,7 @@ fn wrong(option: &'static str, expected: &'static str, found: impl ToString) -> 
 }
 
 impl Decoder<'_> {
-    /// Continues prompts of token ids, of any lengths, from an empty cache.
+    /// Continues prompts, or token ids of one text, of any lengths, from an empty cache.
     ///
     /// Shorter prompts are padded on the left, which changes no distance between their tokens. A
     /// sequence that has ended leaves the batch.
@@ -182,18 +183,24 @@ impl Decoder<'_> {
     /// [`DecoderError::NotANumber`], [`DecoderError::Session`].
     pub fn generate(
         &mut self,
-        prompts: &[Vec<u32>],
+        prompts: &[impl Clone + Into<Prompt>],
         options: &GenerationOptions,
     ) -> Result<Vec<Generated>, DecoderError> {
         options.check()?;
         if prompts.is_empty() {
             return Ok(Vec::new());
         }
-        let (ids, mask) = padded(prompts)?;
+        let prompts: Vec<Prompt> = prompts.iter().cloned().map(Into::into).collect();
+        let Padded {
+            ids,
+            mask,
+            token_types,
+        } = Padded::new(&prompts)?;
+        let mut types: Vec<i64> = prompts.iter().map(Prompt::type_of_new).collect();
         let mut searches: Vec<_> = (0..prompts.len()).map(|it| options.search(it)).collect();
         let mut rows = vec![1; searches.len()];
         self.reset();
-        let mut logits = self.step_masked(ids, mask)?;
+        let mut logits = self.step_typed(ids, mask, token_types)?;
         loop {
             let (mut kept, mut tokens) = (Vec::new(), Vec::new());
             let mut first = 0;
@@ -214,27 +221,11 @@ impl Decoder<'_> {
                     .collect());
             }
             self.select(&kept)?;
-            logits = self.step(Array2::from_shape_fn((tokens.len(), 1), |(row, _)| {
-                tokens[row]
-            }))?;
+            types = kept.iter().map(|row| types[*row]).collect();
+            let column =
+                |numbers: &[i64]| Array2::from_shape_fn((numbers.len(), 1), |at| numbers[at.0]);
+            let mask = Array2::ones((tokens.len(), 1));
+            logits = self.step_typed(column(&tokens), mask, column(&types))?;
         }
     }
-}
-
-/// The prompts, padded on the left to one length, and their mask.
-fn padded(prompts: &[Vec<u32>]) -> Result<(Array2<i64>, Array2<i64>), DecoderError> {
-    if let Some(index) = prompts.iter().position(Vec::is_empty) {
-        return Err(DecoderError::EmptyPrompt { index });
-    }
-    let length = prompts.iter().map(Vec::len).max().unwrap_or(0);
-    let shape = (prompts.len(), length);
-    let (mut ids, mut mask) = (Array2::zeros(shape), Array2::zeros(shape));
-    for (row, prompt) in prompts.iter().enumerate() {
-        let tokens = (length - prompt.len()..length).zip(prompt);
-        for (column, token) in tokens {
-            ids[[row, column]] = i64::from(*token);
-            mask[[row, column]] = 1;
-        }
-    }
-    Ok((ids, mask))
 }

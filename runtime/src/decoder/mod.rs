@@ -7,6 +7,7 @@
 mod beam;
 mod error;
 mod generation;
+mod prompt;
 mod sampling;
 mod search;
 #[cfg(feature = "pipelines")]
@@ -19,6 +20,7 @@ use nezha_graphs::{Role, Signature, axes};
 
 pub use error::DecoderError;
 pub use generation::{GenerationOptions, Strategy};
+pub use prompt::Prompt;
 pub use sampling::Sampling;
 pub use search::{Finish, Generated};
 #[cfg(feature = "pipelines")]
@@ -158,10 +160,24 @@ impl<'s> Decoder<'s> {
         ids: Array2<i64>,
         mask: Array2<i64>,
     ) -> Result<Array2<f32>, DecoderError> {
+        let first_text = Array2::zeros(ids.dim());
+        self.step_typed(ids, mask, first_text)
+    }
+
+    /// As [`step_masked`](Self::step_masked), tokens of the texts `token_types`, of the same shape.
+    ///
+    /// # Errors
+    /// As [`step_masked`](Self::step_masked).
+    pub fn step_typed(
+        &mut self,
+        ids: Array2<i64>,
+        mask: Array2<i64>,
+        token_types: Array2<i64>,
+    ) -> Result<Array2<f32>, DecoderError> {
         let logits = self.session.signature().output_of(Role::Logits);
         let logits = logits.ok_or(DecoderError::NoLogits)?.name.as_str();
         let last = last_tokens(mask.view())?;
-        let mut outputs = self.run(ids, mask)?;
+        let mut outputs = self.run_typed(ids, mask, token_types)?;
         let logits = outputs.remove(logits).ok_or(DecoderError::NoLogits)?;
         let logits = logits.array::<f32>().map_err(|_| DecoderError::NoLogits)?;
         // A graph with `mask_positions` has scored the last tokens alone.
@@ -178,6 +194,10 @@ impl<'s> Decoder<'s> {
     }
 
     /// Appends tokens, `[batch, new]`, some of them padding where `mask`, of the same shape, is 0.
+    ///
+    /// Where the graph takes a mask for each pair of tokens, the tokens of a step see one another and all
+    /// before them: a prompt in both directions, as in UniLM, and then token after token.
+    ///
     /// Gives the graph's outputs for them, but for those that are cached.
     ///
     /// # Errors
@@ -185,6 +205,20 @@ impl<'s> Decoder<'s> {
     /// in a graph with `mask_positions`, which reads the last tokens alone;
     /// [`DecoderError::Session`]. The cache is then as before.
     pub fn run(&mut self, ids: Array2<i64>, mask: Array2<i64>) -> Result<Tensors, DecoderError> {
+        let first_text = Array2::zeros(ids.dim());
+        self.run_typed(ids, mask, first_text)
+    }
+
+    /// As [`run`](Self::run), tokens of the texts `token_types`, of the same shape.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_typed(
+        &mut self,
+        ids: Array2<i64>,
+        mask: Array2<i64>,
+        token_types: Array2<i64>,
+    ) -> Result<Tensors, DecoderError> {
         let attention_mask = self.attention_mask(mask.view())?;
         if self.is_empty() {
             self.start();
@@ -202,7 +236,7 @@ impl<'s> Decoder<'s> {
             });
             self.give_numbers(Role::MaskPositions, positions);
         }
-        self.give_numbers(Role::TokenTypes, Array2::zeros(ids.dim()));
+        self.give_numbers(Role::TokenTypes, token_types);
         let queries = ids.ncols();
         self.give_numbers(Role::TokenIds, ids);
         self.give_numbers(Role::AttentionMask, attention_mask.clone());

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use nezha_graphs::Head;
+use nezha_graphs::{Head, Role};
 
-use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions};
+use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions, Prompt};
 use crate::builder::Start;
 use crate::pipeline::{PipelineError, model_path};
 use crate::task::check_ids;
@@ -121,13 +121,23 @@ impl TextGeneration {
         options: &GenerationOptions,
     ) -> Result<Vec<GeneratedText>, DecoderError> {
         let tokenizer = self.tokenizer.as_ref().ok_or(DecoderError::NoTokenizer)?;
-        let prompt = |text: &str| -> Result<Vec<u32>, DecoderError> {
-            Ok([vec![tokenizer.class_id()], tokenizer.ids(text)?].concat())
+        let prompt = |text: &str| -> Result<Prompt, DecoderError> {
+            let ids = [vec![tokenizer.class_id()], tokenizer.ids(text)?].concat();
+            Ok(Prompt::new(ids))
         };
         let prompts = texts.iter().map(|it| prompt(it.as_ref()));
-        let prompts: Vec<Vec<u32>> = prompts.collect::<Result<_, _>>()?;
+        self.generated(&prompts.collect::<Result<Vec<_>, _>>()?, options)
+    }
+
+    /// What follows prompts of the tokenizer's tokens, as text.
+    fn generated(
+        &self,
+        prompts: &[Prompt],
+        options: &GenerationOptions,
+    ) -> Result<Vec<GeneratedText>, DecoderError> {
+        let tokenizer = self.tokenizer.as_ref().ok_or(DecoderError::NoTokenizer)?;
         if let Some(config) = self.session.config() {
-            let ids = prompts.iter().flatten();
+            let ids = prompts.iter().flat_map(Prompt::ids);
             check_ids(tokenizer, config.vocab_size, ids).map_err(PipelineError::from)?;
         }
         let eos = options.eos.clone();
@@ -135,7 +145,7 @@ impl TextGeneration {
             eos: eos.or_else(|| Some(vec![tokenizer.separator_id()])),
             ..options.clone()
         };
-        let generated = self.ids(&prompts, &options)?;
+        let generated = self.ids(prompts, &options)?;
         let read = |it: Generated| {
             Ok(GeneratedText {
                 text: tokenizer.decode(&it.ids, true)?,
@@ -147,13 +157,45 @@ impl TextGeneration {
         generated.into_iter().map(read).collect()
     }
 
-    /// Continues token ids; see [`Decoder::generate`].
+    /// The next turn of each dialogue, given as its turns from the first on: the tokens of the turns are of
+    /// the first and of the second text by turns, as [`Prompt::dialogue`] has them. The turn ends as
+    /// a text of [`texts`](Self::texts) does.
+    ///
+    /// # Errors
+    /// As [`texts`](Self::texts); [`DecoderError::OneTokenType`] where the model has one kind of text.
+    pub fn dialogues<T: AsRef<str>>(
+        &self,
+        dialogues: &[Vec<T>],
+        options: &GenerationOptions,
+    ) -> Result<Vec<GeneratedText>, DecoderError> {
+        let tokenizer = self.tokenizer.as_ref().ok_or(DecoderError::NoTokenizer)?;
+        let types = self.session.config().map_or(2, |it| it.type_vocab_size);
+        if types < 2
+            || self
+                .session
+                .signature()
+                .input_of(Role::TokenTypes)
+                .is_none()
+        {
+            return Err(DecoderError::OneTokenType);
+        }
+        let prompt = |turns: &Vec<T>| -> Result<Prompt, DecoderError> {
+            let turns = turns.iter().map(|it| tokenizer.ids(it.as_ref()));
+            let turns: Vec<Vec<u32>> = turns.collect::<Result<_, _>>()?;
+            let (first, last) = (tokenizer.class_id(), tokenizer.separator_id());
+            Ok(Prompt::dialogue(first, &turns, last))
+        };
+        let prompts = dialogues.iter().map(prompt);
+        self.generated(&prompts.collect::<Result<Vec<_>, _>>()?, options)
+    }
+
+    /// Continues prompts, or token ids; see [`Decoder::generate`].
     ///
     /// # Errors
     /// Those of [`Decoder::generate`].
     pub fn ids(
         &self,
-        prompts: &[Vec<u32>],
+        prompts: &[impl Clone + Into<Prompt>],
         options: &GenerationOptions,
     ) -> Result<Vec<Generated>, DecoderError> {
         Decoder::new(&self.session)?.generate(prompts, options)
