@@ -1,6 +1,6 @@
 // One head's cases through onnxruntime's JavaScript interface, in Node and in browsers.
 
-const ARRAYS = { int64: BigInt64Array, float32: Float32Array };
+const ARRAYS = { int64: BigInt64Array, int32: Int32Array, float32: Float32Array };
 
 /** The line for the table: the worst error, or the reason why there is none. */
 export async function answer(ort, document, model) {

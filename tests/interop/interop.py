@@ -46,11 +46,14 @@ def main():
     chosen = [it for it in stacks if not arguments.only or arguments.only in it["stack"]]
     if not chosen:
         sys.exit(f"no stack has '{arguments.only}' in its name: {', '.join(it['stack'] for it in stacks)}")
-    cases = work / "cases"
+    cases, service = work / "cases", work / "service-cases"
     make_cases(work, arguments.artifacts.resolve(), arguments.answers.resolve(), cases)
+    make_cases(work, work / "service", arguments.answers.resolve(), service, "--service")
     # burn-onnx turns the models into code when its runner is built.
     os.environ["NEZHA_INTEROP_MODELS"] = str(work / "burn")
     rows = [(stack["stack"], run(stack, work, cases)) for stack in chosen]
+    served = [stack for stack in chosen if stack.get("service")]
+    rows += [(f"{stack['stack']}, as a service", run(stack, work, service)) for stack in served]
     table = markdown(rows)
     (work / "results.md").write_text(table, encoding="utf-8")
     print(table)
@@ -58,11 +61,11 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-def make_cases(work, artifacts, answers, cases):
+def make_cases(work, artifacts, answers, cases, *options):
     """HEAD.json for each head: the model's path, and transformers' questions and answers as plain lists."""
     script = HERE / "make_cases.py"
     python = environment(work / "make_cases", ["safetensors==0.8.0", "numpy==2.4.6"])
-    subprocess.run([python, script, artifacts, answers, cases, *HEADS], check=True)
+    subprocess.run([python, script, *options, artifacts, answers, cases, *HEADS], check=True)
 
 
 def run(stack, work, cases):

@@ -4,4 +4,5 @@
 
 mod drop_in;
 mod ensembles;
+mod guide;
 mod pairs;

@@ -281,6 +281,7 @@ fn interop(only: Option<String>, python: &Path) -> Result<()> {
         triton,
         optimum,
         transformers_js,
+        service,
     ] = [
         "artifacts",
         "burn",
@@ -289,6 +290,7 @@ fn interop(only: Option<String>, python: &Path) -> Result<()> {
         "triton",
         "optimum",
         "transformersjs",
+        "service",
     ]
     .map(|it| Path::new(work).join(it));
     let export = |checkpoint: &Path, head: &OsStr, target: &Path, options: &[&str]| {
@@ -310,6 +312,14 @@ fn interop(only: Option<String>, python: &Path) -> Result<()> {
             &["--outputs", "attentions"],
         )?;
         export(&checkpoint, head, &tools.join(head), &[])?;
+        let names = match head.to_str() {
+            Some("base" | "pretraining" | "question-answering") => "input_ids=ids",
+            _ => "input_ids=ids,logits=scores",
+        };
+        let as_a_service = ["--rename", names, "--input-dtype", "int32"];
+        let alone = ["--mask", "from-padding", "--no-token-types"];
+        let options = [&as_a_service[..], &alone].concat();
+        export(&checkpoint, head, &service.join(head), &options)?;
         // The shape of the padded question.
         let shape = match head.to_str() {
             Some("multiple-choice") => "batch=2,choices=3,sequence=5",
