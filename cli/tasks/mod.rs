@@ -7,6 +7,7 @@ mod multiple_choice;
 mod next_sentence;
 mod output;
 mod question_answering;
+mod span_classification;
 mod text_classification;
 mod token_classification;
 
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     FillMask(fill_mask::Args),
     TextClassification(text_classification::Args),
     TokenClassification(token_classification::Args),
+    SpanClassification(span_classification::Args),
     QuestionAnswering(question_answering::Args),
     MultipleChoice(multiple_choice::Args),
     NextSentence(next_sentence::Args),
@@ -45,6 +47,7 @@ pub(crate) fn run(command: Command) -> Result<()> {
         Command::FillMask(args) => fill_mask::run(args),
         Command::TextClassification(args) => text_classification::run(args),
         Command::TokenClassification(args) => token_classification::run(args),
+        Command::SpanClassification(args) => span_classification::run(args),
         Command::QuestionAnswering(args) => question_answering::run(args),
         Command::MultipleChoice(args) => multiple_choice::run(args),
         Command::NextSentence(args) => next_sentence::run(args),

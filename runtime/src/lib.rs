@@ -93,7 +93,8 @@ pub use ort_library::{OrtLibrary, OrtLibraryError};
 pub use pipeline::{
     Answers, Average, Batching, Embedding, Ensemble, FeatureExtraction, FillMask, MultipleChoice,
     NextSentence, Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining,
-    QuestionAnswering, TextClassification, TokenClassification, WordClassification,
+    QuestionAnswering, SpanClassification, TextClassification, TokenClassification,
+    WordClassification,
 };
 pub use session::{Session, SessionError};
 pub use tensor::{Element, Tensor, TensorError, Tensors};

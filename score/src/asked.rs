@@ -59,22 +59,29 @@ impl Asked {
             Head::QuestionAnswering => Self::QuestionAnswering(QuestionAnsweringOptions::default()),
             Head::Own(own) => {
                 let task = own.outputs().find_map(|it| it.spec.task);
-                return task.map(Self::of_task).ok_or(ScoreError::NoHead { path });
+                return task
+                    .and_then(Self::of_task)
+                    .ok_or(ScoreError::NoHead { path });
             }
         })
     }
 
-    /// A task that decodes a head of the user's own, as it is asked by default.
-    fn of_task(task: OutputTask) -> Self {
-        match task {
+    /// A task that decodes a head of the user's own, as it is asked by default; `None` for one that gives no
+    /// columns.
+    fn of_task(task: OutputTask) -> Option<Self> {
+        Some(match task {
             OutputTask::TextClassification => {
                 Self::TextClassification(TextClassificationOptions::default())
             }
             OutputTask::TokenClassification => {
                 Self::TokenClassification(TokenClassificationOptions::default())
             }
+            OutputTask::QuestionAnswering => {
+                Self::QuestionAnswering(QuestionAnsweringOptions::default())
+            }
             OutputTask::FeatureExtraction => Self::FeatureExtraction(EmbeddingOptions::default()),
-        }
+            OutputTask::SpanClassification => return None,
+        })
     }
 
     /// The task's name.

@@ -16,6 +16,16 @@ pub enum Op {
         /// The axis.
         axis: usize,
     },
+    /// Inputs: values `[batch, channels, length]`, kernel `[outputs, channels, columns]`, and a bias where
+    /// there is one. A convolution that keeps the length.
+    Conv {
+        /// Zeros on each side.
+        padding: usize,
+        /// How far apart the kernel's columns are.
+        dilation: usize,
+    },
+    /// Cosine.
+    Cos,
     /// Conversion to another element type.
     Cast {
         /// The element type.
@@ -57,6 +67,13 @@ pub enum Op {
     },
     /// `A·Bᵀ + C` of matrices.
     Gemm,
+    /// Inputs: values `[length, batch, inputs]`, `[1, 3·hidden, inputs]`, `[1, 3·hidden, hidden]`,
+    /// `[1, 6·hidden]`; the gates in the order update, reset, new. States `[length, 1, batch, hidden]`, the reset
+    /// after the product as in torch.
+    Gru {
+        /// Numbers of a state.
+        hidden: usize,
+    },
     /// The value itself, under another name.
     Identity,
     /// Inputs: values, scale, bias. Normalises the last axis.
@@ -68,6 +85,12 @@ pub enum Op {
     Log,
     /// Logarithm of the softmax along the last axis.
     LogSoftmax,
+    /// Inputs: values `[length, batch, inputs]`, `[1, 4·hidden, inputs]`, `[1, 4·hidden, hidden]`,
+    /// `[1, 8·hidden]`; the gates in the order input, output, forget, cell. States `[length, 1, batch, hidden]`.
+    Lstm {
+        /// Numbers of a state.
+        hidden: usize,
+    },
     /// Product of matrices, batched over leading axes with broadcasting.
     MatMul,
     /// Inputs: bytes A, bytes B, where 0 is in A. The product of matrices, int32.
@@ -115,6 +138,8 @@ pub enum Op {
     },
     /// `1 / (1 + e⁻ˣ)`.
     Sigmoid,
+    /// Sine.
+    Sin,
     /// Inputs: values, starts, ends, axes.
     Slice,
     /// Exponentials that sum to 1 along the last axis.
@@ -149,6 +174,8 @@ impl Op {
             Op::Cast { .. } => "Cast",
             Op::Clip => "Clip",
             Op::Concat { .. } => "Concat",
+            Op::Conv { .. } => "Conv",
+            Op::Cos => "Cos",
             Op::DequantizeLinear { .. } => "DequantizeLinear",
             Op::Div => "Div",
             Op::Equal => "Equal",
@@ -160,10 +187,12 @@ impl Op {
             Op::GatherNd => "GatherND",
             Op::Gelu { .. } => "Gelu",
             Op::Gemm => "Gemm",
+            Op::Gru { .. } => "GRU",
             Op::Identity => "Identity",
             Op::LayerNormalization { .. } => "LayerNormalization",
             Op::Log => "Log",
             Op::LogSoftmax => "LogSoftmax",
+            Op::Lstm { .. } => "LSTM",
             Op::MatMul => "MatMul",
             Op::MatMulInteger => "MatMulInteger",
             Op::MatMulNBits { .. } => "MatMulNBits",
@@ -179,6 +208,7 @@ impl Op {
             Op::Reshape => "Reshape",
             Op::Shape { .. } => "Shape",
             Op::Sigmoid => "Sigmoid",
+            Op::Sin => "Sin",
             Op::Slice => "Slice",
             Op::Softmax => "Softmax",
             Op::Sqrt => "Sqrt",

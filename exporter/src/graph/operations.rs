@@ -44,6 +44,16 @@ impl Scope<'_> {
         self.node(Op::Softmax, &[x])
     }
 
+    /// Cosine.
+    pub fn cos(&self, x: Value) -> Value {
+        self.node(Op::Cos, &[x])
+    }
+
+    /// Sine.
+    pub fn sin(&self, x: Value) -> Value {
+        self.node(Op::Sin, &[x])
+    }
+
     /// Layer normalisation of the last axis.
     pub fn layer_normalization(&self, x: Value, scale: Value, bias: Value, epsilon: f32) -> Value {
         self.node(Op::LayerNormalization { epsilon }, &[x, scale, bias])

@@ -14,8 +14,10 @@ mod ops;
 mod pooling;
 mod relative;
 mod relative_table;
+mod rotary_frequencies;
 
 pub use relative_table::relative_position_table;
+pub(crate) use rotary_frequencies::rotary_frequencies;
 
 use nezha_graphs::{
     AttentionKind, Cached, CachedPart, Config, GraphOptions, Head, OptionError, Role, Signature,

@@ -110,8 +110,20 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
         | Op::DequantizeLinear { axis }
         | Op::Gather { axis }
         | Op::GatherElements { axis } => vec![AttributeProto::int("axis", *axis as i64)],
+        Op::Conv { padding, dilation } => {
+            let padding = *padding as i64;
+            vec![
+                AttributeProto::ints("dilations", vec![*dilation as i64]),
+                AttributeProto::ints("pads", vec![padding, padding]),
+            ]
+        }
         Op::Gelu { tanh: true } => vec![AttributeProto::text("approximate", "tanh")],
         Op::Gemm => vec![AttributeProto::int("transB", 1)],
+        Op::Gru { hidden } => vec![
+            AttributeProto::int("hidden_size", *hidden as i64),
+            AttributeProto::int("linear_before_reset", 1),
+        ],
+        Op::Lstm { hidden } => vec![AttributeProto::int("hidden_size", *hidden as i64)],
         Op::LayerNormalization { epsilon } => vec![
             AttributeProto::int("axis", -1),
             AttributeProto::float("epsilon", *epsilon),
@@ -147,6 +159,7 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
         Op::Abs
         | Op::Add
         | Op::Clip
+        | Op::Cos
         | Op::Div
         | Op::Equal
         | Op::Erf
@@ -166,6 +179,7 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
         | Op::Relu
         | Op::Reshape
         | Op::Sigmoid
+        | Op::Sin
         | Op::Slice
         | Op::Sqrt
         | Op::Squeeze

@@ -64,6 +64,11 @@ impl Type {
             | Op::Exp
             | Op::Log
             | Op::Sqrt
+            | Op::Sin
+            | Op::Cos
+            | Op::Lstm { .. }
+            | Op::Gru { .. }
+            | Op::Conv { .. }
             | Op::ReduceMax { .. }
             | Op::ReduceSum
             | Op::MeanAll
@@ -136,7 +141,11 @@ fn needed(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Type> {
             let table = s.read(|graph| graph.weight(inputs[0]));
             table.map(|_| Type::Half)
         }
-        _ => None,
+        // What makes something else of a weight, once for all runs.
+        _ => {
+            let is_weight = |value: &Value| s.read(|graph| graph.weight(*value)).is_some();
+            inputs.iter().any(is_weight).then_some(Type::Single)
+        }
     })
 }
 

@@ -4,6 +4,7 @@
 //! as it can. [`HeadSpec::resolve`] reads the rest from the checkpoint's tensors and gives a [`Head`],
 //! which exports, verifies and runs as any other. The artifact carries the resolved one in its metadata.
 
+mod crf;
 mod error;
 mod file;
 mod form;
@@ -13,18 +14,24 @@ mod own;
 mod place;
 mod reading;
 mod steps;
+mod tasks;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use crf::{Crf, CrfOrientation, CrfScores, CrfTokens};
 pub use error::HeadSpecError;
 pub use file::HeadSpecFile;
 pub use form::Form;
-pub use output::{OutputSpec, OutputTask};
+pub use output::OutputSpec;
 pub use own::{OwnHead, OwnOutput};
 pub use reading::{Combine, Layers, Mix, Read, Weighted};
-pub use steps::{Branches, Dropout, Function, LayerNorm, Linear, MatrixLayout, Pool, Step};
+pub use steps::{
+    Branches, Conv, Dropout, EfficientGlobalPointer, Function, GlobalPointer, LayerNorm, Linear,
+    MatrixLayout, Pool, Recurrent, RecurrentOutput, RecurrentShape, Step,
+};
+pub use tasks::OutputTask;
 
 use crate::{Config, Head};
 use place::Place;
@@ -128,6 +135,7 @@ impl HeadSpec {
             let place = Place::root().at("outputs").index(i);
             forms.push(output.resolve(config, tensors, &place)?);
         }
+        tasks::check(&self, &forms)?;
         Ok(Head::Own(OwnHead::intern(self, forms)))
     }
 

@@ -2,7 +2,9 @@ use serde::{Deserialize, Serialize};
 
 use super::place::Place;
 use super::reading::one_or_several;
-use super::{Combine, Form, HeadSpecError, Layers, Mix, Read, Step, Tensors, steps};
+use super::{
+    Combine, Crf, Form, HeadSpecError, Layers, Mix, OutputTask, Read, Step, Tensors, steps,
+};
 use crate::Config;
 
 /// An output of a head: what it reads, and the steps that lead to it.
@@ -34,44 +36,13 @@ pub struct OutputSpec {
     /// What is computed of it, one after the other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
-}
-
-/// What decodes an output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum OutputTask {
-    /// A label for a text.
-    TextClassification,
-    /// A label for each token.
-    TokenClassification,
-    /// A vector for a text.
-    FeatureExtraction,
-}
-
-impl OutputTask {
-    /// The task's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            OutputTask::TextClassification => "text-classification",
-            OutputTask::TokenClassification => "token-classification",
-            OutputTask::FeatureExtraction => "feature-extraction",
-        }
-    }
-
-    /// What the output has to be.
-    fn fits(self, form: Form) -> bool {
-        match self {
-            OutputTask::TextClassification | OutputTask::FeatureExtraction => {
-                matches!(form, Form::Text(_))
-            }
-            OutputTask::TokenClassification => matches!(form, Form::Tokens(_)),
-        }
-    }
-
-    /// Whether it names what is scored.
-    fn has_labels(self) -> bool {
-        self != OutputTask::FeatureExtraction
-    }
+    /// What the path of labels is decoded with, where it is no matter of each token by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crf: Option<Crf>,
+    /// What the score of a stretch of text, or of its first and its last token, has to be above; 0 where
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -90,6 +61,8 @@ impl OutputSpec {
             read: read.into_iter().collect(),
             combine: Combine::default(),
             steps: Vec::new(),
+            crf: None,
+            threshold: None,
         }
     }
 
@@ -136,6 +109,20 @@ impl OutputSpec {
         self
     }
 
+    /// Decodes the path of labels with a CRF.
+    #[must_use]
+    pub fn crf(mut self, crf: Crf) -> Self {
+        self.crf = Some(crf);
+        self
+    }
+
+    /// Says what the score of a stretch of text has to be above.
+    #[must_use]
+    pub fn threshold(mut self, threshold: f32) -> Self {
+        self.threshold = Some(threshold);
+        self
+    }
+
     /// Fills in what config and tensors say.
     pub(super) fn resolve(
         &mut self,
@@ -157,13 +144,15 @@ impl OutputSpec {
             .collect();
         let form = self.combine.form(&forms, &place.at("read"))?;
         let form = steps::resolve(&mut self.steps, form, tensors, &place.at("steps"))?;
-        if let Some(task) = self.task {
-            if !task.fits(form) {
-                return Err(place.at("task").fault(format_args!("the output is {form}")));
-            }
-            if task.has_labels() {
-                self.resolve_labels(config, form.width(), &place.at("labels"))?;
-            }
+        if self.task.is_some_and(OutputTask::has_labels) {
+            self.resolve_labels(config, form.width(), &place.at("labels"))?;
+        }
+        if let Some(crf) = &mut self.crf {
+            let place = &place.at("crf");
+            let Form::Tokens(labels) = form else {
+                return Err(place.fault(format_args!("it decodes labels of tokens, not {form}")));
+            };
+            crf.resolve(labels, tensors, place)?;
         }
         Ok(form)
     }

@@ -57,4 +57,17 @@ impl Place {
             ))
         })
     }
+
+    /// The elements of the tensor `name`, which has to be there.
+    pub(super) fn values(
+        &self,
+        tensors: &dyn Tensors,
+        name: &str,
+    ) -> Result<Vec<f32>, HeadSpecError> {
+        tensors.values(name).map_err(|source| HeadSpecError::Field {
+            field: self.0.clone(),
+            reason: format!("tensor '{name}' can't be read"),
+            source: Some(source),
+        })
+    }
 }

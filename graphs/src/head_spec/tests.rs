@@ -106,7 +106,8 @@ fn what_makes_no_sense_is_refused_with_its_field() {
         ),
         (
             "read = \"tokens\"\ntask = \"text-classification\"",
-            "outputs[0].task: the output is a vector of 8 for each token",
+            "outputs[0].task: 'logits' is a vector of 8 for each token, and text-classification decodes \
+             a vector for each text",
         ),
         (
             "read = \"cls\"\ntask = \"text-classification\"\nlabels = [\"a\"]",
@@ -119,7 +120,7 @@ fn what_makes_no_sense_is_refused_with_its_field() {
         (
             "read = \"cls\"\nstep = []",
             "line 4, column 1: unknown field `step`, expected one of `name`, `task`, `labels`, \
-             `layers`, `mix`, `read`, `combine`, `steps`",
+             `layers`, `mix`, `read`, `combine`, `steps`, `crf`, `threshold`",
         ),
         (
             "read = \"first\"",

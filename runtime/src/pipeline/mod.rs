@@ -28,7 +28,8 @@ pub use error::PipelineError;
 pub use note::PipelineNote;
 pub use tasks::{
     Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence, Pretraining,
-    QuestionAnswering, TextClassification, TokenClassification, WordClassification,
+    QuestionAnswering, SpanClassification, TextClassification, TokenClassification,
+    WordClassification,
 };
 
 use crate::builder::Start;
@@ -66,6 +67,7 @@ const _: () = {
     shared::<NextSentence>();
     shared::<Pretraining>();
     shared::<QuestionAnswering>();
+    shared::<SpanClassification>();
     shared::<TextClassification>();
     shared::<TokenClassification>();
     shared::<WordClassification>();

@@ -117,6 +117,9 @@ pub type Pretraining = Pipeline<task::Pretraining>;
 /// ```
 pub type QuestionAnswering = Pipeline<task::QuestionAnswering>;
 
+/// Stretches of a text with a label each, which may lie in each other; of a head of the user's own.
+pub type SpanClassification = Pipeline<task::SpanClassification>;
+
 /// A label for a text.
 ///
 /// ```

@@ -14,8 +14,10 @@ mod own;
 mod pretraining;
 mod question_answering;
 mod scores;
+mod span_classification;
 mod text_classification;
 mod token_classification;
+mod viterbi;
 mod word_classification;
 mod words;
 
@@ -38,12 +40,14 @@ pub use pretraining::{Pretrained, Pretraining};
 pub use question_answering::{
     Answer, Question, QuestionAnswering, QuestionAnsweringOptions, SequenceAnswers,
 };
+pub use span_classification::{Span, SpanClassification, SpanClassificationOptions};
 pub use text_classification::{
     ScoreFunction, ScoredLabel, TextClassification, TextClassificationOptions,
 };
 pub use token_classification::{
     Aggregation, Entity, TokenClassification, TokenClassificationOptions,
 };
+pub use viterbi::{LabelPath, Viterbi};
 pub use word_classification::{
     LabelledWord, WordClassification, WordClassificationOptions, WordLabel,
 };

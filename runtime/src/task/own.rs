@@ -1,7 +1,7 @@
 //! What tasks know of a head of the user's own: which of its outputs they decode, and what is scored there.
 
 use ndarray::{ArrayView, Dimension};
-use nezha_graphs::head_spec::{OutputTask, OwnOutput};
+use nezha_graphs::head_spec::{Crf, OutputTask, OwnOutput};
 use nezha_graphs::{Head, Role};
 
 use super::{RowOutputs, Task, TaskError, TaskModel};
@@ -48,6 +48,16 @@ impl<'m> Scores<'m> {
             Some(output) => outputs.named(output.name),
             None => outputs.array(Role::Logits),
         }
+    }
+
+    /// What decodes the path of labels, where they are no matter of each token by itself.
+    pub(super) fn crf(&self) -> Option<&'static Crf> {
+        self.output.and_then(|it| it.spec.crf.as_ref())
+    }
+
+    /// What the spec says that a score has to be above.
+    pub(super) fn threshold(&self) -> Option<f32> {
+        self.output.and_then(|it| it.spec.threshold)
     }
 
     /// How many labels there are.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use ndarray::{ArrayView1, Ix1};
+use ndarray::{ArrayView1, Ix1, IxDyn};
+use nezha_graphs::head_spec::OutputTask;
 use nezha_graphs::{Head, Role, setters};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,8 @@ pub struct QuestionAnsweringOptions {
     pub top_k: usize,
     /// Tokens of an answer at most; 15 by default.
     pub max_answer_len: usize,
-    /// Whether "no answer" competes, as an empty answer; it doesn't by default.
+    /// Whether "no answer" competes, as an empty answer; it doesn't by default, but where a head of the user's
+    /// own scores whether there is one.
     pub handle_impossible_answer: bool,
     /// Whether an answer starts and ends with whole words; it does by default.
     pub align_to_words: bool,
@@ -104,6 +106,8 @@ pub struct SequenceAnswers {
     spans: Vec<(usize, usize, f32)>,
     offsets: Vec<(usize, usize)>,
     no_answer: f32,
+    /// Whether the model says by itself that there is no answer.
+    says_so: bool,
 }
 
 impl Task for QuestionAnswering {
@@ -168,8 +172,15 @@ impl Task for QuestionAnswering {
         let start = self.probabilities(sequence, start);
         let end = self.probabilities(sequence, end);
         let first = |scores: &[f32]| scores.first().copied().unwrap_or(0.0);
-        let no_answer = first(&start) * first(&end);
-        let spans = self.spans(sequence, &start, &end);
+        let answerable = self.answerable(outputs)?;
+        let no_answer = match answerable {
+            Some(answerable) => 1.0 - answerable,
+            None => first(&start) * first(&end),
+        };
+        let mut spans = self.spans(sequence, &start, &end);
+        for (_, _, score) in &mut spans {
+            *score *= answerable.unwrap_or(1.0);
+        }
         let offsets = spans
             .iter()
             .map(|(from, to, _)| self.offsets(sequence, *from, *to));
@@ -177,6 +188,7 @@ impl Task for QuestionAnswering {
             offsets: offsets.collect(),
             spans,
             no_answer,
+            says_so: answerable.is_some(),
         })
     }
 
@@ -201,7 +213,8 @@ impl Task for QuestionAnswering {
                     .collect(),
             };
         let mut answers: Vec<Answer> = spans.map(answer).collect();
-        if self.options.handle_impossible_answer {
+        let says_so = parts.iter().any(|part| part.says_so);
+        if self.options.handle_impossible_answer || says_so {
             answers.push(Answer {
                 score: no_answer,
                 start: 0,
@@ -216,6 +229,23 @@ impl Task for QuestionAnswering {
 }
 
 impl QuestionAnswering {
+    /// The probability of an answer, where a head of the user's own scores it.
+    fn answerable(&self, outputs: &RowOutputs<'_>) -> Result<Option<f32>, TaskError> {
+        let Head::Own(own) = self.model.head else {
+            return Ok(None);
+        };
+        let mut of_task = own.outputs_of(OutputTask::QuestionAnswering);
+        if !of_task.any(|it| it.name == OutputTask::ANSWERABLE) {
+            return Ok(None);
+        }
+        let logits = outputs.named::<IxDyn>(OutputTask::ANSWERABLE)?;
+        let logits: Vec<f32> = logits.iter().copied().collect();
+        Ok(match logits.as_slice() {
+            [yes] => Some(1.0 / (1.0 + (-yes).exp())),
+            several => softmax(several).get(1).copied(),
+        })
+    }
+
     /// Softmax over the context and the first token, which stands for "no answer".
     fn probabilities(&self, sequence: &Encoding, logits: ArrayView1<'_, f32>) -> Vec<f32> {
         let class = self.model.tokenizer.class_id();

@@ -1,13 +1,16 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{Axis, Ix2};
-use nezha_graphs::head_spec::OutputTask;
+use ndarray::{ArrayView2, Axis, Ix2};
+use nezha_graphs::head_spec::{CrfTokens, OutputTask};
 use nezha_graphs::{Head, setters};
 use serde::{Deserialize, Serialize};
 
 use super::own::Scores;
 use super::scores::{argmax, softmax};
+use super::viterbi::Viterbi;
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
+use crate::Encoding;
 
 /// Labels for the words of a text, such as the names in it: transformers' `token-classification`.
 #[derive(Debug)]
@@ -61,7 +64,8 @@ pub enum Aggregation {
     None,
     /// Neighbours of one label, less B- and I-, are an entity; a B- starts one.
     Simple,
-    /// As simple, but the pieces of a word have the label of the first.
+    /// As simple, but the pieces of a word have the label of the first; the next two too, where a CRF decodes
+    /// the labels.
     First,
     /// As simple, but the pieces of a word have the label with the best mean score.
     Average,
@@ -88,6 +92,9 @@ pub struct Entity {
     pub start: usize,
     /// Where it ends in the text, in characters.
     pub end: usize,
+    /// The score of the path that the label is of, where a CRF decodes the sequence's labels together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_score: Option<f32>,
 }
 
 /// A token or word with the scores of all labels.
@@ -98,6 +105,14 @@ struct Piece {
     start: usize,
     end: usize,
     continues_word: bool,
+    decoded: Option<Decoded>,
+}
+
+/// What a CRF says of a token.
+#[derive(Clone, Copy)]
+struct Decoded {
+    label: usize,
+    path_score: f32,
 }
 
 impl Task for TokenClassification {
@@ -192,6 +207,7 @@ impl TokenClassification {
                 .iter()
                 .zip(&sequence.offsets)
                 .zip(&sequence.texts);
+            let decoded = self.decoded(sequence, logits);
             for (index, ((id, offsets), text)) in tokens.enumerate().take(logits.nrows()) {
                 if text.is_none() {
                     continue;
@@ -205,6 +221,7 @@ impl TokenClassification {
                     continues_word: !unknown && token.chars().count() != end - start,
                     word: if unknown { written } else { token },
                     scores: softmax(logits.index_axis(Axis(0), index)),
+                    decoded: decoded.get(&index).copied(),
                     index: Some(index),
                     start,
                     end,
@@ -212,6 +229,30 @@ impl TokenClassification {
             }
         }
         Ok(pieces)
+    }
+
+    /// What the CRF says of each token that it is of; nothing where there is none.
+    fn decoded(
+        &self,
+        sequence: &Encoding,
+        logits: ArrayView2<'_, f32>,
+    ) -> BTreeMap<usize, Decoded> {
+        let crf = self.scores().crf();
+        let Some((crf, scores)) = crf.and_then(|crf| Some((crf, crf.scores.as_ref()?))) else {
+            return BTreeMap::new();
+        };
+        let is_of = |text: &Option<_>| crf.tokens == CrfTokens::All || text.is_some();
+        let texts = sequence.texts.iter().enumerate().take(logits.nrows());
+        let tokens: Vec<usize> = texts
+            .filter(|(_, text)| is_of(text))
+            .map(|(token, _)| token)
+            .collect();
+        let path = Viterbi::new(scores).decode(logits.select(Axis(0), &tokens).view());
+        let labelled = tokens.into_iter().zip(path.labels).map(|(token, label)| {
+            let path_score = path.score;
+            (token, Decoded { label, path_score })
+        });
+        labelled.collect()
     }
 
     /// Pieces of a word put together, with the scores that its label is taken from.
@@ -229,7 +270,10 @@ impl TokenClassification {
     fn word(&self, pieces: &[Piece]) -> Result<Piece, TaskError> {
         let tokens = pieces.iter().map(|piece| piece.word.clone()).collect();
         let first = pieces.first().map_or(&[][..], |piece| &piece.scores);
+        let decoded = pieces.first().and_then(|piece| piece.decoded);
         let scores = match self.options.aggregation {
+            // A path has a label for each token, and no other scores to choose a word's by.
+            _ if decoded.is_some() => first.to_vec(),
             Aggregation::Average => mean(pieces.iter().map(|piece| piece.scores.as_slice())),
             Aggregation::Max => surest(pieces).to_vec(),
             Aggregation::None | Aggregation::Simple | Aggregation::First => first.to_vec(),
@@ -241,6 +285,7 @@ impl TokenClassification {
             start: pieces.first().map_or(0, |piece| piece.start),
             end: pieces.last().map_or(0, |piece| piece.end),
             continues_word: false,
+            decoded,
         })
     }
 
@@ -248,7 +293,10 @@ impl TokenClassification {
     fn label(&self, pieces: Vec<Piece>) -> Result<Vec<Entity>, TaskError> {
         let labels = self.scores();
         let label = |piece: Piece| {
-            let (label, score) = argmax(&piece.scores);
+            let (label, score) = match piece.decoded {
+                Some(Decoded { label, .. }) => (label, piece.scores[label]),
+                None => argmax(&piece.scores),
+            };
             Ok(Entity {
                 label: labels.label(label)?.to_owned(),
                 score,
@@ -257,6 +305,7 @@ impl TokenClassification {
                 text: String::new(),
                 start: piece.start,
                 end: piece.end,
+                path_score: piece.decoded.map(|it| it.path_score),
             })
         };
         pieces.into_iter().map(label).collect()
@@ -296,6 +345,7 @@ impl TokenClassification {
             text: String::new(),
             start: group.first().map_or(0, |it| it.start),
             end: group.last().map_or(0, |it| it.end),
+            path_score: group.first().and_then(|it| it.path_score),
         })
     }
 }

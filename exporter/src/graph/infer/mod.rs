@@ -1,11 +1,13 @@
 mod axes;
 mod products;
+mod sequences;
 
 use nezha_graphs::{DType, Dim};
 
 use super::{Op, ValueType};
 use axes::{reshape, slice, squeeze, transpose, unsqueeze};
 use products::{gemm, matmul, matmul_integer, matmul_nbits};
+use sequences::{conv, recurrent};
 
 /// An element that is known before the graph runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,7 @@ pub(crate) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
         }),
         (
             Op::Abs
+            | Op::Cos
             | Op::Erf
             | Op::Exp
             | Op::Gelu { .. }
@@ -37,6 +40,7 @@ pub(crate) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
             | Op::Neg
             | Op::Relu
             | Op::Sigmoid
+            | Op::Sin
             | Op::Softmax
             | Op::Sqrt
             | Op::Tanh,
@@ -56,11 +60,16 @@ pub(crate) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
         }),
         (Op::Clip, [x, least, most]) => clip(x, least, most),
         (Op::Concat { axis }, parts) => concat(*axis, parts),
+        (Op::Conv { padding, dilation }, [x, kernel, rest @ ..]) => {
+            conv([*padding, *dilation], x, kernel, rest)
+        }
         (Op::Expand, [x, shape]) => expand(x, shape),
         (Op::Gather { axis }, [x, indices]) => gather(*axis, x, indices),
         (Op::GatherElements { axis }, [x, indices]) => gather_elements(*axis, x, indices),
         (Op::GatherNd, [x, indices]) => gather_nd(x, indices),
         (Op::Gemm, [a, b, c]) => gemm(a, b, c),
+        (Op::Gru { hidden }, [x, weights @ ..]) => recurrent(3, *hidden, x, weights),
+        (Op::Lstm { hidden }, [x, weights @ ..]) => recurrent(4, *hidden, x, weights),
         (Op::LayerNormalization { .. }, [x, scale, bias]) => layer_normalization(x, scale, bias),
         (Op::MatMul, [a, b]) => matmul(a, b),
         (Op::MatMulInteger, [a, b, zero_point]) => matmul_integer(a, b, zero_point),

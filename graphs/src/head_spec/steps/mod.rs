@@ -1,20 +1,26 @@
 //! What a head computes, step by step: a kind of step a file.
 
 mod branches;
+mod conv;
 mod dropout;
 mod function;
 mod layer_norm;
 mod linear;
+mod pointer;
 mod pool;
+mod recurrent;
 
 use serde::{Deserialize, Serialize};
 
 pub use branches::Branches;
+pub use conv::Conv;
 pub use dropout::Dropout;
 pub use function::Function;
 pub use layer_norm::LayerNorm;
 pub use linear::{Linear, MatrixLayout};
+pub use pointer::{EfficientGlobalPointer, GlobalPointer};
 pub use pool::Pool;
+pub use recurrent::{Recurrent, RecurrentOutput, RecurrentShape};
 
 use super::place::Place;
 use super::{Form, HeadSpecError, Tensors};
@@ -35,6 +41,16 @@ pub enum Step {
     Pool(Pool),
     /// The number in this column of each vector.
     Column(usize),
+    /// torch's LSTM over the tokens.
+    Lstm(Recurrent),
+    /// torch's GRU over the tokens.
+    Gru(Recurrent),
+    /// A convolution over the tokens.
+    Conv(Conv),
+    /// A score of each label for each pair of tokens.
+    GlobalPointer(GlobalPointer),
+    /// The same with fewer parameters.
+    EfficientGlobalPointer(EfficientGlobalPointer),
     /// Several lists of steps that all start here, and what they come to together.
     Branches(Branches),
 }
@@ -66,6 +82,13 @@ impl Step {
             Step::Dropout(_) => Ok(form),
             Step::Pool(_) => pool::form(form, &place.at("pool")),
             Step::Column(column) => column_of(form, *column, &place.at("column")),
+            Step::Lstm(it) => it.resolve(4, form, tensors, &place.at("lstm")),
+            Step::Gru(it) => it.resolve(3, form, tensors, &place.at("gru")),
+            Step::Conv(it) => it.resolve(form, tensors, &place.at("conv")),
+            Step::GlobalPointer(it) => it.resolve(form, tensors, &place.at("global_pointer")),
+            Step::EfficientGlobalPointer(it) => {
+                it.resolve(form, tensors, &place.at("efficient_global_pointer"))
+            }
             Step::Branches(it) => it.resolve(form, tensors, &place.at("branches")),
         }
     }
@@ -94,7 +117,16 @@ macro_rules! step_from {
     )*};
 }
 
-step_from!(Linear, LayerNorm, Dropout, Pool, Branches);
+step_from!(
+    Linear,
+    LayerNorm,
+    Dropout,
+    Pool,
+    Conv,
+    GlobalPointer,
+    EfficientGlobalPointer,
+    Branches
+);
 
 impl From<Function> for Step {
     fn from(function: Function) -> Self {

@@ -1,10 +1,14 @@
 //! A head of the user's own: what its spec says, a kind of step a file.
 
 mod branches;
+mod conv;
 mod function;
 mod linear;
+mod pointer;
 mod pool;
 mod reading;
+mod recurrent;
+mod rotary;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -78,6 +82,11 @@ impl<'g> Place<'g> {
             }) => layer_norm(&self.module(module), x, *epsilon),
             Step::Pool(it) => pool::pool(self, *it, x),
             Step::Column(column) => column_of(&self.scope, *column, x),
+            Step::Lstm(it) => recurrent::recurrent(self, it, recurrent::Cell::Lstm, x),
+            Step::Gru(it) => recurrent::recurrent(self, it, recurrent::Cell::Gru, x),
+            Step::Conv(it) => conv::conv(self, it, x),
+            Step::GlobalPointer(it) => pointer::global(self, it, x),
+            Step::EfficientGlobalPointer(it) => pointer::efficient(self, it, x),
             Step::Branches(it) => branches::branches(self, it, x, origin),
             Step::Dropout(_) => x,
         }

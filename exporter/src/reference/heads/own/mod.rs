@@ -1,10 +1,13 @@
 //! A head of the user's own in f64, text by text: a kind of step a file.
 
 mod branches;
+mod conv;
 mod function;
 mod linear;
+mod pointer;
 mod pool;
 mod reading;
+mod recurrent;
 
 use ndarray::{Array1, Array2, ArrayD};
 use nezha_graphs::head_spec::{OutputSpec, Step};
@@ -116,6 +119,13 @@ impl Place<'_> {
             }
             Step::Pool(it) => Ok(Part::Text(pool::pool(self, *it, &x.vectors()))),
             Step::Column(column) => Ok(column_of(*column, x)),
+            Step::Lstm(it) => recurrent::recurrent(self, it, recurrent::LSTM, &x.vectors()),
+            Step::Gru(it) => recurrent::recurrent(self, it, recurrent::GRU, &x.vectors()),
+            Step::Conv(it) => conv::conv(self, it, &x.vectors()).map(Part::Tokens),
+            Step::GlobalPointer(it) => pointer::global(self, it, &x.vectors()).map(Part::Other),
+            Step::EfficientGlobalPointer(it) => {
+                pointer::efficient(self, it, &x.vectors()).map(Part::Other)
+            }
             Step::Branches(it) => branches::branches(self, it, &x),
             Step::Dropout(_) => Ok(x),
         }
