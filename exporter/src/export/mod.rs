@@ -1,9 +1,8 @@
-mod config_json;
 mod digest;
 mod document;
 mod error;
 mod folder;
-mod layout;
+mod layouts;
 mod placement;
 mod plan;
 mod progress;
@@ -12,7 +11,6 @@ mod staged_files;
 mod survey;
 mod tokenizer;
 mod tokenizer_json;
-mod triton;
 mod warning;
 
 use std::ops::ControlFlow;
@@ -22,10 +20,9 @@ use nezha_graphs::{GraphOptions, Head, Precision, error_chain, setters};
 
 pub use document::Document;
 pub use error::ExportError;
-pub use layout::{Layout, LayoutError, LayoutOption, UnknownLayout};
+pub use layouts::{Layout, LayoutError, LayoutOption, TritonOptions, UnknownLayout};
 pub use placement::{LinkError, Placement};
 pub use survey::{Survey, Unavailable};
-pub use triton::TritonOptions;
 pub use warning::Warning;
 
 use crate::checkpoint::Checkpoint;
@@ -219,17 +216,14 @@ fn export_to(
     } = Selection::new(checkpoint, options)?;
     let models = models(&heads, &options.precisions)?;
     options.layout.check(&models, options)?;
-    if options.layout != Layout::Plain && is_same_folder(checkpoint.folder(), folder) {
+    if options.layout.names_no_head() && is_same_folder(checkpoint.folder(), folder) {
         let layout = options.layout;
         return Err(LayoutError::CheckpointFolder { layout }.into());
     }
     let rows = checkpoint.config().vocab_size;
     let mut tokenizer = TokenizerFolder::read(checkpoint.folder(), rows, &mut warnings)?;
-    options.layout.check_tokenizer(&tokenizer)?;
-    if options.layout == Layout::TransformersJs {
-        // It knows no defaults.
-        tokenizer.name_roles();
-    }
+    options.layout.rules().check_tokenizer(&tokenizer)?;
+    options.layout.rules().complete_tokenizer(&mut tokenizer);
     let folders = options.layout.folders(folder, models).into_iter();
     let plans = folders
         .map(|(folder, models)| Ok((Plan::new(checkpoint, &folder, models, options)?, folder)))

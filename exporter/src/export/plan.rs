@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use nezha_graphs::files::{FileError, Staged};
-use nezha_graphs::{GraphOptions, Head, Metadata, OptionError, Precision};
+use nezha_graphs::{GraphOptions, Head, Metadata, OptionError, Precision, Signature};
 
-use super::config_json::config_json;
 use super::digest::Digest;
 use super::folder::{Sidecar, weights_name};
 use super::placement::{InPlace, links};
@@ -56,7 +55,7 @@ impl<'c> Plan<'c> {
         let mut graph = options.graph.clone();
         // Without its weights, a base model has no `pooler_output` to give.
         graph.pooler &= has_pooler(checkpoint);
-        graph.gather = options.layout.gather().unwrap_or(graph.gather);
+        graph.gather = options.layout.rules().gather().unwrap_or(graph.gather);
         let graphs = models
             .iter()
             .map(|&(head, precision)| {
@@ -74,15 +73,15 @@ impl<'c> Plan<'c> {
             }
             _ => Links::new(),
         };
-        let folder = match options.layout.model_folder() {
+        let folder = match options.layout.rules().model_folder() {
             "" => folder.to_owned(),
             below => folder.join(below),
         };
         let alone = heads(&models) == 1 && options.heads != Heads::All;
-        let alone = alone || options.layout != Layout::Plain;
+        let alone = alone || options.layout.names_no_head();
         let path = |(head, precision): &(Head, Precision)| {
             let stem = if alone { "model" } else { head.name() };
-            folder.join(options.layout.file_name(*precision, stem))
+            folder.join(options.layout.rules().file_name(*precision, stem))
         };
         let mut plan = Self {
             checkpoint,
@@ -109,10 +108,9 @@ impl<'c> Plan<'c> {
             let metadata = self.metadata(*model, &"0".repeat(32))?;
             sizes.push(Message::new(graph, &self.links).size() + metadata.len() as u64);
         }
-        let placement = match (self.placement, self.layout) {
-            // It looks for no other files.
-            (Placement::Auto, Layout::TransformersJs) => Placement::Embedded,
-            (placement, _) => placement,
+        let placement = match self.placement {
+            Placement::Auto => self.layout.rules().placement().unwrap_or_default(),
+            placement => placement,
         };
         placement
             .resolve(heads(&self.models), &sizes)
@@ -230,12 +228,11 @@ impl<'c> Plan<'c> {
         let mut files = Vec::new();
         // Layouts that depend on the head have one.
         if let [model, ..] = *self.models {
-            let text = config_json(self.layout, json, config, model.0);
+            let rules = self.layout.rules();
+            let text = rules.config_json(json, config, model.0);
             files.push(("config.json".to_owned(), text));
-            let more = self
-                .layout
-                .more_files(config, model, &self.options, self.triton);
-            files.extend(more);
+            let signature = Signature::new(config, model.0, &self.options);
+            files.extend(rules.more_files(config, model, &signature, self.triton));
         }
         files
     }

@@ -1,31 +1,16 @@
-use nezha_graphs::{Config, Head};
+use nezha_graphs::Config;
 use serde_json::{Map, Value, json};
-
-use super::Layout;
 
 /// What transformers assumes where a config does not say it; a NEZHA graph has no longest sequence.
 const MAX_POSITION_EMBEDDINGS: usize = 512;
 
-/// The text of `config.json` for the stack of a layout.
+/// The text of `config.json` for a stack that looks for a class of its own.
 ///
-/// transformers.js knows no NEZHA, and everything that it does with the outputs is the same for
-/// BERT: inputs and outputs have the same names. No stack has NEZHA's defaults: labels and sizes
-/// stand there, whether the checkpoint's config says them or not.
-pub(super) fn config_json(layout: Layout, text: &str, known: &Config, head: Head) -> String {
-    if !matches!(
-        layout,
-        Layout::TransformersJs | Layout::Optimum | Layout::Tei
-    ) {
-        return text.to_owned();
-    }
+/// No stack has NEZHA's defaults: labels and sizes stand there, whether the checkpoint's config says them or
+/// not. Only heads that the stack has a class for are exported for it.
+pub(super) fn of_class(text: &str, known: &Config, model_type: &str, class: &str) -> String {
     let Ok(Value::Object(mut config)) = serde_json::from_str(text) else {
         return text.to_owned();
-    };
-    // Only heads that the stack has a class for are exported for it.
-    let class = head.transformers_class().unwrap_or_default();
-    let (model_type, class) = match layout {
-        Layout::TransformersJs => ("bert", class.replace("Nezha", "Bert")),
-        _ => ("nezha", class.to_owned()),
     };
     config.insert("model_type".to_owned(), model_type.into());
     config.insert("architectures".to_owned(), json!([class]));

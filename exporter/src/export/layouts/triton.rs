@@ -7,7 +7,9 @@
 
 use std::num::NonZeroUsize;
 
-use nezha_graphs::{Bindings, DType, Dim, Head, Port, Precision, Signature, axes, setters};
+use nezha_graphs::{Bindings, Config, DType, Dim, Head, Port, Precision, Signature, axes, setters};
+
+use super::{Holds, Rules};
 
 /// What a Triton model's configuration says beside its signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,54 @@ impl TritonOptions {
     }
 }
 
+/// A Triton model repository: a folder for each model.
+pub(super) struct Triton;
+
+impl Rules for Triton {
+    fn name(&self) -> &'static str {
+        "triton"
+    }
+
+    fn holds(&self) -> Holds {
+        Holds::Repositories
+    }
+
+    fn folder(&self, head: Head, precision: Precision) -> Option<String> {
+        Some(model_name(head, precision))
+    }
+
+    fn model_folder(&self) -> &'static str {
+        // A version of the model.
+        "1"
+    }
+
+    fn file_name(&self, _: Precision, stem: &str) -> String {
+        // It takes no other name.
+        format!("{stem}.onnx")
+    }
+
+    fn refusal(&self, precision: Precision, triton: TritonOptions) -> Option<&'static str> {
+        use Precision::{Int8, Q4, Q8, W8};
+        match precision {
+            Int8 | W8 | Q8 | Q4 if triton.tensorrt => {
+                Some("TensorRT has no operators for quantized graphs: leave it out")
+            }
+            _ => None,
+        }
+    }
+
+    fn more_files(
+        &self,
+        _: &Config,
+        (head, precision): (Head, Precision),
+        signature: &Signature,
+        triton: TritonOptions,
+    ) -> Vec<(String, String)> {
+        let text = config_pbtxt(&model_name(head, precision), signature, triton);
+        vec![("config.pbtxt".to_owned(), text)]
+    }
+}
+
 /// The largest batch that the server may put together.
 const MAX_BATCH_SIZE: usize = 64;
 
@@ -43,7 +93,7 @@ const TEXTS: [usize; 3] = [1, 8, MAX_BATCH_SIZE];
 const OTHERS: [usize; 3] = [1, 4, 64];
 
 /// The folder of a head's model in the repository, which is also its name in the server.
-pub(super) fn model_name(head: Head, precision: Precision) -> String {
+fn model_name(head: Head, precision: Precision) -> String {
     precision.stem(&format!("nezha-{head}"), '-')
 }
 
@@ -51,7 +101,7 @@ pub(super) fn model_name(head: Head, precision: Precision) -> String {
 ///
 /// The server may join requests where every input and output has the batch as its first axis, and a
 /// dynamic one; otherwise shapes are given whole and requests are run as they come.
-pub(super) fn config_pbtxt(name: &str, signature: &Signature, options: TritonOptions) -> String {
+fn config_pbtxt(name: &str, signature: &Signature, options: TritonOptions) -> String {
     let ports = || signature.inputs.iter().chain(&signature.outputs);
     let batched = ports().all(|port| {
         let first = port.shape.first();
