@@ -8,6 +8,7 @@
 
 mod features;
 mod gpu;
+mod package;
 mod soak;
 mod wheel;
 
@@ -36,6 +37,12 @@ enum Xtask {
     /// Prove CUDA and TensorRT on a machine that has a GPU: `pack` here, `run` there.
     #[command(subcommand)]
     Gpu(gpu::Gpu),
+    /// Pack every crate that is published, check its size, and build it from what was packed.
+    Package {
+        /// Only pack, which takes seconds.
+        #[arg(long)]
+        no_verify: bool,
+    },
     /// Check every combination of features that is promised, and count the crates that each takes.
     Features,
     /// Rewrite the golden listings and the command line's snapshots from what there is now.
@@ -104,6 +111,7 @@ fn main() -> ExitCode {
     let result = match Xtask::parse() {
         Xtask::Test { arguments } => test(&arguments),
         Xtask::Gpu(command) => gpu::gpu(&command),
+        Xtask::Package { no_verify } => package::package(!no_verify),
         Xtask::GpuBuild => gpu_build(),
         Xtask::Features => features::features(),
         Xtask::Bless => bless(),
