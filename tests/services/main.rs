@@ -4,5 +4,4 @@
 
 mod drop_in;
 mod ensembles;
-mod guide;
 mod pairs;
