@@ -4,7 +4,7 @@
 use ndarray::{Array2, Array3, ArrayD, Axis};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::reference::{Inputs, Reference, ReferenceError, ReferenceOptions};
-use nezha_graphs::{GraphOptions, Head, MaskSource};
+use nezha_graphs::{Config, GraphOptions, Head, MaskSource, Signature};
 use nezha_runtime::{EngineOptions, Tensors};
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, artifact, options, tensors};
@@ -111,4 +111,23 @@ fn a_token_that_sees_itself_alone_is_answered_as_if_it_were_alone() {
         named("self_attention_mask", alone),
     ]));
     assert!(matches!(both, Err(ReferenceError::TwoMasks)), "{both:?}");
+}
+
+#[test]
+fn texts_for_measurements_fill_a_mask_of_pairs_up_to_their_ends() {
+    let config = Config::from_json(r#"{"vocab_size": 50, "num_hidden_layers": 1}"#).unwrap();
+    let graph = GraphOptions::default().mask(MaskSource::Pairs);
+    let texts = vec![vec![1_u32, 2, 3], vec![4, 5]];
+    for (head, shape) in [
+        (Head::Base, vec![2, 3, 3]),
+        (Head::MultipleChoice, vec![2, 2, 3, 3]),
+    ] {
+        let ports = Signature::new(&config, head, &graph).inputs;
+        let given = nezha_verify::texts::tensors(&ports, &texts).unwrap();
+        let mask = given.array::<i64>("self_attention_mask").unwrap();
+        assert_eq!(mask.shape(), shape, "{head}");
+        let ones = mask.iter().sum::<i64>() as usize;
+        let choices = shape.len() - 2;
+        assert_eq!(ones, choices * (3 * 3 + 3 * 2), "{head}");
+    }
 }

@@ -11,9 +11,10 @@ use nezha_runtime::{Tensor, Tensors, Tokenizer, TokenizerError};
 pub type Batch = Vec<Vec<u32>>;
 
 /// The inputs that there are values for.
-const KNOWN: [Role; 4] = [
+const KNOWN: [Role; 5] = [
     Role::TokenIds,
     Role::AttentionMask,
+    Role::SelfAttentionMask,
     Role::TokenTypes,
     Role::PositionIds,
 ];
@@ -102,7 +103,7 @@ fn tensor(port: &Port, batch: &Batch) -> Result<Tensor, TextsError> {
     let value = |row: usize, column: usize| -> i64 {
         let id = batch[row].get(column);
         match port.role {
-            Role::AttentionMask => i64::from(id.is_some()),
+            Role::AttentionMask | Role::SelfAttentionMask => i64::from(id.is_some()),
             Role::PositionIds => column as i64,
             Role::TokenTypes => 0,
             _ => id.copied().map_or(0, i64::from),
@@ -120,17 +121,27 @@ fn tensor(port: &Port, batch: &Batch) -> Result<Tensor, TextsError> {
     })
 }
 
-/// [b, s] as it is; for multiple choice every text is both of two choices, [b, 2, s].
+/// [b, s] as it is; for multiple choice every text is both of two choices, [b, 2, s]. A mask of pairs has
+/// an axis more, with the same row for each token.
 fn spread(values: Array2<i64>, port: &Port) -> Result<ArrayD<i64>, TextsError> {
     let (batch, sequence) = values.dim();
-    match port.shape.as_slice() {
-        [_, _] => Ok(values.into_dyn()),
-        [_, choices, _] => {
+    match (port.role, port.shape.as_slice()) {
+        (Role::SelfAttentionMask, [_, _, _]) => {
+            let shape = IxDyn(&[batch, sequence, sequence]);
+            Ok(ArrayD::from_shape_fn(shape, |at| values[[at[0], at[2]]]))
+        }
+        (_, [_, _]) => Ok(values.into_dyn()),
+        (Role::SelfAttentionMask, [_, choices, _, _]) => {
+            let choices = choices.as_fixed().unwrap_or(2);
+            let shape = IxDyn(&[batch, choices, sequence, sequence]);
+            Ok(ArrayD::from_shape_fn(shape, |at| values[[at[0], at[3]]]))
+        }
+        (_, [_, choices, _]) => {
             let choices = choices.as_fixed().unwrap_or(2);
             let shape = IxDyn(&[batch, choices, sequence]);
             Ok(ArrayD::from_shape_fn(shape, |at| values[[at[0], at[2]]]))
         }
-        shape => Err(TextsError::Shape {
+        (_, shape) => Err(TextsError::Shape {
             name: port.name.clone(),
             axes: shape.len(),
         }),
