@@ -96,6 +96,13 @@ fn checkpoint(it: &CheckpointSummary) -> String {
     );
     let unknown = it.unknown_tensors.iter();
     report.section("tensors that no head needs", unknown.map(|it| row(it, "")));
+    if let Some(proposed) = &it.proposed_head {
+        let lines = proposed.lines().map(|it| row(it, ""));
+        report.section(
+            "a head of your own, guessed from names and shapes; docs/guide/own-heads.md",
+            lines,
+        );
+    }
     report.section("notes", it.notes.iter().map(|it| row(it, "")));
     report.0
 }

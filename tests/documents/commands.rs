@@ -11,11 +11,12 @@ use tempfile::TempDir;
 use crate::fields;
 use crate::page::{Page, root};
 
-/// What the pages call the bundled checkpoints.
-const CHECKPOINTS: [(&str, &str); 3] = [
+/// What the pages call the bundled checkpoints, and one with a head of its own.
+const CHECKPOINTS: [(&str, &str); 4] = [
     ("nezha-cn-base", "models/nezha-tiny-zh"),
     ("my-sentiment", "models/nezha-tiny-zh-sentiment"),
     ("my-ner", "models/nezha-tiny-zh-ner"),
+    ("my-head", "tests/fixtures/own-heads/mean-and-pooler"),
 ];
 
 /// Texts for the examples.

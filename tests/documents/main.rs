@@ -2,7 +2,7 @@
 //! results file.
 //!
 //! Blocks of ```` ```console ```` are run from top to bottom in a folder of the page's own, where
-//! `nezha-cn-base`, `my-sentiment`, `my-ner`, `lines.txt` and `reviews.csv` lie; what a page needs beside
+//! `nezha-cn-base`, `my-sentiment`, `my-ner`, `my-head`, `lines.txt` and `reviews.csv` lie; what a page needs beside
 //! them, its comment `<!-- before: … -->` makes. A block that can't be run here is `console not-run`.
 #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 

@@ -210,6 +210,20 @@ impl<'c> Survey<'c> {
         unknown.cloned().collect()
     }
 
+    /// Tensors outside of the encoder that no head which the checkpoint has reads.
+    pub fn unread_tensors(&self) -> Vec<String> {
+        let available = self.available();
+        let is_read = |name: &str| {
+            available
+                .iter()
+                .any(|it| self.needs[it].weights.contains(name))
+        };
+        let weights = self.checkpoint.weights().iter().map(|it| it.name.as_str());
+        let unread = weights
+            .filter(|name| !is_read(name) && !name.starts_with("nezha.") && !is_decoder(name));
+        unread.map(str::to_owned).collect()
+    }
+
     fn check_claims(&self, head: Head) -> Result<(), Unavailable> {
         let claims: Vec<Head> = self.claims().collect();
         match claims.first() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use nezha_graphs::{Config, Head};
 use serde::Serialize;
 
+use super::proposal::propose;
 use crate::Survey;
 use crate::checkpoint::{Checkpoint, WeightInfo};
 use crate::nezha::BuildError;
@@ -47,6 +48,10 @@ pub struct CheckpointSummary {
     pub heads: Vec<HeadSummary>,
     /// Tensors that no head needs.
     pub unknown_tensors: Vec<String>,
+    /// A head of one's own over the tensors that no head reads, in TOML: a guess from names and shapes. Absent
+    /// where nothing fits them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proposed_head: Option<String>,
     /// What was assumed, translated and skipped, one sentence each.
     pub notes: Vec<String>,
 }
@@ -136,6 +141,7 @@ impl CheckpointSummary {
                 .map(|head| HeadSummary::new(&survey, config, head))
                 .to_vec(),
             unknown_tensors: survey.unknown_tensors(),
+            proposed_head: propose(checkpoint, &survey),
             notes: checkpoint.notes().iter().map(ToString::to_string).collect(),
         })
     }

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod diagram;
 mod notation;
+mod proposal;
 mod svg;
 
 use std::fs;

@@ -25,6 +25,11 @@ pub enum Difference {
         /// The artifact's value.
         found: String,
     },
+    /// The transitions of a head of the user's own, which stand in the metadata.
+    Crf {
+        /// The output whose labels they decode.
+        output: String,
+    },
     /// A node, an input, an output or the type of an edge.
     Graph {
         /// `node`, `input`, `output` or `value_info`.
@@ -104,6 +109,10 @@ impl fmt::Display for Difference {
             } => write!(
                 f,
                 "{part} {position} is {found}, and this version builds {expected}"
+            ),
+            Difference::Crf { output } => write!(
+                f,
+                "the CRF of output '{output}' has other numbers than the checkpoint's"
             ),
             Difference::Missing { name } => write!(f, "initializer '{name}' is missing"),
             Difference::Unexpected { name } => write!(

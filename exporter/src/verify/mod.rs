@@ -106,6 +106,17 @@ pub fn verify(path: impl AsRef<Path>, checkpoint: &Checkpoint) -> Result<Verifie
         source,
     })?;
     let mut differences = difference::config(&config, checkpoint.config());
+    if let Head::Own(own) = metadata.head {
+        let changed = own.changed_crfs(checkpoint.config(), checkpoint);
+        let changed = changed.map_err(|source| VerifyError::Metadata {
+            path: path.to_owned(),
+            source: source.into(),
+        })?;
+        let crf = |output: &str| Difference::Crf {
+            output: output.to_owned(),
+        };
+        differences.extend(changed.into_iter().map(crf));
+    }
     differences.extend(difference::graph(&expected, &model));
     let compared = compare::initializers(checkpoint, &expected, &model)?;
     differences.extend(compared.differences);

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Form, HeadSpec, OutputSpec, OutputTask};
-use crate::Role;
+use super::{Form, HeadSpec, HeadSpecError, OutputSpec, OutputTask, Tensors};
+use crate::{Config, Head, Role};
 
 /// A [`HeadSpec`] that is resolved: the ninth head.
 ///
@@ -36,6 +36,27 @@ impl OwnHead {
     /// The spec as it stands in an artifact's metadata.
     pub(crate) fn json(&self) -> &str {
         &self.json
+    }
+
+    /// The outputs whose CRF has other numbers than these tensors give it.
+    ///
+    /// # Errors
+    /// [`HeadSpecError`] where they give it none.
+    pub fn changed_crfs(
+        &self,
+        config: &Config,
+        tensors: &dyn Tensors,
+    ) -> Result<Vec<&str>, HeadSpecError> {
+        let mut again = self.spec.clone();
+        for crf in again.outputs.iter_mut().flat_map(|it| &mut it.crf) {
+            crf.scores = None;
+        }
+        let Head::Own(again) = again.resolve(config, tensors)? else {
+            return Ok(Vec::new());
+        };
+        let both = self.outputs().zip(again.outputs());
+        let changed = both.filter(|(ours, theirs)| ours.spec.crf != theirs.spec.crf);
+        Ok(changed.map(|(ours, _)| ours.name).collect())
     }
 
     /// Its outputs with their names, roles and forms.

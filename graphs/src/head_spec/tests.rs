@@ -149,7 +149,7 @@ fn a_file_names_the_line_of_the_field() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("head.toml");
     let text = "name = \"mine\"\n\n[[outputs]]\nread = \"cls\"\nsteps = [\n  { linear = { module = \"no\" } },\n]\n";
-    std::fs::write(&path, text).unwrap();
+    crate::files::write_file(&path, text).unwrap();
     let file = HeadSpecFile::open(&path).unwrap();
     let error = file.resolve(&config(), &tensors()).unwrap_err();
     let expected = format!(

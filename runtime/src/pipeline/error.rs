@@ -116,6 +116,9 @@ pub enum PipelineError {
 }
 
 fn names(heads: &[Head]) -> String {
+    if heads.is_empty() {
+        return "a head of one's own with an output for it".to_owned();
+    }
     heads
         .iter()
         .map(|head| head.name())

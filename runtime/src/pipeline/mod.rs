@@ -33,7 +33,7 @@ pub use tasks::{
 };
 
 use crate::builder::Start;
-use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskError, TaskModel, answers};
+use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskError, TaskModel};
 use crate::{EngineChoice, Session, Tensors, Tokenizer};
 
 /// Answers questions of one kind about text, with one model.
@@ -110,7 +110,7 @@ impl<T: Task> Pipeline<T> {
         // While one model of several computes, the threads of the others must not wait busily.
         engine_options.ort.yield_between_runs |= !ensemble.models().is_empty();
         let follow = choice == EngineChoice::Auto && path.is_dir();
-        let tuned = follow.then(|| tuned::start(path, answers::<T>, &engine_options));
+        let tuned = follow.then(|| tuned::start(path, T::answers, &engine_options));
         let tuned::Followed {
             started,
             note: followed,
@@ -126,7 +126,7 @@ impl<T: Task> Pipeline<T> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let tokenizer = Tokenizer::load(folder)?;
         let description = Description::of(&path, &session, T::HEADS)?;
-        if !answers::<T>(description.head) {
+        if !T::answers(description.head) {
             return Err(PipelineError::Head {
                 task: T::NAME,
                 expected: T::HEADS,

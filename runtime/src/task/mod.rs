@@ -24,6 +24,7 @@ mod words;
 use std::sync::Arc;
 
 use ndarray::{ArrayView, Axis, Dimension};
+use nezha_graphs::head_spec::OwnOutput;
 use nezha_graphs::{Config, Head, Role, Signature};
 
 pub use error::TaskError;
@@ -35,7 +36,6 @@ pub use fixed_axes::FixedAxes;
 pub use input::Text;
 pub use multiple_choice::{Choice, Choices, MultipleChoice, MultipleChoiceOptions};
 pub use next_sentence::{Follows, NextSentence, NextSentenceOptions};
-pub(crate) use own::answers;
 pub use pretraining::{Pretrained, Pretraining};
 pub use question_answering::{
     Answer, Question, QuestionAnswering, QuestionAnsweringOptions, SequenceAnswers,
@@ -70,8 +70,19 @@ pub trait Task: Sized + Send + Sync {
 
     /// The name of transformers' pipeline, or of the model's head where there is none.
     const NAME: &'static str;
-    /// The heads that can answer.
+    /// Those of transformers' heads that can answer.
     const HEADS: &'static [Head];
+
+    /// Whether a model with this head can answer: one of [`HEADS`](Self::HEADS), or a head of the user's own
+    /// with an output for the task of this name.
+    fn answers(head: Head) -> bool {
+        let decodes =
+            |output: OwnOutput| output.spec.task.is_some_and(|it| it.name() == Self::NAME);
+        match head {
+            Head::Own(own) => own.outputs().any(decodes),
+            head => Self::HEADS.contains(&head),
+        }
+    }
 
     /// The task for a model.
     ///

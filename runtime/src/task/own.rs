@@ -4,16 +4,7 @@ use ndarray::{ArrayView, Dimension};
 use nezha_graphs::head_spec::{Crf, OutputTask, OwnOutput};
 use nezha_graphs::{Head, Role};
 
-use super::{RowOutputs, Task, TaskError, TaskModel};
-
-/// Whether a model with this head can answer what the task asks.
-pub(crate) fn answers<T: Task>(head: Head) -> bool {
-    let decodes = |output: OwnOutput| output.spec.task.is_some_and(|it| it.name() == T::NAME);
-    match head {
-        Head::Own(own) => own.outputs().any(decodes),
-        head => T::HEADS.contains(&head),
-    }
-}
+use super::{RowOutputs, TaskError, TaskModel};
 
 /// Scores of labels: where a graph gives them, and what the labels are called.
 #[derive(Debug)]

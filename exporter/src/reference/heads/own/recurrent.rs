@@ -4,8 +4,10 @@ use nezha_graphs::head_spec::{Recurrent, RecurrentOutput};
 use super::{Part, Place};
 use crate::reference::ReferenceError;
 
-/// From a token's gates, those of the state before, that state and a memory to the next state.
-type Step = fn(&Array1<f64>, &Array1<f64>, &Array1<f64>, &mut Array1<f64>) -> Array1<f64>;
+type Vector = Array1<f64>;
+
+/// The next state, from a token's gates, those of the state before, that state and a memory.
+type Step = fn(&Vector, &Vector, &Vector, &mut Vector) -> Vector;
 
 /// What is repeated along the tokens.
 #[derive(Clone, Copy)]
@@ -128,7 +130,7 @@ fn lstm(
     })
 }
 
-/// n = `tanh(n_x` + `σ(r)·n_h`), h = (1 − σ(z))·n + σ(z)·h; the gates are r, z, n.
+/// `n = tanh(n_x + σ(r)·n_h), h = (1 − σ(z))·n + σ(z)·h`; the gates are r, z, n.
 fn gru(
     input: &Array1<f64>,
     before: &Array1<f64>,
