@@ -96,8 +96,10 @@ fn arithmetic_broadcasts_by_name_and_by_number() {
 
 #[test]
 fn functions_of_one_value_keep_its_dtype_and_shape() {
-    let keep: [Build; 14] = [
+    let keep: [Build; 16] = [
         |s, v| s.abs(v[0]),
+        |s, v| s.cos(v[0]),
+        |s, v| s.sin(v[0]),
         |s, v| s.erf(v[0]),
         |s, v| s.exp(v[0]),
         |s, v| s.gelu(v[0], true),
@@ -444,4 +446,69 @@ fn nodes_are_called_after_their_place_and_operator_and_numbered() {
         .map(|it| built.value_name(it.outputs[0]))
         .collect();
     assert_eq!(made, [expected[0], expected[1], "output"]);
+}
+
+#[test]
+fn what_goes_along_a_sequence_keeps_its_length() {
+    assert_inferred(&[
+        (
+            "LSTM",
+            &[
+                (F32, "s,b,3"),
+                (F32, "1,8,3"),
+                (F32, "1,8,2"),
+                (F32, "1,16"),
+                (F32, "1,b,2"),
+            ],
+            |s, v| s.lstm(v[0], [v[1], v[2], v[3]], v[4], 2),
+            (F32, "s,1,b,2"),
+        ),
+        (
+            "GRU",
+            &[
+                (F32, "s,b,3"),
+                (F32, "1,6,3"),
+                (F32, "1,6,2"),
+                (F32, "1,12"),
+                (F32, "1,b,2"),
+            ],
+            |s, v| s.gru(v[0], [v[1], v[2], v[3]], v[4], 2),
+            (F32, "s,1,b,2"),
+        ),
+        (
+            "Conv",
+            &[(F32, "b,3,s"), (F32, "4,3,3"), (F32, "4")],
+            |s, v| s.conv(v[0], v[1], Some(v[2]), 2, 2),
+            (F32, "b,4,s"),
+        ),
+        (
+            "Conv without bias",
+            &[(F32, "b,3,s"), (F32, "4,3,1")],
+            |s, v| s.conv(v[0], v[1], None, 0, 1),
+            (F32, "b,4,s"),
+        ),
+    ]);
+}
+
+#[test]
+fn weights_of_another_size_do_not_go_along_a_sequence() {
+    let build: [(&[(DType, &str)], Build); 2] = [
+        (
+            &[
+                (F32, "s,b,3"),
+                (F32, "1,6,3"),
+                (F32, "1,6,2"),
+                (F32, "1,12"),
+                (F32, "1,b,2"),
+            ],
+            |s, v| s.lstm(v[0], [v[1], v[2], v[3]], v[4], 2),
+        ),
+        (&[(F32, "b,3,s"), (F32, "4,3,3")], |s, v| {
+            s.conv(v[0], v[1], None, 0, 1)
+        }),
+    ];
+    for (inputs, build) in build {
+        let error = graph(inputs, (F32, "b"), build).unwrap_err();
+        assert!(matches!(error, GraphError::Operation { .. }), "{error}");
+    }
 }

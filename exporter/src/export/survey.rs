@@ -255,10 +255,13 @@ impl Needs {
             Err(BuildError::Weights { faults, .. }) => faults,
             Err(other) => return Err(other),
         };
-        Ok(Self {
-            weights: read.names.into_inner(),
-            faults,
-        })
+        let mut weights = read.names.into_inner();
+        if let Head::Own(own) = head {
+            // Their numbers are in the metadata and not in the graph.
+            let crfs = own.spec().outputs.iter().filter_map(|it| it.crf.as_ref());
+            weights.extend(crfs.flat_map(|it| it.tensors()).map(str::to_owned));
+        }
+        Ok(Self { weights, faults })
     }
 }
 

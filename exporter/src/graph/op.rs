@@ -68,7 +68,7 @@ pub enum Op {
     /// `A·Bᵀ + C` of matrices.
     Gemm,
     /// Inputs: values `[length, batch, inputs]`, `[1, 3·hidden, inputs]`, `[1, 3·hidden, hidden]`,
-    /// `[1, 6·hidden]`; the gates in the order update, reset, new. States `[length, 1, batch, hidden]`, the reset
+    /// `[1, 6·hidden]`, the first states `[1, batch, hidden]`; the gates in the order update, reset, new. States `[length, 1, batch, hidden]`, the reset
     /// after the product as in torch.
     Gru {
         /// Numbers of a state.
@@ -86,7 +86,7 @@ pub enum Op {
     /// Logarithm of the softmax along the last axis.
     LogSoftmax,
     /// Inputs: values `[length, batch, inputs]`, `[1, 4·hidden, inputs]`, `[1, 4·hidden, hidden]`,
-    /// `[1, 8·hidden]`; the gates in the order input, output, forget, cell. States `[length, 1, batch, hidden]`.
+    /// `[1, 8·hidden]`, the first states and memories `[1, batch, hidden]`; the gates in the order input, output, forget, cell. States `[length, 1, batch, hidden]`.
     Lstm {
         /// Numbers of a state.
         hidden: usize,

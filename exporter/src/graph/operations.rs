@@ -24,6 +24,34 @@ impl Scope<'_> {
         self.node(Op::Div, &[a, b])
     }
 
+    /// The states of an LSTM after each step of `x` [length, batch, inputs], [length, 1, batch, hidden]; the
+    /// weights as [`Op::Lstm`] has them, and what the state and the memory are at first [1, batch, hidden].
+    pub fn lstm(&self, x: Value, weights: [Value; 3], first: Value, hidden: usize) -> Value {
+        let [of_inputs, of_states, bias] = weights;
+        let inputs = [x, of_inputs, of_states, bias, first, first];
+        self.node(Op::Lstm { hidden }, &inputs)
+    }
+
+    /// The states of a GRU, likewise; the weights as [`Op::Gru`] has them.
+    pub fn gru(&self, x: Value, weights: [Value; 3], first: Value, hidden: usize) -> Value {
+        let [of_inputs, of_states, bias] = weights;
+        self.node(Op::Gru { hidden }, &[x, of_inputs, of_states, bias, first])
+    }
+
+    /// A convolution of `x` [batch, channels, length] that keeps the length: `padding` zeros on each side, the
+    /// kernel's columns `dilation` apart.
+    pub fn conv(
+        &self,
+        x: Value,
+        kernel: Value,
+        bias: Option<Value>,
+        padding: usize,
+        dilation: usize,
+    ) -> Value {
+        let inputs: Vec<Value> = [x, kernel].into_iter().chain(bias).collect();
+        self.node(Op::Conv { padding, dilation }, &inputs)
+    }
+
     /// Whether `a = b`, element by element.
     pub fn equal(&self, a: Value, b: Value) -> Value {
         self.node(Op::Equal, &[a, b])

@@ -77,10 +77,18 @@ pub(super) fn tensor_bytes(graph: &Graph, initializer: &Initializer) -> u64 {
     sizes.product::<u64>() * value_type.dtype.size() as u64
 }
 
+/// The place of a recurrent operator's lengths among its inputs.
+const LENGTHS: usize = 4;
+
 fn node(graph: &Graph, node: &Node) -> NodeProto {
     let name = |value: &Value| graph.value_name(*value).to_owned();
+    let mut input: Vec<String> = node.inputs.iter().map(name).collect();
+    if matches!(node.op, Op::Lstm { .. } | Op::Gru { .. }) {
+        // The lengths of the texts, which are left out: a name that is empty.
+        input.insert(LENGTHS, String::new());
+    }
     NodeProto {
-        input: node.inputs.iter().map(name).collect(),
+        input,
         output: node.outputs.iter().map(name).collect(),
         name: node.name.clone(),
         op_type: node.op.name().to_owned(),

@@ -109,6 +109,12 @@ impl Crf {
         self
     }
 
+    /// The tensors that are read, in a spec that is resolved.
+    pub fn tensors(&self) -> impl Iterator<Item = &str> {
+        let names = [&self.transitions, &self.start, &self.end];
+        names.into_iter().filter_map(|it| it.as_deref())
+    }
+
     /// Reads the tensors.
     pub(super) fn resolve(
         &mut self,

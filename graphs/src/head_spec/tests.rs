@@ -174,3 +174,106 @@ fn a_resolved_head_is_what_its_json_says_and_there_is_one_of_it() {
     };
     assert!(std::ptr::eq(own, again), "two of one spec");
 }
+
+/// Tensors of a CRF over two labels, by these names: transitions 1 to 4 row by row, then 5 to 8.
+struct Transitions([&'static str; 3]);
+
+impl Tensors for Transitions {
+    fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let place = self.0.iter().position(|it| *it == name)?;
+        Some(if place == 0 { vec![2, 2] } else { vec![2] })
+    }
+
+    fn values(&self, name: &str) -> Result<Vec<f32>, Box<dyn Error + Send + Sync>> {
+        Ok(match self.0.iter().position(|it| *it == name) {
+            Some(0) => vec![1.0, f32::NEG_INFINITY, 3.0, 4.0],
+            Some(1) => vec![5.0, 6.0],
+            _ => vec![7.0, 8.0],
+        })
+    }
+}
+
+fn crf_of(crf: &str, names: [&'static str; 3]) -> Result<CrfScores, String> {
+    let text = format!("name = \"mine\"\n[[outputs]]\nread = \"tokens\"\ncrf = {crf}");
+    let config = Config::from_json(r#"{"hidden_size": 2, "num_attention_heads": 1}"#).unwrap();
+    let spec = HeadSpec::from_toml(&text).map_err(|error| error.to_string())?;
+    let head = spec.resolve(&config, &Transitions(names));
+    let Head::Own(own) = head.map_err(|error| error.to_string())? else {
+        panic!("no head of its own");
+    };
+    // Numbers come through the metadata as they are.
+    let Head::Own(read) = HeadSpec::resolved(own.json(), &config).unwrap() else {
+        panic!("no head of its own");
+    };
+    let output = read.outputs().next().unwrap();
+    Ok(output.spec.crf.as_ref().unwrap().scores.clone().unwrap())
+}
+
+#[test]
+fn a_crf_has_the_names_of_either_library_and_either_orientation() {
+    let pytorch_crf = [
+        "crf.transitions",
+        "crf.start_transitions",
+        "crf.end_transitions",
+    ];
+    let torch_crf = ["crf.trans_matrix", "crf.start_trans", "crf.end_trans"];
+    let forwards = CrfScores {
+        transitions: vec![vec![1.0, f32::MIN], vec![3.0, 4.0]],
+        start: vec![5.0, 6.0],
+        end: vec![7.0, 8.0],
+    };
+    for names in [pytorch_crf, torch_crf] {
+        let found = crf_of("{ module = \"crf\" }", names);
+        assert_eq!(found.as_ref(), Ok(&forwards), "{names:?}");
+    }
+    let turned = crf_of(
+        "{ transitions = \"t\", start = \"s\", orientation = \"to-from\" }",
+        ["t", "s", "e"],
+    );
+    let backwards = CrfScores {
+        transitions: vec![vec![1.0, 3.0], vec![f32::MIN, 4.0]],
+        start: vec![5.0, 6.0],
+        end: vec![0.0, 0.0],
+    };
+    assert_eq!(turned, Ok(backwards));
+    for (crf, expected) in [
+        (
+            "{ module = \"no\" }",
+            "outputs[0].crf: the checkpoint has no 'no.transitions'",
+        ),
+        (
+            "{}",
+            "outputs[0].crf: neither module nor transitions are named",
+        ),
+        (
+            "{ transitions = \"s\" }",
+            "outputs[0].crf: tensor 's' has shape [2], expected [2, 2], one for each label",
+        ),
+    ] {
+        assert_eq!(crf_of(crf, ["t", "s", "e"]).unwrap_err(), expected, "{crf}");
+    }
+}
+
+#[test]
+fn a_task_says_which_outputs_it_lacks() {
+    for (body, expected) in [
+        (
+            "name = \"start_logits\"\ntask = \"span-classification\"\nread = \"tokens\"",
+            "outputs[0].task: span-classification needs an output 'end_logits' too",
+        ),
+        (
+            "name = \"start_logits\"\ntask = \"question-answering\"\nread = \"tokens\"",
+            "outputs[0].task: 'start_logits' is a vector of 8 for each token, and question-answering \
+             decodes 'start_logits' and 'end_logits' with a number for each token, and \
+             'answerable_logits' with one or two for each text",
+        ),
+        (
+            "name = \"a\"\ntask = \"text-classification\"\nread = \"cls\"\n[[outputs]]\n\
+             name = \"b\"\ntask = \"text-classification\"\nread = \"cls\"",
+            "outputs[0].task: text-classification decodes one output, and this is not the only one",
+        ),
+    ] {
+        let text = format!("name = \"mine\"\n[[outputs]]\n{body}");
+        assert_eq!(resolve(&text).unwrap_err(), expected, "{body}");
+    }
+}

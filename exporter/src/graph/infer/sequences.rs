@@ -5,7 +5,7 @@ use nezha_graphs::Dim;
 use super::{Inferred, expect_float, expect_same_dtype, plain, show};
 use crate::graph::ValueType;
 
-/// The states of a cell with so many gates after each step.
+/// The states of a cell with so many gates after each step; one with four has a memory beside its state.
 pub(super) fn recurrent(
     gates: usize,
     hidden: usize,
@@ -13,7 +13,8 @@ pub(super) fn recurrent(
     weights: &[&ValueType],
 ) -> Inferred {
     expect_float(x)?;
-    let ([length, batch, inputs], [of_inputs, of_states, bias]) = (x.shape.as_slice(), weights)
+    let ([length, batch, inputs], [of_inputs, of_states, bias, first @ ..]) =
+        (x.shape.as_slice(), weights)
     else {
         return Err(format!("{} with {} weights", show(&x.shape), weights.len()));
     };
@@ -28,6 +29,14 @@ pub(super) fn recurrent(
         if weight.shape != expected {
             return Err(format!("{} for {}", show(&weight.shape), show(&expected)));
         }
+    }
+    let at_first = [Dim::from(1), batch.clone(), hidden.into()];
+    if first.len() != gates - 2 || first.iter().any(|it| it.shape != at_first) {
+        return Err(format!(
+            "{} first states that are not {}",
+            first.len(),
+            show(&at_first)
+        ));
     }
     let states = vec![length.clone(), Dim::from(1), batch.clone(), hidden.into()];
     Ok(plain(x.dtype, states))

@@ -8,7 +8,7 @@ use nezha_graphs::DType;
 use nezha_graphs::head_spec::{Recurrent, RecurrentOutput};
 
 use super::Place;
-use crate::graph::{Op, Scope, Value};
+use crate::graph::{Scope, Value};
 
 /// What is repeated along the tokens.
 #[derive(Clone, Copy)]
@@ -26,10 +26,20 @@ impl Cell {
         }
     }
 
-    fn op(self, hidden: usize) -> Op {
+    /// The states of `x` [sequence, batch, inputs].
+    fn states(self, s: &Scope, x: Value, weights: [Value; 3], hidden: usize) -> Value {
+        // Zeros are what is taken where none are given, but by tract, which wants to know the batch then.
+        let batch = s.concat(
+            0,
+            &[s.vector(&[1]), s.shape(x, 1, 2), s.vector(&[hidden as i64])],
+        );
+        let first = s.expand(
+            s.floats("zeros", &[1, 1, hidden], &vec![0.0; hidden]),
+            batch,
+        );
         match self {
-            Cell::Lstm => Op::Lstm { hidden },
-            Cell::Gru => Op::Gru { hidden },
+            Cell::Lstm => s.lstm(x, weights, first, hidden),
+            Cell::Gru => s.gru(x, weights, first, hidden),
         }
     }
 }
@@ -90,13 +100,9 @@ fn one_direction(s: &Scope, recurrent: &Recurrent, cell: Cell, suffix: &str, x: 
         }
         false => s.floats("no_bias", &[1, 2 * rows], &vec![0.0; 2 * rows]),
     };
-    let inputs = [
-        s.transpose(x, &[1, 0, 2]),
-        matrix("ih", s.width(x)),
-        matrix("hh", hidden),
-        bias,
-    ];
-    let states = s.squeeze(s.node(cell.op(hidden), &inputs), &[1]);
+    let weights = [matrix("ih", s.width(x)), matrix("hh", hidden), bias];
+    let steps = s.transpose(x, &[1, 0, 2]);
+    let states = s.squeeze(cell.states(s, steps, weights, hidden), &[1]);
     s.transpose(states, &[1, 0, 2])
 }
 
