@@ -123,7 +123,7 @@ def config_text(config: Any) -> str:
     if hasattr(config, "to_json_string"):
         return str(config.to_json_string())
     if isinstance(config, Mapping):
-        return json.dumps(dict(config), indent=2, sort_keys=True) + "\n"
+        return json.dumps(dict(config), indent=2) + "\n"
     raise InputError(
         f"a state dict needs config: the model's config, a dict or the path of a config.json; found "
         f"{type(config).__name__}"

@@ -65,5 +65,7 @@ def test_answers_are_those_of_transformers(case, exported):
     model = exported(checkpoint, HEADS.get(case["task"]))
     found, expected = asked(case, model), case["answers"]
     if case["task"] == "pretraining":
-        expected = [{"fills": it["fills"], "is_next": it["is_next"]} for it in expected]
+        # Its fills are a pipeline's, which of one gap gives no list of gaps.
+        gaps = [it["fills"] if isinstance(it["fills"][0], list) else [it["fills"]] for it in expected]
+        expected = [{"fills": fills, "is_next": it["follows"]} for fills, it in zip(gaps, expected)]
     is_same(found, expected, case["task"])
