@@ -6,6 +6,23 @@ from typing import Any, final
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Checkpoint",
+    "Pipeline",
+    "Scorer",
+    "Session",
+    "__version__",
+    "agreement",
+    "diagram",
+    "export",
+    "forked",
+    "inspect",
+    "listing",
+    "main",
+    "set_packages",
+    "verify",
+]
+
 __version__: str
 
 @final

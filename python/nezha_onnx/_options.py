@@ -6,10 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Optional
 
-Optimization = Literal["none", "basic", "extended", "all"]
-OpenVinoPrecision = Literal["f32", "bf16", "f16", "auto"]
-OpenVinoHint = Literal["latency", "throughput"]
-
 
 @dataclass(frozen=True)
 class EngineOptions:
@@ -22,7 +18,7 @@ class EngineOptions:
 
     sessions: int = 1
     """Runs that ONNX Runtime may compute at the same time; more callers wait their turn."""
-    optimization: Optimization = "all"
+    optimization: Literal["none", "basic", "extended", "all"] = "all"
     """How far ONNX Runtime rewrites the graph."""
     memory_arena: bool = True
     """Whether ONNX Runtime keeps the memory of a run for the next one."""
@@ -40,9 +36,9 @@ class EngineOptions:
     """Whether TensorRT may compute in float16."""
     tensorrt_shapes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     """For each axis the smallest size, the one to tune for, and the largest."""
-    openvino_precision: OpenVinoPrecision = "f32"
+    openvino_precision: Literal["f32", "bf16", "f16", "auto"] = "f32"
     """What OpenVINO computes products in."""
-    openvino_hint: OpenVinoHint = "latency"
+    openvino_hint: Literal["latency", "throughput"] = "latency"
     """What OpenVINO makes the most of."""
     openvino_group_size: Optional[int] = None
     """How many activations share a scale where OpenVINO multiplies 8-bit weights; 0 for none."""

@@ -15,8 +15,6 @@ from ._options import EngineOptions, engine_request
 from .errors import OptionError, VerificationError
 from .inspecting import Certificate, certificate
 
-Outputs = Literal["hidden-states", "attentions"]
-Inputs = Literal["inputs-embeds", "head-mask"]
 Progress = Callable[[int, int], object]
 
 
@@ -108,8 +106,8 @@ def export(
     instances: Optional[int] = None,
     tensorrt: bool = False,
     force: bool = False,
-    outputs: Sequence[Outputs] = (),
-    inputs: Sequence[Inputs] = (),
+    outputs: Sequence[Literal["hidden-states", "attentions"]] = (),
+    inputs: Sequence[Literal["inputs-embeds", "head-mask"]] = (),
     loss: bool = False,
     problem_type: Optional[str] = None,
     kv_cache: bool = False,

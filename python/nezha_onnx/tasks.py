@@ -37,7 +37,7 @@ class TextClassification(Pipeline):
     >>> [answer] = classifier("房间很干净，服务热情，下次还会住。")
     >>> answer["label"], round(answer["score"], 3)
     ('positive', 0.996)
-    >>> [it["label"] for it in classifier(["房间很干净。", "后悔买了。"])]
+    >>> [it["label"] for it in classifier(["房间很干净，服务热情。", "客服不理人，后悔买了。"])]
     ['positive', 'negative']
     """
 
