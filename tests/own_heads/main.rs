@@ -2,8 +2,6 @@
 //! answered, in every engine and in the reference.
 #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
-#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
-
 mod commands;
 mod crf;
 mod tasks;
