@@ -1,4 +1,5 @@
-//! Memory that Python owns and this module reads, and the other way round.
+//! What is reached by pointers: memory that Python owns and this module reads, the other way round, and the
+//! end of a process.
 
 use arrow_array::RecordBatchReader;
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
@@ -66,6 +67,39 @@ pub(crate) fn capsule(
 ) -> PyResult<Bound<'_, PyCapsule>> {
     // The capsule releases the stream, unless who takes it has.
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
+}
+
+/// Has this process end without the exit handlers that were there before, which are its parent's: ONNX
+/// Runtime's wait for threads that no fork copies.
+///
+/// Python has ended by then, with its own handlers and buffers, and the exit code is kept. Other systems
+/// than glibc's don't tell a handler the exit code; nothing is done there.
+pub(crate) fn end_without_inherited_handlers() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        use std::ffi::{c_int, c_void};
+        use std::ptr::null_mut;
+
+        unsafe extern "C" {
+            fn on_exit(handler: extern "C" fn(c_int, *mut c_void), argument: *mut c_void) -> c_int;
+            fn fflush(stream: *mut c_void) -> c_int;
+            fn _exit(status: c_int) -> !;
+        }
+
+        extern "C" fn end(status: c_int, _: *mut c_void) {
+            // SAFETY: both may be called in an exit handler; null stands for all streams.
+            unsafe {
+                fflush(null_mut());
+                _exit(status)
+            }
+        }
+
+        // SAFETY: the handler is a function of this module, which stays loaded, and takes no argument.
+        // Where there is no memory to register it, the handlers run as they would without.
+        unsafe {
+            on_exit(end, null_mut());
+        }
+    }
 }
 
 /// What Arrow says.

@@ -2,26 +2,33 @@
 //!
 //! An engine's threads do not survive a fork, and its destructors wait for them. So an object remembers the
 //! process that opened it. In another one it forgets the engine without dropping it, and opens its own on
-//! the first use.
+//! the first use. A child ends without the libraries' exit handlers, for the same reason.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::process;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
 
 use crate::failure::{Class, Failure};
+use crate::foreign;
 
 /// Forks between the process that loaded the module and this one: a child in a namespace of its own may
 /// have the number of its parent.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
+/// Whether an engine was opened here or in a process before a fork.
+static OPENED: AtomicBool = AtomicBool::new(false);
+
 /// Has to run in the child after each fork.
 #[pyfunction]
 pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
+    if OPENED.load(Ordering::Relaxed) {
+        foreign::end_without_inherited_handlers();
+    }
 }
 
 /// This process.
@@ -72,6 +79,7 @@ impl<T: Send + Sync> Reopened<T> {
         py: Python<'_>,
         open: impl Fn() -> Result<T, Failure> + Send + Sync + 'static,
     ) -> PyResult<Self> {
+        OPENED.store(true, Ordering::Relaxed);
         let opened = detached(py, &open)?;
         Ok(Self {
             open: Box::new(open),

@@ -17,7 +17,7 @@ mod export;
 mod failure;
 #[expect(
     unsafe_code,
-    reason = "memory of arrays and streams that Python owns is reached by pointers"
+    reason = "memory that Python owns is reached by pointers, and the end of a process by libc"
 )]
 mod foreign;
 mod fork;

@@ -213,6 +213,8 @@ def test_an_exception_in_the_callback_ends_the_export_and_leaves_nothing(tmp_pat
 
 
 def test_a_keyboard_interrupt_in_the_middle_of_an_export_leaves_the_old_artifact(tmp_path):
+    # A shell has its background jobs ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     nezha_onnx.export(SENTIMENT, tmp_path)
     before = content(tmp_path)
     told = []

@@ -18,8 +18,7 @@ import nezha_onnx
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 SECONDS = 120
-#: OpenVINO where it is installed; the others always are.
-ENGINES = ["ort", "tract"]
+ENGINES = ["openvino", "ort", "tract"]
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +101,30 @@ def test_inherited_engines_that_are_dropped_or_never_used_hurt_no_child(engine, 
     process.start()
     process.join(SECONDS)
     assert process.exitcode == 0
+
+
+PROGRAM = """
+    import os, sys, nezha_onnx
+    model, engine, use = sys.argv[1:]
+    session = nezha_onnx.Session(model, engine=engine)
+    ask = lambda: session({"input_ids": [[101, 2769, 102]]})
+    ask()
+    if os.fork() == 0:
+        if use == "use":
+            ask()
+        print("child")
+        sys.exit(3)
+    print("parent", os.WEXITSTATUS(os.wait()[1]))
+"""
+
+
+@pytest.mark.parametrize("use", ["use", "leave"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_child_that_ends_as_a_program_does_ends_with_its_exit_code_and_its_output(engine, use, sentiment):
+    arguments = [str(sentiment / "model.onnx"), engine, use]
+    command = [sys.executable, "-c", textwrap.dedent(PROGRAM), *arguments]
+    ran = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, "child\nparent 3\n"), ran.stderr
 
 
 def test_a_child_of_a_busy_parent_answers(sentiment):

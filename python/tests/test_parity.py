@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 import nezha_onnx
 
-ENGINES = ["ort", "tract"]
+ENGINES = ["openvino", "ort", "tract"]
 HEADS = sorted(it.name for it in (FIXTURES / "reach-4").iterdir() if it.is_dir())
 
 

@@ -77,6 +77,15 @@ def test_the_library_is_the_one_beside_the_interpreter(session):
     assert onnxruntime.__version__ in session.engine
 
 
+def test_openvinos_library_is_the_one_beside_the_interpreter(sentiment, session):
+    import openvino
+
+    found = nezha_onnx.Session(sentiment / "model.onnx", engine="openvino")
+    assert openvino.__version__.split("-")[0] in found.engine
+    difference = np.abs(found({"input_ids": IDS})["logits"] - session({"input_ids": IDS})["logits"]).max()
+    assert difference < 1e-4
+
+
 def test_tract_answers_where_it_is_asked(sentiment, session):
     found = nezha_onnx.Session(sentiment / "model.onnx", engine="tract")
     assert found.get_providers() == ["tract"]
