@@ -55,6 +55,7 @@ class OpenOptions:
     num_labels: Optional[int] = None
     max_relative_position: Optional[int] = None
     hidden_act: Optional[str] = None
+    decoder: bool = False
     mmap: bool = True
     tokenizer: Any = None
 
@@ -74,6 +75,7 @@ class OpenOptions:
             "num_labels": self.num_labels,
             "max_relative_position": self.max_relative_position,
             "hidden_act": self.hidden_act,
+            "decoder": self.decoder,
             "mmap": self.mmap,
         }
 

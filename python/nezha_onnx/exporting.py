@@ -98,6 +98,7 @@ def export(
     output: Path,
     *,
     head: Union[str, Sequence[str], None] = None,
+    head_spec: Union[Path, Sequence[Path], None] = None,
     dtype: Union[str, Sequence[str]] = "fp32",
     storage: Optional[Literal["fp16"]] = None,
     opset: int = 17,
@@ -118,6 +119,10 @@ def export(
     top_k: Optional[int] = None,
     fixed_axes: Optional[Mapping[str, int]] = None,
     gather: Literal["elements", "flat"] = "elements",
+    rename: Optional[Mapping[str, str]] = None,
+    input_dtype: Literal["int64", "int32"] = "int64",
+    mask: Literal["tokens", "from-padding", "pairs"] = "tokens",
+    token_types: bool = True,
     agreement: Union[bool, Path] = False,
     verify: bool = False,
     engine: str = "auto",
@@ -131,6 +136,7 @@ def export(
     num_labels: Optional[int] = None,
     max_relative_position: Optional[int] = None,
     hidden_act: Optional[str] = None,
+    decoder: bool = False,
     mmap: bool = True,
     progress: Optional[Progress] = None,
 ) -> Exported:
@@ -142,8 +148,8 @@ def export(
     transformers. Tensors stay where they are, no copy goes to disk, and the bytes written are those of the
     export of the saved files. ``tokenizer`` is then a folder with a tokenizer's files, or a tokenizer.
 
-    ``head`` is a name, several, or ``"all"``; by default the one that ``architectures`` names. Every other
-    option is that of the command's ``--option``; ``agreement`` is True or a file of texts.
+    ``head`` is a name, several, or ``"all"``; by default the one that ``architectures`` names. ``head_spec`` is
+    the file of a head of one's own, or several. Every other option is that of the command's ``--option``; ``agreement`` is True or a file of texts.
 
     ``progress(written, total)`` is told how many bytes are written, at most every 50 ms and at the end. What
     it raises ends the export, as Ctrl-C does, and nothing half-written is left behind.
@@ -155,6 +161,7 @@ def export(
     """
     request = {
         "heads": heads(head),
+        "head_specs": paths(head_spec),
         "dtypes": dtypes(dtype, storage),
         "opset": opset,
         "weights": weights,
@@ -177,8 +184,14 @@ def export(
             "top_k": top_k,
             "fixed_axes": dict(fixed_axes or {}),
             "gather": gather,
+            "rename": dict(rename or {}),
+            "int32_inputs": input_dtype == "int32",
+            "mask": mask,
+            "token_types": token_types,
         },
     }
+    if input_dtype not in ("int64", "int32"):
+        raise OptionError(f"input_dtype: expected int64 or int32, found {input_dtype!r}")
     known_only("outputs", outputs, ("hidden-states", "attentions"))
     known_only("inputs", inputs, ("inputs-embeds", "head-mask"))
     source = OpenOptions(
@@ -189,6 +202,7 @@ def export(
         num_labels=num_labels,
         max_relative_position=max_relative_position,
         hidden_act=hidden_act,
+        decoder=decoder,
         mmap=mmap,
         tokenizer=tokenizer,
     )
@@ -221,6 +235,13 @@ def heads(head: Union[str, Sequence[str], None]) -> Optional[list[str]]:
     """None for all of them, an empty list for the default."""
     named = [head] if isinstance(head, str) else list(head or ())
     return None if "all" in named else named
+
+
+def paths(given: Union[Path, Sequence[Path], None]) -> list[str]:
+    """One or several paths, or none."""
+    if isinstance(given, (str, os.PathLike)):
+        return [os.fspath(given)]
+    return [os.fspath(it) for it in given or ()]
 
 
 def dtypes(dtype: Union[str, Sequence[str]], storage: Optional[str]) -> list[str]:

@@ -62,6 +62,7 @@ def inspect(
     num_labels: Optional[int] = None,
     max_relative_position: Optional[int] = None,
     hidden_act: Optional[str] = None,
+    decoder: bool = False,
     mmap: bool = True,
 ) -> dict[str, Any]:
     """What a checkpoint or an ``.onnx`` holds: the document of ``nezha inspect --json``.
@@ -78,6 +79,7 @@ def inspect(
         num_labels=num_labels,
         max_relative_position=max_relative_position,
         hidden_act=hidden_act,
+        decoder=decoder,
         mmap=mmap,
     )
     found: dict[str, Any] = json.loads(_nezha.inspect(os.fspath(path), options.request()))
@@ -116,6 +118,7 @@ def verify(
     num_labels: Optional[int] = None,
     max_relative_position: Optional[int] = None,
     hidden_act: Optional[str] = None,
+    decoder: bool = False,
     mmap: bool = True,
 ) -> Certificate:
     """Compares an artifact with its checkpoint: every weight, then the answers of the engines with those of
@@ -132,6 +135,7 @@ def verify(
         num_labels=num_labels,
         max_relative_position=max_relative_position,
         hidden_act=hidden_act,
+        decoder=decoder,
         mmap=mmap,
     )
     computing = engine_request("auto", threads, engine_options)

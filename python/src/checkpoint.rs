@@ -25,6 +25,7 @@ struct OpenRequest {
     num_labels: Option<usize>,
     max_relative_position: Option<usize>,
     hidden_act: Option<String>,
+    decoder: bool,
     mmap: bool,
 }
 
@@ -38,7 +39,7 @@ enum Labels {
 
 impl OpenRequest {
     fn options(self) -> Result<OpenOptions, Failure> {
-        let mut options = OpenOptions::default().mmap(self.mmap);
+        let mut options = OpenOptions::default().mmap(self.mmap).decoder(self.decoder);
         if let Some(key) = self.key {
             options = options.key(key);
         }

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use nezha_exporter::checkpoint;
 use nezha_exporter::{
     Artifact, ExportError, ExportOptions, Exported, Heads, Placement, TritonOptions, WrittenFile,
     export_with_progress,
 };
+use nezha_graphs::head_spec::HeadSpecFile;
 use nezha_graphs::{GraphOptions, Head, Precision};
 use nezha_verify::Comparison;
 use pyo3::prelude::*;
@@ -28,6 +30,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 struct ExportRequest {
     /// All of them where there is no list, the default where it is empty.
     heads: Option<Vec<String>>,
+    /// Files of heads of the user's own.
+    head_specs: Vec<PathBuf>,
     dtypes: Vec<String>,
     opset: u32,
     weights: PlacementName,
@@ -48,15 +52,30 @@ enum PlacementName {
 }
 
 impl ExportRequest {
-    fn options(self) -> Result<ExportOptions, Failure> {
-        let heads = match self.heads {
-            None => Heads::All,
-            Some(names) if names.is_empty() => Heads::Default,
-            Some(names) => {
-                let heads = names.iter().map(|it| it.parse::<Head>());
-                Heads::Named(heads.collect::<Result<_, _>>()?)
-            }
+    fn heads(&self, checkpoint: &checkpoint::Checkpoint) -> Result<Heads, Failure> {
+        let Some(names) = &self.heads else {
+            return match self.head_specs.is_empty() {
+                true => Ok(Heads::All),
+                false => Err(Failure::new(
+                    Class::Option,
+                    "head 'all' is every head of transformers'; head_spec stands beside named ones",
+                )),
+            };
         };
+        let named = names.iter().map(|it| it.parse::<Head>());
+        let mut heads = named.collect::<Result<Vec<_>, _>>()?;
+        for file in &self.head_specs {
+            let spec = HeadSpecFile::open(file)?;
+            heads.push(spec.resolve(checkpoint.config(), checkpoint)?);
+        }
+        Ok(match heads.is_empty() {
+            true => Heads::Default,
+            false => Heads::Named(heads),
+        })
+    }
+
+    fn options(self, checkpoint: &checkpoint::Checkpoint) -> Result<ExportOptions, Failure> {
+        let heads = self.heads(checkpoint)?;
         let precisions = self.dtypes.iter().map(|it| it.parse::<Precision>());
         let instances = self.instances.map(|it| {
             let refused = "instances: expected at least 1, found 0";
@@ -120,9 +139,14 @@ impl From<&Artifact> for ArtifactDocument {
 }
 
 impl ArtifactDocument {
-    fn artifact(&self) -> Result<Artifact, Failure> {
+    /// The artifact, whose head may be one of those that were asked for.
+    fn artifact(&self, asked: &Heads) -> Result<Artifact, Failure> {
+        let named = match asked {
+            Heads::Named(heads) => heads.iter().find(|it| it.name() == self.head).copied(),
+            _ => None,
+        };
         Ok(Artifact {
-            head: self.head.parse()?,
+            head: named.map_or_else(|| self.head.parse(), Ok)?,
             opset: self.opset,
             precision: self.dtype.parse()?,
             file: WrittenFile {
@@ -160,7 +184,7 @@ pub(crate) fn export<'py>(
     options: &Bound<'py, PyAny>,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let options = request::<ExportRequest>(options)?.options()?;
+    let options = request::<ExportRequest>(options)?.options(&checkpoint.0)?;
     let checkpoint = &checkpoint.0;
     let mut raised = None;
     let mut told = Instant::now();
@@ -215,13 +239,13 @@ pub(crate) fn agreement(
     texts: Option<PathBuf>,
     engine: &Bound<'_, PyAny>,
 ) -> PyResult<Vec<(PathBuf, bool, String)>> {
-    let options = request::<ExportRequest>(options)?.options()?;
+    let options = request::<ExportRequest>(options)?.options(&checkpoint.0)?;
     let artifacts: Vec<ArtifactDocument> = request(artifacts)?;
     let (choice, engine) = request::<EngineRequest>(engine)?.resolved()?;
     let checkpoint = &checkpoint.0;
     detached(py, || {
         in_own_pool(|| {
-            let artifacts = artifacts.iter().map(ArtifactDocument::artifact);
+            let artifacts = artifacts.iter().map(|it| it.artifact(&options.heads));
             let artifacts = artifacts.collect::<Result<Vec<_>, _>>()?;
             let comparison = Comparison {
                 checkpoint,

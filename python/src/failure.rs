@@ -9,7 +9,9 @@ use nezha_exporter::onnx::WriteError;
 use nezha_exporter::verify::VerifyError;
 use nezha_exporter::{ExportError, LayoutError, UnknownLayout};
 use nezha_graphs::files::FileError;
-use nezha_graphs::{ReadModelError, UnknownActivation, UnknownHead, UnknownPrecision, error_chain};
+use nezha_graphs::{
+    HeadSpecError, ReadModelError, UnknownActivation, UnknownHead, UnknownPrecision, error_chain,
+};
 use nezha_hub::HubError;
 use nezha_runtime::task::TaskError;
 use nezha_runtime::{
@@ -140,6 +142,7 @@ failures! {
         ExportError::Layout(LayoutError::Option { .. }) | ExportError::Opset { .. } => Class::Option,
         _ => Class::Export,
     };
+    HeadSpecError => |_it| Class::Option;
     HubError => |_it| Class::Hub;
     InspectError => |it| match it {
         InspectError::Checkpoint(error) => error.class(),

@@ -51,6 +51,17 @@ def test_every_option_of_the_command_is_one_of_the_module(tmp_path):
     assert session.get_inputs()[0].shape == [1, "sequence_length"]
 
 
+def test_a_services_names_and_types_are_the_graphs(tmp_path):
+    exported = nezha_onnx.export(
+        SENTIMENT, tmp_path, rename={"input_ids": "ids", "logits": "scores"}, input_dtype="int32", mask="from-padding",
+        token_types=False,
+    )
+    session = nezha_onnx.Session(exported.path)
+    assert [(it.name, it.type) for it in session.get_inputs()] == [("ids", "tensor(int32)")]
+    assert [it.name for it in session.get_outputs()] == ["scores"]
+    assert nezha_onnx.TextClassification(tmp_path)("房间很干净，服务热情。")[0]["label"] == "positive"
+
+
 def test_all_heads_are_written_and_the_others_told(tmp_path):
     exported = nezha_onnx.export(MODELS / "nezha-tiny-zh", tmp_path, head="all")
     heads = [it.head for it in exported.artifacts]
