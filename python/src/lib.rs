@@ -4,11 +4,11 @@
 //! defaults, transformers' shapes of answers, dataclasses. Here are the calls that compute, each with
 //! these rules:
 //!
-//! - [`detached`](fork::detached): the interpreter's lock is free while a library computes, and a panic is
+//! - `fork::detached`: the interpreter's lock is free while a library computes, and a panic is
 //!   an `InternalError`;
-//! - [`Reopened`](fork::Reopened): an object that was made before a fork opens its engine again in the
+//! - `fork::Reopened`: an object that was made before a fork opens its engine again in the
 //!   new process;
-//! - [`Failure`](failure::Failure): every error has its class in `nezha_onnx.errors`.
+//! - `failure::Failure`: every error has its class in `nezha_onnx.errors`.
 
 mod checkpoint;
 mod command;
