@@ -240,13 +240,16 @@ pub fn remove_partial_files(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
-    let partial = |path: &PathBuf| {
-        let name = path.file_name().and_then(|it| it.to_str());
-        name.is_some_and(|it| it.starts_with(PARTIAL.0) && it.ends_with(PARTIAL.1))
-    };
-    for path in entries.flatten().map(|it| it.path()).filter(partial) {
+    let paths = entries.flatten().map(|it| it.path());
+    for path in paths.filter(|it| is_partial(it)) {
         let _ = fs::remove_file(path);
     }
+}
+
+/// Whether a file in the making has this name.
+pub(crate) fn is_partial(path: &Path) -> bool {
+    let name = path.file_name().and_then(|it| it.to_str());
+    name.is_some_and(|it| it.starts_with(PARTIAL.0) && it.ends_with(PARTIAL.1))
 }
 
 /// A temporary file with the permissions of any new file.

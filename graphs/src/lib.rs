@@ -11,10 +11,12 @@
 //! - [`Metadata`]: what an artifact says of itself;
 //! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
 //! - [`Vocabulary`] and [`TokenizerSettings`]: `vocab.txt`, and what the files beside it say;
+//! - [`Artifact`]: a model with its files, in a folder, in one packed file or in memory;
 //! - [`files`]: files that are whole or not there;
 //! - [`error_chain`]: an error with its causes, as one line;
 //! - [`proto`]: the few ONNX messages that a NEZHA graph needs; [`read_model`], the one way to read
-//!   them from a file; and [`ExternalData`], where weights outside of them are.
+//!   them from a file; [`ExternalData`], where weights outside of them are; and [`replace_initializers`],
+//!   which puts others in.
 //!
 //! ```
 //! use nezha_graphs::{Config, GraphOptions, Head, Signature};
@@ -31,6 +33,7 @@
 #![deny(unsafe_code)]
 
 mod activation;
+mod artifact;
 mod config;
 mod decode;
 mod dim;
@@ -42,6 +45,7 @@ mod gather;
 mod head;
 pub mod head_spec;
 mod heads;
+mod initializers;
 mod listing;
 mod mask;
 mod metadata;
@@ -62,6 +66,7 @@ mod tokenizer;
 mod vocabulary;
 
 pub use activation::{Activation, UnknownActivation};
+pub use artifact::{Artifact, ArtifactError, PartError, is_packed};
 pub use config::{
     Config, ConfigError, MAX_RELATIVE_POSITION_LIMIT, ProblemType, UNNAMED_LABEL_LIMIT,
     UnknownProblemType,
@@ -74,6 +79,7 @@ pub use external::ExternalData;
 pub use gather::{Gather, UnknownGather};
 pub use head::{Head, UnknownHead};
 pub use head_spec::{HeadSpec, HeadSpecError, OwnHead};
+pub use initializers::{Initializer, replace_initializers};
 pub use listing::{attribute_text, constant_text, listing};
 pub use mask::{MaskSource, UnknownMaskSource};
 pub use metadata::{Metadata, MetadataError, SIGNATURE_VERSION};

@@ -1,12 +1,15 @@
-use std::fs::{self, File};
+use std::fs;
+#[cfg(any(unix, windows))]
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+#[cfg(any(unix, windows))]
 use memmap2::Mmap;
 
 use crate::proto::ModelProto;
-use crate::{DecodeModelError, decode_model};
+use crate::{Artifact, ArtifactError, DecodeModelError, Head, decode_model, is_packed};
 
 /// Why a file is not read as a model.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,17 @@ pub enum ReadModelError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A packed model that is broken.
+    #[error(transparent)]
+    Packed(#[from] ArtifactError),
+    /// A packed file without a graph.
+    #[error("{} has none of {}", path.display(), tried.join(", "))]
+    NoModel {
+        /// The packed file.
+        path: PathBuf,
+        /// The parts that were looked for.
+        tried: Vec<String>,
+    },
     /// Its bytes are no model.
     #[error("{}: not a complete ONNX model", path.display())]
     NotAModel {
@@ -43,7 +57,7 @@ pub enum ReadModelError {
 }
 
 /// The messages of the `.onnx` file at `path`, as [`decode_model`] reads them; weights stay in the
-/// mapped file.
+/// mapped file. Of a packed file these are those of its graph.
 ///
 /// The file must not be shortened while the model lives: reading a page that is gone ends the
 /// process.
@@ -65,11 +79,25 @@ pub fn read_model(path: impl AsRef<Path>) -> Result<ModelProto, ReadModelError> 
             path: path.to_owned(),
         });
     }
-    let bytes = map_file(path).map_err(unreadable)?;
+    let bytes = match is_packed(path) {
+        true => model_of_packed(path)?,
+        false => map_file(path).map_err(unreadable)?,
+    };
     decode_model(bytes).map_err(|source| ReadModelError::NotAModel {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The graph in a packed file.
+fn model_of_packed(path: &Path) -> Result<Bytes, ReadModelError> {
+    let artifact = Artifact::open(path)?;
+    let missing = |tried: Vec<String>| ReadModelError::NoModel {
+        path: path.to_owned(),
+        tried,
+    };
+    let name = artifact.model_for(&Head::ALL).map_err(missing)?;
+    Ok(artifact.expect(&name)?)
 }
 
 /// The bytes of the file at `path`, mapped.
@@ -79,6 +107,7 @@ pub fn read_model(path: impl AsRef<Path>) -> Result<ModelProto, ReadModelError> 
 ///
 /// # Errors
 /// What the operating system says.
+#[cfg(any(unix, windows))]
 #[allow(unsafe_code, reason = "the crate's only unsafe code: mapping a file")]
 pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
     let file = File::open(path)?;
@@ -86,4 +115,13 @@ pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
     // That nobody shortens the file is part of the contract.
     let map = unsafe { Mmap::map(&file) }?;
     Ok(Bytes::from_owner(map))
+}
+
+/// The bytes of the file at `path`, in memory: this system maps no files.
+///
+/// # Errors
+/// What the system says.
+#[cfg(not(any(unix, windows)))]
+pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
+    fs::read(path).map(Bytes::from)
 }

@@ -4,8 +4,11 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use nezha_graphs::Artifact;
+
 use crate::{
-    EngineChoice, EngineError, EngineKind, EngineOptions, Session, SessionError, UnknownEngine,
+    EngineChoice, EngineError, EngineKind, EngineOptions, Model, Session, SessionError,
+    UnknownEngine,
 };
 
 /// Where a model is computed, as it was asked for; what makes no sense is told when a model is loaded.
@@ -43,9 +46,9 @@ impl Start {
     }
 
     /// The model on the first engine that starts.
-    pub(crate) fn session(self, path: &Path) -> Result<Session, SessionError> {
+    pub(crate) fn session(self, model: &Model) -> Result<Session, SessionError> {
         let (choice, options) = self.resolved()?;
-        Session::start(path, &choice, &options)
+        Session::start(model, &choice, &options)
     }
 
     /// The engines to choose from, and how they are started.
@@ -119,7 +122,15 @@ impl SessionBuilder {
     /// [`SessionError::UnknownEngine`]; [`SessionError::Model`]; [`SessionError::Engine`] where a named
     /// engine doesn't start, or none of several does.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Session, SessionError> {
-        self.start.session(path.as_ref())
+        self.start.session(&Model::open(path)?)
+    }
+
+    /// As [`load`](Self::load), of the [graph](Model::from_artifact) of an artifact.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn load_artifact(self, artifact: &Artifact) -> Result<Session, SessionError> {
+        self.start.session(&Model::from_artifact(artifact)?)
     }
 }
 

@@ -15,7 +15,8 @@
 //! In reading order:
 //!
 //! - [`Tensor`] and [`Tensors`]: what goes in and comes out; [`tensors_file`] keeps them;
-//! - [`Model`]: an `.onnx` file and its signature, without an engine;
+//! - [`Model`]: a graph and its signature, without an engine; [`Artifact`]: a model with its files, in a folder,
+//!   in one packed file or in memory;
 //! - [`EngineChoice`], [`EngineOptions`], [`Engine`]: what computes. A named engine that can't
 //!   start is an error; only a list or `auto` goes on to the next, and says so;
 //! - [`Session`]: a model in an engine, every input checked before it runs;
@@ -87,13 +88,15 @@ pub use engine::{
     TractOptions, UnknownEngine, UnknownOpenVinoPrecision, UnknownWay, Way,
 };
 pub use model::{Model, ModelError};
+#[doc(inline)]
+pub use nezha_graphs::{Artifact, ArtifactError, PartError};
 #[cfg(feature = "ort")]
 pub use ort_library::{OrtLibrary, OrtLibraryError};
 #[cfg(feature = "pipelines")]
 pub use pipeline::{
-    Answers, Average, Batching, Embedding, Ensemble, FeatureExtraction, FillMask, MultipleChoice,
-    NextSentence, Pipeline, PipelineBuilder, PipelineError, PipelineNote, Pretraining,
-    QuestionAnswering, SpanClassification, TextClassification, TokenClassification,
+    Answers, Average, Batching, Embedding, Ensemble, FeatureExtraction, FillMask, Limits,
+    MultipleChoice, NextSentence, Pipeline, PipelineBuilder, PipelineError, PipelineNote,
+    Pretraining, QuestionAnswering, SpanClassification, TextClassification, TokenClassification,
     WordClassification,
 };
 pub use session::{Session, SessionError};

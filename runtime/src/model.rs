@@ -1,22 +1,35 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::proto::{ModelProto, ValueInfoProto};
+use bytes::Bytes;
+use nezha_graphs::proto::{ModelProto, TensorProto, ValueInfoProto};
 use nezha_graphs::{
-    Config, Metadata, MetadataError, Port, ReadModelError, Signature, SignatureError, read_model,
+    Artifact, ArtifactError, Config, DecodeModelError, ExternalData, Head, Metadata, MetadataError,
+    Port, ReadModelError, Signature, SignatureError, decode_model, is_packed, map_file, read_model,
 };
 
-/// An `.onnx` file: its messages decoded, its weights left in the mapped file.
+/// A graph, in an `.onnx` file or in memory: its messages decoded, its weights left where they are.
 ///
 /// Any model opens whose inputs and outputs are tensors of known rank; those that nezha-onnx
 /// exported also have [`metadata`](Model::metadata).
 #[derive(Debug)]
 pub struct Model {
     path: PathBuf,
+    place: Place,
     proto: ModelProto,
     signature: Signature,
     metadata: Option<Metadata>,
     config: Option<Config>,
+}
+
+/// Where the bytes of a model are.
+#[derive(Debug)]
+enum Place {
+    /// In the file at its path, with external weights beside it.
+    File,
+    /// In memory, with external weights among the artifact's parts.
+    Memory { bytes: Bytes, artifact: Artifact },
 }
 
 /// Why a file is not a model that can be run.
@@ -26,6 +39,25 @@ pub enum ModelError {
     /// The file can't be read, or is no ONNX model.
     #[error(transparent)]
     Read(#[from] ReadModelError),
+    /// The packed model is broken.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// The bytes in memory are no ONNX model.
+    #[error("{}: not a complete ONNX model", path.display())]
+    Decode {
+        /// What the model is called.
+        path: PathBuf,
+        /// What is wrong.
+        source: DecodeModelError,
+    },
+    /// The artifact has no graph.
+    #[error("{}: no graph, none of {}", path.display(), tried.join(", "))]
+    NoModel {
+        /// The artifact.
+        path: PathBuf,
+        /// The parts that were looked for.
+        tried: Vec<String>,
+    },
     /// An input or output can't be described.
     #[error("{}: not a graph of NEZHA's", path.display())]
     Signature {
@@ -45,7 +77,8 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Maps and decodes a file; no weight is copied.
+    /// Maps and decodes a file; no weight is copied. Of a packed file the graph is opened, and of several
+    /// the first of [`Head::ALL`].
     ///
     /// The file must not be shortened while the model lives: reading a page that is gone ends the
     /// process.
@@ -53,8 +86,52 @@ impl Model {
     /// # Errors
     /// Any [`ModelError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
-        let path = path.as_ref().to_path_buf();
-        let proto = read_model(&path)?;
+        let path = path.as_ref();
+        if is_packed(path) {
+            return Self::from_artifact(&Artifact::open(path)?);
+        }
+        Self::new(path.to_path_buf(), read_model(path)?, Place::File)
+    }
+
+    /// The graph of an artifact, of several the first of [`Head::ALL`].
+    ///
+    /// # Errors
+    /// Any [`ModelError`].
+    pub fn from_artifact(artifact: &Artifact) -> Result<Self, ModelError> {
+        let part = artifact.model_for(&Head::ALL);
+        let part = part.map_err(|tried| ModelError::NoModel {
+            path: artifact.origin().to_owned(),
+            tried,
+        })?;
+        Self::part_of(artifact, &part)
+    }
+
+    /// A graph with its weights embedded, such as an `.onnx` in the program itself:
+    /// `Model::from_bytes(include_bytes!("model.onnx").as_slice())` copies nothing.
+    ///
+    /// # Errors
+    /// Any [`ModelError`].
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self, ModelError> {
+        Self::from_artifact(&Artifact::from_parts([("model.onnx", bytes)])?)
+    }
+
+    /// The graph of an artifact that is the part of this name.
+    pub(crate) fn part_of(artifact: &Artifact, part: &str) -> Result<Self, ModelError> {
+        let path = artifact.path_of(part);
+        if !artifact.is_in_memory() {
+            return Self::open(path);
+        }
+        // Parts in memory are always readable.
+        let bytes = artifact.part(part).ok().flatten().unwrap_or_default();
+        let proto = decode_model(bytes.clone()).map_err(|source| ModelError::Decode {
+            path: path.clone(),
+            source,
+        })?;
+        let artifact = artifact.clone();
+        Self::new(path, proto, Place::Memory { bytes, artifact })
+    }
+
+    fn new(path: PathBuf, proto: ModelProto, place: Place) -> Result<Self, ModelError> {
         let mut signature = signature(&proto).map_err(|source| ModelError::Signature {
             path: path.clone(),
             source,
@@ -70,6 +147,7 @@ impl Model {
         }
         Ok(Self {
             path,
+            place,
             proto,
             signature,
             metadata,
@@ -77,9 +155,17 @@ impl Model {
         })
     }
 
-    /// The file.
+    /// The file; a name for people where the model is in memory.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The bytes of a model that is in memory; `None` for one in a file.
+    pub fn in_memory(&self) -> Option<&Bytes> {
+        match &self.place {
+            Place::File => None,
+            Place::Memory { bytes, .. } => Some(bytes),
+        }
     }
 
     /// Names, dtypes and shapes of the inputs that have to be given, and of the outputs.
@@ -106,9 +192,96 @@ impl Model {
             .map(|it| it.version)
     }
 
-    /// The messages, weights as views of the mapped file.
+    /// The messages, weights as views of the mapped file or of memory.
     pub fn proto(&self) -> &ModelProto {
         &self.proto
+    }
+
+    /// The files with weights that it names, mapped or in memory.
+    pub(crate) fn weights(&self) -> Weights<'_> {
+        Weights {
+            model: self,
+            files: BTreeMap::new(),
+        }
+    }
+
+    /// All of its bytes; a file is mapped.
+    pub(crate) fn bytes(&self) -> io::Result<Bytes> {
+        match &self.place {
+            Place::File => map_file(&self.path),
+            Place::Memory { bytes, .. } => Ok(bytes.clone()),
+        }
+    }
+
+    /// The names of the files with weights, each once.
+    pub(crate) fn weight_files(&self) -> BTreeSet<&str> {
+        let graph = self.proto.graph.iter();
+        let initializers = graph.flat_map(|it| &it.initializer);
+        let places = initializers.filter_map(ExternalData::of);
+        places.map(|it| it.location).collect()
+    }
+
+    fn file(&self, location: &str) -> Option<Bytes> {
+        match &self.place {
+            Place::File => {
+                let folder = self.path.parent().unwrap_or(Path::new(""));
+                map_file(folder.join(location)).ok()
+            }
+            Place::Memory { artifact, .. } => artifact.part(location).ok().flatten(),
+        }
+    }
+}
+
+/// The elements of a model's initializers, wherever they are; a file is opened once.
+pub(crate) struct Weights<'m> {
+    model: &'m Model,
+    files: BTreeMap<String, Option<Bytes>>,
+}
+
+/// Weights that the graph has in another file, and that are not there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the elements of '{tensor}' are not in {location} beside it: put the file there that was \
+     exported with the model"
+)]
+pub(crate) struct MissingWeights {
+    tensor: String,
+    location: String,
+}
+
+impl Weights<'_> {
+    /// The elements of an initializer, row-major and little-endian, as a view.
+    pub(crate) fn of(&mut self, initializer: &TensorProto) -> Result<Bytes, MissingWeights> {
+        let Some(place) = ExternalData::of(initializer) else {
+            return Ok(initializer.raw_data.clone());
+        };
+        let found = self.external(&place);
+        found.ok_or_else(|| MissingWeights {
+            tensor: initializer.name.clone(),
+            location: place.location.to_owned(),
+        })
+    }
+
+    fn external(&mut self, place: &ExternalData<'_>) -> Option<Bytes> {
+        let file = self.whole(place.location)?;
+        let range = place.range(file.len() as u64);
+        let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+        file.get(range.clone())?;
+        Some(file.slice(range))
+    }
+
+    /// A file of the model's own folder, or a part of its artifact.
+    pub(crate) fn whole(&mut self, location: &str) -> Option<Bytes> {
+        let place = ExternalData {
+            location,
+            offset: 0,
+            length: None,
+        };
+        if !place.is_beside_model() {
+            return None;
+        }
+        let file = self.files.entry(location.to_owned());
+        file.or_insert_with(|| self.model.file(location)).clone()
     }
 }
 

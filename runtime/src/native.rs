@@ -112,6 +112,81 @@ pub(crate) fn available_providers() -> Result<Vec<String>, String> {
     Ok(providers)
 }
 
+/// A session of ONNX Runtime's, and the files in memory that it reads weights in as long as it lives.
+#[cfg(feature = "ort")]
+pub(crate) struct OrtSession {
+    /// Goes before the files.
+    session: ort::session::Session,
+    _files: Vec<bytes::Bytes>,
+}
+
+#[cfg(feature = "ort")]
+impl From<ort::session::Session> for OrtSession {
+    fn from(session: ort::session::Session) -> Self {
+        Self {
+            session,
+            _files: Vec::new(),
+        }
+    }
+}
+
+#[cfg(feature = "ort")]
+impl std::ops::Deref for OrtSession {
+    type Target = ort::session::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.session
+    }
+}
+
+#[cfg(feature = "ort")]
+impl std::ops::DerefMut for OrtSession {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.session
+    }
+}
+
+/// A session of a model in memory, whose external weights are in these files; `ort` itself would have the
+/// files copied.
+#[cfg(feature = "ort")]
+pub(crate) fn session(
+    mut builder: ort::session::builder::SessionBuilder,
+    model: &[u8],
+    files: Vec<(String, bytes::Bytes)>,
+) -> ort::Result<OrtSession> {
+    use ort::AsPointer;
+
+    #[cfg(windows)]
+    let name = |name: &str| -> Vec<u16> { name.encode_utf16().chain([0]).collect() };
+    #[cfg(not(windows))]
+    let name = |name: &str| -> Vec<std::ffi::c_char> {
+        let bytes = name.bytes().chain([0]);
+        bytes
+            .map(|it| it.cast_signed() as std::ffi::c_char)
+            .collect()
+    };
+    for (file, bytes) in &files {
+        let name = name(file);
+        // SAFETY: all pointers are valid, the name ends with a zero, and each array has one element. ONNX
+        // Runtime only reads the bytes, which the session that is returned holds until it is gone itself.
+        let status = unsafe {
+            (ort::api().AddExternalInitializersFromMemory)(
+                builder.ptr_mut(),
+                &name.as_ptr(),
+                &bytes.as_ptr().cast::<std::ffi::c_char>().cast_mut(),
+                &bytes.len(),
+                1,
+            )
+        };
+        // SAFETY: the status comes from ONNX Runtime and is used once.
+        unsafe { ort::Error::result_from_status(status) }?;
+    }
+    Ok(OrtSession {
+        session: builder.commit_from_memory(model)?,
+        _files: files.into_iter().map(|(_, bytes)| bytes).collect(),
+    })
+}
+
 /// Whether the loader finds a library of this name, and can load it.
 #[cfg(feature = "ort")]
 pub(crate) fn loads(library: &str) -> bool {

@@ -2,8 +2,11 @@ use std::fmt;
 use std::path::Path;
 use std::time::Instant;
 
+use bytes::Bytes;
 use ndarray::{ArrayD, IxDyn};
-use nezha_graphs::{Bindings, Config, Metadata, Port, Role, Signature, SignatureError, axes};
+use nezha_graphs::{
+    Artifact, Bindings, Config, Metadata, Port, Role, Signature, SignatureError, axes,
+};
 
 use crate::engine::{self, Residents, Skipped};
 use crate::range;
@@ -66,16 +69,35 @@ impl Session {
         SessionBuilder::default()
     }
 
+    /// A model in memory in the first engine that starts of those that [`EngineChoice::Auto`] tries:
+    /// `weights` are the files that it has weights in, by their names, and none where they are embedded.
+    ///
+    /// A static slice is not copied on the way to the engine; what each engine copies is in the guide,
+    /// `docs/guide/embedding.md`. [`SessionBuilder::load_artifact`] takes options.
+    ///
+    /// # Errors
+    /// Those of [`SessionBuilder::load_artifact`].
+    pub fn from_bytes<N: Into<String>, B: Into<Bytes>>(
+        model: impl Into<Bytes>,
+        weights: impl IntoIterator<Item = (N, B)>,
+    ) -> Result<Self, SessionError> {
+        let weights = weights.into_iter();
+        let weights = weights.map(|(name, bytes)| (name.into(), bytes.into()));
+        let model = ("model.onnx".to_owned(), model.into());
+        let parts = std::iter::once(model).chain(weights);
+        let artifact = Artifact::from_parts(parts).map_err(ModelError::from)?;
+        Self::builder().load_artifact(&artifact)
+    }
+
     pub(crate) fn start(
-        path: &Path,
+        model: &Model,
         choice: &EngineChoice,
         options: &EngineOptions,
     ) -> Result<Self, SessionError> {
-        let model = Model::open(path)?;
-        let engine::Started { engine, skipped } = engine::start(&model, choice, options)?;
+        let engine::Started { engine, skipped } = engine::start(model, choice, options)?;
         Ok(Self {
             skipped,
-            ..Self::with_engine(&model, engine)
+            ..Self::with_engine(model, engine)
         })
     }
 

@@ -117,7 +117,7 @@ pub fn read_model(path: impl AsRef<Path>) -> Result<ModelProto, InspectError> {
 }
 
 fn is_onnx(path: &Path) -> bool {
-    path.extension().is_some_and(|it| it == "onnx")
+    path.extension().is_some_and(|it| it == "onnx") || nezha_graphs::is_packed(path)
 }
 
 /// The only `.onnx` file in a folder; `None` where there is none, or `path` is no folder.

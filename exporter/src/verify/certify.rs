@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use nezha_graphs::files::{replace_file, write_file};
+use nezha_graphs::is_packed;
 
 use super::stored::FileDigest;
 use super::{Verified, VerifyError};
@@ -28,7 +29,8 @@ pub fn write_document(
 /// Writes the result of a verification: `summary` into the metadata of the artifact, then
 /// the text that `document` makes for the files as they are then, as [`Document::Verification`].
 ///
-/// Each file is replaced in one step; whatever fails or is killed, it is the old or the new one.
+/// Each file is replaced in one step; whatever fails or is killed, it is the old or the new one. A packed
+/// file stays as it is, since it lists the digests of its parts: nothing is written.
 ///
 /// # Errors
 /// [`VerifyError::Changed`] where the artifact is another one by now; [`VerifyError::Write`].
@@ -39,6 +41,9 @@ pub fn certify(
     document: impl FnOnce(&[FileDigest]) -> String,
 ) -> Result<(), VerifyError> {
     let model = model.as_ref();
+    if is_packed(model) {
+        return Ok(());
+    }
     let _locked = TargetFolder::open(folder(model))?;
     let bytes = file::load(model, true)?;
     let mut files = verified.files.clone();

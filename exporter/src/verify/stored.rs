@@ -3,13 +3,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use nezha_graphs::ExternalData;
 use nezha_graphs::proto::{GraphProto, ModelProto, TensorProto};
+use nezha_graphs::{Artifact, ExternalData, ReadModelError, is_packed};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::VerifyError;
 use crate::checkpoint::file;
+use crate::inspect::InspectError;
 
 /// A file and what tells it apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -46,6 +47,8 @@ impl StoredModel {
     /// Maps the files.
     pub(super) fn open(path: &Path, model: ModelProto) -> Result<Self, VerifyError> {
         let graph = model.graph.unwrap_or_default();
+        let packed = is_packed(path).then(|| Artifact::open(path)).transpose();
+        let packed = packed.map_err(|it| InspectError::from(ReadModelError::from(it)))?;
         let mut external = BTreeMap::new();
         for tensor in &graph.initializer {
             let Some(place) = ExternalData::of(tensor) else {
@@ -60,7 +63,11 @@ impl StoredModel {
                 });
             }
             if !external.contains_key(location) {
-                let bytes = file::load(&path.with_file_name(location), true)?;
+                let part = packed.as_ref().map(|it| it.part(location));
+                let bytes = match part {
+                    Some(Ok(Some(part))) => part,
+                    _ => file::load(&path.with_file_name(location), true)?,
+                };
                 external.insert(location.to_owned(), bytes);
             }
         }

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 
-use nezha_graphs::{Head, Role};
+use nezha_graphs::{Artifact, Head, Role, is_packed};
 
 use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions, Prompt};
 use crate::builder::Start;
-use crate::pipeline::{PipelineError, model_path};
+use crate::pipeline::{PipelineError, model_error, model_path};
 use crate::task::check_ids;
-use crate::{Session, Tokenizer, TokenizerError};
+use crate::{Model, Session, Tokenizer, TokenizerError};
+
+/// What generates.
+const HEADS: &[Head] = &[Head::MaskedLm];
 
 /// Continues texts with the masked-lm head of a decoder.
 ///
@@ -44,6 +47,14 @@ impl TextGenerationBuilder {
     /// [`DecoderError::Tokenizer`], [`DecoderError::Session`].
     pub fn load(self, path: impl AsRef<Path>) -> Result<TextGeneration, DecoderError> {
         TextGeneration::open(path.as_ref(), self.start)
+    }
+
+    /// As [`load`](Self::load), of an artifact, such as one in the program itself.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn load_artifact(self, artifact: &Artifact) -> Result<TextGeneration, DecoderError> {
+        TextGeneration::open_artifact(artifact, self.start)
     }
 }
 
@@ -81,17 +92,39 @@ impl TextGeneration {
     }
 
     fn open(path: &Path, start: Start) -> Result<Self, DecoderError> {
-        const HEADS: &[Head] = &[Head::MaskedLm];
+        if is_packed(path) {
+            let artifact = Artifact::open(path).map_err(model_error)?;
+            return Self::open_artifact(&artifact, start);
+        }
         let path = model_path(path, HEADS)?;
-        let tokenizer = match Tokenizer::load(path.parent().unwrap_or(Path::new(""))) {
+        let artifact = Artifact::in_folder(path.parent().unwrap_or(Path::new("")));
+        let model = Model::open(&path).map_err(model_error)?;
+        Self::new(&artifact, &model, start)
+    }
+
+    fn open_artifact(artifact: &Artifact, start: Start) -> Result<Self, DecoderError> {
+        if !artifact.is_in_memory() {
+            return Self::open(artifact.origin(), start);
+        }
+        let part = artifact.model_for(HEADS);
+        let part = part.map_err(|tried| PipelineError::NoModel {
+            folder: artifact.origin().to_owned(),
+            tried,
+        })?;
+        let model = Model::part_of(artifact, &part).map_err(model_error)?;
+        Self::new(artifact, &model, start)
+    }
+
+    fn new(artifact: &Artifact, model: &Model, start: Start) -> Result<Self, DecoderError> {
+        let tokenizer = match Tokenizer::from_artifact(artifact) {
             Ok(tokenizer) => Some(tokenizer),
             Err(TokenizerError::Missing { .. }) => None,
             Err(error) => return Err(error.into()),
         };
-        let session = start.session(&path)?;
+        let session = start.session(model)?;
         match session.metadata().map(|it| it.head) {
             Some(found) if !HEADS.contains(&found) => Err(PipelineError::Head {
-                path,
+                path: model.path().to_owned(),
                 task: "text-generation",
                 expected: HEADS,
                 found,

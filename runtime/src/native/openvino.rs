@@ -182,6 +182,22 @@ impl Core {
         .map(Graph)
     }
 
+    /// Reads a model that has its weights embedded; OpenVINO copies them.
+    pub(crate) fn read_bytes(&self, model: &[u8]) -> Result<Graph> {
+        // SAFETY: core and bytes are valid for their length, null stands for no weights of their own, and
+        // the graph can be written. It keeps nothing of the bytes: only weights in a tensor would be shared.
+        made(|graph| unsafe {
+            sys::ov_core_read_model_from_memory_buffer(
+                self.0.as_ptr(),
+                model.as_ptr().cast(),
+                model.len(),
+                ptr::null(),
+                graph,
+            )
+        })
+        .map(Graph)
+    }
+
     /// Compiles a graph for a device.
     pub(crate) fn compile(&self, graph: &Graph, device: &str) -> Result<Compiled> {
         let device = text(device)?;

@@ -1,9 +1,12 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Batching, Ensemble, Pipeline, PipelineError};
+use nezha_graphs::Artifact;
+
+use super::{Batching, Ensemble, Limits, Pipeline, PipelineError};
 use crate::builder::Start;
 use crate::task::Task;
+use crate::{EngineChoice, EngineOptions, SessionError};
 
 /// Loads a [`Pipeline`]: [`Pipeline::builder`].
 ///
@@ -20,10 +23,11 @@ use crate::task::Task;
 /// ```
 #[must_use]
 pub struct PipelineBuilder<T: Task> {
-    start: Start,
-    options: T::Options,
-    batching: Batching,
-    ensemble: Ensemble,
+    pub(super) start: Start,
+    pub(super) options: T::Options,
+    pub(super) batching: Batching,
+    pub(super) ensemble: Ensemble,
+    pub(super) limits: Limits,
 }
 
 impl<T: Task> Default for PipelineBuilder<T> {
@@ -33,6 +37,7 @@ impl<T: Task> Default for PipelineBuilder<T> {
             options: T::Options::default(),
             batching: Batching::default(),
             ensemble: Ensemble::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -44,6 +49,7 @@ impl<T: Task> Clone for PipelineBuilder<T> {
             options: self.options.clone(),
             batching: self.batching.clone(),
             ensemble: self.ensemble.clone(),
+            limits: self.limits.clone(),
         }
     }
 }
@@ -81,6 +87,20 @@ impl<T: Task> PipelineBuilder<T> {
         self
     }
 
+    /// What it takes at most.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The engines to choose from, and how they are started.
+    pub(super) fn resolved(&self) -> Result<(EngineChoice, EngineOptions), SessionError> {
+        let (choice, mut options) = self.start.clone().resolved()?;
+        // While one model of several computes, the threads of the others must not wait busily.
+        options.ort.yield_between_runs |= !self.ensemble.models().is_empty();
+        Ok((choice, options))
+    }
+
     /// Opens a model with the tokenizer beside it, as [`Pipeline::load`] does.
     ///
     /// # Errors
@@ -89,13 +109,14 @@ impl<T: Task> PipelineBuilder<T> {
     /// [`PipelineError::Tokenizer`], [`PipelineError::Session`]; [`PipelineError::Task`] where the options make no sense for the model;
     /// [`PipelineError::Member`] and [`PipelineError::Weights`] where models can't be averaged.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Pipeline<T>, PipelineError> {
-        let path = path.as_ref();
-        Pipeline::open(
-            path,
-            self.start,
-            self.options,
-            self.batching,
-            &self.ensemble,
-        )
+        Pipeline::open(path.as_ref(), self)
+    }
+
+    /// As [`load`](Self::load), of an artifact, such as one in the program itself.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load).
+    pub fn load_artifact(self, artifact: &Artifact) -> Result<Pipeline<T>, PipelineError> {
+        Pipeline::open_artifact(artifact, self)
     }
 }

@@ -1,12 +1,12 @@
 //! What a model computes and for which labels: its metadata says so, or `config.json` and its
 //! outputs do.
 
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use nezha_graphs::{Config, GraphOption, GraphOptions, Head, Pooling, Port, Role, Signature};
+use nezha_graphs::{
+    Artifact, Config, GraphOption, GraphOptions, Head, Pooling, Port, Role, Signature,
+};
 
 use super::{PipelineError, PipelineNote};
 use crate::Session;
@@ -24,6 +24,7 @@ impl Description {
     /// of several heads, one of `wanted` is taken.
     pub(super) fn of(
         path: &Path,
+        artifact: &Artifact,
         session: &Session,
         wanted: &[Head],
     ) -> Result<Self, PipelineError> {
@@ -34,7 +35,7 @@ impl Description {
                 note: None,
             });
         }
-        let config = config_beside(path)?;
+        let config = config_beside(path, artifact)?;
         let head = head(session.signature(), &config, wanted);
         let head = head.ok_or_else(|| PipelineError::Outputs {
             path: path.to_owned(),
@@ -52,11 +53,12 @@ impl Description {
     }
 }
 
-fn config_beside(model: &Path) -> Result<Config, PipelineError> {
-    let path = model.with_file_name("config.json");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+fn config_beside(model: &Path, artifact: &Artifact) -> Result<Config, PipelineError> {
+    const CONFIG: &str = "config.json";
+    let path = artifact.path_of(CONFIG);
+    let text = match artifact.text(CONFIG) {
+        Ok(Some(text)) => text,
+        Ok(None) => {
             return Err(PipelineError::NoMetadata {
                 path: model.to_owned(),
             });

@@ -101,6 +101,20 @@ pub enum PipelineError {
         /// The weights.
         weights: Vec<f64>,
     },
+    /// A run has more inputs than the [limits](super::Limits) allow.
+    #[error("more than {limit} inputs in one run, which is the limit")]
+    TooManyInputs {
+        /// As many are allowed.
+        limit: usize,
+    },
+    /// An input became more sequences than the [limits](super::Limits) allow.
+    #[error("the input becomes {found} sequences, and {limit} are the limit")]
+    TooManySequences {
+        /// How many it became.
+        found: usize,
+        /// As many are allowed.
+        limit: usize,
+    },
     /// What `nezha tune` wrote can't be read.
     #[error(transparent)]
     Tuned(#[from] Arc<TunedError>),

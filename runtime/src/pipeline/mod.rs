@@ -6,6 +6,7 @@ mod builder;
 mod description;
 mod ensemble;
 mod error;
+mod limits;
 mod note;
 mod tasks;
 mod tuned;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use nezha_graphs::{Config, Head, MaskSource, Precision, Signature};
+use nezha_graphs::{Artifact, Config, Head, MaskSource, Signature, is_packed};
 
 use answers::Answered;
 pub use answers::Answers;
@@ -25,6 +26,7 @@ use description::Description;
 pub use ensemble::{Average, Ensemble};
 use ensemble::{Candidate, Members};
 pub use error::PipelineError;
+pub use limits::Limits;
 pub use note::PipelineNote;
 pub use tasks::{
     Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence, Pretraining,
@@ -32,9 +34,10 @@ pub use tasks::{
     WordClassification,
 };
 
-use crate::builder::Start;
 use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskError, TaskModel};
-use crate::{EngineChoice, Session, Tensors, Tokenizer};
+use crate::{
+    EngineChoice, EngineOptions, Model, ModelError, Session, SessionError, Tensors, Tokenizer,
+};
 
 /// Answers questions of one kind about text, with one model.
 ///
@@ -44,6 +47,7 @@ pub struct Pipeline<T: Task> {
     members: Members,
     task: T,
     batching: Batching,
+    limits: Limits,
     notes: Vec<PipelineNote>,
 }
 
@@ -78,7 +82,7 @@ impl<T: Task> Pipeline<T> {
     /// [`EngineChoice::Auto`] tries; [`builder`](Self::builder) takes others.
     ///
     /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
-    /// several heads), or the `.onnx` file itself.
+    /// several heads), the `.onnx` file itself, or a file that `nezha pack` wrote.
     ///
     /// In a folder that `nezha tune` measured on this machine, [`EngineChoice::Auto`] takes the model and
     /// the engine that answered fastest, with the threads that it had, unless the options say threads or
@@ -98,63 +102,99 @@ impl<T: Task> Pipeline<T> {
         PipelineBuilder::default()
     }
 
-    /// Opens the model at `path`, which is started as `start` says.
-    fn open(
-        path: &Path,
-        start: Start,
-        options: T::Options,
-        batching: Batching,
-        ensemble: &Ensemble,
-    ) -> Result<Self, PipelineError> {
-        let (choice, mut engine_options) = start.resolved()?;
-        // While one model of several computes, the threads of the others must not wait busily.
-        engine_options.ort.yield_between_runs |= !ensemble.models().is_empty();
+    /// As [`load`](Self::load), of an artifact: in memory, packed, or in a folder.
+    ///
+    /// ```
+    /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+    /// # let out = export("models/nezha-tiny-zh-sentiment", "sequence-classification")?;
+    /// # let mut packed = Vec::new();
+    /// # nezha_graphs::Artifact::in_folder(out).pack(&mut packed)?;
+    /// use nezha_runtime::{Artifact, TextClassification};
+    ///
+    /// // In a program: `include_bytes!("model.nezha").as_slice()`.
+    /// let artifact = Artifact::from_packed(packed)?;
+    /// let classifier = TextClassification::from_artifact(&artifact)?;
+    /// assert_eq!(classifier.run(["房间很干净，服务热情。"])?[0][0].label, "positive");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`PipelineBuilder::load_artifact`].
+    pub fn from_artifact(artifact: &Artifact) -> Result<Self, PipelineError> {
+        Self::builder().load_artifact(artifact)
+    }
+
+    /// Opens the model at `path`, which is started as the builder says.
+    fn open(path: &Path, builder: PipelineBuilder<T>) -> Result<Self, PipelineError> {
+        if is_packed(path) {
+            let artifact = Artifact::open(path).map_err(model_error)?;
+            return Self::open_artifact(&artifact, builder);
+        }
+        let (choice, engine_options) = builder.resolved()?;
         let follow = choice == EngineChoice::Auto && path.is_dir();
         let tuned = follow.then(|| tuned::start(path, T::answers, &engine_options));
-        let tuned::Followed {
-            started,
-            note: followed,
-        } = tuned.transpose()?.unwrap_or_default();
+        let tuned::Followed { started, note } = tuned.transpose()?.unwrap_or_default();
         let (path, session) = match started {
             Some(started) => started,
             None => {
                 let path = model_path(path, T::HEADS)?;
-                let session = Session::start(&path, &choice, &engine_options)?;
+                let model = Model::open(&path).map_err(model_error)?;
+                let session = Session::start(&model, &choice, &engine_options)?;
                 (path, session)
             }
         };
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let tokenizer = Tokenizer::load(folder)?;
-        let description = Description::of(&path, &session, T::HEADS)?;
+        let artifact = Artifact::in_folder(path.parent().unwrap_or(Path::new("")));
+        let pipeline = Self::new(&artifact, &path, session, builder)?;
+        Ok(Self {
+            notes: note.into_iter().chain(pipeline.notes).collect(),
+            ..pipeline
+        })
+    }
+
+    /// Opens the model of an artifact.
+    fn open_artifact(
+        artifact: &Artifact,
+        builder: PipelineBuilder<T>,
+    ) -> Result<Self, PipelineError> {
+        if !artifact.is_in_memory() {
+            return Self::open(artifact.origin(), builder);
+        }
+        let (choice, engine_options) = builder.resolved()?;
+        let model = part(artifact, T::HEADS)?;
+        let session = Session::start(&model, &choice, &engine_options)?;
+        Self::new(artifact, model.path(), session, builder)
+    }
+
+    /// A started model with the tokenizer and the config that are beside it, and the models that its
+    /// outputs are averaged with.
+    fn new(
+        artifact: &Artifact,
+        path: &Path,
+        session: Session,
+        builder: PipelineBuilder<T>,
+    ) -> Result<Self, PipelineError> {
+        let tokenizer = Tokenizer::from_artifact(artifact)?;
+        let tokenizer = tokenizer.with_text_limit(builder.limits.text_bytes);
+        let description = Description::of(path, artifact, &session, T::HEADS)?;
         if !T::answers(description.head) {
             return Err(PipelineError::Head {
                 task: T::NAME,
                 expected: T::HEADS,
                 found: description.head,
-                path,
+                path: path.to_owned(),
             });
         }
         let first = Candidate {
-            path: &path,
+            path,
             session: &session,
             tokenizer: &tokenizer,
             description: &description,
         };
-        let other = |path: &PathBuf| {
-            let path = model_path(path, T::HEADS)?;
-            let session = Session::start(&path, &choice, &engine_options)?;
-            let candidate = Candidate {
-                tokenizer: &Tokenizer::load(path.parent().unwrap_or(Path::new("")))?,
-                description: &Description::of(&path, &session, T::HEADS)?,
-                path: &path,
-                session: &session,
-            };
-            candidate.check(&first)?;
-            Ok(session)
-        };
-        let others = ensemble.models().iter().map(other);
+        let (choice, engine_options) = builder.resolved()?;
+        let other = |path: &PathBuf| Self::member(path, &choice, &engine_options, &first);
+        let others = builder.ensemble.models().iter().map(other);
         let others = others.collect::<Result<Vec<Session>, PipelineError>>()?;
-        let members = Members::new(session, others, ensemble, &description)?;
+        let members = Members::new(session, others, &builder.ensemble, &description)?;
         let Description { head, config, note } = description;
         let beyond = PipelineNote::tokens_beyond_table(&tokenizer, config.vocab_size);
         let model = Arc::new(TaskModel {
@@ -164,12 +204,44 @@ impl<T: Task> Pipeline<T> {
             head,
         });
         Ok(Self {
-            task: T::new(model.clone(), options)?,
+            task: T::new(model.clone(), builder.options)?,
             model,
             members,
-            batching,
-            notes: followed.into_iter().chain(note).chain(beyond).collect(),
+            batching: builder.batching,
+            limits: builder.limits,
+            notes: note.into_iter().chain(beyond).collect(),
         })
+    }
+
+    /// A model whose outputs can be averaged with those of the first one.
+    fn member(
+        path: &Path,
+        choice: &EngineChoice,
+        options: &EngineOptions,
+        first: &Candidate<'_>,
+    ) -> Result<Session, PipelineError> {
+        let packed = is_packed(path).then(|| Artifact::open(path)).transpose();
+        let (artifact, model) = match packed.map_err(model_error)? {
+            Some(artifact) => {
+                let model = part(&artifact, T::HEADS)?;
+                (artifact, model)
+            }
+            None => {
+                let path = model_path(path, T::HEADS)?;
+                let folder = path.parent().unwrap_or(Path::new(""));
+                let artifact = Artifact::in_folder(folder);
+                (artifact, Model::open(&path).map_err(model_error)?)
+            }
+        };
+        let session = Session::start(&model, choice, options)?;
+        let candidate = Candidate {
+            tokenizer: &Tokenizer::from_artifact(&artifact)?,
+            description: &Description::of(model.path(), &artifact, &session, T::HEADS)?,
+            path: model.path(),
+            session: &session,
+        };
+        candidate.check(first)?;
+        Ok(session)
     }
 
     /// Has the model asked in another way from now on.
@@ -221,7 +293,7 @@ impl<T: Task> Pipeline<T> {
         &self,
         inputs: impl IntoIterator<Item = I>,
     ) -> Result<Vec<T::Answer>, PipelineError> {
-        self.stream(inputs).collect()
+        self.stream(self.limits.checked(inputs)?).collect()
     }
 
     /// As [`run`](Self::run), but given up at the deadline, as
@@ -235,6 +307,7 @@ impl<T: Task> Pipeline<T> {
         inputs: impl IntoIterator<Item = I>,
         deadline: Instant,
     ) -> Result<Vec<T::Answer>, PipelineError> {
+        let inputs = self.limits.checked(inputs)?;
         Answers::new(self, inputs.into_iter(), Some(deadline)).collect()
     }
 
@@ -252,7 +325,7 @@ impl<T: Task> Pipeline<T> {
     /// Answers a window of inputs.
     fn window(&self, task: &T, inputs: &[T::Input], deadline: Option<Instant>) -> Vec<Answered<T>> {
         let encode = |input| self.encode(task, input);
-        let encoded: Vec<Result<Vec<Row>, _>> = inputs.iter().map(encode).collect();
+        let encoded: Vec<Result<Vec<Row>, PipelineError>> = inputs.iter().map(encode).collect();
         let jobs: Vec<(&T::Input, &Row)> = inputs
             .iter()
             .zip(&encoded)
@@ -264,14 +337,14 @@ impl<T: Task> Pipeline<T> {
             let of_input = of_input.into_iter().collect::<Result<_, PipelineError>>()?;
             Ok(task.join(input, of_input))
         };
-        let answered = |(input, rows): (&T::Input, Result<Vec<Row>, TaskError>)| match rows {
+        let answered = |(input, rows): (&T::Input, Result<Vec<Row>, PipelineError>)| match rows {
             Ok(rows) => Answered {
                 answer: answer(input, rows.len()),
                 truncated: rows.iter().any(Row::truncated),
                 tokens: rows.iter().map(Row::tokens).sum(),
             },
             Err(error) => Answered {
-                answer: Err(error.into()),
+                answer: Err(error),
                 truncated: false,
                 tokens: 0,
             },
@@ -280,8 +353,9 @@ impl<T: Task> Pipeline<T> {
     }
 
     /// The rows of an input, all of which the model can read.
-    fn encode(&self, task: &T, input: &T::Input) -> Result<Vec<Row>, TaskError> {
+    fn encode(&self, task: &T, input: &T::Input) -> Result<Vec<Row>, PipelineError> {
         let rows = task.encode(input)?;
+        self.limits.check(&rows)?;
         rows.iter().try_for_each(|row| self.model.check(row))?;
         Ok(rows)
     }
@@ -347,19 +421,28 @@ pub fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError>
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    let stems = || std::iter::once("model").chain(heads.iter().map(|head| head.name()));
-    let mut tried: Vec<String> = Vec::new();
-    for precision in Precision::ALL {
-        let names = stems().map(|stem| precision.file_name(stem));
-        let new: Vec<String> = names.filter(|name| !tried.contains(name)).collect();
-        tried.extend(new);
-    }
-    let found = tried
-        .iter()
-        .map(|name| path.join(name))
-        .find(|path| path.is_file());
-    found.ok_or_else(|| PipelineError::NoModel {
+    let found = Artifact::in_folder(path).model_for(heads);
+    let found = found.map_err(|tried| PipelineError::NoModel {
         folder: path.to_owned(),
         tried,
-    })
+    })?;
+    Ok(path.join(found))
+}
+
+/// The graph of an artifact in memory for one of these heads.
+///
+/// # Errors
+/// [`PipelineError::NoModel`], [`PipelineError::Session`].
+pub(crate) fn part(artifact: &Artifact, heads: &[Head]) -> Result<Model, PipelineError> {
+    let part = artifact.model_for(heads);
+    let part = part.map_err(|tried| PipelineError::NoModel {
+        folder: artifact.origin().to_owned(),
+        tried,
+    })?;
+    Model::part_of(artifact, &part).map_err(model_error)
+}
+
+/// The error of a pipeline whose model does not open.
+pub(crate) fn model_error(error: impl Into<ModelError>) -> PipelineError {
+    SessionError::from(error.into()).into()
 }

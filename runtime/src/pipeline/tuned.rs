@@ -6,7 +6,7 @@ use nezha_graphs::{Head, error_chain};
 
 use super::{PipelineError, PipelineNote};
 use crate::tuned::{FILE, Machine, Measured, Tuned};
-use crate::{EngineOptions, Session};
+use crate::{EngineOptions, Model, Session};
 
 /// What came of following a folder's measurements; nothing where there are none.
 #[derive(Default)]
@@ -95,7 +95,8 @@ fn follow(
 /// Starts the engine, which has to be the one of then.
 fn load(model: &Path, fastest: &Measured, options: &EngineOptions) -> Result<Session, String> {
     let engine = fastest.way.engine.into();
-    let session = Session::start(model, &engine, &fastest.options(options));
+    let model = Model::open(model).map_err(|error| error_chain(&error))?;
+    let session = Session::start(&model, &engine, &fastest.options(options));
     let session = session.map_err(|error| error_chain(&error))?;
     let found = session.engine().description();
     match found == fastest.description {

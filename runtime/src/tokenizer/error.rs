@@ -40,6 +40,14 @@ pub enum TokenizerError {
         /// Its role, as `tokenizer_config.json` names it.
         role: &'static str,
     },
+    /// The text is longer than the pipeline's limits allow.
+    #[error("the text has {found} bytes, and {limit} are the limit")]
+    TextTooLong {
+        /// Its UTF-8 bytes.
+        found: usize,
+        /// As many are allowed.
+        limit: usize,
+    },
     /// Nothing can overlap as much as that.
     #[error(
         "a stride of {stride} tokens leaves no room to go on: {room} of the {max_length} tokens of a \

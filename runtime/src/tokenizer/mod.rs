@@ -13,10 +13,12 @@ mod templates;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{TokenRole as Role, TokenizerFiles, TokenizerSettings as Settings, Vocabulary};
+use bytes::Bytes;
+use nezha_graphs::{
+    Artifact, TokenRole as Role, TokenizerFiles, TokenizerSettings as Settings, Vocabulary,
+};
 use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -43,6 +45,7 @@ const DEFAULT_MAX_LENGTH: usize = 512;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     max_length: usize,
+    text_limit: Option<usize>,
     clean_up: bool,
     unknown: u32,
     padding: u32,
@@ -85,17 +88,27 @@ impl Tokenizer {
     /// # Errors
     /// Any of [`TokenizerError`] that names a file.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
-        let folder = folder.as_ref();
-        let settings = settings::read(folder)?;
-        let (json, vocabulary) = (folder.join("tokenizer.json"), folder.join("vocab.txt"));
-        if json.is_file() {
-            Self::of(VocabularyFile::Json(&read(&json)?), json, &settings)
-        } else if vocabulary.is_file() {
-            let lines = read(&vocabulary)?;
-            Self::of(VocabularyFile::Lines(&lines), vocabulary, &settings)
+        Self::from_artifact(&Artifact::in_folder(folder.as_ref()))
+    }
+
+    /// As [`load`](Self::load), of an artifact.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_artifact(artifact: &Artifact) -> Result<Self, TokenizerError> {
+        const JSON: &str = "tokenizer.json";
+        const LINES: &str = "vocab.txt";
+        let settings = settings::read(artifact)?;
+        let read = |part: &str| read(artifact, part);
+        if artifact.has(JSON) {
+            let file = VocabularyFile::Json(&read(JSON)?);
+            Self::of(file, artifact.path_of(JSON), &settings)
+        } else if artifact.has(LINES) {
+            let file = VocabularyFile::Lines(&read(LINES)?);
+            Self::of(file, artifact.path_of(LINES), &settings)
         } else {
             Err(TokenizerError::Missing {
-                folder: folder.to_owned(),
+                folder: artifact.origin().to_owned(),
             })
         }
     }
@@ -140,8 +153,15 @@ impl Tokenizer {
             separator: id(Role::Separator)?,
             mask: inner.token_to_id(settings.token(Role::Mask)),
             max_length: settings::max_length(settings).unwrap_or(DEFAULT_MAX_LENGTH),
+            text_limit: None,
             inner,
         })
+    }
+
+    /// Refuses texts of more UTF-8 bytes from now on.
+    pub(crate) fn with_text_limit(mut self, limit: Option<usize>) -> Self {
+        self.text_limit = limit;
+        self
     }
 
     /// The longest sequence the model was made for, special tokens included:
@@ -361,9 +381,10 @@ fn from_vocabulary(
     Ok(tokenizer)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    fs::read(path).map_err(|source| TokenizerError::Read {
-        path: path.to_owned(),
+fn read(artifact: &Artifact, part: &str) -> Result<Bytes, TokenizerError> {
+    let bytes = artifact.part(part).map_err(|source| TokenizerError::Read {
+        path: artifact.path_of(part),
         source,
-    })
+    })?;
+    Ok(bytes.unwrap_or_default())
 }

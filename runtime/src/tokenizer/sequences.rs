@@ -160,9 +160,14 @@ impl Tokenizer {
         text: impl Into<InputSequence<'t>>,
         type_id: u32,
     ) -> Result<tokenizers::Encoding, TokenizerError> {
+        let text = text.into();
+        let found = bytes(&text);
+        if let Some(limit) = self.text_limit.filter(|it| found > *it) {
+            return Err(TokenizerError::TextTooLong { found, limit });
+        }
         let encoding = self
             .inner
-            .encode_char_offsets(EncodeInput::Single(text.into()), false)
+            .encode_char_offsets(EncodeInput::Single(text), false)
             .map_err(failed)?;
         // Built anew without the range that says "these tokens are the first text": the second
         // text's range would stand beside it.
@@ -188,4 +193,14 @@ fn room_for_second(first: usize, room: usize, max_length: usize) -> Result<(), T
         });
     }
     Ok(())
+}
+
+/// UTF-8 bytes of a text, or of its words.
+fn bytes(text: &InputSequence<'_>) -> usize {
+    match text {
+        InputSequence::Raw(text) => text.len(),
+        InputSequence::PreTokenized(words) => words.iter().map(|it| it.len()).sum(),
+        InputSequence::PreTokenizedOwned(words) => words.iter().map(|it| it.len()).sum(),
+        InputSequence::PreTokenizedCow(words) => words.iter().map(|it| it.len()).sum(),
+    }
 }

@@ -1,8 +1,6 @@
-use std::fs;
-use std::io;
 use std::path::Path;
 
-use nezha_graphs::{TokenizerFiles, TokenizerSettings};
+use nezha_graphs::{Artifact, TokenizerFiles, TokenizerSettings};
 use tokenizers::AddedToken;
 use tokenizers::normalizers::BertNormalizer;
 
@@ -11,9 +9,14 @@ use super::TokenizerError;
 /// transformers writes 1e30 for "no limit"; no sequence comes near this.
 const NO_LIMIT: f64 = 1e9;
 
-/// Reads what there is in a folder.
-pub(super) fn read(folder: &Path) -> Result<TokenizerSettings, TokenizerError> {
-    let text = |name: &str| text(&folder.join(name));
+/// Reads what there is in an artifact.
+pub(super) fn read(artifact: &Artifact) -> Result<TokenizerSettings, TokenizerError> {
+    let text = |name: &str| {
+        artifact.text(name).map_err(|source| TokenizerError::Read {
+            path: artifact.path_of(name),
+            source,
+        })
+    };
     let [config, special, added] = [
         text("tokenizer_config.json")?,
         text("special_tokens_map.json")?,
@@ -24,7 +27,7 @@ pub(super) fn read(folder: &Path) -> Result<TokenizerSettings, TokenizerError> {
         special_tokens_map: special.as_deref(),
         added_tokens: added.as_deref(),
     };
-    parse(&files, folder)
+    parse(&files, artifact.origin())
 }
 
 /// What the files of `folder` say.
@@ -63,16 +66,4 @@ pub(super) fn max_length(settings: &TokenizerSettings) -> Option<usize> {
         .model_max_length
         .filter(|length| (1.0..NO_LIMIT).contains(length))?;
     Some(length as usize)
-}
-
-/// The content of a text file; none where there is no such file.
-fn text(path: &Path) -> Result<Option<String>, TokenizerError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(TokenizerError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
 }

@@ -10,7 +10,9 @@ mod times;
 
 use std::time::Instant;
 
-use nezha_graphs::Port;
+use bytes::Bytes;
+use nezha_graphs::proto::TensorProto;
+use nezha_graphs::{ExternalData, Initializer, Port, replace_initializers};
 
 pub(crate) use self::library::devices;
 use self::times::Times;
@@ -54,7 +56,11 @@ impl OpenVinoEngine {
         let recorder = recorder.map(|it| Recorder::start(engine, it)).transpose()?;
 
         let refused = |failure: Failure| model_error::refused(engine, model, &failure.0);
-        let graph = core.read(model.path()).map_err(refused)?;
+        let graph = match model.in_memory() {
+            None => core.read(model.path()),
+            Some(_) => whole(model).and_then(|bytes| core.read_bytes(&bytes)),
+        };
+        let graph = graph.map_err(refused)?;
         let compiled = core.compile(&graph, device.id()).map_err(refused)?;
         let precision = precision(engine, &compiled, options.openvino.precision)?;
         let groups = settings::groups_of_activations(&compiled, model);
@@ -150,6 +156,40 @@ impl Engine for OpenVinoEngine {
 
     fn end_profiling(&self) -> Result<Profile, EngineError> {
         Recorder::end_of(self.engine, self.recorder.as_ref())
+    }
+}
+
+/// The bytes of a model in memory with its external weights embedded: OpenVINO finds them in files only.
+fn whole(model: &Model) -> Result<Bytes, Failure> {
+    let failure = |error: &dyn std::fmt::Display| Failure(error.to_string());
+    let bytes = model.bytes().map_err(|error| failure(&error))?;
+    if model.weight_files().is_empty() {
+        return Ok(bytes);
+    }
+    let mut weights = model.weights();
+    let initializers = model.proto().graph.iter().flat_map(|it| &it.initializer);
+    let mut embedded = Vec::new();
+    for initializer in initializers {
+        embedded.push(match ExternalData::of(initializer) {
+            None => Initializer::Keep,
+            Some(_) => Initializer::Replace(TensorProto {
+                raw_data: weights.of(initializer).map_err(|error| failure(&error))?,
+                external_data: Vec::new(),
+                data_location: 0,
+                ..initializer.clone()
+            }),
+        });
+    }
+    let mut embedded = embedded.into_iter();
+    let choose = |_| embedded.next().unwrap_or(Initializer::Keep);
+    let whole = replace_initializers(&bytes, choose).map_err(|error| failure(&error))?;
+    match i32::try_from(whole.len()) {
+        Ok(_) => Ok(whole.into()),
+        Err(_) => Err(failure(&format!(
+            "with its weights it has {} bytes, and OpenVINO reads no more than 2 GB from memory: unpack \
+             it to a folder",
+            whole.len()
+        ))),
     }
 }
 

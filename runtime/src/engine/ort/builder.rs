@@ -1,21 +1,40 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
+use bytes::Bytes;
 use nezha_graphs::Signature;
 use ort::environment::Environment;
 use ort::ep::{self, CPU, CUDA, ExecutionProviderDispatch};
-use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 
 use super::tensorrt;
 use crate::engine::kind::OrtDevice;
-use crate::native;
-use crate::{EngineError, EngineOptions, Optimization};
+use crate::native::{self, OrtSession as Session};
+use crate::{EngineError, EngineOptions, Model, Optimization};
 
 /// Optimizers of ONNX Runtime's that make a graph slower on the CPU. Its `SkipLayerNormalization` takes
 /// 2.5 times as long there as the Add and the `LayerNormalization` that it stands for, 3 to 5 % of a run;
 /// its `BiasGelu` 1.1 times as long as Add and Gelu, up to 1 %.
 const SLOWER_ON_CPU: &str = "SkipLayerNormFusion;BiasGeluFusion";
+
+/// Where ONNX Runtime reads a model.
+pub(super) enum Source<'m> {
+    File(&'m Path),
+    /// The graph's bytes; its weights are among them or in files of the model's in memory.
+    Memory {
+        model: &'m Model,
+        bytes: &'m Bytes,
+    },
+}
+
+impl<'m> Source<'m> {
+    pub(super) fn of(model: &'m Model) -> Self {
+        match model.in_memory() {
+            Some(bytes) => Self::Memory { model, bytes },
+            None => Self::File(model.path()),
+        }
+    }
+}
 
 /// What sessions of one model have in common.
 pub(super) struct Settings<'a> {
@@ -29,21 +48,33 @@ impl Settings<'_> {
     /// A session of the model, which `configure` has the last word on.
     pub(super) fn open(
         &self,
-        model: &Path,
+        source: &Source<'_>,
         configure: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>,
     ) -> Result<Session, EngineError> {
         let builder = self.builder().map_err(|error| self.failed(&error))?;
         self.check_build()?;
         let builder = self.register(builder)?;
         let mut builder = configure(builder).map_err(|error| self.failed(&error))?;
-        // From the file, not from the map: ONNX Runtime finds external weights beside it.
-        builder
-            .commit_from_file(model)
-            .map_err(|error| EngineError::Load {
-                engine: self.device.kind(),
-                path: model.to_path_buf(),
-                reason: error.to_string(),
-            })
+        let (path, session) = match source {
+            // From the file, not from the map: ONNX Runtime finds external weights beside it.
+            Source::File(path) => (*path, builder.commit_from_file(path).map(Session::from)),
+            Source::Memory { model, bytes } => {
+                let mut weights = model.weights();
+                let files = model.weight_files();
+                let files = files
+                    .into_iter()
+                    .filter_map(|it| Some((it.to_owned(), weights.whole(it)?)));
+                (
+                    model.path(),
+                    native::session(builder, bytes, files.collect()),
+                )
+            }
+        };
+        session.map_err(|error| EngineError::Load {
+            engine: self.device.kind(),
+            path: path.to_path_buf(),
+            reason: error.to_string(),
+        })
     }
 
     pub(super) fn failed(&self, error: &ort::Error) -> EngineError {
@@ -64,7 +95,7 @@ impl Settings<'_> {
             true => "1",
             false => "0",
         };
-        Ok(Session::builder(self.environment)?
+        Ok(ort::session::Session::builder(self.environment)?
             .with_config_entry("session.disable_prepacking", prepacking_off)?
             .with_config_entry("session.force_spinning_stop", stop_spinning)?
             .with_config_entry(

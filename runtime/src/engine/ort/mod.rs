@@ -19,10 +19,10 @@ use std::{fs, io, thread};
 
 use nezha_graphs::Port;
 use ort::session::builder::SessionBuilder;
-use ort::session::{RunOptions, Session, SessionInputValue};
+use ort::session::{RunOptions, SessionInputValue};
 use ort::value::{DynValue, PrimitiveTensorElementType, TensorRef};
 
-use self::builder::Settings;
+use self::builder::{Settings, Source};
 use self::environment::environment;
 pub(crate) use self::environment::execution_providers;
 use self::shared::SharedWeights;
@@ -30,6 +30,7 @@ use super::kind::OrtDevice;
 use super::pool::Pool;
 use super::profile::Profile;
 use super::{Engine, EngineError, EngineKind, EngineOptions, KeepOutputs, Residents, trace};
+use crate::native::OrtSession as Session;
 use crate::tensor::{Element, with_array, with_element};
 use crate::{Model, Tensor, Tensors};
 
@@ -71,8 +72,11 @@ impl OrtEngine {
             .transpose()
             .map_err(|error| settings.failed(&error))?;
         let open = |index| {
-            let path = optimized.as_deref().unwrap_or(model.path());
-            settings.open(path, |mut builder: SessionBuilder| {
+            let source = match &optimized {
+                Some(path) => Source::File(path),
+                None => Source::of(model),
+            };
+            settings.open(&source, |mut builder: SessionBuilder| {
                 if optimized.is_some() {
                     builder = builder.with_optimization_level(optimized::LEVEL)?;
                 }
@@ -212,7 +216,7 @@ impl Engine for OrtEngine {
                 engine: self.device.kind(),
             });
         }
-        let finished = self.sessions.with_each(Session::end_profiling);
+        let finished = self.sessions.with_each(|it| it.end_profiling());
         let profiles = finished.into_iter().map(|it| self.profile(it));
         Ok(Profile::joined(profiles.collect::<Result<Vec<_>, _>>()?))
     }

@@ -2,11 +2,11 @@ use std::env::consts;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nezha_graphs::{ExternalData, map_file};
+use nezha_graphs::ExternalData;
 use ort::session::builder::GraphOptimizationLevel;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use super::builder::{Settings, quant_precision, without};
+use super::builder::{Settings, Source, quant_precision, without};
 use crate::cpu::Cpu;
 use crate::engine::kind::OrtDevice;
 use crate::{EngineError, Model, Optimization};
@@ -42,7 +42,7 @@ pub(super) fn optimized(
         let path = path.display().to_string();
         move |error: std::io::Error| refused(&format!("{path}: {error}"))
     };
-    let content = map_file(model.path()).map_err(at(model.path()))?;
+    let content = model.bytes().map_err(at(model.path()))?;
     let conditions = Conditions {
         version,
         device: settings.device,
@@ -54,7 +54,7 @@ pub(super) fn optimized(
         fs::create_dir_all(folder).map_err(at(folder))?;
         let scratch = tempfile::tempdir_in(folder).map_err(at(folder))?;
         let made = scratch.path().join("model.onnx");
-        settings.open(model.path(), |builder| {
+        settings.open(&Source::of(model), |builder| {
             Ok(builder.with_optimized_model_path(&made)?)
         })?;
         fs::rename(&made, &path).map_err(at(&path))?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use nezha_graphs::{DType, Port};
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
-use ort::session::Session;
 use ort::value::{DynValue, Tensor as OrtTensor, TensorValueType};
 
 use super::{OrtEngine, tensor};
 use crate::engine::kind::OrtDevice;
 use crate::engine::{EngineError, Resident, Residents};
+use crate::native::OrtSession as Session;
 use crate::tensor::with_array;
 use crate::{Tensor, Tensors};
 

@@ -1,11 +1,7 @@
-use std::collections::BTreeMap;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use nezha_graphs::DType;
 use nezha_graphs::proto::TensorProto;
-use nezha_graphs::{DType, ExternalData, map_file};
 use ort::session::builder::{PrepackedWeights, SessionBuilder};
 use ort::value::{DynValue, Tensor as OrtTensor};
 
@@ -28,10 +24,10 @@ impl SharedWeights {
     /// What can't be read is left for ONNX Runtime to complain about.
     pub(super) fn of(model: &Model) -> ort::Result<Self> {
         let graph = model.proto().graph.iter();
-        let mut files = WeightFiles::beside(model.path());
+        let mut stored = model.weights();
         let mut weights = Vec::new();
         for initializer in graph.flat_map(|it| &it.initializer) {
-            let bytes = files.elements(initializer);
+            let bytes = stored.of(initializer).ok();
             let large = bytes.filter(|it| it.len() >= SMALLEST);
             if let Some(tensor) = large.and_then(|it| tensor(initializer, &it)) {
                 weights.push((initializer.name.clone(), Arc::new(value(tensor)?)));
@@ -48,43 +44,6 @@ impl SharedWeights {
             builder = builder.with_initializer(name, Arc::clone(value))?;
         }
         Ok(builder.with_prepacked_weights(&self.prepacked)?)
-    }
-}
-
-/// The files beside a model that have its weights, each mapped once.
-struct WeightFiles {
-    folder: PathBuf,
-    mapped: BTreeMap<String, Option<Bytes>>,
-}
-
-impl WeightFiles {
-    fn beside(model: &Path) -> Self {
-        Self {
-            folder: model.parent().unwrap_or(Path::new("")).to_owned(),
-            mapped: BTreeMap::new(),
-        }
-    }
-
-    /// The elements of an initializer, row-major, little-endian.
-    fn elements(&mut self, initializer: &TensorProto) -> Option<Bytes> {
-        let Some(place) = ExternalData::of(initializer) else {
-            return Some(initializer.raw_data.clone());
-        };
-        let file = self.file(&place)?;
-        let Range { start, end } = place.range(file.len() as u64);
-        let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
-        file.get(range.clone())?;
-        Some(file.slice(range))
-    }
-
-    /// A file of the model's own folder.
-    fn file(&mut self, place: &ExternalData<'_>) -> Option<Bytes> {
-        if !place.is_beside_model() {
-            return None;
-        }
-        let map = || map_file(self.folder.join(place.location)).ok();
-        let mapped = self.mapped.entry(place.location.to_owned());
-        mapped.or_insert_with(map).clone()
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod elementwise;
 mod gather;
+mod reading;
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -19,8 +20,8 @@ use std::time::{Duration, Instant};
 use nezha_graphs::{Dim, Port};
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude::{
-    Datum, DatumType, Framework, InferenceModel, InferenceModelExt, IntoRunnable, Symbol, TDim,
-    TValue, TVec, ToDim, TractError, TractResult, TypedModel, TypedRunnableModel,
+    Datum, DatumType, InferenceModel, InferenceModelExt, IntoRunnable, Symbol, TDim, TValue, TVec,
+    ToDim, TractError, TractResult, TypedModel, TypedRunnableModel,
 };
 use tract_onnx::tract_core::plan;
 use tract_onnx::tract_hir::infer::InferenceFact;
@@ -279,10 +280,7 @@ fn optimized(mut graph: TypedModel) -> TractResult<Plan> {
 
 /// The decluttered graph, and its inputs in its order.
 fn graph(model: &Model) -> TractResult<(TypedModel, Vec<Port>)> {
-    let mut graph = tract_onnx::onnx()
-        .with_ignore_output_shapes(true)
-        .with_ignore_value_info(true)
-        .model_for_path(model.path())?;
+    let mut graph = reading::read(model)?;
     let outlets = graph.input_outlets()?.to_vec();
     let ports = outlets
         .iter()
@@ -309,10 +307,14 @@ fn fact(graph: &InferenceModel, port: &Port) -> TractResult<InferenceFact> {
 }
 
 fn value(tensor: &Tensor) -> TractResult<TValue> {
+    Ok(tensor_of(tensor)?.into())
+}
+
+fn tensor_of(tensor: &Tensor) -> TractResult<Value> {
     with_array!(&tensor.0, array => {
         // A tensor's layout is standard, so its elements are one slice.
         let elements = array.as_slice().unwrap_or_default();
-        Ok(Value::from_shape(array.shape(), elements)?.into())
+        Value::from_shape(array.shape(), elements)
     })
 }
 

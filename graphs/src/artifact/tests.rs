@@ -1,0 +1,229 @@
+use super::*;
+use crate::error_chain;
+
+/// A graph, weights and a file in a folder of its own, none a multiple of anything.
+fn parts() -> Vec<(&'static str, Vec<u8>)> {
+    let bytes = |length: usize| (0..length).map(|it| (it * 7) as u8).collect();
+    vec![
+        ("model.onnx", bytes(1001)),
+        ("onnx/model_int8.onnx", bytes(77)),
+        ("vocab.txt", Vec::new()),
+        ("weights.0123.onnx_data", bytes(4097)),
+    ]
+}
+
+fn packed() -> Vec<u8> {
+    let artifact = Artifact::from_parts(parts()).unwrap();
+    let mut packed = Vec::new();
+    artifact.pack(&mut packed).unwrap();
+    packed
+}
+
+/// Where some bytes are in others.
+fn place(bytes: &[u8], of: &[u8]) -> usize {
+    bytes.windows(of.len()).position(|it| it == of).unwrap()
+}
+
+fn refused(bytes: Vec<u8>) -> String {
+    match Artifact::from_packed(bytes) {
+        Ok(artifact) => panic!("taken, with {:?}", artifact.names()),
+        Err(error) => error_chain(&error),
+    }
+}
+
+#[test]
+fn a_folder_comes_back_byte_for_byte_and_packs_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+    let memory = Artifact::from_parts(parts()).unwrap();
+    memory.unpack(&before, false).unwrap();
+    let file = folder.path().join("model.nezha");
+    Artifact::open(&before)
+        .unwrap()
+        .pack_to(&file, false)
+        .unwrap();
+    assert!(is_packed(&file) && !is_packed(before.join("model.onnx")));
+    assert_eq!(
+        fs::read(&file).unwrap(),
+        packed(),
+        "packed from memory and from a folder"
+    );
+    Artifact::open(&file)
+        .unwrap()
+        .unpack(&after, false)
+        .unwrap();
+    for (name, bytes) in parts() {
+        assert_eq!(fs::read(after.join(name)).unwrap(), bytes, "{name}");
+    }
+    let names = Artifact::open(&after).unwrap().names().unwrap();
+    assert_eq!(names, parts().iter().map(|it| it.0).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_written_over_a_file_unless_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifact = Artifact::from_parts(parts()).unwrap();
+    fs::write(folder.path().join("vocab.txt"), "mine").unwrap();
+    let error = artifact.unpack(folder.path(), false).unwrap_err();
+    assert!(
+        matches!(error, ArtifactError::Write(FileError::Exists { .. })),
+        "{error}"
+    );
+    assert!(!artifact.path_of("model.onnx").exists() && !folder.path().join("model.onnx").exists());
+    artifact.unpack(folder.path(), true).unwrap();
+    assert_eq!(fs::read(folder.path().join("vocab.txt")).unwrap(), b"");
+}
+
+#[test]
+fn parts_are_views_of_the_packed_bytes_at_multiples_of_64() {
+    let bytes = Bytes::from(packed());
+    let artifact = Artifact::from_packed(bytes.clone()).unwrap();
+    for (name, expected) in parts() {
+        let part = artifact.part(name).unwrap().unwrap();
+        assert_eq!(part, expected, "{name}");
+        let offset = part.as_ptr() as usize - bytes.as_ptr() as usize;
+        assert!(
+            offset.is_multiple_of(64) && offset < bytes.len(),
+            "{name} at {offset}"
+        );
+    }
+    assert!(artifact.part("config.json").unwrap().is_none());
+}
+
+#[test]
+fn a_changed_byte_is_told_by_the_part_that_it_is_in() {
+    for (name, bytes) in parts().into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        let mut packed = packed();
+        let start = place(&packed, &bytes);
+        packed[start + bytes.len() / 2] ^= 1;
+        let error = refused(packed);
+        let expected =
+            format!("the model in memory: part '{name}' is not what was packed: its SHA-256 is ");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn what_is_cut_short_anywhere_is_refused() {
+    let packed = packed();
+    for length in 0..packed.len() {
+        let error = refused(packed[..length].to_vec());
+        assert!(
+            error.contains("cut short"),
+            "{length} of {}: {error}",
+            packed.len()
+        );
+    }
+}
+
+/// A zip archive of these entries and this list.
+fn zip(entries: &[(&str, &[u8])], manifest: &str, method: zip::CompressionMethod) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in entries {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.start_file(packed::MANIFEST, options).unwrap();
+    zip.write_all(manifest.as_bytes()).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+#[test]
+fn parts_that_do_not_match_the_list_are_told_by_name() {
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let stored = |entries: &[(&str, &[u8])], parts: &str| {
+        let manifest = format!(r#"{{"nezha_artifact": 1, "parts": {{{parts}}}}}"#);
+        refused(zip(entries, &manifest, zip::CompressionMethod::Stored))
+    };
+    let listed =
+        |name: &str, bytes: u64| format!(r#""{name}": {{"bytes": {bytes}, "sha256": "{EMPTY}"}}"#);
+    for (found, expected) in [
+        (
+            stored(&[], &listed("model.onnx", 0)),
+            "part 'model.onnx' is missing",
+        ),
+        (stored(&[("a", b"")], ""), "part 'a' is in no list"),
+        (
+            stored(&[("a", b"x")], &listed("a", 0)),
+            "part 'a' has 1 bytes, expected 0",
+        ),
+        (
+            stored(&[("../a", b"")], &listed("../a", 0)),
+            "part '../a' has a name that no part can have",
+        ),
+        (
+            stored(&[("/a", b"")], &listed("/a", 0)),
+            "part '/a' has a name that no part can have",
+        ),
+        (
+            stored(&[("a", b"")], "\"a\": 1"),
+            "its list of parts can't be used: ",
+        ),
+    ] {
+        assert!(found.contains(expected), "{found}\nexpected {expected}");
+    }
+    let other = refused(zip(
+        &[],
+        r#"{"nezha_artifact": 2, "parts": {}}"#,
+        zip::CompressionMethod::Stored,
+    ));
+    assert!(other.contains("version 2, this program reads 1"), "{other}");
+    let none = refused(
+        zip::ZipWriter::new(io::Cursor::new(Vec::new()))
+            .finish()
+            .unwrap()
+            .into_inner(),
+    );
+    assert!(none.contains("no zip archive"), "{none}");
+}
+
+#[test]
+fn a_thousand_parts_too_many_are_refused() {
+    let names: Vec<String> = (0..2000).map(|it| it.to_string()).collect();
+    let entries: Vec<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b""[..])).collect();
+    let error = refused(zip(&entries, "{}", zip::CompressionMethod::Stored));
+    assert_eq!(error, "the model in memory: 2001 parts, more than 1024");
+    let parts = names.iter().map(|it| (it.as_str(), Bytes::new()));
+    let error = Artifact::from_parts(parts)
+        .unwrap()
+        .pack(&mut io::sink())
+        .unwrap_err();
+    assert!(
+        matches!(error, ArtifactError::TooMany { found: 2000, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_that_lead_out_of_a_folder_are_no_parts() {
+    for name in [
+        "",
+        ".",
+        "..",
+        "a/../b",
+        "/a",
+        "a/",
+        "a\\b",
+        "c:x",
+        "a\nb",
+        packed::MANIFEST,
+    ] {
+        let error = Artifact::from_parts([(name, Bytes::new())]).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                ArtifactError::Part {
+                    error: PartError::Name,
+                    ..
+                }
+            ),
+            "{name:?}: {error}"
+        );
+    }
+    let error = Artifact::from_parts([("a", Bytes::new()), ("a", Bytes::new())]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the model in memory: part 'a' comes twice"
+    );
+}
