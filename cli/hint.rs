@@ -10,7 +10,7 @@ use nezha_exporter::reference::ReferenceError;
 use nezha_exporter::verify::VerifyError;
 use nezha_exporter::{ExportError, LayoutError, LayoutOption, LinkError, Unavailable};
 use nezha_graphs::files::FileError;
-use nezha_graphs::{GraphOption, OptionError};
+use nezha_graphs::{ArtifactError, GraphOption, OptionError};
 use nezha_measure::bench::ReadError;
 use nezha_measure::profile::ProfileError;
 use nezha_runtime::DecoderError;
@@ -31,6 +31,7 @@ fn of(error: &(dyn Error + 'static)) -> Option<String> {
         error.downcast_ref::<E>().map(|it| it as &dyn Hint)
     }
     let kinds = [
+        known::<ArtifactError>,
         known::<ExportError>,
         known::<BuildError>,
         known::<WriteError>,
@@ -55,6 +56,17 @@ fn of(error: &(dyn Error + 'static)) -> Option<String> {
 /// it in the chain, has that one's hint.
 trait Hint {
     fn hint(&self) -> Option<String>;
+}
+
+impl Hint for ArtifactError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ArtifactError::Write(FileError::Exists { .. }) => {
+                Some("--force replaces it".to_owned())
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Hint for ExportError {

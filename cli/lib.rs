@@ -17,6 +17,7 @@ mod hub;
 mod inspect;
 mod openvino;
 mod output;
+mod pack;
 mod profile;
 mod program;
 mod run;
@@ -56,12 +57,14 @@ enum Command {
     Export(export::Args),
     Generate(generate::Args),
     Inspect(inspect::Args),
+    Pack(pack::PackArgs),
     Profile(profile::Args),
     Run(run::Args),
     #[cfg(feature = "score")]
     Score(Box<score::Args>),
     Setup(setup::Args),
     Tune(tune::Args),
+    Unpack(pack::UnpackArgs),
     Verify(verify::Args),
     #[command(flatten)]
     Tasks(tasks::Command),
@@ -99,12 +102,14 @@ fn run(command: Command) -> Result<()> {
         Command::Export(args) => export::run(args),
         Command::Generate(args) => generate::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Pack(args) => pack::pack(args),
         Command::Profile(args) => profile::run(args),
         Command::Run(args) => run::run(args),
         #[cfg(feature = "score")]
         Command::Score(args) => score::run(*args),
         Command::Setup(args) => setup::run(args),
         Command::Tune(args) => tune::run(args),
+        Command::Unpack(args) => pack::unpack(args),
         Command::Verify(args) => verify::run(args),
         Command::Tasks(command) => tasks::run(command),
     }

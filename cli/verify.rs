@@ -17,7 +17,7 @@ use crate::output;
 /// those of the built-in reference in f64.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The artifact.
+    /// The artifact; the certificate is written into it, but not into a packed file.
     model: PathBuf,
     /// The checkpoint that it was exported from, or its name on the Hugging Face hub.
     checkpoint: PathBuf,

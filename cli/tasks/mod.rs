@@ -58,7 +58,8 @@ pub(crate) fn run(command: Command) -> Result<()> {
 /// What every task takes.
 #[derive(clap::Args)]
 pub(crate) struct TaskArgs {
-    /// A folder that `nezha export` wrote, or an .onnx file with the tokenizer beside it.
+    /// A folder that `nezha export` wrote, a file that `nezha pack` made of one, or an .onnx file with the
+    /// tokenizer beside it.
     model: PathBuf,
     /// The text, or the texts.
     ///

@@ -1,0 +1,59 @@
+//! `nezha pack` and `nezha unpack`: a model's folder as one file, and back.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use nezha_graphs::Artifact;
+
+use crate::output;
+
+/// Put a model's folder into one file, which every command and program takes in its place.
+///
+/// The file is a zip archive of uncompressed parts that is mapped and never unpacked, with the SHA-256 of
+/// each. Files of folders in the folder go with it; empty folders don't.
+#[derive(clap::Args)]
+pub(crate) struct PackArgs {
+    /// The folder that `nezha export` wrote.
+    folder: PathBuf,
+    /// The file to write, such as model.nezha.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Replace the file.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Write the files of a packed model to a folder, byte for byte as they were.
+#[derive(clap::Args)]
+pub(crate) struct UnpackArgs {
+    /// The file that `nezha pack` wrote.
+    file: PathBuf,
+    /// The folder to write to; made where it is missing.
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+    /// Replace files of the folder.
+    #[arg(long)]
+    force: bool,
+}
+
+/// Packs.
+pub(crate) fn pack(args: PackArgs) -> Result<()> {
+    let artifact = Artifact::open(&args.folder)?;
+    artifact.pack_to(&args.output, args.force)?;
+    listed(&artifact)
+}
+
+/// Unpacks.
+pub(crate) fn unpack(args: UnpackArgs) -> Result<()> {
+    let artifact = Artifact::open(&args.file)?;
+    artifact.unpack(&args.output, args.force)?;
+    listed(&artifact)
+}
+
+/// Prints the names of the parts.
+fn listed(artifact: &Artifact) -> Result<()> {
+    for part in artifact.names()? {
+        output::line(part)?;
+    }
+    Ok(())
+}
