@@ -6,7 +6,10 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use nezha_exporter::inspect::diagram;
 use nezha_graphs::proto::ModelProto;
-use nezha_graphs::{Bindings, ExternalData, Metadata, ModelSummary, Port, decode_model, listing};
+use nezha_graphs::{
+    Bindings, ExternalData, Initializer, Metadata, ModelSummary, Port, decode_model, listing,
+    replace_initializers,
+};
 use prost::Message;
 
 /// Bytes of a file of weights.
@@ -17,6 +20,7 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     written_and_read_again(&model);
+    rewritten(input, &model);
     inspected(&model);
     verified(&model);
     opened(&model);
@@ -27,6 +31,16 @@ fn written_and_read_again(model: &ModelProto) {
     let encoded = model.encode_to_vec();
     let again = decode_model(Bytes::from(encoded.clone())).expect("what was written");
     assert_eq!(again.encode_to_vec(), encoded);
+}
+
+/// Initializers that are kept are the same, and those that are left out are gone.
+fn rewritten(input: &[u8], model: &ModelProto) {
+    let kept = replace_initializers(input, |_| Initializer::Keep).expect("what was read");
+    let kept = decode_model(Bytes::from(kept)).expect("what was written");
+    assert_eq!(kept.encode_to_vec(), model.encode_to_vec());
+    let bare = replace_initializers(input, |_| Initializer::Omit).expect("what was read");
+    let bare = decode_model(Bytes::from(bare)).expect("what was written");
+    assert!(bare.graph.expect("what was read has one").initializer.is_empty());
 }
 
 fn inspected(model: &ModelProto) {
