@@ -1,19 +1,22 @@
-//! The project's own chores: `cargo xtask test | gpu | gpu-build | features | bless | fixtures | interop | cluster |
-//! peers | soak | wheel`.
+//! The project's own chores: `cargo xtask test | gpu | gpu-build | features | capi | embedded | bless |
+//! fixtures | interop | cluster | peers | soak | wheel`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a chore says what it does"
 )]
 
+mod capi;
+mod embedded;
 mod features;
 mod gpu;
 mod package;
+mod interop;
 mod soak;
 mod wheel;
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -45,6 +48,11 @@ enum Xtask {
     },
     /// Check every combination of features that is promised, and count the crates that each takes.
     Features,
+    /// Compile a C program against the C interface, and run it under sanitizers of addresses and undefined
+    /// behaviour; needs gcc.
+    Capi,
+    /// Build `examples/embedded` static, run it in an empty root folder, and measure it; a quarter of an hour.
+    Embedded,
     /// Rewrite the golden listings and the command line's snapshots from what there is now.
     Bless,
     /// Make the fixtures anew with transformers, then check every exported head with onnx.checker.
@@ -114,6 +122,8 @@ fn main() -> ExitCode {
         Xtask::Package { no_verify } => package::package(!no_verify),
         Xtask::GpuBuild => gpu_build(),
         Xtask::Features => features::features(),
+        Xtask::Capi => capi::capi(),
+        Xtask::Embedded => embedded::embedded(),
         Xtask::Bless => bless(),
         Xtask::Fixtures { python } => fixtures(&python),
         Xtask::Peers(arguments) => peers(&arguments),
@@ -123,7 +133,7 @@ fn main() -> ExitCode {
         Xtask::Interop { only, python } if only.as_deref() == Some("score") => {
             cluster(Some("files"), &python)
         }
-        Xtask::Interop { only, python } => interop(only, &python),
+        Xtask::Interop { only, python } => interop::interop(only, &python),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -266,93 +276,6 @@ fn peers_in_openvino(arguments: &Peers, mut script: Command) -> Result<()> {
         script.arg("--made");
     }
     script.finish()
-}
-
-/// The checkpoints that transformers.js answers for, in folders named by their heads.
-const TRANSFORMERS_JS: [(&str, &str); 4] = [
-    ("base", "tests/fixtures/reach-4/base"),
-    ("masked-lm", "models/nezha-tiny-zh"),
-    ("sequence-classification", "models/nezha-tiny-zh-sentiment"),
-    ("token-classification", "models/nezha-tiny-zh-ner"),
-];
-
-/// The heads that Optimum has no class for.
-const NOT_OPTIMUM: [&str; 2] = ["next-sentence", "pretraining"];
-
-fn interop(only: Option<String>, python: &Path) -> Result<()> {
-    let (fixtures, work) = (Path::new("tests/fixtures/reach-4"), "target/interop");
-    let [
-        artifacts,
-        burn,
-        tools,
-        fixed,
-        triton,
-        optimum,
-        transformers_js,
-        service,
-    ] = [
-        "artifacts",
-        "burn",
-        "tools",
-        "static",
-        "triton",
-        "optimum",
-        "transformersjs",
-        "service",
-    ]
-    .map(|it| Path::new(work).join(it));
-    let export = |checkpoint: &Path, head: &OsStr, target: &Path, options: &[&str]| {
-        let mut export = nezha();
-        export.arg("export").arg(checkpoint).arg("--head").arg(head);
-        export.arg("-o").arg(target).arg("--force");
-        export.args(options).finish()
-    };
-    let outputs = ["--outputs", "hidden-states,attentions"];
-    let served = ["--layout", "triton", "--instances", "2", "--tensorrt"];
-    for checkpoint in subfolders(fixtures)? {
-        let head = checkpoint.file_name().context("a folder without name")?;
-        export(&checkpoint, head, &artifacts.join(head), &outputs)?;
-        // Its code moves the base model's last hidden state twice, where it is an output twice.
-        export(
-            &checkpoint,
-            head,
-            &burn.join(head),
-            &["--outputs", "attentions"],
-        )?;
-        export(&checkpoint, head, &tools.join(head), &[])?;
-        let names = match head.to_str() {
-            Some("base" | "pretraining" | "question-answering") => "input_ids=ids",
-            _ => "input_ids=ids,logits=scores",
-        };
-        let as_a_service = ["--rename", names, "--input-dtype", "int32"];
-        let alone = ["--mask", "from-padding", "--no-token-types"];
-        let options = [&as_a_service[..], &alone].concat();
-        export(&checkpoint, head, &service.join(head), &options)?;
-        // The shape of the padded question.
-        let shape = match head.to_str() {
-            Some("multiple-choice") => "batch=2,choices=3,sequence=5",
-            _ => "batch=3,sequence=9",
-        };
-        export(&checkpoint, head, &fixed.join(head), &["--static", shape])?;
-        let options = [&served[..], &outputs].concat();
-        export(&checkpoint, head, &triton, &options)?;
-        if !NOT_OPTIMUM.iter().any(|it| head == *it) {
-            let options = ["--layout", "optimum"];
-            export(&checkpoint, head, &optimum.join(head), &options)?;
-        }
-    }
-    for (head, checkpoint) in TRANSFORMERS_JS {
-        let options = ["--layout", "transformersjs"];
-        let target = transformers_js.join(head);
-        export(Path::new(checkpoint), head.as_ref(), &target, &options)?;
-    }
-    let mut stacks = Command::new(python);
-    stacks.args(["-B", "tests/interop/interop.py"]);
-    stacks.args([&artifacts, fixtures]).args(["--work", work]);
-    if let Some(only) = only {
-        stacks.arg("--only").arg(only);
-    }
-    stacks.finish()
 }
 
 /// The variable that says where cargo builds.

@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+
 use super::*;
 use crate::error_chain;
 

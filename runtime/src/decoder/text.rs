@@ -6,7 +6,7 @@ use nezha_graphs::{Artifact, Head, Role, is_packed};
 
 use super::{Decoder, DecoderError, Finish, Generated, GenerationOptions, Prompt};
 use crate::builder::Start;
-use crate::pipeline::{PipelineError, model_error, model_path};
+use crate::pipeline::{PipelineError, model_error, model_path, part};
 use crate::task::check_ids;
 use crate::{Model, Session, Tokenizer, TokenizerError};
 
@@ -106,12 +106,7 @@ impl TextGeneration {
         if !artifact.is_in_memory() {
             return Self::open(artifact.origin(), start);
         }
-        let part = artifact.model_for(HEADS);
-        let part = part.map_err(|tried| PipelineError::NoModel {
-            folder: artifact.origin().to_owned(),
-            tried,
-        })?;
-        let model = Model::part_of(artifact, &part).map_err(model_error)?;
+        let model = part(artifact, HEADS)?;
         Self::new(artifact, &model, start)
     }
 

@@ -1,0 +1,393 @@
+//! What C sees, and the crate's only unsafe code.
+//!
+//! Every function answers a status and leaves what it found behind its last argument. No panic crosses:
+//! it is an error like any other, unless the program was built to abort.
+
+#![allow(
+    unsafe_code,
+    reason = "C hands over pointers, and finds functions by their plain names"
+)]
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{ptr, slice, str};
+
+use crate::{Finding, Model, Place, Question};
+
+/// The function did what it should.
+pub const NEZHA_OK: i32 = 0;
+/// It did not: `nezha_last_error` says why.
+pub const NEZHA_ERROR: i32 = 1;
+
+/// Load a model to classify texts.
+pub const NEZHA_CLASSIFY: u32 = 1;
+/// Load a model to find the names in texts.
+pub const NEZHA_TOKENS: u32 = 2;
+/// Load a model to answer questions about texts.
+pub const NEZHA_ANSWER: u32 = 3;
+/// Load a model to make vectors of texts.
+pub const NEZHA_EMBED: u32 = 4;
+
+/// A text in UTF-8: no zero ends it.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct NezhaText {
+    /// Its first byte; may be null where there are none.
+    pub bytes: *const u8,
+    /// How many there are.
+    pub length: usize,
+}
+
+/// How a model is started. A null pointer in its place stands for the defaults.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct NezhaOptions {
+    /// The engine, or a list that is tried in order: `openvino,ort,tract`; empty for `auto`.
+    pub engines: NezhaText,
+    /// Threads that share a run; 0 leaves that to the engine.
+    pub threads: usize,
+}
+
+/// A model that was loaded; threads may share it.
+pub struct NezhaModel {
+    model: Model,
+}
+
+/// A label of a text, a name in it, or a stretch of it that answers a question.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct NezhaFinding {
+    /// The label; empty for an answer.
+    pub label: NezhaText,
+    /// The words; empty for a label of the whole text.
+    pub text: NezhaText,
+    /// From 0 to 1.
+    pub score: f64,
+    /// The first character of the words in the text, in Unicode scalar values.
+    pub start: usize,
+    /// The character behind the last one.
+    pub end: usize,
+}
+
+/// What was found, until `nezha_findings_free`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct NezhaFindings {
+    /// The first one.
+    pub items: *const NezhaFinding,
+    /// How many there are.
+    pub length: usize,
+}
+
+/// A text as numbers, until `nezha_vector_free`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct NezhaVector {
+    /// The first one.
+    pub items: *const f32,
+    /// How many there are: the model's hidden size.
+    pub length: usize,
+}
+
+/// Findings, and what their pointers lead to.
+#[repr(C)]
+struct OwnedFindings {
+    /// First, so that a pointer to it is one to all.
+    seen: NezhaFindings,
+    items: Vec<NezhaFinding>,
+    _findings: Vec<Finding>,
+}
+
+/// A vector, and what its pointer leads to.
+#[repr(C)]
+struct OwnedVector {
+    /// First, so that a pointer to it is one to all.
+    seen: NezhaVector,
+    items: Vec<f32>,
+}
+
+thread_local! {
+    static LAST_ERROR: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Why the last call of this thread failed; valid until its next call.
+#[unsafe(no_mangle)]
+pub extern "C" fn nezha_last_error() -> NezhaText {
+    LAST_ERROR.with_borrow(|error| text(error))
+}
+
+/// Loads the model at a path: a folder that `nezha export` wrote, or a file that `nezha pack` made of one.
+///
+/// # Safety
+/// Texts and options are valid to read, and the model can be written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_load(
+    path: NezhaText,
+    question: u32,
+    options: *const NezhaOptions,
+    model: *mut *mut NezhaModel,
+) -> i32 {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        given(model, || {
+            let place = Place::Path(read(&path)?);
+            load(&place, question, options)
+        })
+    }
+}
+
+/// Loads a packed model from memory. The bytes are not copied: they stay as they are until
+/// `nezha_model_free`.
+///
+/// # Safety
+/// As for `nezha_load`; the bytes are valid to read for as long as the model lives.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_load_bytes(
+    bytes: *const u8,
+    length: usize,
+    question: u32,
+    options: *const NezhaOptions,
+    model: *mut *mut NezhaModel,
+) -> i32 {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        given(model, || {
+            let place = Place::Bytes(numbers(bytes, length)?);
+            load(&place, question, options)
+        })
+    }
+}
+
+/// The labels of a text, the likeliest first.
+///
+/// # Safety
+/// The model is one that was loaded and not freed, the text is valid to read, and the findings can be
+/// written.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_classify(
+    model: *const NezhaModel,
+    text: NezhaText,
+    findings: *mut *mut NezhaFindings,
+) -> i32 {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        given(findings, || {
+            Ok(owned(loaded(model)?.classify(read(&text)?)?))
+        })
+    }
+}
+
+/// The names in a text, in its order.
+///
+/// # Safety
+/// As for `nezha_classify`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_tokens(
+    model: *const NezhaModel,
+    text: NezhaText,
+    findings: *mut *mut NezhaFindings,
+) -> i32 {
+    // SAFETY: as promised by the caller.
+    unsafe { given(findings, || Ok(owned(loaded(model)?.tokens(read(&text)?)?))) }
+}
+
+/// The stretches of a context that answer a question, the likeliest first.
+///
+/// # Safety
+/// As for `nezha_classify`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_answer(
+    model: *const NezhaModel,
+    question: NezhaText,
+    context: NezhaText,
+    findings: *mut *mut NezhaFindings,
+) -> i32 {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        given(findings, || {
+            let answers = loaded(model)?.answer(read(&question)?, read(&context)?);
+            Ok(owned(answers?))
+        })
+    }
+}
+
+/// A text as a vector of length one: the mean over its tokens.
+///
+/// # Safety
+/// As for `nezha_classify`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_embed(
+    model: *const NezhaModel,
+    text: NezhaText,
+    vector: *mut *mut NezhaVector,
+) -> i32 {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        given(vector, || {
+            let items = loaded(model)?.embed(read(&text)?)?;
+            let mut owned = Box::new(OwnedVector {
+                seen: NezhaVector {
+                    items: ptr::null(),
+                    length: items.len(),
+                },
+                items,
+            });
+            owned.seen.items = owned.items.as_ptr();
+            Ok(Box::into_raw(owned).cast::<NezhaVector>())
+        })
+    }
+}
+
+/// Frees a model; null is none.
+///
+/// # Safety
+/// It came from `nezha_load` or `nezha_load_bytes`, and nothing uses it any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_model_free(model: *mut NezhaModel) {
+    // SAFETY: as promised by the caller.
+    unsafe { free(model) }
+}
+
+/// Frees findings; null is none.
+///
+/// # Safety
+/// They came from this library, and nothing uses them any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_findings_free(findings: *mut NezhaFindings) {
+    // SAFETY: as promised by the caller; they are the first field of what was made.
+    unsafe { free(findings.cast::<OwnedFindings>()) }
+}
+
+/// Frees a vector; null is none.
+///
+/// # Safety
+/// It came from this library, and nothing uses it any more.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn nezha_vector_free(vector: *mut NezhaVector) {
+    // SAFETY: as promised by the caller; it is the first field of what was made.
+    unsafe { free(vector.cast::<OwnedVector>()) }
+}
+
+/// Runs `work` and hands over what it gives, or keeps its error.
+///
+/// # Safety
+/// `place` is null or can be written.
+unsafe fn given<T>(place: *mut *mut T, work: impl FnOnce() -> Result<*mut T, String>) -> i32 {
+    if place.is_null() {
+        return kept("there is no place for the answer: expected a pointer to one, found null");
+    }
+    // SAFETY: it is not null, and the caller says that it can be written.
+    unsafe { place.write(ptr::null_mut()) };
+    // What a panic leaves half done is not used again: a model has no state that a run changes.
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => {
+            // SAFETY: as above.
+            unsafe { place.write(value) };
+            NEZHA_OK
+        }
+        Ok(Err(error)) => kept(&error),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            kept(&format!("panicked: {}", text.unwrap_or("no message")))
+        }
+    }
+}
+
+fn kept(error: &str) -> i32 {
+    LAST_ERROR.with_borrow_mut(|last| error.clone_into(last));
+    NEZHA_ERROR
+}
+
+/// # Safety
+/// The options are null or valid to read.
+unsafe fn load(
+    place: &Place<'_>,
+    question: u32,
+    options: *const NezhaOptions,
+) -> Result<*mut NezhaModel, String> {
+    let question = match question {
+        NEZHA_CLASSIFY => Question::Classify,
+        NEZHA_TOKENS => Question::Tokens,
+        NEZHA_ANSWER => Question::Answer,
+        NEZHA_EMBED => Question::Embed,
+        other => return Err(format!("{other} is no question: expected 1 to 4")),
+    };
+    // SAFETY: as promised by the caller.
+    let options = unsafe { options.as_ref() };
+    let threads = options.map_or(0, |it| it.threads);
+    // SAFETY: as promised by the caller.
+    let engines = options.map(|it| unsafe { read(&it.engines) }).transpose()?;
+    let engines = engines.filter(|it| !it.is_empty());
+    let model = Model::load(place, question, engines, threads)?;
+    Ok(Box::into_raw(Box::new(NezhaModel { model })))
+}
+
+/// # Safety
+/// The model is null, or loaded and not freed.
+unsafe fn loaded<'m>(model: *const NezhaModel) -> Result<&'m Model, String> {
+    // SAFETY: as promised by the caller.
+    let model = unsafe { model.as_ref() };
+    let model = model.ok_or("there is no model: expected one that was loaded, found null")?;
+    Ok(&model.model)
+}
+
+/// # Safety
+/// The text's bytes are valid to read.
+unsafe fn read<'t>(text: &NezhaText) -> Result<&'t str, String> {
+    // SAFETY: as promised by the caller.
+    let bytes = unsafe { numbers(text.bytes, text.length)? };
+    str::from_utf8(bytes).map_err(|error| format!("the text is not UTF-8: {error}"))
+}
+
+/// # Safety
+/// The bytes are valid to read.
+unsafe fn numbers<'t>(bytes: *const u8, length: usize) -> Result<&'t [u8], String> {
+    match (bytes.is_null(), length) {
+        (_, 0) => Ok(&[]),
+        (true, _) => Err(format!(
+            "{length} bytes are promised, and their pointer is null"
+        )),
+        // SAFETY: as promised by the caller.
+        (false, _) => Ok(unsafe { slice::from_raw_parts(bytes, length) }),
+    }
+}
+
+fn text(text: &str) -> NezhaText {
+    NezhaText {
+        bytes: text.as_ptr(),
+        length: text.len(),
+    }
+}
+
+/// Findings as C sees them.
+fn owned(findings: Vec<Finding>) -> *mut NezhaFindings {
+    let seen = |it: &Finding| NezhaFinding {
+        label: text(&it.label),
+        text: text(&it.text),
+        score: it.score,
+        start: it.start,
+        end: it.end,
+    };
+    let items: Vec<NezhaFinding> = findings.iter().map(seen).collect();
+    let owned = OwnedFindings {
+        seen: NezhaFindings {
+            items: items.as_ptr(),
+            length: items.len(),
+        },
+        items,
+        // A text stays where it is when the vector that holds it moves.
+        _findings: findings,
+    };
+    debug_assert_eq!(owned.seen.length, owned.items.len());
+    Box::into_raw(Box::new(owned)).cast::<NezhaFindings>()
+}
+
+/// # Safety
+/// The value is null, or was made by `Box::into_raw` and is not used again.
+unsafe fn free<T>(value: *mut T) {
+    if !value.is_null() {
+        // SAFETY: as promised by the caller.
+        drop(unsafe { Box::from_raw(value) });
+    }
+}
