@@ -88,7 +88,11 @@ impl Model {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
         if is_packed(path) {
-            return Self::from_artifact(&Artifact::open(path)?);
+            // Whoever asks where the model is can open it there.
+            return Ok(Self {
+                path: path.to_path_buf(),
+                ..Self::from_artifact(&Artifact::open(path)?)?
+            });
         }
         Self::new(path.to_path_buf(), read_model(path)?, Place::File)
     }

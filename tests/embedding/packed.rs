@@ -65,15 +65,8 @@ fn commands_that_take_a_model_take_the_packed_file() {
     let inspected = succeeded(nezha(&["inspect"], &[&file]));
     assert!(stdout(&inspected).contains("sequence-classification"));
     succeeded(nezha(&["verify"], &[&file, checkpoint]));
-    let bench = [
-        "bench",
-        "--engines",
-        "ort",
-        "--shapes",
-        "1x8",
-        "--seconds",
-        "0.1",
-    ];
+    let shape = ["--batch", "1", "--sequence", "8", "--seconds", "0.1"];
+    let bench = [&["bench", "--engines", "ort"], &shape[..]].concat();
     succeeded(nezha(&bench, &[&file]));
     let out = scratch.path().join("out.jsonl");
     let texts = scratch.path().join("texts.jsonl");
