@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::{ptr, slice, str};
+use std::{fmt, ptr, slice, str};
 
 use crate::{Finding, Model, Place, Question};
 
@@ -51,6 +51,12 @@ pub struct NezhaOptions {
 /// A model that was loaded; threads may share it.
 pub struct NezhaModel {
     model: Model,
+}
+
+impl fmt::Debug for NezhaModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NezhaModel").finish_non_exhaustive()
+    }
 }
 
 /// A label of a text, a name in it, or a stretch of it that answers a question.
