@@ -10,8 +10,8 @@ mod capi;
 mod embedded;
 mod features;
 mod gpu;
-mod package;
 mod interop;
+mod package;
 mod soak;
 mod wheel;
 

@@ -34,7 +34,7 @@ pub use tasks::{
     WordClassification,
 };
 
-use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskError, TaskModel};
+use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskModel};
 use crate::{
     EngineChoice, EngineOptions, Model, ModelError, Session, SessionError, Tensors, Tokenizer,
 };
