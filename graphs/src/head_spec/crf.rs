@@ -49,7 +49,7 @@ pub enum CrfOrientation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CrfTokens {
-    /// All of a sequence, [CLS] and [SEP] among them: where training masked padding alone.
+    /// All of a sequence, `[CLS]` and `[SEP]` among them: where training masked padding alone.
     #[default]
     All,
     /// Those of the text: where training cut the special tokens off.
