@@ -15,6 +15,7 @@ use nezha_graphs::files::write_file;
 use nezha_measure::bench::{self, Benchmark, Case, Cell, Document, Method, Progress};
 use nezha_runtime::{EngineKind, EngineOptions, Model, OrtOptions, TractOptions, Way};
 
+use crate::model::model_file;
 use crate::openvino::OpenVinoArgs;
 use crate::output;
 
@@ -126,11 +127,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let engines: Vec<EngineKind> = args.engines.iter().map(|it| it.engine).collect();
     options(&args).check(&engines)?;
-    let models: Vec<Model> = args
-        .models
-        .iter()
-        .map(Model::open)
-        .collect::<Result<_, _>>()?;
+    let open = |path: &PathBuf| Ok(Model::open(model_file(path)?)?);
+    let models: Vec<Model> = args.models.iter().map(open).collect::<Result<_>>()?;
     let cases = cases(&args, &models)?;
     let stop = stop_by_ctrl_c()?;
     let program = crate::program::program().context("this program's own file is unknown")?;
@@ -204,7 +202,8 @@ fn options(args: &Args) -> EngineOptions {
 /// The batches that every contender runs.
 fn cases(args: &Args, models: &[Model]) -> Result<Vec<Case>> {
     if let Some(file) = &args.text {
-        let folder = args.models[0].parent().unwrap_or(Path::new(""));
+        let first = model_file(&args.models[0])?;
+        let folder = first.parent().unwrap_or(Path::new(""));
         let batches = args.batch.iter().map(|it| it.get());
         return batches
             .map(|batch| Ok(Case::text(file, folder, batch)?))

@@ -15,6 +15,7 @@ mod hint;
 #[cfg(feature = "hub")]
 mod hub;
 mod inspect;
+mod model;
 mod openvino;
 mod output;
 mod pack;

@@ -11,6 +11,7 @@ use nezha_measure::profile::{Request, flame_graph, profile};
 use nezha_runtime::Session;
 
 use crate::engine::{EngineArgs, announce};
+use crate::model::model_file;
 use crate::output;
 
 /// Show where a model's time goes: by part of the model, by operator, and outside of all operators.
@@ -46,14 +47,15 @@ pub(crate) struct Args {
 
 /// Profiles and prints.
 pub(crate) fn run(args: Args) -> Result<()> {
+    let model = model_file(&args.model)?;
     let options = args.engine.options();
     let session = Session::builder()
         .engine(&args.engine.engine)
         .engine_options(options.clone())
-        .load(&args.model)?;
+        .load(&model)?;
     announce(&session);
     let request = Request {
-        model: &args.model,
+        model: &model,
         batch: args.batch,
         sequence: args.sequence,
         runs: args.runs,

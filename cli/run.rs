@@ -6,6 +6,7 @@ use anyhow::Result;
 use nezha_runtime::{Profile, Session, tensors_file};
 
 use crate::engine::{EngineArgs, announce};
+use crate::model::model_file;
 use crate::output;
 
 /// Compute a model's outputs for tensors in a safetensors file.
@@ -34,7 +35,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let session = Session::builder()
         .engine(&args.engine.engine)
         .engine_options(options.clone())
-        .load(&args.model)?;
+        .load(model_file(&args.model)?)?;
     announce(&session);
     let outputs = session.run(inputs)?;
     tensors_file::write(&args.outputs, &outputs)?;

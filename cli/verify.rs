@@ -11,6 +11,7 @@ use nezha_verify::certify;
 
 use crate::checkpoint_options::{self, CheckpointOptions};
 use crate::engine::EngineResources;
+use crate::model::model_file;
 use crate::output;
 
 /// Compare an artifact with its checkpoint: every weight, then the answers of every engine with
@@ -57,13 +58,14 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let path = checkpoint_options::locate(&args.checkpoint)?;
     let checkpoint = Checkpoint::open(&path, &args.open.open_options()?)?;
     let options = args.resources.options();
-    let certificate = certify(&args.model, &checkpoint, &args.engines.engines, &options)?;
+    let model = model_file(&args.model)?;
+    let certificate = certify(&model, &checkpoint, &args.engines.engines, &options)?;
     match args.json {
         true => output::line(certificate.to_json())?,
-        false => table::print(&certificate, &args.model)?,
+        false => table::print(&certificate, &model)?,
     }
     if !certificate.passed {
-        bail!("{}: verification failed", args.model.display());
+        bail!("{}: verification failed", model.display());
     }
     Ok(())
 }

@@ -55,8 +55,10 @@ fn check(engine: &str, folder: &Path, loads: usize) {
     );
     let (before, second) = (threads(), load());
     let more = threads() - before;
-    assert_eq!(
-        more, 0,
+    // OpenVINO has threads of its own that watch a stream, whatever it is asked for.
+    let allowed = if engine == "openvino" { 2 } else { 0 };
+    assert!(
+        more <= allowed,
         "{engine} started {more} threads for a session of one"
     );
     drop((first, second));

@@ -112,11 +112,12 @@ impl Metadata {
         if version != SIGNATURE_VERSION {
             return Err(MetadataError::Version { found: version });
         }
+        let name = get(HEAD)?;
         let dtype = get(DTYPE)?;
         let options = get(OPTIONS)?;
         let config_json = get(CONFIG)?;
         Ok(Self {
-            head: head(get(HEAD)?, props.get(HEAD_SPEC).copied(), config_json)?,
+            head: head(name, props.get(HEAD_SPEC).copied(), config_json)?,
             options: serde_json::from_str(options).map_err(|_| MetadataError::Invalid {
                 key: OPTIONS,
                 found: options.to_owned(),

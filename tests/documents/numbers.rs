@@ -61,19 +61,18 @@ pub(crate) fn check(page: &Page) -> Result<(), Failed> {
 /// The numbers with a unit in a line, code left out.
 fn measured(line: &str) -> impl Iterator<Item = String> {
     let text: String = line.split('`').step_by(2).collect::<Vec<_>>().join("` `");
-    let words: Vec<String> = text
-        .split_whitespace()
-        .map(|it| {
-            it.trim_matches(['(', ')', ',', '.', ';', ':', '*', '|'])
-                .to_owned()
-        })
-        .collect();
-    let units = words.iter().skip(1).map(String::as_str).chain([""]);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let number = |it: &str| it.trim_start_matches(['(', '*', '|']).to_owned();
+    let unit = |it: &str| {
+        it.trim_end_matches([')', ',', '.', ';', ':', '*', '|'])
+            .to_owned()
+    };
     let found: Vec<String> = words
-        .iter()
-        .zip(units)
+        .windows(2)
+        .map(|pair| (number(pair[0]), unit(pair[1])))
         .filter(|(number, _)| number.starts_with(|it: char| it.is_ascii_digit()))
-        .filter(|(_, unit)| UNITS.contains(unit))
+        .filter(|(number, _)| number.ends_with(|it: char| it.is_ascii_digit()))
+        .filter(|(_, unit)| UNITS.contains(&unit.as_str()))
         .map(|(number, unit)| format!("{number} {unit}"))
         .collect();
     found.into_iter()

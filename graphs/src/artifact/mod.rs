@@ -203,19 +203,14 @@ impl Artifact {
     /// several precisions the most precise.
     ///
     /// # Errors
-    /// The names that were looked for.
+    /// The names that were looked for, in single precision.
     pub fn model_for(&self, heads: &[Head]) -> Result<String, Vec<String>> {
         let stems = || std::iter::once("model").chain(heads.iter().map(|head| head.name()));
-        let mut tried: Vec<String> = Vec::new();
-        for precision in Precision::ALL {
-            let names = stems().map(|stem| precision.file_name(stem));
-            let new: Vec<String> = names.filter(|name| !tried.contains(name)).collect();
-            tried.extend(new);
-        }
-        match tried.iter().position(|name| self.has(name)) {
-            Some(index) => Ok(tried.swap_remove(index)),
-            None => Err(tried),
-        }
+        let named = |precision: Precision| stems().map(move |stem| precision.file_name(stem));
+        let mut names = Precision::ALL.into_iter().flat_map(named);
+        names
+            .find(|name| self.has(name))
+            .ok_or_else(|| named(Precision::Fp32).collect())
     }
 
     /// Writes the packed form: a zip archive of uncompressed parts, each at a multiple of 64 bytes, and a

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,9 @@ const VERSION: u32 = 1;
 /// What a zip archive starts with that has an entry.
 const MAGIC: [u8; 4] = *b"PK\x03\x04";
 
+/// Bytes of an archive's end that hold the last entry of its directory, in the form for large files too.
+const END: u64 = 512;
+
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Manifest {
@@ -51,15 +54,31 @@ struct Listed {
     sha256: String,
 }
 
-/// Whether the file at `path` starts as a packed model does; `false` where it can't be read.
+/// Whether the file at `path` is a packed model, or one that was cut short; `false` where it can't be read.
+///
+/// PyTorch's files are zip archives too: a packed model has its list of parts at its end, or is called
+/// `.nezha`.
 pub fn is_packed(path: impl AsRef<Path>) -> bool {
-    let mut start = [0; MAGIC.len()];
     let path = path.as_ref();
     // Before it is opened: a pipe would block.
     path.is_file()
-        && File::open(path)
-            .and_then(|mut file| file.read_exact(&mut start))
-            .is_ok_and(|()| start == MAGIC)
+        && File::open(path).is_ok_and(|mut file| {
+            let mut start = [0; MAGIC.len()];
+            let is_archive = file.read_exact(&mut start).is_ok() && start == MAGIC;
+            let is_named = path.extension().is_some_and(|it| it == "nezha");
+            is_archive && (is_named || lists_parts(&mut file))
+        })
+}
+
+/// Whether a zip archive's directory, which is at its end, has the manifest as its last entry.
+fn lists_parts(file: &mut File) -> bool {
+    let mut end = Vec::new();
+    let length = file.seek(SeekFrom::End(0)).unwrap_or_default();
+    let read = file
+        .seek(SeekFrom::Start(length.saturating_sub(END)))
+        .and_then(|_| file.read_to_end(&mut end));
+    let mut places = end.windows(MANIFEST.len());
+    read.is_ok() && places.any(|it| it == MANIFEST.as_bytes())
 }
 
 /// Reads and checks the packed bytes of the file at `origin`; parts are views of them.

@@ -14,13 +14,13 @@ use crate::{SessionError, TokenizerError};
 pub enum PipelineError {
     /// The folder has no model for the task.
     #[error(
-        "{} has none of {}: `nezha export CHECKPOINT -o DIR` writes one",
+        "{} has none of {}, in any precision: `nezha export CHECKPOINT -o DIR` writes one",
         folder.display(), tried.join(", ")
     )]
     NoModel {
         /// The folder.
         folder: PathBuf,
-        /// The files that were looked for.
+        /// The files that were looked for, each in any precision.
         tried: Vec<String>,
     },
     /// Nothing says what the model's outputs mean.

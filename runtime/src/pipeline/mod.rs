@@ -108,7 +108,7 @@ impl<T: Task> Pipeline<T> {
     /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
     /// # let out = export("models/nezha-tiny-zh-sentiment", "sequence-classification")?;
     /// # let mut packed = Vec::new();
-    /// # nezha_graphs::Artifact::in_folder(out).pack(&mut packed)?;
+    /// # nezha_graphs::Artifact::in_folder(out.path()).pack(&mut packed)?;
     /// use nezha_runtime::{Artifact, TextClassification};
     ///
     /// // In a program: `include_bytes!("model.nezha").as_slice()`.

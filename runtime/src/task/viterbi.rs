@@ -98,7 +98,7 @@ fn largest(values: impl Iterator<Item = f64>) -> (usize, f64) {
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
-    use nezha_graphs::head_spec::{Crf, HeadSpec, OutputSpec, Read, Tensors};
+    use nezha_graphs::head_spec::{Crf, HeadSpec, Linear, OutputSpec, Read, Tensors};
     use nezha_graphs::{Config, Head};
 
     use super::*;
@@ -116,6 +116,9 @@ mod tests {
         }
     }
 
+    /// The width of the encoder, which the path has nothing to do with.
+    const HIDDEN: usize = 4;
+
     struct Drawn {
         labels: usize,
         seed: u64,
@@ -124,8 +127,11 @@ mod tests {
     impl Tensors for Drawn {
         fn shape(&self, name: &str) -> Option<Vec<usize>> {
             match name {
+                "fc.weight" => Some(vec![self.labels, HIDDEN]),
+                "fc.bias" | "crf.start_transitions" | "crf.end_transitions" => {
+                    Some(vec![self.labels])
+                }
                 "crf.transitions" => Some(vec![self.labels; 2]),
-                "crf.start_transitions" | "crf.end_transitions" => Some(vec![self.labels]),
                 _ => None,
             }
         }
@@ -141,10 +147,10 @@ mod tests {
 
     /// A CRF of drawn numbers, by the way that a checkpoint's takes.
     fn crf(labels: usize, seed: u64) -> CrfScores {
-        let text = format!(r#"{{"hidden_size": {labels}, "num_attention_heads": 1}}"#);
+        let text = format!(r#"{{"hidden_size": {HIDDEN}, "num_attention_heads": 1}}"#);
         let config = Config::from_json(&text).unwrap();
-        let spec =
-            HeadSpec::new("drawn").output(OutputSpec::new([Read::Tokens]).crf(Crf::new("crf")));
+        let scored = OutputSpec::new([Read::Tokens]).step(Linear::new("fc"));
+        let spec = HeadSpec::new("drawn").output(scored.crf(Crf::new("crf")));
         let Head::Own(own) = spec.resolve(&config, &Drawn { labels, seed }).unwrap() else {
             panic!("no head of its own");
         };

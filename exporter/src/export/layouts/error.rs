@@ -99,7 +99,7 @@ pub enum LayoutError {
 pub enum LayoutOption {
     /// One of the graph's.
     Graph(GraphOption),
-    /// [`TritonOptions::tensorrt`].
+    /// [`TritonOptions::tensorrt`](super::TritonOptions::tensorrt).
     TensorRt,
 }
 
