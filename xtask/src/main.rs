@@ -163,7 +163,7 @@ fn bless() -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--release", "--workspace"]);
     tests.args(["--test", "golden", "--test", "cli"]);
-    tests.env("NEZHA_BLESS", "1").env("TRYCMD", "overwrite");
+    tests.env("NEZHA_BLESS", "1").env("SNAPSHOTS", "overwrite");
     tests.finish()
 }
 
