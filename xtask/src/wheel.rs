@@ -102,7 +102,7 @@ fn build(options: &Wheel) -> Result<PathBuf> {
     let mut maturin = tools.module("maturin");
     maturin.args(["build", "--manifest-path", "python/Cargo.toml", "--profile"]);
     maturin.arg(&options.profile).arg("--out").arg(&dist);
-    maturin.env("CARGO_TARGET_DIR", root().join("target/python"));
+    maturin.env("CARGO_TARGET_DIR", root().join("target"));
     maturin.finish()?;
     let files = fs::read_dir(root().join(&dist))?;
     let files = files.map(|it| Ok(it?.path())).collect::<Result<Vec<_>>>()?;
