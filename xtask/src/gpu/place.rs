@@ -23,6 +23,8 @@ pub(super) struct Place {
     pub(super) results: PathBuf,
     /// The engine, such as ort:cuda.
     pub(super) engine: String,
+    /// Batch x tokens of the benchmark.
+    pub(super) shapes: String,
     /// When everything ends.
     pub(super) end: Instant,
 }

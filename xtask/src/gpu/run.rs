@@ -20,6 +20,9 @@ pub(crate) struct Run {
     /// All of the time that there is.
     #[arg(long, default_value_t = 480)]
     seconds: u64,
+    /// Batch x tokens of the benchmark; a CPU has no time for all of them.
+    #[arg(long, default_value = "1x16,1x128,8x128,32x128,1x512,32x512")]
+    shapes: String,
     /// Where the answers go.
     #[arg(long, default_value = "results")]
     results: PathBuf,
@@ -42,6 +45,7 @@ impl Run {
             work: work.path().to_owned(),
             results,
             engine: self.engine.clone(),
+            shapes: self.shapes.clone(),
             end: begin + Duration::from_secs(self.seconds),
         };
         let mut done: Vec<Value> = Vec::new();

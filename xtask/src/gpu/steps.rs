@@ -74,8 +74,6 @@ pub(super) const STEPS: [Step; 9] = [
 const PRECISIONS: [&str; 3] = ["fp32", "fp16", "int8"];
 /// The fixtures that are asked: every head, and decoders with and without an encoder.
 const FIXTURES: [&str; 3] = ["reach-4", "decoder-causal", "decoder-cross-attention"];
-/// Batch x tokens of the benchmark.
-const SHAPES: &str = "1x16,1x128,8x128,32x128,1x512,32x512";
 
 const SHORT: Duration = Duration::from_secs(30);
 const MIDDLE: Duration = Duration::from_secs(90);
@@ -261,7 +259,13 @@ fn bench(place: &Place) -> Result<String> {
         "bert",
         &["--max-relative-position", "0"],
     )?;
-    let mut command = place.nezha(["bench", "--engines", &place.engine, "--shapes", SHAPES]);
+    let mut command = place.nezha([
+        "bench",
+        "--engines",
+        &place.engine,
+        "--shapes",
+        &place.shapes,
+    ]);
     command.args(["--runs", "30", "--seconds", "1", "--rounds", "3", "--json"]);
     command.arg(place.results.join("bench.json")).arg(bert);
     for precision in PRECISIONS {
@@ -305,7 +309,7 @@ fn torch(place: &Place) -> Result<String> {
     command.arg(place.pack.join("benches/peers/gpu.py"));
     command
         .arg(base_checkpoint(place)?)
-        .args(["--shapes", SHAPES]);
+        .args(["--shapes", &place.shapes]);
     Ok(fenced(&place.output("torch", LONG, &mut command)?))
 }
 
