@@ -55,7 +55,7 @@ pub(crate) fn capi() -> Result<()> {
     }
     let target = env::var_os(TARGET).map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let libraries = target.join("release");
-    let program = work.join("embed");
+    let program = work.join("program");
     let mut gcc = Command::new("gcc");
     gcc.args([
         "-std=c11",
