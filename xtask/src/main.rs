@@ -36,7 +36,11 @@ enum Xtask {
         arguments: Vec<OsString>,
     },
     /// Install ONNX Runtime's build for GPUs, then test it where no GPU is.
-    GpuBuild,
+    GpuBuild {
+        /// Passed on to the tests, such as `--nocapture placement`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Prove CUDA and TensorRT on a machine that has a GPU: `pack` here, `run` there.
     #[command(subcommand)]
     Gpu(gpu::Gpu),
@@ -120,7 +124,7 @@ fn main() -> ExitCode {
         Xtask::Test { arguments } => test(&arguments),
         Xtask::Gpu(command) => gpu::gpu(&command),
         Xtask::Package { no_verify } => package::package(!no_verify),
-        Xtask::GpuBuild => gpu_build(),
+        Xtask::GpuBuild { arguments } => gpu_build(&arguments),
         Xtask::Features => features::features(),
         Xtask::Capi => capi::capi(),
         Xtask::Embedded => embedded::embedded(),
@@ -152,11 +156,11 @@ fn test(arguments: &[OsString]) -> Result<()> {
     tests.args(arguments).finish()
 }
 
-fn gpu_build() -> Result<()> {
+fn gpu_build(arguments: &[OsString]) -> Result<()> {
     nezha().args(["setup", "--gpu"]).finish()?;
     let mut tests = cargo();
     tests.args(["test", "--release", "--workspace", "--test", "gpu_build"]);
-    tests.finish()
+    tests.arg("--").args(arguments).finish()
 }
 
 fn bless() -> Result<()> {

@@ -8,6 +8,9 @@ use super::MissingLibrary;
 use crate::engine::OrtDevice;
 use crate::native;
 
+/// What CUDA's provider is not linked with, and opens in its first run; without it softmax fails there.
+const CUDNN: &str = "libcudnn.so.9";
+
 /// The libraries that a device's execution providers need and that the loader doesn't find.
 ///
 /// They can only be told on Linux, where the GPU build is.
@@ -18,6 +21,9 @@ pub(super) fn missing(device: OrtDevice, onnxruntime: &Path) -> Vec<MissingLibra
         .flatten()
         .collect();
     let mut missing: Vec<String> = needed.clone();
+    if !needed.is_empty() {
+        missing.push(CUDNN.to_owned());
+    }
     missing.sort();
     missing.dedup();
     missing.retain(|name| !name.starts_with("libonnxruntime") && !native::loads(name));
