@@ -1,5 +1,6 @@
 //! `nezha tune`: the fastest model, engine and threads here whose answers stay the same.
 
+mod labelled;
 mod models;
 mod table;
 
@@ -17,12 +18,13 @@ use crate::bench::{behind_bar, seconds, stop_by_ctrl_c, worker};
 use crate::engine::LibraryArgs;
 use crate::openvino::OpenVinoLibrary;
 use crate::output;
+use labelled::Labelled;
 use models::Candidates;
 
 /// Find the fastest way to answer on this machine, and have `auto` follow it.
 ///
 /// Every precision of a model in the folder is asked the texts in every engine that is here. What answers
-/// otherwise than fp32 more often than --max-change allows is left out; the rest take turns, with one text
+/// otherwise than fp32 more often than --max-change allows, or loses more against --labelled, is left out; the rest take turns, with one text
 /// and with batches of 8, on each number of threads. nezha.json beside the models keeps the fastest of
 /// both kinds with machine, versions and numbers: `--engine auto` takes the first, while they match.
 #[derive(clap::Args)]
@@ -35,15 +37,24 @@ pub(crate) struct Args {
     /// Texts to ask at most.
     #[arg(long, value_name = "N", default_value = "200")]
     lines: NonZeroUsize,
-    /// The share of answers that may change, of each row's largest score or label.
+    /// Texts with the answers that are right, a line each: `label<TAB>text`, or JSON with `text` and either
+    /// `label` or `entities`. Then accuracy or F1 of names decides, and not how many answers change.
+    #[arg(long, value_name = "LINES")]
+    labelled: Option<PathBuf>,
+    /// The share of answers that may change, of each row's largest score or label; with --labelled, how much
+    /// of the accuracy or F1 may be lost.
     #[arg(long, value_name = "SHARE", default_value = "0.5%", value_parser = share)]
     max_change: f64,
     #[arg(
         long,
         value_name = "E,E",
         value_delimiter = ',',
-        default_value = "ort:cpu,openvino:cpu,openvino:cpu@bf16,tract",
-        help = format!("{}; OpenVINO also with what it computes in: openvino@bf16", EngineKind::names())
+        help = format!(
+            "{}; OpenVINO also with what it computes in, openvino@bf16, and how many activations share a scale in 8 \
+             bits, openvino@bf16/768; where absent the CPU's engines, OpenVINO in bf16 too, there with w8 also in groups \
+             of the hidden size",
+            EngineKind::names()
+        )
     )]
     engines: Vec<Way>,
     /// Threads of a run; 1 and all where absent.
@@ -91,9 +102,17 @@ pub(crate) fn run(args: Args) -> Result<()> {
     if texts.is_empty() {
         bail!("{}: no line has text", args.text.display());
     }
-    let contenders: Vec<(&Model, Way)> = candidates.contenders(&args.engines);
+    let labelled = args.labelled.as_deref().map(Labelled::read).transpose()?;
+    let contenders: Vec<(&Model, Way)> = match args.engines.as_slice() {
+        [] => candidates.usual(),
+        named => candidates.contenders(named),
+    };
     let threads = threads(&args);
     let options = args.library.options().openvino(args.openvino.options());
+    let score = labelled.as_ref().map(|labelled| {
+        let options = &options;
+        move |model: &Model, way: Way| labelled.score(model, way, options)
+    });
     let program = crate::program::program().context("this program's own file is unknown")?;
     let tuning = Tuning {
         folder: &args.folder,
@@ -101,6 +120,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         threads: &threads,
         texts: &texts,
         max_change: args.max_change,
+        score: score.as_ref().map(|it| it as _),
         options: &options,
         method: Method {
             rounds: 5,

@@ -11,6 +11,7 @@ use testkit::command::{stderr, stdout, succeeded};
 use testkit::{nezha, repository};
 
 const CHECKPOINT: &str = "models/nezha-tiny-zh-sentiment";
+const GROUPED: &str = "openvino:cpu@bf16/128";
 const TEXT: &str = "房间很干净，服务热情，下次还会住。";
 
 /// The bundled sentiment model in some precisions, and a file of texts beside it.
@@ -80,6 +81,14 @@ fn the_fastest_of_every_precision_in_every_engine_is_kept_and_auto_follows_it() 
             let is = |it: &&Value| it["model"] == model && it["way"] == way;
             assert!(all().any(|it| is(&it)), "no {model} in {way}: {written:#}");
         }
+        // Activations are rounded in groups where weights are of few bits; a group is a hidden state.
+        let is_grouped = |it: &&Value| it["model"] == model && it["way"] == GROUPED;
+        let grouped = all().filter(is_grouped).count();
+        assert_eq!(
+            grouped,
+            usize::from(model == "model_w8.onnx"),
+            "{written:#}"
+        );
     }
     for it in measured {
         assert!(it["latency_ms"].as_f64().unwrap() > 0.0, "{it}");
@@ -270,4 +279,81 @@ fn bad_usage_and_nothing_to_ask_are_told_apart() {
     let engines = ["--engines", "ort:cuda"];
     refused(&tune(folder, &lines, &engines), "ort:cuda can't start");
     assert!(!folder.join("nezha.json").exists());
+}
+
+/// `nezha tune` of a bundled model with the first lines of its held-out ones, and what it wrote.
+fn tuned_by_labels(checkpoint: &str, heldout: &str, max_change: &str) -> Value {
+    let folder = TempDir::new().unwrap();
+    let source = repository(checkpoint);
+    let [target, from] = [folder.path(), &source].map(|it| it.to_str().unwrap());
+    succeeded(nezha!([
+        "export",
+        from,
+        "-o",
+        target,
+        "--dtype",
+        "fp32,int8"
+    ]));
+    let content = fs::read_to_string(source.join(heldout)).unwrap();
+    let content: Vec<&str> = content.lines().take(40).collect();
+    let labelled = folder.path().join("labelled");
+    fs::write(&labelled, content.join("\n")).unwrap();
+    let texts = folder.path().join("lines.txt");
+    fs::write(&texts, TEXT).unwrap();
+    let labelled = ["--labelled", labelled.to_str().unwrap(), "--json"];
+    let one = ["--engines", "ort:cpu", "--threads", "1"];
+    let options = [&labelled[..], &one, &["--max-change", max_change]].concat();
+    let output = succeeded(tune(folder.path(), &texts, &options));
+    serde_json::from_str(stdout(&output)).unwrap()
+}
+
+/// The score of a model's file.
+fn score(tuned: &Value, model: &str) -> f64 {
+    let measured = tuned["measured"].as_array().unwrap();
+    let found = measured.iter().find(|it| it["model"] == model);
+    let found = found.unwrap_or_else(|| panic!("no {model}: {tuned:#}"));
+    found["score"].as_f64().unwrap()
+}
+
+#[test]
+fn where_labels_are_given_accuracy_decides() {
+    let tuned = tuned_by_labels(CHECKPOINT, "heldout.tsv", "5%");
+    for model in ["model.onnx", "model_int8.onnx"] {
+        let score = score(&tuned, model);
+        // 949 of all 1,000 are right.
+        assert!((0.85..=1.0).contains(&score), "{model}: {score}");
+        assert_eq!((score * 40.0).fract(), 0.0, "{model}: {score}");
+    }
+}
+
+#[test]
+fn where_names_are_given_f1_decides() {
+    let tuned = tuned_by_labels("models/nezha-tiny-zh-ner", "heldout.jsonl", "10%");
+    for model in ["model.onnx", "model_int8.onnx"] {
+        let score = score(&tuned, model);
+        // 0.909 over all 600 lines.
+        assert!((0.75..1.0).contains(&score), "{model}: {score}");
+    }
+}
+
+#[test]
+fn a_line_without_an_answer_is_named() {
+    let (folder, lines) = exported("fp32");
+    let labelled = folder.path().join("labelled");
+    let path = labelled.to_str().unwrap();
+    for (content, expected) in [
+        ("positive\t好\n好\n", "line 2"),
+        (r#"{"text": "好"}"#, "expected either a label or entities"),
+        ("", "no line has text"),
+        (
+            "positive\t好\n{\"text\": \"好\", \"entities\": []}\n",
+            "others entities",
+        ),
+    ] {
+        fs::write(&labelled, content).unwrap();
+        refused(
+            &tune(folder.path(), &lines, &["--labelled", path]),
+            expected,
+        );
+    }
 }

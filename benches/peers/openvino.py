@@ -1,11 +1,14 @@
 """Our artifacts in OpenVINO beside a BERT of the same size, in one interleaved run; needs no torch.
 
     python benches/peers/openvino.py FOLDER [--nezha nezha] [--shapes 1x16,1x64] [--seconds 2] [--threads 2] [--made]
+                                     [--others]
 
 Writes into FOLDER, with random weights at base size: a NEZHA and a BERT, which is the same with M = 0, that is without
 relative positions, both through `nezha export`; the BERT through onnxruntime's dynamic per-tensor quantizer too. Then
 `nezha bench` has all of them take turns in ONNX Runtime and in OpenVINO with f32 and with bf16, and in a second run both
-forms of the graph in ONNX Runtime and tract. openvino.json and forms.json hold every sample; openvino.md tells the best
+forms of the graph in ONNX Runtime and tract. With --others, what a user would take instead takes part as well: torch's
+exports that make.py left in FOLDER, and the TorchScript one through NNCF's 8-bit compression of weights, which is what
+optimum-intel does; that needs nncf of requirements.txt. openvino.json and forms.json hold every sample; openvino.md tells the best
 runs in ms and the bars that they are held to.
 
 Needs onnx, onnxruntime, numpy and safetensors of requirements.txt.
@@ -27,6 +30,12 @@ MODELS = {
     "nezha-onnx w8": "ours/model_w8.onnx",
     "nezha-onnx w8, flat": "flat/model_w8.onnx",
 }
+# What make.py and NNCF leave in FOLDER.
+OTHERS = {
+    "torch, TorchScript": "torchscript.onnx",
+    "torch, dynamo": "dynamo.onnx",
+    "torch, TorchScript, NNCF 8 bits": "torchscript_nncf.onnx",
+}
 ENGINES = ["ort:cpu", "openvino:cpu", "openvino:cpu@bf16"]
 # What is held to what: name, numerator, denominator (model, engine), and the most by shape.
 WITHOUT_AMX = [
@@ -42,6 +51,22 @@ WITHOUT_AMX = [
         ("plain BERT", "ort:cpu"),
         {"1x16": 1.05, "1x64": 1.05, "1x128": 1.05},
     ),
+]
+NOT_SLOWER_THAN_OTHERS = [
+    (
+        f"bf16 by {other}",
+        ("nezha-onnx, flat", "openvino:cpu@bf16"),
+        (other, "openvino:cpu@bf16"),
+        {"1x16": 1.0, "1x64": 1.0, "1x128": 1.0, "1x512": 1.0},
+    )
+    for other in ["torch, TorchScript", "torch, dynamo"]
+] + [
+    (
+        "w8 in bf16 by torch's export with NNCF's 8 bits",
+        ("nezha-onnx w8, flat", "openvino:cpu@bf16"),
+        ("torch, TorchScript, NNCF 8 bits", "openvino:cpu@bf16"),
+        {"1x16": 1.0, "1x64": 1.0, "1x128": 1.0, "1x512": 1.0},
+    )
 ]
 WITH_AMX = [
     (
@@ -112,6 +137,16 @@ def make(folder, nezha):
     quantize_dynamic(folder / "bert/model.onnx", folder / "bert_int8.onnx", weight_type=QuantType.QInt8)
 
 
+def compress(folder):
+    """Compresses the weights of torch's export to 8 bits, as optimum-intel has NNCF do."""
+    import nncf
+    import onnx
+
+    model = onnx.load(folder / "torchscript.onnx")
+    compressed = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_ASYM)
+    onnx.save(compressed, folder / "torchscript_nncf.onnx")
+
+
 def bench(nezha, models, engines, arguments, results):
     command = [nezha, "bench", *models, "--engines", ",".join(engines), "--shapes", arguments.shapes]
     command += ["--seconds", arguments.seconds, "--threads", arguments.threads, "--runs", "1000", "--rounds", "10"]
@@ -163,17 +198,23 @@ def main():
     arguments.add_argument("--seconds", default="2")
     arguments.add_argument("--threads", default="2")
     arguments.add_argument("--made", action="store_true", help="measure what an earlier call made")
+    arguments.add_argument("--others", action="store_true", help="torch's exports too, which make.py wrote into FOLDER")
     arguments = arguments.parse_args()
     folder = arguments.folder
+    models = dict(MODELS)
     if not arguments.made:
         make(folder, arguments.nezha)
-    paths = {name: str(folder / file) for name, file in MODELS.items()}
+    if arguments.others:
+        if not arguments.made:
+            compress(folder)
+        models |= OTHERS
+    paths = {name: str(folder / file) for name, file in models.items()}
     names = {path: name for name, path in paths.items()}
     shapes = arguments.shapes.split(",")
 
     document = bench(arguments.nezha, paths.values(), ENGINES, arguments, folder / "openvino.json")
     times = best(document, names)
-    rows = [(name, engine) for engine in ENGINES for name in MODELS]
+    rows = [(name, engine) for engine in ENGINES for name in models]
     amx = "amx_tile" in Path("/proc/cpuinfo").read_text()
     forms = [paths["nezha-onnx"], paths["nezha-onnx, flat"]]
     of_forms = best(bench(arguments.nezha, forms, ["ort:cpu", "tract"], arguments, folder / "forms.json"), names)
@@ -184,7 +225,7 @@ def main():
 
 {table(times, rows, shapes, ("plain BERT", "ort:cpu"))}
 
-{bars(times, WITH_AMX if amx else WITHOUT_AMX)}
+{bars(times, [*(WITH_AMX if amx else WITHOUT_AMX), *NOT_SLOWER_THAN_OTHERS])}
 
 Both forms of the graph in a run of their own:
 

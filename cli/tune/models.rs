@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, Layout, export};
-use nezha_graphs::{Gather, Precision};
-use nezha_runtime::{Family, Model, Way};
+use nezha_graphs::{Config, Gather, Precision};
+use nezha_runtime::{EngineKind, Family, Model, OpenVinoPrecision, Way};
 
 use crate::checkpoint_options;
 use crate::output;
@@ -44,19 +44,46 @@ impl Candidates {
         }
     }
 
-    /// Each model in each of the ways; one in OpenVINO's form in OpenVINO alone.
+    /// Each model in each of the ways that fit it.
     pub(super) fn contenders(&self, ways: &[Way]) -> Vec<(&Model, Way)> {
-        let fits = |model: &Model, way: &Way| {
-            let gather = model.metadata().map(|it| it.options.gather);
-            gather != Some(Gather::Flat) || way.engine.spec().family == Family::OpenVino
-        };
         let of = |model| {
             ways.iter()
-                .filter(move |it| fits(model, it))
+                .filter(move |it| fits(model, **it))
                 .map(move |it| (model, *it))
         };
         self.0.iter().flat_map(of).collect()
     }
+
+    /// The same in all usual ways: in ONNX Runtime, in OpenVINO, there in bf16 too, with weights of few bits also with
+    /// one scale for all activations that a row of the hidden states has, and in tract.
+    pub(super) fn usual(&self) -> Vec<(&Model, Way)> {
+        let mut ways: Vec<Way> = [EngineKind::OrtCpu, EngineKind::OpenVinoCpu]
+            .map(Way::from)
+            .into();
+        let bf16 = Way {
+            computing: Some(OpenVinoPrecision::Bf16),
+            ..EngineKind::OpenVinoCpu.into()
+        };
+        ways.push(bf16);
+        let metadata = self.0.first().and_then(Model::metadata);
+        let config = metadata.and_then(|it| Config::from_json(&it.config_json).ok());
+        ways.extend(config.map(|it| Way {
+            group_size: Some(it.hidden_size as u64),
+            ..bf16
+        }));
+        ways.push(EngineKind::Tract.into());
+        self.contenders(&ways)
+    }
+}
+
+/// A model in OpenVINO's form fits OpenVINO alone; groups fit weights of few bits, which OpenVINO multiplies
+/// with activations that it rounds.
+fn fits(model: &Model, way: Way) -> bool {
+    let metadata = model.metadata();
+    let is_flat = metadata.is_some_and(|it| it.options.gather == Gather::Flat);
+    let is_w8 = metadata.is_some_and(|it| it.precision == Precision::W8);
+    (!is_flat || way.engine.spec().family == Family::OpenVino)
+        && (is_w8 || way.group_size.is_none())
 }
 
 fn file(precision: Precision) -> String {

@@ -39,7 +39,8 @@ pub struct Tuned {
     pub machine: Machine,
     /// How many texts were asked.
     pub texts: usize,
-    /// The share of answers that were allowed to change.
+    /// The share of answers that were allowed to change; where labels were given, how much of the score
+    /// was allowed to be lost.
     pub max_change: f64,
     /// What answers one text soonest.
     pub latency: Measured,
@@ -81,8 +82,12 @@ pub struct Measured {
     pub threads: Option<NonZeroUsize>,
     /// The engine in its own words, with its version.
     pub description: String,
-    /// The share of answers that are others than in single precision.
+    /// The share of answers that are others than in single precision; where labels were given, how much
+    /// smaller the score is.
     pub change: f64,
+    /// Where labels were given: the accuracy of a classifier, or F1 of the names that are found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
     /// The median time of one text, in milliseconds.
     pub latency_ms: f64,
     /// Texts in a second, in batches.

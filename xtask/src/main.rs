@@ -117,6 +117,10 @@ struct Peers {
     /// target/peers/openvino.md tells the results.
     #[arg(long)]
     openvino: bool,
+    /// With --openvino: beside torch's exports too, which an earlier call without --openvino left, and NNCF's 8
+    /// bits.
+    #[arg(long, requires = "openvino")]
+    others: bool,
 }
 
 fn main() -> ExitCode {
@@ -276,8 +280,10 @@ fn peers_in_openvino(arguments: &Peers, mut script: Command) -> Result<()> {
         "--threads",
         &arguments.threads,
     ]);
-    if arguments.made {
-        script.arg("--made");
+    for (given, flag) in [(arguments.made, "--made"), (arguments.others, "--others")] {
+        if given {
+            script.arg(flag);
+        }
     }
     script.finish()
 }

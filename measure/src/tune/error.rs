@@ -20,6 +20,9 @@ pub enum TuneError {
     /// A model takes other inputs than texts.
     #[error(transparent)]
     Texts(#[from] TextsError),
+    /// A model can't be scored.
+    #[error("the labelled texts can't be scored")]
+    Score(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Nothing was measured to the end.
     #[error("nothing was measured to the end")]
     NothingMeasured,

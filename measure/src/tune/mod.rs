@@ -1,12 +1,14 @@
 //! The fastest way to compute a model here whose answers stay the same: which file, engine and threads.
 //!
 //! First every model is asked all texts in every way, one by one, and those whose answers change more often
-//! than is allowed are left out. The others take turns as in a [`Benchmark`], with one text and with a
-//! batch.
+//! than is allowed are left out; where there are labels, those that lose more of the task's own score. The
+//! others take turns as in a [`Benchmark`], with one text and with a batch.
 
 mod answers;
 mod error;
+mod judge;
 
+use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
@@ -16,8 +18,8 @@ use nezha_graphs::files::write_file;
 use nezha_runtime::tuned::{FILE, FORMAT_VERSION, LeftOut, Machine, Measured, Tuned};
 use nezha_runtime::{EngineOptions, Model, Way};
 
-use answers::Answers;
 pub use error::TuneError;
+use judge::{Judge, Verdict};
 
 use crate::bench::{Benchmark, Case, Cell, ContenderKey, Document, Method, Progress};
 use crate::machine::now;
@@ -36,8 +38,10 @@ pub struct Tuning<'t> {
     pub threads: &'t [Option<NonZeroUsize>],
     /// Token ids of the texts.
     pub texts: &'t [Vec<u32>],
-    /// The share of answers that may change.
+    /// The share of answers that may change, or how much of the score may be lost.
     pub max_change: f64,
+    /// The task's own score of a model in a way, from 0 to 1, in place of how many answers change.
+    pub score: Option<&'t Score<'t>>,
     /// What the engines are started with.
     pub options: &'t EngineOptions,
     /// How often and how long.
@@ -45,6 +49,9 @@ pub struct Tuning<'t> {
     /// As [`Benchmark::worker`].
     pub worker: &'t dyn Fn(&Model, Way, Option<NonZeroUsize>) -> Command,
 }
+
+/// How good a model's answers are in a way, from 0 to 1, or why there are none.
+pub type Score<'t> = dyn Fn(&Model, Way) -> Result<f64, Box<dyn Error + Send + Sync>> + 't;
 
 impl std::fmt::Debug for Tuning<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -61,7 +68,7 @@ impl std::fmt::Debug for Tuning<'_> {
 struct Sound<'t> {
     model: &'t Model,
     way: Way,
-    change: f64,
+    verdict: Verdict,
 }
 
 impl Tuning<'_> {
@@ -115,45 +122,29 @@ impl Tuning<'_> {
         })
     }
 
-    /// Those whose answers are as the first one's.
+    /// Those whose answers are as good as the first one's.
     fn sound(&self) -> Result<(Vec<Sound<'_>>, Vec<LeftOut>), TuneError> {
         if self.texts.is_empty() {
             return Err(TuneError::NoTexts);
         }
-        let expected = self.expected()?;
+        let judge = Judge::new(self)?;
         let (mut sound, mut left_out) = (Vec::new(), Vec::new());
         for &(model, way) in self.contenders {
-            let found = Answers::of(model, way, self.options, self.texts);
-            let reason = match found.map(|it| it.change(&expected)) {
-                Ok(change) if change <= self.max_change => {
-                    sound.push(Sound { model, way, change });
+            let reason = match judge.verdict(self, model, way) {
+                Ok(verdict) if verdict.change <= self.max_change => {
+                    sound.push(Sound {
+                        model,
+                        way,
+                        verdict,
+                    });
                     continue;
                 }
-                Ok(change) => format!(
-                    "{:.2} % of the answers change, {:.2} % are allowed",
-                    100.0 * change,
-                    100.0 * self.max_change
-                ),
+                Ok(verdict) => judge.reason(&verdict, self.max_change),
                 Err(error) => nezha_graphs::error_chain(&error),
             };
             left_out.push(self.left_out(model, way, reason));
         }
         Ok((sound, left_out))
-    }
-
-    /// The answers of the first model in the first way that starts.
-    fn expected(&self) -> Result<Answers, TuneError> {
-        let first = self.contenders.first().map(|(model, _)| *model);
-        let of_first =
-            |(model, _): &&(&Model, Way)| first.is_some_and(|it| std::ptr::eq(it, *model));
-        let mut failed = TuneError::NoModel;
-        for (model, way) in self.contenders.iter().take_while(of_first) {
-            match Answers::of(model, *way, self.options, self.texts) {
-                Ok(answers) => return Ok(answers),
-                Err(error) => failed = error,
-            }
-        }
-        Err(failed)
     }
 
     fn left_out(&self, model: &Model, way: Way, reason: String) -> LeftOut {
@@ -199,7 +190,8 @@ impl Tuning<'_> {
             way: it.way,
             threads,
             description: description.unwrap_or_default(),
-            change: it.change,
+            change: it.verdict.change,
+            score: it.verdict.score,
             latency_ms: numbers(1)?.summary.p50_ms,
             texts_per_second: numbers(BATCH)?.sequences_per_second,
         })

@@ -8,15 +8,17 @@ use super::kind::{Place, UnknownEngine};
 use super::openvino_options::UnknownOpenVinoPrecision;
 use super::{EngineKind, EngineOptions, OpenVinoPrecision};
 
-/// A way to compute a model: an engine and, in OpenVINO, what it computes products in.
+/// A way to compute a model: an engine and, in OpenVINO, what it computes products in and how many
+/// activations share a scale.
 ///
 /// ```
 /// use nezha_runtime::{EngineKind, OpenVinoPrecision, Way};
 ///
-/// let way: Way = "openvino:cpu@bf16".parse()?;
+/// let way: Way = "openvino:cpu@bf16/768".parse()?;
 /// assert_eq!(way.engine, EngineKind::OpenVinoCpu);
 /// assert_eq!(way.computing, Some(OpenVinoPrecision::Bf16));
-/// assert_eq!(way.to_string(), "openvino:cpu@bf16");
+/// assert_eq!(way.group_size, Some(768));
+/// assert_eq!(way.to_string(), "openvino:cpu@bf16/768");
 /// # Ok::<(), nezha_runtime::UnknownWay>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,14 +27,20 @@ pub struct Way {
     pub engine: EngineKind,
     /// What OpenVINO computes products in; `None` for what the options say.
     pub computing: Option<OpenVinoPrecision>,
+    /// [`OpenVinoOptions::group_size`](crate::OpenVinoOptions::group_size), where `computing` is named;
+    /// `None` for what the options say.
+    pub group_size: Option<u64>,
 }
 
 impl Way {
-    /// Those of the options that the engine takes, with what it computes in.
+    /// Those of the options that the engine takes, with what it computes in and by which groups.
     pub fn options(self, options: &EngineOptions) -> EngineOptions {
         let mut options = options.of(self.engine);
         if let Some(computing) = self.computing {
             options.openvino.precision = computing;
+        }
+        if let Some(group_size) = self.group_size {
+            options.openvino.group_size = Some(group_size);
         }
         options
     }
@@ -43,15 +51,17 @@ impl From<EngineKind> for Way {
         Self {
             engine,
             computing: None,
+            group_size: None,
         }
     }
 }
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.computing {
-            Some(computing) => f.pad(&format!("{}@{computing}", self.engine)),
-            None => self.engine.fmt(f),
+        match (self.computing, self.group_size) {
+            (Some(computing), Some(size)) => f.pad(&format!("{}@{computing}/{size}", self.engine)),
+            (Some(computing), None) => f.pad(&format!("{}@{computing}", self.engine)),
+            (None, _) => self.engine.fmt(f),
         }
     }
 }
@@ -80,6 +90,9 @@ pub enum UnknownWay {
     /// What stands behind the `@` is nothing that OpenVINO computes in.
     #[error(transparent)]
     Precision(#[from] UnknownOpenVinoPrecision),
+    /// What stands behind the `/` is no size of a group.
+    #[error("'{0}': behind the / stands how many activations share a scale, such as 768")]
+    GroupSize(String),
     /// An engine that always computes in what the model says.
     #[error("'{0}': only OpenVINO computes in another precision than the model's")]
     NotOpenVino(String),
@@ -88,7 +101,7 @@ pub enum UnknownWay {
 impl FromStr for Way {
     type Err = UnknownWay;
 
-    /// Reads an engine's name, or `openvino:cpu@bf16`.
+    /// Reads an engine's name, `openvino:cpu@bf16`, or `openvino:cpu@bf16/768`.
     fn from_str(text: &str) -> Result<Self, UnknownWay> {
         let Some((engine, computing)) = text.split_once('@') else {
             return Ok(text.parse::<EngineKind>()?.into());
@@ -97,9 +110,18 @@ impl FromStr for Way {
         if !matches!(engine.spec().place, Place::OpenVino(_)) {
             return Err(UnknownWay::NotOpenVino(text.to_owned()));
         }
+        let (computing, group_size) = match computing.split_once('/') {
+            Some((computing, size)) => (computing, Some(size)),
+            None => (computing, None),
+        };
+        let size = |size: &str| match size.parse() {
+            Ok(size) => Ok(size),
+            Err(_) => Err(UnknownWay::GroupSize(text.to_owned())),
+        };
         Ok(Self {
             engine,
             computing: Some(computing.parse()?),
+            group_size: group_size.map(size).transpose()?,
         })
     }
 }
@@ -121,6 +143,11 @@ mod tests {
             way("openvino@int4"),
             Err(UnknownWay::Precision(_))
         ));
+        let grouped = "openvino:cpu@bf16/768";
+        assert_eq!(way(grouped).unwrap().to_string(), grouped);
+        for text in ["openvino@bf16/", "openvino@bf16/many"] {
+            assert_eq!(way(text), Err(UnknownWay::GroupSize(text.to_owned())));
+        }
         let error = way("tract@bf16").unwrap_err().to_string();
         assert!(error.starts_with("'tract@bf16': only OpenVINO"), "{error}");
     }
