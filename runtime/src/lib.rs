@@ -35,6 +35,7 @@
 //! - `setup`: finding and installing the libraries of ONNX Runtime and OpenVINO; it comes with them;
 //! - `pipelines`: tokenizer, tasks and pipelines;
 //! - `decoder`: [`Decoder`], which generates token ids; together with `pipelines` [`TextGeneration`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![cfg_attr(
     not(any(feature = "openvino", feature = "ort", feature = "tract")),

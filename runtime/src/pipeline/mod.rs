@@ -105,7 +105,7 @@ impl<T: Task> Pipeline<T> {
     /// As [`load`](Self::load), of an artifact: in memory, packed, or in a folder.
     ///
     /// ```
-    /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+    /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
     /// # let out = export("models/nezha-tiny-zh-sentiment", "sequence-classification")?;
     /// # let mut packed = Vec::new();
     /// # nezha_graphs::Artifact::in_folder(out.path()).pack(&mut packed)?;
