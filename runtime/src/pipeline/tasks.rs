@@ -55,7 +55,7 @@ pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
 /// ```
 pub type FillMask = Pipeline<task::FillMask>;
 
-/// The choice that goes with a text best.
+/// The choice that fits a text best.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));

@@ -231,7 +231,7 @@ impl TokenClassification {
         Ok(pieces)
     }
 
-    /// What the CRF says of each token that it is of; nothing where there is none.
+    /// What the CRF says of each token on its path; nothing without a CRF.
     fn decoded(
         &self,
         sequence: &Encoding,
