@@ -1,7 +1,7 @@
 //! Every program of `examples/` does what its first lines say, with the bundled checkpoints.
 //!
-//! Cargo builds examples together with all tests; for this file alone,
-//! `cargo test --release --workspace --examples --test examples`.
+//! Cargo builds the programs together with all tests, and not with this file alone: then
+//! `cargo build --release --workspace --examples` comes before it.
 
 use std::env;
 use std::ffi::OsStr;
