@@ -38,7 +38,7 @@ pub(crate) struct Args {
         long,
         value_name = "E,E",
         value_delimiter = ',',
-        help = format!("{}; OpenVINO also with what it computes in: openvino@bf16", EngineKind::names()),
+        help = format!("{}; OpenVINO also with its precision: openvino@bf16", EngineKind::names()),
         default_value = "ort:cpu,tract"
     )]
     engines: Vec<Way>,
@@ -53,8 +53,7 @@ pub(crate) struct Args {
         default_value = "16,128,512"
     )]
     sequence: Vec<NonZeroUsize>,
-    /// Single sizes, texts in a batch by tokens in each (1x16,8x128), in place of every --batch with
-    /// every --sequence.
+    /// Sizes as texts by tokens (1x16,8x128), instead of every --batch with every --sequence.
     #[arg(
         long,
         value_name = "BxN,BxN",
@@ -63,18 +62,18 @@ pub(crate) struct Args {
         conflicts_with_all = ["batch", "sequence", "text"]
     )]
     shapes: Vec<(NonZeroUsize, NonZeroUsize)>,
-    /// Threads of a run; the engine's default where absent.
+    /// Threads of a run; by default the engine's.
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     threads: Vec<NonZeroUsize>,
-    /// Real texts, a line each, in place of random token ids of the --sequence lengths.
+    /// A file of texts, a line each, instead of random token ids of the --sequence lengths.
     ///
     /// The first model's folder has to hold the tokenizer.
     #[arg(long, value_name = "FILE", conflicts_with = "sequence")]
     text: Option<PathBuf>,
-    /// Runs of each shape, where --seconds allow.
+    /// Runs of each shape, as far as --seconds allow.
     #[arg(long, value_name = "N", default_value = "50")]
     runs: NonZeroUsize,
-    /// Time for each shape in each contender, warm-up not counted; that takes as long at most.
+    /// Seconds for each shape in each contender, without the warm-up, which takes as long at most.
     #[arg(long, value_name = "S", default_value = "5", value_parser = seconds)]
     seconds: f64,
     /// Turns that each contender takes with each shape.

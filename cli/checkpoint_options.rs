@@ -10,32 +10,32 @@ use nezha_graphs::Activation;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Checkpoint")]
 pub(crate) struct CheckpointOptions {
-    /// The state dict to read where a file has several, by its key, such as ema.
+    /// The key of the state dict to read, if a file has several, such as ema.
     #[arg(long)]
     key: Option<String>,
-    /// The encoder to read where a state dict has several, by the prefix of its names.
+    /// The prefix of the encoder to read, if a state dict has several.
     #[arg(long)]
     prefix: Option<String>,
-    /// The config, where it is not config.json or `bert_config.json` beside the weights.
+    /// The config, if it is not config.json or `bert_config.json` beside the weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Names of the labels in place of the config's: a file with one a line, or JSON (a list, or an
-    /// object such as `id2label` or `label2id`).
+    /// Names of the labels, instead of the config's: a file with one a line, or JSON (a list, or an object
+    /// such as `id2label` or `label2id`).
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// How many labels there are; the rows of the classifier say it where absent.
+    /// The number of labels; by default the rows of the classifier.
     #[arg(long, value_name = "N", conflicts_with = "labels")]
     num_labels: Option<usize>,
-    /// Takes the place of the config's `max_relative_position`.
+    /// Replace the config's `max_relative_position`.
     #[arg(long, value_name = "N")]
     max_relative_position: Option<usize>,
-    /// Takes the place of the config's `hidden_act`, for example `gelu_new`.
+    /// Replace the config's `hidden_act`, for example by `gelu_new`.
     #[arg(long, value_name = "NAME")]
     hidden_act: Option<Activation>,
-    /// Takes the model for a decoder, as language models are, although its config says no `is_decoder`.
+    /// Treat the model as a decoder, as language models are, even if its config doesn't say `is_decoder`.
     #[arg(long)]
     decoder: bool,
-    /// Read files to memory instead of mapping them: somebody may shorten the files.
+    /// Read files into memory instead of mapping them, in case they are cut short meanwhile.
     #[arg(long)]
     no_mmap: bool,
 }

@@ -18,6 +18,9 @@ use nezha_runtime::{EngineChoice, Pipeline};
 use crate::engine::{EngineArgs, announce};
 use crate::output;
 
+/// The checkpoint that fills gaps.
+const FILL_MASK: &str = "nezha-tiny-zh";
+
 const GAPS: [&str; 4] = [
     "中国人[MASK]银行行长今天宣布。",
     "这家[MASK]店的服务态度很好。",
@@ -37,16 +40,26 @@ const NEWS: [&str; 1] =
 /// Export the bundled checkpoints, run them and show their answers.
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// The folder of the bundled checkpoints.
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
     #[command(flatten)]
     engine: EngineArgs,
 }
 
 /// Prints a table of texts, answers, engine and time.
 pub(crate) fn run(args: Args) -> Result<()> {
-    let models = models()?;
+    let models = args.models.as_path();
+    if !models.join(FILL_MASK).is_dir() {
+        bail!(
+            "no bundled checkpoints in {}: run the demo in a clone of the repository, or name its folder with \
+             --models",
+            models.display()
+        );
+    }
     let folder = tempfile::tempdir().context("no temporary folder to export to")?;
     let mut demo = Demo {
-        models: &models,
+        models,
         artifacts: folder.path(),
         engine: args.engine,
         announced: false,
@@ -56,7 +69,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         .load_style(UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(["task", "text", "answer", "engine", "time"]);
-    demo.show::<FillMask>("nezha-tiny-zh", Head::MaskedLm, None, &GAPS, |gaps| {
+    demo.show::<FillMask>(FILL_MASK, Head::MaskedLm, None, &GAPS, |gaps| {
         let fills = gaps.iter().flatten().take(3);
         join(
             fills.map(|fill| format!("{} {:.4}", fill.token_str, fill.score)),
@@ -143,22 +156,6 @@ impl Demo<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The folder of the bundled checkpoints: of the sources this program was built from, or here.
-fn models() -> Result<PathBuf> {
-    let folders = [concat!(env!("CARGO_MANIFEST_DIR"), "/../models"), "models"];
-    let found = folders
-        .iter()
-        .map(Path::new)
-        .find(|it| it.join("nezha-tiny-zh").is_dir());
-    match found {
-        Some(folder) => Ok(folder.to_owned()),
-        None => bail!(
-            "no bundled checkpoints, neither in {} nor in ./models: run the demo in the repository",
-            folders[0]
-        ),
     }
 }
 

@@ -26,14 +26,14 @@ pub(crate) struct EngineArgs {
 /// What an engine is given to compute with.
 #[derive(clap::Args, Clone)]
 pub(crate) struct EngineResources {
-    /// Threads of one run; where absent one per physical core, in tract one per logical core.
+    /// Threads of one run; by default one per physical core, in tract one per logical core.
     #[arg(long)]
     threads: Option<NonZeroUsize>,
     /// Have ONNX Runtime leave the weights as they are stored: less memory, slower runs.
     #[arg(long)]
     low_memory: bool,
-    /// Have tract keep a plan, with a copy of the weights, for each of the last N shapes of the
-    /// inputs: faster or slower by processor, see `nezha bench --tract-plans`.
+    /// Have tract keep a plan, with a copy of the weights, for each of the last N shapes of the inputs:
+    /// faster on some processors and slower on others, see `nezha bench --tract-plans`.
     #[arg(long, value_name = "N", default_value_t = 0)]
     tract_plans: usize,
     /// Have TensorRT keep its engines here: building one takes minutes.

@@ -27,27 +27,27 @@ use crate::verify::{self, EngineList};
 use graph_args::GraphArgs;
 use progress::Bar;
 
-/// Write a checkpoint as ONNX.
+/// Export a checkpoint to ONNX.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// A folder with config.json and the weights, the file of weights itself, or, where no such path
-    /// is, a model on the Hugging Face hub: owner/name or owner/name@revision.
+    /// A folder with config.json and the weights, or the file of weights. If there is no such path, a model
+    /// on the Hugging Face hub: owner/name or owner/name@revision.
     checkpoint: PathBuf,
-    /// The folder to write to; made where it is missing.
+    /// The folder to write to, made if it is missing.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// A head, or `all`; where absent, the one that the config's `architectures` names, else the only
-    /// one that the tensors allow. One head becomes model.onnx, several become HEAD.onnx each.
+    /// A head, or `all`. By default the one that the config's `architectures` names, else the only one that
+    /// the tensors allow. One head becomes model.onnx, several become HEAD.onnx each.
     #[arg(long = "head", value_name = "HEAD", value_parser = head)]
     heads: Vec<HeadArg>,
-    /// A head of your own, as a TOML file describes it: what it reads of the encoder, and what it
-    /// computes with which tensors. docs/guide/own-heads.md has the words.
+    /// A TOML file that describes a head of your own: what it reads from the encoder, and what it computes
+    /// with which tensors. docs/guide/own-heads.md lists the fields.
     #[arg(long = "head-spec", value_name = "FILE")]
     head_specs: Vec<PathBuf>,
     #[command(flatten)]
     graph: GraphArgs,
-    /// Weights and arithmetic; several write a file each. Other than fp32, the file has it in its
-    /// name: `model_int8.onnx`.
+    /// The precision of weights and arithmetic; several write a file each. A file that is not fp32 has its
+    /// precision in its name: `model_int8.onnx`.
     #[arg(
         long = "dtype",
         value_name = "DTYPE,DTYPE",
@@ -55,16 +55,16 @@ pub(crate) struct Args {
         default_value = "fp32"
     )]
     dtypes: Vec<DTypeArg>,
-    /// Half precision for the weights in the file alone, which halves it; computing stays fp32.
+    /// Store the weights in half precision, which halves the file; the arithmetic stays fp32.
     #[arg(long, value_name = "DTYPE")]
     storage: Option<StorageArg>,
     /// The ONNX operator set.
     #[arg(long, default_value_t = 17)]
     opset: u32,
-    /// Where the weights go.
+    /// Where the weights are stored.
     #[arg(long, default_value = "auto")]
     weights: Weights,
-    /// How the files lie: plain, optimum (`ORTModelFor`…), transformersjs, tei
+    /// The layout of the files: plain, optimum (`ORTModelFor`…), transformersjs, tei
     /// (text-embeddings-inference), triton (a model repository, one model for each head) or openvino.
     #[arg(long, default_value_t)]
     layout: Layout,
@@ -75,12 +75,12 @@ pub(crate) struct Args {
     /// with --layout triton.
     #[arg(long)]
     tensorrt: bool,
-    /// Replace an artifact that is there already.
+    /// Replace an artifact that exists.
     #[arg(long)]
     force: bool,
-    /// Compare how near the answers are to those in fp32, each output by itself: on the lines of a file
-    /// (--agreement=FILE), or without one on token ids at random. The table is kept in
-    /// a file beside the model, `model_int8.agreement.json`. Nothing is calibrated: any texts do.
+    /// Compare each output with that in fp32: on the lines of a file (--agreement=FILE), or on random token
+    /// ids. The result is also written beside the model, as `model_int8.agreement.json`. Nothing is
+    /// calibrated, so any texts will do.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     agreement: Option<Option<PathBuf>>,
     /// Compare every weight with the checkpoint, and the answers of the engines with those of the
@@ -113,11 +113,11 @@ enum HeadArg {
 enum Weights {
     /// Embedded for one head below 2 GB, else external.
     Auto,
-    /// Inside of the .onnx.
+    /// Inside the .onnx.
     Embedded,
     /// In `weights.DIGEST.onnx_data` beside the .onnx; several heads share it.
     External,
-    /// In the checkpoint's own files; the target has to be its folder.
+    /// In the checkpoint's own files; --output has to be the checkpoint's folder.
     Linked,
 }
 

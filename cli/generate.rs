@@ -20,26 +20,26 @@ pub(crate) struct Args {
     /// The texts to continue.
     #[arg(required_unless_present = "ids")]
     text: Vec<String>,
-    /// Take the texts for the turns of one dialogue, and generate the next one: their token types are 0
-    /// and 1 by turns, as in `nezha_gpt_dialog`.
+    /// Take the texts as the turns of one dialogue and generate the next turn. Their token types alternate
+    /// between 0 and 1, as in `nezha_gpt_dialog`.
     #[arg(long, conflicts_with = "ids")]
     dialogue: bool,
-    /// Token ids to continue, in place of texts: 9,29,1. Once for each prompt.
+    /// Token ids to continue instead of texts: 9,29,1. Repeat it for several prompts.
     #[arg(long, value_name = "ID,ID,…", conflicts_with = "text", value_parser = prompt)]
     ids: Vec<Prompt>,
-    /// The most tokens that each text gets.
+    /// New tokens for each text at most.
     #[arg(long, value_name = "N", default_value_t = 20)]
     max_new_tokens: usize,
     /// How each token is chosen.
     #[arg(long, default_value = "greedy")]
     strategy: StrategyArg,
-    /// Draw among the N most probable tokens; 50 where top-k is the strategy.
+    /// Draw from the N most probable tokens; by default 50 with the strategy top-k.
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
-    /// Draw among the fewest tokens of this probability; 0.9 where top-p is the strategy.
+    /// Draw from the fewest tokens whose probabilities add up to P; by default 0.9 with the strategy top-p.
     #[arg(long, value_name = "P")]
     top_p: Option<f64>,
-    /// Below 1 draws probable tokens more often, above 1 less.
+    /// Values below 1 draw probable tokens more often, values above 1 less often.
     #[arg(long, value_name = "T", default_value_t = 1.0)]
     temperature: f64,
     /// The same seed draws the same tokens.
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Sequences that beam search follows.
     #[arg(long, value_name = "N", default_value_t = 4)]
     beam_width: usize,
-    /// Above 0, beam search favours long texts; below 0 short ones.
+    /// Values above 0 make beam search favour long texts, values below 0 short ones.
     #[arg(
         long,
         value_name = "X",
@@ -56,10 +56,10 @@ pub(crate) struct Args {
         allow_negative_numbers = true
     )]
     length_penalty: f64,
-    /// A token that ends a text; the tokenizer's separator where absent, and none with --ids.
+    /// A token that ends a text. By default the tokenizer's separator, and none with --ids.
     #[arg(long, value_name = "ID")]
     eos: Vec<u32>,
-    /// One JSON document on standard output: a list of prompts with their answers.
+    /// Print one JSON document: a list of prompts with their answers.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

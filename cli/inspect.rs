@@ -20,19 +20,19 @@ pub(crate) struct Args {
     path: PathBuf,
     #[command(flatten)]
     open: CheckpointOptions,
-    /// One JSON document on standard output.
+    /// Print one JSON document.
     #[arg(long)]
     json: bool,
-    /// The graph of an .onnx as text, a line for each node.
+    /// Print the graph of an .onnx as text, a line for each node.
     #[arg(long, conflicts_with = "json")]
     listing: bool,
-    /// Draw one layer of an .onnx, or what --scope names, as a picture.
+    /// Draw one layer of an .onnx, or what --scope names, as SVG.
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     /// The layer to draw.
     #[arg(long, value_name = "N", default_value_t = 0, requires = "svg")]
     layer: usize,
-    /// The nodes to draw, by what their names start with, such as nezha.pooler.
+    /// Draw the nodes whose names start with this, such as nezha.pooler, instead of a layer.
     #[arg(
         long,
         value_name = "PREFIX",

@@ -37,8 +37,8 @@ use nezha_graphs::error_chain;
 
 /// What follows the list of commands.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 the work failed, 2 bad usage. Where nobody reads the output to its end, as in
-`nezha inspect model.onnx | head -1`, the rest is dropped and the exit code is that of the work.";
+Exit codes: 0 done, 1 the work failed, 2 bad usage. If the reader of the output stops early, as in
+`nezha inspect model.onnx | head -1`, the rest is dropped and the exit code is still that of the work.";
 
 /// NEZHA models as ONNX graphs: export, run, compare.
 #[derive(Parser)]

@@ -10,13 +10,14 @@ use nezha_runtime::{OpenVinoHint, OpenVinoOptions, OpenVinoPrecision};
 #[derive(clap::Args, Clone, Default)]
 #[command(next_help_heading = "Engine")]
 pub(crate) struct OpenVinoArgs {
-    /// What OpenVINO computes products in: f32, bf16, f16, or auto for what the device does fastest.
+    /// The precision of OpenVINO's products: f32, bf16, f16, or auto for what the device does fastest.
     #[arg(long, value_name = "PRECISION", default_value_t)]
     openvino_precision: OpenVinoPrecision,
     /// Have OpenVINO compute several runs at a time, each on some of the threads.
     #[arg(long)]
     openvino_throughput: bool,
-    /// How many activations share a scale where OpenVINO multiplies 8-bit weights; 0 for none.
+    /// How many activations share a scale where OpenVINO multiplies 8-bit weights; 0 leaves activations as
+    /// they are.
     #[arg(long, value_name = "N", hide_short_help = true)]
     openvino_group_size: Option<u64>,
     /// Have OpenVINO keep compiled models here.

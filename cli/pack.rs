@@ -7,10 +7,10 @@ use nezha_graphs::Artifact;
 
 use crate::output;
 
-/// Put a model's folder into one file, which every command and program takes in its place.
+/// Pack a model's folder into one file, which every command takes instead of the folder.
 ///
-/// The file is a zip archive of uncompressed parts that is mapped and never unpacked, with the SHA-256 of
-/// each. Files of folders in the folder go with it; empty folders don't.
+/// The file is a zip archive of uncompressed parts, with the SHA-256 of each; it is mapped and never
+/// unpacked. Files in subfolders are packed too, empty folders are not.
 #[derive(clap::Args)]
 pub(crate) struct PackArgs {
     /// The folder that `nezha export` wrote.
@@ -28,10 +28,10 @@ pub(crate) struct PackArgs {
 pub(crate) struct UnpackArgs {
     /// The file that `nezha pack` wrote.
     file: PathBuf,
-    /// The folder to write to; made where it is missing.
+    /// The folder to write to, made if it is missing.
     #[arg(short, long, value_name = "DIR")]
     output: PathBuf,
-    /// Replace files of the folder.
+    /// Replace files in the folder.
     #[arg(long)]
     force: bool,
 }

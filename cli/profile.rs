@@ -17,7 +17,7 @@ use crate::output;
 /// Show where a model's time goes: by part of the model, by operator, and outside of all operators.
 ///
 /// Runs a batch of random token ids with the engine's own profiling, which makes a run longer; the time
-/// without it is told as well. Parts are those of the module path in a node's name. Any model with
+/// without it is shown too. Parts are those of the module path in a node's name. Any model with
 /// BERT's inputs can be profiled.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -29,13 +29,13 @@ pub(crate) struct Args {
     /// Tokens in each text.
     #[arg(long, value_name = "N", default_value = "128")]
     sequence: NonZeroUsize,
-    /// Runs that the times are means of; 5 come before them.
+    /// Runs to average over; 5 more come before them and don't count.
     #[arg(long, value_name = "N", default_value = "20")]
     runs: NonZeroUsize,
     /// Operators to list.
     #[arg(long, value_name = "K", default_value_t = 15)]
     top: usize,
-    /// One JSON document on standard output, with all operators.
+    /// Print one JSON document, with all operators.
     #[arg(long)]
     json: bool,
     /// Draw the parts and their operators, each as wide as its time.

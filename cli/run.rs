@@ -14,14 +14,14 @@ use crate::output;
 pub(crate) struct Args {
     /// The artifact.
     model: PathBuf,
-    /// The inputs, by the graph's names; a missing mask is all ones, missing types all zeros.
+    /// The inputs, by the graph's names. A missing mask is all ones, missing token types are all zeros.
     #[arg(long, value_name = "FILE.safetensors")]
     inputs: PathBuf,
     /// Where to write the outputs, by the graph's names.
     #[arg(long, value_name = "FILE.safetensors")]
     outputs: PathBuf,
-    /// Have the engine write how long each node takes, as a trace for <chrome://tracing> or Perfetto, and
-    /// tell which execution provider computes how many: the start of the trace's file name.
+    /// Write how long each node takes, as a trace for <chrome://tracing> or Perfetto, and print how many
+    /// nodes each execution provider computes. PATH is the beginning of the trace's file name.
     #[arg(long, value_name = "PATH")]
     profile: Option<PathBuf>,
     #[command(flatten)]

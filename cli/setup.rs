@@ -8,10 +8,10 @@ use crate::output;
 /// Install a pinned ONNX Runtime or OpenVINO into the user's cache, with pip.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// ONNX Runtime's build with CUDA and TensorRT.
+    /// Install ONNX Runtime's build with CUDA and TensorRT.
     #[arg(long, conflicts_with = "openvino")]
     gpu: bool,
-    /// OpenVINO, for the engines openvino:cpu, openvino:gpu and openvino:npu.
+    /// Install OpenVINO, for the engines openvino:cpu, openvino:gpu and openvino:npu.
     #[arg(long)]
     openvino: bool,
 }

@@ -21,28 +21,29 @@ use crate::output;
 use labelled::Labelled;
 use models::Candidates;
 
-/// Find the fastest way to answer on this machine, and have `auto` follow it.
+/// Find the fastest model, engine and threads on this machine, and have `--engine auto` use them.
 ///
-/// Every precision of a model in the folder is asked the texts in every engine that is here. What answers
-/// otherwise than fp32 more often than --max-change allows, or loses more against --labelled, is left out; the rest take turns, with one text
-/// and with batches of 8, on each number of threads. nezha.json beside the models keeps the fastest of
-/// both kinds with machine, versions and numbers: `--engine auto` takes the first, while they match.
+/// Every precision in the folder answers the texts in every engine that is installed. What differs from
+/// fp32 more often than --max-change allows, or loses more against --labelled, is left out; the rest take
+/// turns, with one text at a time and with batches of 8, on each number of threads. nezha.json beside the
+/// models keeps the fastest of both kinds with machine, versions and numbers: `--engine auto` takes the
+/// fastest for one text, as long as machine and versions are the same.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// A folder that `nezha export` wrote, with fp32 among the precisions.
     folder: PathBuf,
-    /// Texts as the model meets them, a line each.
+    /// A file of texts as the model will meet them, a line each.
     #[arg(long, value_name = "LINES")]
     text: PathBuf,
     /// Texts to ask at most.
     #[arg(long, value_name = "N", default_value = "200")]
     lines: NonZeroUsize,
-    /// Texts with the answers that are right, a line each: `label<TAB>text`, or JSON with `text` and either
-    /// `label` or `entities`. Then accuracy or F1 of names decides, and not how many answers change.
+    /// Texts with the right answers, a line each: `label<TAB>text`, or JSON with `text` and either `label` or
+    /// `entities`. Then accuracy or the F1 of names decides, and not how many answers change.
     #[arg(long, value_name = "LINES")]
     labelled: Option<PathBuf>,
-    /// The share of answers that may change, of each row's largest score or label; with --labelled, how much
-    /// of the accuracy or F1 may be lost.
+    /// The share of answers that may change, that is, of rows whose best label changes; with --labelled, how
+    /// much of the accuracy or F1 may be lost.
     #[arg(long, value_name = "SHARE", default_value = "0.5%", value_parser = share)]
     max_change: f64,
     #[arg(
@@ -50,18 +51,18 @@ pub(crate) struct Args {
         value_name = "E,E",
         value_delimiter = ',',
         help = format!(
-            "{}; OpenVINO also with what it computes in, openvino@bf16, and how many activations share a scale in 8 \
-             bits, openvino@bf16/768; where absent the CPU's engines, OpenVINO in bf16 too, there with w8 also in groups \
-             of the hidden size",
+            "{}; OpenVINO also with its precision, openvino@bf16, and how many activations share a scale in 8 bits, \
+             openvino@bf16/768. By default the CPU's engines, OpenVINO in bf16 too, there with w8 also in groups of the \
+             hidden size",
             EngineKind::names()
         )
     )]
     engines: Vec<Way>,
-    /// Threads of a run; 1 and all where absent.
+    /// Threads of a run; by default 1 and all.
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     threads: Vec<NonZeroUsize>,
-    /// Export what is missing of fp32, int8 and w8 from this checkpoint, which the models are of; for
-    /// OpenVINO also in its own form, below openvino/ in the folder.
+    /// The checkpoint of these models: export what is missing of fp32, int8 and w8 from it; for OpenVINO
+    /// also in its own form, into openvino/ in the folder.
     #[arg(long, value_name = "CHECKPOINT")]
     checkpoint: Option<PathBuf>,
     /// Time for each kind of batch in each contender.

@@ -18,7 +18,8 @@ use crate::output;
 /// those of the built-in reference in f64.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The artifact; the certificate is written into it, but not into a packed file.
+    /// An .onnx file or a folder with one. The certificate is written beside it and into it, but not into a
+    /// packed file.
     model: PathBuf,
     /// The checkpoint that it was exported from, or its name on the Hugging Face hub.
     checkpoint: PathBuf,
@@ -36,8 +37,8 @@ pub(crate) struct Args {
 /// Which engines have to be right.
 #[derive(clap::Args, Clone)]
 pub(crate) struct EngineList {
-    /// The engines to compare, each of which has to start; ort:cpu, openvino:cpu and tract, as far as
-    /// they are there, where absent.
+    /// The engines to compare, each of which has to start. By default ort:cpu, openvino:cpu and tract, as
+    /// far as they are installed.
     #[arg(long, value_name = "ENGINE", value_delimiter = ',')]
     engines: Vec<EngineKind>,
 }

@@ -1,5 +1,9 @@
 //! A head of one's own: what it reads and computes in a few lines, exported, verified, and asked by a task of
 //! one's own.
+//!
+//! ```text
+//! cargo run --release --example own_head
+//! ```
 #![allow(clippy::print_stdout, reason = "an example prints its answers")]
 
 use std::sync::Arc;
@@ -14,10 +18,7 @@ use nezha_onnx::verify::certify;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    let source = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/nezha-tiny-zh-sentiment"
-    );
+    let source = "models/nezha-tiny-zh-sentiment";
     let checkpoint = Checkpoint::open(source, &OpenOptions::default())?;
 
     // The classifier over the mean of the first token's vectors in the last two layers, in place of the pooler.

@@ -1,4 +1,8 @@
 //! The README's ten lines: a checkpoint becomes an artifact, the artifact answers.
+//!
+//! ```text
+//! cargo run --release --example quickstart
+//! ```
 #![allow(clippy::print_stdout, reason = "an example prints its answers")]
 
 use nezha_onnx::export::{Checkpoint, ExportOptions, OpenOptions, export};
@@ -6,10 +10,7 @@ use nezha_onnx::runtime::TextClassification;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir()?;
-    let source = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/models/nezha-tiny-zh-sentiment"
-    );
+    let source = "models/nezha-tiny-zh-sentiment";
 
     let checkpoint = Checkpoint::open(source, &OpenOptions::default())?;
     export(&checkpoint, folder.path(), &ExportOptions::default())?;

@@ -1,15 +1,19 @@
-//! A checkpoint of base size with random weights.
-#![allow(clippy::disallowed_methods, reason = "a benchmark writes its inputs")]
+//! A checkpoint of base size with random weights: of benchmarks, and of `cargo xtask gpu`.
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "each program compiles this file for itself, takes the heads that it needs and writes its inputs"
+)]
 
 use std::fs;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView};
 
-const VOCAB_SIZE: usize = 21128;
-const HIDDEN: usize = 768;
-const LAYERS: usize = 12;
-const INTERMEDIATE: usize = 3072;
+pub(crate) const VOCAB_SIZE: usize = 21128;
+pub(crate) const HIDDEN: usize = 768;
+pub(crate) const LAYERS: usize = 12;
+pub(crate) const INTERMEDIATE: usize = 3072;
 
 /// The name and the shape of a weight.
 type Weight = (String, Vec<usize>);
@@ -58,7 +62,6 @@ pub(crate) fn masked_lm() -> Vec<Weight> {
 }
 
 /// The weights that classify sequences: a pooler and a classifier.
-#[allow(dead_code, reason = "each bench compiles this file for itself")]
 pub(crate) fn classifier(labels: usize) -> Vec<Weight> {
     let mut weights = Vec::from(module("nezha.pooler.dense", &[HIDDEN, HIDDEN]));
     weights.extend(module("classifier", &[labels, HIDDEN]));
@@ -69,16 +72,18 @@ pub(crate) fn classifier(labels: usize) -> Vec<Weight> {
 pub(crate) fn write_checkpoint(folder: &Path, head: Vec<Weight>, config: &str) {
     let weights = [encoder(), head].concat();
     let count = |shape: &[usize]| shape.iter().product::<usize>();
-    let longest = weights.iter().map(|(_, shape)| count(shape)).max().unwrap();
+    let total: usize = weights.iter().map(|(_, shape)| count(shape)).sum();
     let mut state = 1_u32;
-    let numbers = (0..longest).map(|_| {
+    let numbers = (0..total).map(|_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (state >> 8) as f32 / 2f32.powi(24) * 0.08 - 0.04
     });
     let bytes: Vec<u8> = numbers.flat_map(f32::to_le_bytes).collect();
+    let mut rest = bytes.as_slice();
     let views = weights.iter().map(|(name, shape)| {
-        let bytes = &bytes[..4 * count(shape)];
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+        let (own, others) = rest.split_at(4 * count(shape));
+        rest = others;
+        let view = TensorView::new(Dtype::F32, shape.clone(), own).unwrap();
         (name.as_str(), view)
     });
     safetensors::serialize_to_file(views, None, &folder.join("model.safetensors")).unwrap();

@@ -9,17 +9,17 @@ use nezha_measure::bench::{Change, Document, compare};
 
 use crate::output;
 
-/// Compare two benchmarks that `--json` wrote; exit code 1 where one became slower.
+/// Compare two benchmarks that `--json` wrote; the exit code is 1 if something became slower.
 ///
-/// Cells are the same where model, engine, threads, batch and sequence are. A ratio above 1 is a new
-/// cell that takes longer; its interval says how much of that may be noise.
+/// Cells with the same model, engine, threads, batch and sequence are compared. A ratio above 1 means that
+/// the new one takes longer; its interval says how much of that may be noise.
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The benchmark from before.
+    /// The earlier benchmark.
     old: PathBuf,
-    /// The one to judge.
+    /// The new benchmark.
     new: PathBuf,
-    /// The ratio from which on a cell counts as slower.
+    /// The ratio above which a cell counts as slower.
     #[arg(long, value_name = "RATIO", default_value = "1.10")]
     fail_above: f64,
 }

@@ -4,58 +4,59 @@ use nezha_graphs::{Gather, GraphOptions, MaskSource, Pooling, PortNames, Problem
 /// What the graph takes and gives beyond the head's own.
 #[derive(clap::Args)]
 pub(super) struct GraphArgs {
-    /// Outputs beside the head's own.
+    /// Outputs to add to those of the head.
     #[arg(long, value_delimiter = ',')]
     outputs: Vec<ExtraOutput>,
-    /// Inputs beside the head's own, or in their place.
+    /// Inputs to add to those of the head, or to take instead.
     #[arg(long, value_delimiter = ',')]
     inputs: Vec<ExtraInput>,
-    /// Take labels and give the loss.
+    /// Take labels as inputs and give the loss as an output.
     #[arg(long)]
     loss: bool,
-    /// What a sequence classifier was trained for, in place of the config's word: regression,
+    /// What a sequence classifier was trained for, instead of what the config says: regression,
     /// `single_label_classification` or `multi_label_classification`.
     #[arg(long, value_name = "TYPE")]
     problem_type: Option<ProblemType>,
-    /// Take keys and values of earlier tokens and give them with the new ones; decoders only.
+    /// Take the keys and values of earlier tokens, and return them with those of the new tokens; for
+    /// decoders.
     #[arg(long)]
     kv_cache: bool,
-    /// One vector for each text, in place of the base head's outputs: cls, mean or max.
+    /// Give one vector for each text instead of the base head's outputs: cls, mean or max.
     #[arg(long, value_name = "HOW")]
     pooling: Option<Pooling>,
-    /// Make these vectors unit length.
+    /// Scale these vectors to length 1.
     #[arg(long)]
     normalize: bool,
-    /// Give probabilities beside the logits.
+    /// Give probabilities in addition to the logits.
     #[arg(long)]
     probabilities: bool,
-    /// Score the vocabulary at these positions only; masked-lm.
+    /// Take `mask_positions` as an input and score the vocabulary at these positions only; for masked-lm.
     #[arg(long)]
     mask_positions: bool,
-    /// Give the N most probable tokens; masked-lm.
+    /// Give the N most probable tokens; for masked-lm.
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
-    /// Call inputs and outputs something else, as a service sends and reads them:
+    /// Rename inputs and outputs to what a service sends and reads:
     /// `input_ids=ids,token_type_ids=segment_ids,logits=scores`.
     #[arg(long, value_name = "NAME=NEW", value_delimiter = ',', value_parser = renamed)]
     rename: Vec<(String, String)>,
     /// The element type of ids, masks and labels.
     #[arg(long, value_name = "DTYPE", default_value = "int64")]
     input_dtype: InputDType,
-    /// Where the graph has the attention mask from: tokens (the input `attention_mask`), from-padding
-    /// (the ids: what is not the config's `pad_token_id`) or pairs (the input `self_attention_mask`,
-    /// [batch, sequence, sequence], as in `UniLM`).
+    /// Where the attention mask comes from: tokens (the input `attention_mask`), from-padding (the ids:
+    /// every token but the config's `pad_token_id`) or pairs (the input `self_attention_mask`, [batch,
+    /// sequence, sequence], as in `UniLM`).
     #[arg(long, value_name = "SOURCE", default_value_t)]
     mask: MaskSource,
-    /// Take no `token_type_ids`: every token is of the first text.
+    /// Leave out the input `token_type_ids`: every token belongs to the first text.
     #[arg(long)]
     no_token_types: bool,
-    /// Fix axes for stacks that want no dynamic ones: batch=1,sequence=128; also choices, encoder
-    /// and positions. What follows from fixed axes alone is computed at export.
+    /// Fix axes, for stacks that need fixed shapes: batch=1,sequence=128; also choices, encoder and
+    /// positions. What depends on fixed axes alone is computed at export.
     #[arg(long = "static", value_name = "AXIS=N", value_delimiter = ',', value_parser = fixed_axis)]
     fixed_axes: Vec<(String, usize)>,
-    /// How attention picks rows of relative positions: elements, or flat, which OpenVINO computes
-    /// faster and ONNX Runtime slower; the answers are the same. --layout openvino has it flat.
+    /// How attention picks rows of relative positions: elements, or flat, which OpenVINO computes faster
+    /// and ONNX Runtime slower. The answers are the same. --layout openvino writes flat.
     #[arg(long, value_name = "FORM")]
     pub gather: Option<Gather>,
 }
@@ -76,7 +77,7 @@ enum InputDType {
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum ExtraInput {
-    /// Embedded tokens in place of their ids.
+    /// Embedded tokens instead of their ids.
     InputsEmbeds,
     /// A factor for each attention head of each layer.
     HeadMask,

@@ -8,7 +8,7 @@ use nezha_score::{Manifest, ScoreError, Work};
 use super::settle;
 use crate::output::line;
 
-/// Check that every part is there and has its rows, and put them together.
+/// Check that every part is there with all its rows, and join them.
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// The output of the plan.

@@ -18,12 +18,12 @@ use nezha_score::{Asked, OnError, Scorer};
 use crate::engine::announce;
 use crate::output::note;
 
-/// Answer about every row of Parquet, CSV, TSV or JSON lines files: the rows with the answers as
-/// columns come out, in the same order, each once.
+/// Add a model's answers as columns to the rows of Parquet, CSV, TSV or JSON lines files: every row once,
+/// in its order.
 ///
-/// The work is cut into parts, which are in OUT.parts until OUT appears whole. Whatever stops it, the same
-/// command goes on with the parts that are missing. `plan`, `part` and `finish` are its steps, for who has
-/// several machines and a folder that all of them see.
+/// The work is cut into parts, which stay in OUT.parts until OUT appears whole. Whatever stops it, the same
+/// command continues with the parts that are missing. `plan`, `part` and `finish` are its steps, for
+/// several machines that share a folder.
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Args {
@@ -53,14 +53,13 @@ pub(crate) fn run(args: Args) -> Result<()> {
 /// How parts are worked on: none of it changes an answer.
 #[derive(clap::Args)]
 pub(crate) struct WorkArgs {
-    /// Runs of the model at the same time, where the engine is ONNX Runtime; each with --threads.
+    /// Runs at the same time in ONNX Runtime, each on --threads.
     #[arg(long, value_name = "N", default_value = "1")]
     sessions: NonZeroUsize,
-    /// What is done about a row that can't be answered: `null` goes on, and the exit code is 1 at
-    /// the end; `fail` stops.
+    /// What to do with a row that can't be answered.
     #[arg(long, value_name = "WHAT", default_value = "null")]
     on_error: Failure,
-    /// How the work shows how far it is, on standard error.
+    /// How to show progress, on standard error.
     #[arg(long, value_name = "HOW", default_value = "auto")]
     progress: progress::Show,
     /// Stop when standard input ends: for workers whose parent may be killed.
@@ -70,9 +69,9 @@ pub(crate) struct WorkArgs {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Failure {
-    /// Its answer is null, its error is in the column.
+    /// Keep it with the reason in the column error, go on, and end with exit code 1.
     Null,
-    /// The work stops.
+    /// Stop.
     Fail,
 }
 

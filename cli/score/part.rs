@@ -13,8 +13,8 @@ use super::{WorkArgs, load};
 use crate::engine::EngineResources;
 use crate::output::{line, note};
 
-/// Answer some parts of a plan: those that are done are left alone, so that it may be run again and by
-/// several.
+/// Answer some parts of a plan. Parts that are done are skipped, so it may be repeated and run by several
+/// workers at once.
 ///
 /// Rows without answer are counted when the work is finished; the exit code is 0 once the parts are
 /// there.
@@ -23,16 +23,16 @@ pub(super) struct Args {
     /// The output of the plan.
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// A part, counted from 0, or several: 16-23. All that are not done where absent.
+    /// A part, counted from 0, or several: 16-23. By default all that are not done.
     #[arg(long, value_name = "A-B", value_parser = range, conflicts_with = "slice")]
     parts: Option<Range<usize>>,
     /// The parts of worker I of N, counted from 0: `--slice $JOB_COMPLETION_INDEX/8`.
     #[arg(long, value_name = "I/N", value_parser = slice)]
     slice: Option<(usize, usize)>,
-    /// The model, where it is not where the plan says: its digest has to be the plan's.
+    /// The model, if it is elsewhere than in the plan; its digest has to be the plan's.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
-    /// The engine: it has to be the plan's, which is taken where absent.
+    /// The engine, by default the plan's; another one is refused.
     #[arg(long, help_heading = "Engine")]
     engine: Option<EngineChoice>,
     #[command(flatten)]

@@ -10,7 +10,7 @@ use super::question::QuestionArgs;
 use crate::engine::EngineArgs;
 use crate::output::line;
 
-/// Cut the inputs into parts, for workers that see the output's folder.
+/// Cut the inputs into parts, for workers that share the output's folder.
 ///
 /// The plan holds digests of the inputs and of the model, and the engine and its version: a worker with
 /// another one is refused. Prints the number of parts.
@@ -19,13 +19,13 @@ pub(super) struct Args {
     /// Files, or patterns such as 'in/*.jsonl.zst'.
     #[arg(value_name = "IN", required = true)]
     inputs: Vec<String>,
-    /// A file of the kind that its ending says, or else a folder with a file for each part.
+    /// A file whose ending says its format, or a folder, which gets a file for each part.
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// A folder that `nezha export` wrote, or an .onnx file with the tokenizer beside it.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
-    /// Throw away what was done for OUT, and begin anew.
+    /// Discard what was done for OUT and start again.
     #[arg(long)]
     restart: bool,
     #[command(flatten)]

@@ -17,11 +17,11 @@ use crate::output::note;
 /// How the work shows how far it is.
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 pub(super) enum Show {
-    /// A bar on a terminal, else a line in a minute.
+    /// A bar on a terminal, else a line each minute.
     Auto,
-    /// A line in a minute.
+    /// A line each minute.
     Lines,
-    /// A JSON object in a line, every five seconds and at the end.
+    /// A JSON object on a line, every five seconds and at the end.
     Json,
     /// Nothing.
     None,

@@ -15,24 +15,24 @@ use nezha_score::{Asked, Format, Keep, PART_ROWS, Request};
 /// What is asked, and what the output has of the input.
 #[derive(clap::Args)]
 pub(super) struct QuestionArgs {
-    /// A column with text, or several in the task's order: question,context; `text,text_pair`; the text
-    /// and its choices. The task's own names where absent: text, or question,context.
+    /// The column with the text, or several in the task's order: question,context; `text,text_pair`; the
+    /// text and its choices. By default text, or question,context.
     #[arg(long = "column", value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,
-    /// The input's columns that the output has: names, or none; all where absent.
+    /// The input's columns to keep: names, or none. By default all.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     keep: Option<Vec<String>>,
     /// What the names of the answers' columns start with.
     #[arg(long, value_name = "TEXT", default_value = "")]
     prefix: String,
-    /// A column for the row's number over all inputs, from 0.
+    /// Add a column of this name with the row's number over all inputs, from 0.
     #[arg(long, value_name = "NAME")]
     row_index: Option<String>,
-    /// The files of an output folder: parquet, csv, tsv or jsonl, the last three also with .gz or .zst;
-    /// the inputs' kind where absent.
+    /// The format of the files in an output folder: parquet, csv, tsv or jsonl, the last three also with
+    /// .gz or .zst. By default the inputs' format.
     #[arg(long, value_name = "ENDING", value_parser = format)]
     format: Option<Format>,
-    /// Rows of a part at most, which is what a kill costs.
+    /// Rows of a part at most; a run that is killed loses the parts that it was working on.
     #[arg(long, value_name = "N", default_value_t = PART_ROWS, value_parser = at_least_one)]
     part_rows: usize,
     #[command(flatten)]
@@ -43,47 +43,47 @@ pub(super) struct QuestionArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Task")]
 pub(super) struct AskedArgs {
-    /// What is asked; what the model was trained for where absent.
+    /// The task; by default the one that the model was trained for.
     #[arg(long)]
     task: Option<Name>,
-    /// Tokens of a sequence at most; what the tokenizer says where absent. Of a longer text the
-    /// beginning is read, and 'truncated' is true.
+    /// Tokens of a sequence at most; by default the tokenizer's limit. A longer text is cut, and its
+    /// 'truncated' is true.
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
-    /// The best answers instead of the best one.
+    /// Give the N best answers instead of the best one.
     #[arg(long, value_name = "N")]
     top_k: Option<usize>,
     /// text-classification: a score for every label, as fields of one column.
     #[arg(long, conflicts_with = "top_k")]
     scores: Option<Scores>,
-    /// text-classification: from logits to scores.
+    /// text-classification: how logits become scores.
     #[arg(long)]
     function: Option<Function>,
-    /// token-classification: how tokens are put together.
+    /// token-classification: how tokens are joined to entities.
     #[arg(long)]
     aggregation: Option<Aggregated>,
-    /// token-classification: a label that is left out.
+    /// token-classification: a label to leave out.
     #[arg(long = "ignore-label", value_name = "LABEL")]
     ignore_labels: Option<Vec<String>>,
-    /// token-classification: read all of a long text, in sequences that share so many tokens.
+    /// token-classification: read all of a long text, in sequences that overlap by N tokens.
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
     /// question-answering: tokens of an answer at most.
     #[arg(long, value_name = "N")]
     max_answer_len: Option<usize>,
-    /// question-answering: tokens that the sequences of a long context share.
+    /// question-answering: tokens by which the sequences of a long context overlap.
     #[arg(long, value_name = "N")]
     doc_stride: Option<usize>,
     /// question-answering: let "no answer" compete, as an empty answer.
     #[arg(long)]
     handle_impossible_answer: bool,
-    /// fill-mask: a word to choose from; any token where absent.
+    /// fill-mask: a word to choose from; by default any token.
     #[arg(long = "target", value_name = "WORD")]
     targets: Option<Vec<String>>,
-    /// feature-extraction: from token vectors to one.
+    /// feature-extraction: how token vectors become one.
     #[arg(long)]
     pooling: Option<Pooled>,
-    /// feature-extraction: make the vector's length 1.
+    /// feature-extraction: scale the vector to length 1.
     #[arg(long)]
     normalize: bool,
 }

@@ -21,21 +21,21 @@ pub(super) struct Args {
     /// Files, or patterns such as 'in/*.jsonl.zst'.
     #[arg(value_name = "IN", required_unless_present_any = ["status", "stream"])]
     inputs: Vec<String>,
-    /// A file of the kind that its ending says (.parquet, .csv, .tsv, .jsonl; .csv.gz, .jsonl.zst, …),
-    /// or else a folder with a file for each part.
+    /// A file whose ending says its format (.parquet, .csv, .tsv, .jsonl; .csv.gz, .jsonl.zst, …), or a
+    /// folder, which gets a file for each part.
     #[arg(short, long, value_name = "OUT", required_unless_present_any = ["status", "stream"])]
     output: Option<PathBuf>,
     /// A folder that `nezha export` wrote, or an .onnx file with the tokenizer beside it.
     #[arg(long, value_name = "DIR", required_unless_present = "status")]
     model: Option<PathBuf>,
-    /// Throw away what was done for OUT, and begin anew.
+    /// Discard what was done for OUT and start again.
     #[arg(long)]
     restart: bool,
     /// Show how far the work for OUT is, from any machine that sees its folder.
     #[arg(long, value_name = "OUT", exclusive = true)]
     status: Option<PathBuf>,
-    /// Answer about an Arrow IPC stream on standard input: the same batches with the answers come out
-    /// on standard output, one for one.
+    /// Read an Arrow IPC stream from standard input and write each of its batches, with the answers, to
+    /// standard output.
     #[arg(long, conflicts_with_all = ["inputs", "output", "restart"])]
     stream: bool,
     #[command(flatten)]

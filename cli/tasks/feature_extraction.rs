@@ -1,7 +1,11 @@
 //! `nezha feature-extraction`: vectors for a text.
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::ValueEnum;
+use nezha_graphs::{Artifact, Head, Port, Role};
+use nezha_runtime::Model;
 use nezha_runtime::task::{
     self, Embedding, EmbeddingOptions, FeatureExtraction, FeatureExtractionOptions,
 };
@@ -21,10 +25,10 @@ const SHOWN: usize = 4;
 pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
-    /// From token vectors to one.
-    #[arg(long, default_value = "none")]
-    pooling: Pooling,
-    /// Make the vector's length 1.
+    /// How token vectors become one; by default as the artifact was exported.
+    #[arg(long)]
+    pooling: Option<Pooling>,
+    /// Scale the vector to length 1.
     #[arg(long, requires = "pooling")]
     normalize: bool,
 }
@@ -44,10 +48,12 @@ enum Pooling {
 /// Computes and prints.
 pub(super) fn run(args: Args) -> Result<()> {
     let pooling = match args.pooling {
-        Pooling::None => return token_vectors(&args),
-        Pooling::Cls => task::Pooling::Cls,
-        Pooling::Mean => task::Pooling::Mean,
-        Pooling::Max => task::Pooling::Max,
+        // The graph pools as it was exported, whatever it is asked for.
+        None if is_pooled(&args.task.model) => task::Pooling::default(),
+        None | Some(Pooling::None) => return token_vectors(&args),
+        Some(Pooling::Cls) => task::Pooling::Cls,
+        Some(Pooling::Mean) => task::Pooling::Mean,
+        Some(Pooling::Max) => task::Pooling::Max,
     };
     let options = EmbeddingOptions::default()
         .pooling(pooling)
@@ -61,6 +67,20 @@ pub(super) fn run(args: Args) -> Result<()> {
         json: |vector| json!(vector.to_vec()),
     };
     answer(&args.task, options, &manner)
+}
+
+/// Whether the graph gives one vector for each text. A model that can't be opened is an error of the pipeline,
+/// which is made next.
+fn is_pooled(model: &Path) -> bool {
+    let file = match model.is_dir() {
+        true => Artifact::in_folder(model)
+            .model_for(&[Head::Base])
+            .map(|it| model.join(it)),
+        false => Ok(model.to_owned()),
+    };
+    let opened = file.ok().and_then(|it| Model::open(it).ok());
+    let is_embeddings = |port: &Port| port.role == Role::Embeddings;
+    opened.is_some_and(|it| it.signature().outputs.iter().any(is_embeddings))
 }
 
 fn token_vectors(args: &Args) -> Result<()> {

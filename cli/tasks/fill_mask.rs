@@ -9,17 +9,17 @@ use super::output::score;
 use super::text_classification::one_or_two_texts;
 use super::{Manner, TaskArgs, answer};
 
-/// Fill the gaps of texts; a gap is the mask token of the tokenizer.
+/// Fill the gaps in texts; a gap is the tokenizer's mask token.
 ///
 /// JSON fields: text, `text_pair` (optional).
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
-    /// Answers for each gap.
+    /// Answers for each gap, the best first.
     #[arg(long, value_name = "N", default_value_t = 5)]
     top_k: usize,
-    /// A word to choose from; any token where absent.
+    /// A word to choose from; by default any token.
     #[arg(long = "target", value_name = "WORD")]
     targets: Vec<String>,
 }

@@ -63,20 +63,19 @@ pub(crate) struct TaskArgs {
     model: PathBuf,
     /// The text, or the texts.
     ///
-    /// Without TEXT and --file, standard input is read. Where its first line is a JSON object, every
-    /// line has to be one, with the fields named above; otherwise a line is a text, or texts
-    /// separated by tabs.
+    /// Without TEXT and --file, standard input is read. If its first line is a JSON object, every line has
+    /// to be one, with the fields named above. Otherwise each line is a text, or several texts separated by
+    /// tabs.
     text: Vec<String>,
-    /// A file to read as standard input is read.
+    /// Read this file instead of standard input.
     #[arg(long, value_name = "F", conflicts_with = "text")]
     file: Option<PathBuf>,
-    /// Tokens of a sequence at most, special tokens included; what the tokenizer says where absent.
+    /// Tokens of a sequence at most, special tokens included; by default the tokenizer's limit.
     ///
-    /// Of a longer text the beginning is read, and a warning says so; with --json the entry has
-    /// "truncated": true.
+    /// A longer text is cut, and a warning says so; with --json its entry has "truncated": true.
     #[arg(long, value_name = "N")]
     max_length: Option<usize>,
-    /// One JSON document on standard output: a list of inputs with their answers or errors.
+    /// Print one JSON document: a list of inputs with their answers or errors.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -89,10 +88,10 @@ pub(crate) struct TaskArgs {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Ensemble")]
 struct EnsembleArgs {
-    /// More models, folders or .onnx files: the average of all, the first one too, is the answer.
+    /// More models (folders or .onnx files); the answer is the average over all of them and the first one.
     #[arg(long, value_name = "DIR,DIR", value_delimiter = ',')]
     ensemble: Vec<PathBuf>,
-    /// How much each model counts, the first one too.
+    /// The weight of each model in the average, the first one included.
     #[arg(
         long,
         value_name = "W,W,W",
@@ -109,7 +108,7 @@ struct EnsembleArgs {
 enum AverageArg {
     /// The outputs as they are.
     Logits,
-    /// The probabilities of scores.
+    /// The probabilities that the outputs stand for.
     Probabilities,
 }
 

@@ -8,7 +8,7 @@ use super::input::{Arguments, list};
 use super::output::score;
 use super::{Manner, TaskArgs, answer};
 
-/// Choose what goes with a text: the text, then the choices.
+/// Choose which of several texts goes with a text: the text, then the choices.
 ///
 /// JSON fields: text, choices (a list).
 #[derive(clap::Args)]

@@ -9,7 +9,7 @@ use super::output::score;
 use super::text_classification::two_texts;
 use super::{Manner, TaskArgs, answer};
 
-/// Tell whether a text follows another: two texts.
+/// Decide whether one text follows another: two texts.
 ///
 /// JSON fields: text, `text_pair`.
 #[derive(clap::Args)]

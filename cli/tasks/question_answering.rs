@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Tokens of an answer at most.
     #[arg(long, value_name = "N", default_value_t = 15)]
     max_answer_len: usize,
-    /// Tokens that the sequences of a long context share.
+    /// Tokens by which the sequences of a long context overlap.
     #[arg(long, value_name = "N")]
     doc_stride: Option<usize>,
     /// Let "no answer" compete, as an empty answer.

@@ -9,20 +9,21 @@ use super::output::score;
 use super::text_classification::one_or_two_texts;
 use super::{Manner, TaskArgs, answer};
 
-/// Find labelled stretches of texts, nested ones too: of a head of your own (GlobalPointer, or starts and ends).
+/// Find labelled spans in texts, also nested ones, with a head of your own (GlobalPointer, or starts and
+/// ends).
 ///
 /// JSON field: text.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
-    /// What a score has to be above, in place of what the head's spec says.
+    /// The score that a span has to exceed, instead of the one in the head's spec.
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
     threshold: Option<f32>,
-    /// Of stretches that overlap keep the one of the best score.
+    /// Keep only the best of spans that overlap.
     #[arg(long)]
     flat: bool,
-    /// Read all of a long text, in sequences that share so many tokens, instead of cutting it.
+    /// Read all of a long text instead of cutting it, in sequences that overlap by N tokens.
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
 }

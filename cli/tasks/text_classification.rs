@@ -16,10 +16,10 @@ use super::{Manner, TaskArgs, answer};
 pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
-    /// Labels in an answer, the best first; more than there are for all of them.
+    /// Labels to print, the best first; a number above that of the labels prints all.
     #[arg(long, value_name = "N", default_value_t = 1)]
     top_k: usize,
-    /// From logits to scores; what the model was trained for where absent.
+    /// How logits become scores; by default as the model was trained.
     #[arg(long)]
     function: Option<Function>,
 }

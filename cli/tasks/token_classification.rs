@@ -22,18 +22,17 @@ use super::{Manner, TaskArgs, answer};
 pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,
-    /// How tokens are put together.
+    /// How tokens are joined to entities.
     #[arg(long, default_value = "simple")]
     aggregation: Aggregation,
-    /// A label that is left out.
+    /// A label to leave out.
     #[arg(long = "ignore-label", value_name = "LABEL", default_value = "O")]
     ignore_labels: Vec<String>,
-    /// Read all of a long text, in sequences that share so many tokens, instead of cutting it.
+    /// Read all of a long text instead of cutting it, in sequences that overlap by N tokens.
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
-    /// Give each word of a text that is split so a label of its own: characters (blanks too), spaces
-    /// (what blanks are between), or a file of words, one a line, the longest of which is taken again and
-    /// again.
+    /// Split the text and give each word a label: characters (blanks too), spaces, or a file of words, one
+    /// a line, of which the longest match is taken at each place.
     ///
     /// A line of JSON may have its own words, in the field words. A word has the label of its first
     /// token; one that the model does not see, such as a blank, has none.
@@ -61,7 +60,7 @@ fn split(text: &str) -> Result<Split, String> {
 enum Aggregation {
     /// Every token by itself.
     None,
-    /// Neighbours of one label; a B- starts an entity.
+    /// Neighbours with the same label; B- starts a new entity.
     Simple,
     /// As simple; a word has the label of its first piece.
     First,

@@ -25,7 +25,7 @@ pub struct ExternalData<'t> {
     pub location: &'t str,
     /// Bytes before the first element; one that is no number lies behind the end of every file.
     pub offset: u64,
-    /// Bytes of all elements; to the end of the file where absent.
+    /// Bytes of all elements; to the end of the file if `None`.
     pub length: Option<u64>,
 }
 

@@ -73,7 +73,7 @@ impl fmt::Display for GraphOption {
 #[non_exhaustive]
 pub enum OptionError {
     /// Another head's option.
-    #[error("option '{option}' does nothing for the {head} head: it goes with {heads}")]
+    #[error("option '{option}' has no effect on the {head} head: it is for {heads}")]
     Head {
         /// The option.
         option: GraphOption,

@@ -30,7 +30,7 @@ pub enum Precision {
 
 /// A name that is no precision's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no precision; known are fp32, fp16-storage, fp16, int8, w8, q8, q4")]
+#[error("'{0}' is not a precision: expected fp32, fp16-storage, fp16, int8, w8, q8, q4")]
 pub struct UnknownPrecision(String);
 
 impl Precision {

@@ -72,7 +72,7 @@ pub struct AddedToken {
 /// The part that a special token plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRole {
-    /// What the vocabulary has not got.
+    /// What the vocabulary lacks.
     Unknown,
     /// The end of a text.
     Separator,

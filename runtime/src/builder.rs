@@ -11,7 +11,7 @@ use crate::{
     UnknownEngine,
 };
 
-/// Where a model is computed, as it was asked for; what makes no sense is told when a model is loaded.
+/// Where a model is computed, as a caller asked; what makes no sense is an error when a model is loaded.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
     choice: Result<EngineChoice, UnknownEngine>,

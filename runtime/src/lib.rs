@@ -21,7 +21,7 @@
 //!   start is an error; only a list or `auto` goes on to the next, and says so;
 //! - [`Session`]: a model in an engine, every input checked before it runs;
 //! - [`library`]: where ONNX Runtime and OpenVINO are found, for they are loaded and never linked;
-//! - `setup`: a pinned ONNX Runtime or OpenVINO for who has none;
+//! - `setup`: installs a pinned ONNX Runtime or OpenVINO;
 //! - [`tuned`]: what `nezha tune` measured, which `auto` follows;
 //! - [`doctor`]: what of all this is here, what is missing, and what to do about it.
 //!
@@ -35,6 +35,7 @@
 //! - `setup`: finding and installing the libraries of ONNX Runtime and OpenVINO; it comes with them;
 //! - `pipelines`: tokenizer, tasks and pipelines;
 //! - `decoder`: [`Decoder`], which generates token ids; together with `pipelines` [`TextGeneration`].
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![cfg_attr(
     not(any(feature = "openvino", feature = "ort", feature = "tract")),

@@ -104,7 +104,7 @@ impl Session {
     /// A model in an engine of the caller's own, which has loaded it.
     ///
     /// Inputs are completed and checked before they reach the engine, as for any other.
-    /// `runtime/examples/own_engine.rs` brings one.
+    /// `examples/own_engine.rs` brings one.
     pub fn with_engine(model: &Model, engine: Box<dyn Engine>) -> Self {
         Self {
             signature: model.signature().clone(),

@@ -22,7 +22,7 @@ pub enum ScoreError {
     #[error(transparent)]
     Write(#[from] FileError),
     /// A pattern of file names is none.
-    #[error("'{pattern}': no pattern of file names")]
+    #[error("'{pattern}': not a pattern of file names")]
     Pattern {
         /// The pattern.
         pattern: String,
@@ -66,7 +66,7 @@ pub enum ScoreError {
         reason: String,
     },
     /// A Parquet file is not sound.
-    #[error("{}: no Parquet file that can be read", path.display())]
+    #[error("{}: not a Parquet file that can be read", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,

@@ -11,12 +11,14 @@ use tempfile::TempDir;
 use crate::fields;
 use crate::page::{Page, root};
 
-/// What the pages call the bundled checkpoints, and one with a head of its own.
-const CHECKPOINTS: [(&str, &str); 4] = [
+/// What the pages call the bundled checkpoints, one with a head of its own and small ones of other tasks.
+const CHECKPOINTS: [(&str, &str); 6] = [
     ("nezha-cn-base", "models/nezha-tiny-zh"),
     ("my-sentiment", "models/nezha-tiny-zh-sentiment"),
     ("my-ner", "models/nezha-tiny-zh-ner"),
     ("my-head", "tests/fixtures/own-heads/mean-and-pooler"),
+    ("my-answers", "tests/fixtures/text/question-answering"),
+    ("my-choices", "tests/fixtures/text/multiple-choice"),
 ];
 
 /// Texts for the examples.

@@ -1,7 +1,11 @@
 //! The tables of the JSON reference have the fields that the commands write.
 //!
 //! `<!-- fields of FILE -->` stands above a table. Its first column has paths in code spans: `a[].b` is the
-//! field `b` of each element of `a`; a span that begins with `.` or `[]` goes behind the row's first.
+//! field `b` of each element of `a`; a later span that begins with `.` or `[]` goes behind the row's first.
+//!
+//! Written by hand, and not made from the types by a crate such as schemars: a schema says what a type could
+//! hold, this test what a command wrote, in both directions. What a row says of a field is for people, and the
+//! envelopes of the task commands have no type.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -40,11 +44,11 @@ fn paths_of_row(row: &str) -> Vec<String> {
     let cell = row.split('|').nth(1).unwrap_or_default();
     let spans: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
     let first = spans.first().copied().unwrap_or_default();
-    let whole = |span: &&str| match span.starts_with(['.', '[']) {
+    let whole = |(at, span): (usize, &&str)| match at > 0 && span.starts_with(['.', '[']) {
         true => format!("{first}{span}"),
         false => (*span).to_owned(),
     };
-    spans.iter().map(whole).collect()
+    spans.iter().enumerate().map(whole).collect()
 }
 
 /// All fields of a value by their paths.

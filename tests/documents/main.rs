@@ -1,9 +1,9 @@
-//! README and guide: every link leads somewhere, every command runs, every measured number stands in a
-//! results file.
+//! README and guide: every link leads somewhere, every page opens with a command, every command runs, every
+//! measured number stands in a results file.
 //!
 //! Blocks of ```` ```console ```` are run from top to bottom in a folder of the page's own, where
-//! `nezha-cn-base`, `my-sentiment`, `my-ner`, `my-head`, `lines.txt` and `reviews.csv` lie; what a page needs beside
-//! them, its comment `<!-- before: … -->` makes. A block that can't be run here is `console not-run`.
+//! `nezha-cn-base`, `my-sentiment`, `my-ner`, `my-head`, `my-answers`, `my-choices`, `lines.txt` and `reviews.csv` lie;
+//! what a page needs beside them, its comment `<!-- before: … -->` makes. A block that can't be run here is `console not-run`.
 #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 mod commands;
@@ -11,20 +11,29 @@ mod engines;
 mod fields;
 mod links;
 mod numbers;
+mod opening;
 mod page;
 
+use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 
 use page::Page;
 
 fn main() -> ExitCode {
-    let mut trials = vec![Trial::test("engines_and_precisions", engines::check)];
+    let mut trials = vec![
+        Trial::test("engines_and_precisions", engines::check),
+        Trial::test("doctests_run_in_the_repository", repository),
+    ];
     for page in Page::all() {
         let name = |what: &str| format!("{what}::{}", page.name);
-        let [linked, measured, run] = [(); 3].map(|()| page.clone());
+        let [linked, opened, measured, run] = [(); 4].map(|()| page.clone());
         trials.push(Trial::test(name("links"), move || links::check(&linked)));
+        trials.push(Trial::test(name("opening"), move || {
+            opening::check(&opened)
+        }));
         trials.push(Trial::test(name("numbers"), move || {
             numbers::check(&measured)
         }));
@@ -33,4 +42,14 @@ fn main() -> ExitCode {
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Without it, the examples of the documentation are compiled and not run.
+fn repository() -> Result<(), Failed> {
+    let found = env::var_os("NEZHA_REPOSITORY").map(PathBuf::from);
+    let found = found.and_then(|it| it.canonicalize().ok());
+    match found == page::root().canonicalize().ok() {
+        true => Ok(()),
+        false => Err(format!(".cargo/config.toml sets NEZHA_REPOSITORY to {found:?}").into()),
+    }
 }

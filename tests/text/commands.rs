@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use nezha_graphs::Head;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::command::{stderr, stdout};
+use testkit::command::{stderr, stdout, succeeded};
 use testkit::nezha;
 
 use crate::artifacts::{checkpoint, exported};
@@ -332,4 +332,29 @@ fn the_demo_runs_without_any_library_and_says_why() {
     ] {
         assert!(err.contains(expected), "expected {expected:?} in {err}");
     }
+}
+
+#[test]
+fn an_artifact_that_pools_is_asked_for_vectors_without_saying_so_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = checkpoint("nezha-tiny-zh");
+    let export = [
+        "export",
+        checkpoint.to_str().unwrap(),
+        "-o",
+        folder.path().to_str().unwrap(),
+        "--head",
+        "base",
+        "--pooling",
+        "mean",
+    ];
+    succeeded(nezha!(export));
+    let vector = |arguments: &[&str]| {
+        let asked = [&["房间很干净", "--json"], arguments].concat();
+        let output = run("feature-extraction", folder.path().to_owned(), &asked, b"");
+        document(&succeeded(output))[0]["answer"].clone()
+    };
+    let found = vector(&[]);
+    assert_eq!(found.as_array().unwrap().len(), 128, "{found}");
+    assert_eq!(found, vector(&["--pooling", "mean"]));
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 mod changes;
+mod engines;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -296,6 +296,3 @@ fn rows(port: &Port, expected: &Outputs, from: usize, to: usize) -> Result<Outpu
     }
     Ok(Outputs::from([(port.contract_name().into_owned(), array)]))
 }
-
-#[cfg(test)]
-mod tests;

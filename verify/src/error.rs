@@ -22,7 +22,7 @@ pub enum VerificationError {
     #[error(transparent)]
     Session(#[from] SessionError),
     /// No engine is named, and none starts.
-    #[error("no engine is there to verify with: {}", reasons.join("; "))]
+    #[error("no engine starts that could verify the model: {}", reasons.join("; "))]
     NoEngine {
         /// Why each does not start.
         reasons: Vec<String>,

@@ -1,12 +1,11 @@
 //! The C interface: its header is what the code has, and a C program runs against it.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
 
-use crate::{Finish, TARGET, cargo, nezha};
+use crate::{Finish, cargo, nezha, target};
 
 /// A checkpoint, the head that it is exported with, and the file that it is packed to.
 const MODELS: [(&str, &str, &str); 4] = [
@@ -53,8 +52,7 @@ pub(crate) fn capi() -> Result<()> {
         pack.arg("pack").arg(&folder).args(["--force", "-o"]);
         pack.arg(folder.with_extension("nezha")).finish()?;
     }
-    let target = env::var_os(TARGET).map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let libraries = target.join("release");
+    let libraries = target()?.join("release");
     let program = work.join("program");
     let mut gcc = Command::new("gcc");
     gcc.args([

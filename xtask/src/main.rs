@@ -44,7 +44,8 @@ enum Xtask {
     /// Prove CUDA and TensorRT on a machine that has a GPU: `pack` here, `run` there.
     #[command(subcommand)]
     Gpu(gpu::Gpu),
-    /// Pack every crate that is published, check its size, and build it from what was packed.
+    /// Pack every crate that is published, check its size and files, then build and test it from what was
+    /// packed, beside the others alone.
     Package {
         /// Only pack, which takes seconds.
         #[arg(long)]
@@ -297,10 +298,9 @@ fn cluster(only: Option<&str>, python: &Path) -> Result<()> {
     let mut export = nezha();
     export.args(["export", "models/nezha-tiny-zh-sentiment", "--force", "-o"]);
     export.arg(&model).finish()?;
-    let target = env::var_os(TARGET).map_or_else(|| PathBuf::from("target"), PathBuf::from);
     let mut schedulers = Command::new(python);
     schedulers.args(["-B", "tests/cluster/cluster.py"]);
-    schedulers.arg(target.join("release/nezha")).arg(&model);
+    schedulers.arg(target()?.join("release/nezha")).arg(&model);
     schedulers.arg("--work").arg(work);
     if let Some(only) = only {
         schedulers.args(["--only", only]);
@@ -338,14 +338,29 @@ fn nezha() -> Command {
     command
 }
 
-/// Runs a command in the repository's root and fails where it fails.
+/// The folder that cargo builds in.
+fn target() -> Result<PathBuf> {
+    match env::var_os(TARGET) {
+        Some(folder) => Ok(PathBuf::from(folder)),
+        None => Ok(root().canonicalize()?.join("target")),
+    }
+}
+
+/// Runs a command and fails where it fails.
 trait Finish {
+    /// In the repository's root.
     fn finish(&mut self) -> Result<()>;
+    /// In the folder that was set.
+    fn finish_here(&mut self) -> Result<()>;
 }
 
 impl Finish for Command {
     fn finish(&mut self) -> Result<()> {
-        let status = self.current_dir(root()).status();
+        self.current_dir(root()).finish_here()
+    }
+
+    fn finish_here(&mut self) -> Result<()> {
+        let status = self.status();
         let status = status.with_context(|| format!("{self:?}"))?;
         if !status.success() {
             bail!("{self:?} ended with {status}");

@@ -92,7 +92,7 @@ pub enum LinkError {
     },
     /// Quantized weights are in no checkpoint.
     #[error(
-        "{precision} weights are made from the checkpoint's, so that they can't be linked: \
+        "{precision} weights are computed from the checkpoint's, so they can't be linked: \
          write external ones"
     )]
     Quantized {

@@ -11,7 +11,7 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// What is told how far an export is, and says whether it goes on.
+/// Receives how far an export is, and says whether it goes on.
 pub(super) type Report<'r> = &'r mut dyn FnMut(Progress) -> ControlFlow<()>;
 
 /// Counts bytes as they are written, and tells.

@@ -13,7 +13,7 @@ const PLACE: &str = "outputs";
 /// Identity: a tool that converts an output to another type does not expect that nodes read it. One that
 /// is [shared](crate::graph::Builder::share) may be read.
 ///
-/// Requires a graph of which nothing is unused, since a copy is made for who reads. Leaves outputs under
+/// Requires a graph of which nothing is unused, since a copy is made for each reader. Leaves outputs under
 /// their ports' names, and no name twice.
 #[derive(Clone, Copy, Debug)]
 pub struct NameOutputs;

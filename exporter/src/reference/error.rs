@@ -35,7 +35,7 @@ pub enum ReferenceError {
         found: &'static str,
     },
     /// Both of the masks that stand for each other.
-    #[error("'attention_mask' and 'self_attention_mask' stand for each other, both are given")]
+    #[error("'attention_mask' and 'self_attention_mask' exclude each other, but both are given")]
     TwoMasks,
     /// An input without which another one means nothing.
     #[error("input '{name}' is missing: '{given}' is given and needs it")]

@@ -19,7 +19,7 @@ const ROLES: [Role; 5] = [
     Role::Embeddings,
 ];
 
-/// Fails where the head's name is none, or another's.
+/// Fails if the head's name is invalid or taken.
 pub(super) fn check(spec: &HeadSpec) -> Result<(), HeadSpecError> {
     let name = spec.name.as_str();
     let place = Place::root().at("name");

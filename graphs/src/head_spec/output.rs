@@ -15,10 +15,10 @@ pub struct OutputSpec {
     /// What the port is called; the contract's name for the task where there is one output alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What decodes it; nothing where absent.
+    /// What decodes it; nothing if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<OutputTask>,
-    /// The names of what it scores; the config's where absent.
+    /// The names of what it scores; the config's if `None`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// The layers that are read.

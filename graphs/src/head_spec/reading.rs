@@ -77,7 +77,7 @@ pub struct Weighted {
     /// Whether the numbers go through softmax first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub softmax: bool,
-    /// The tensor's dimensions; from the checkpoint where absent.
+    /// The tensor's dimensions; the checkpoint's if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Vec<usize>>,
 }

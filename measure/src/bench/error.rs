@@ -149,7 +149,7 @@ pub enum ReportError {
         reason: String,
     },
     /// The rows can't be written.
-    #[error("no rows of comma-separated values")]
+    #[error("not rows of comma-separated values")]
     Csv(#[from] csv::Error),
 }
 

@@ -94,7 +94,7 @@ pub enum EngineError {
         /// What it says.
         reason: String,
     },
-    /// The engine has not got an operator of the model's, or has it wrong.
+    /// The engine lacks an operator of the model, or computes it wrongly.
     #[error("{engine} can't load {}: it has no {operator} that can be relied on, which '{node}' is; {remedy}", path.display())]
     Operator {
         /// The engine.

@@ -8,36 +8,36 @@ mod ensemble;
 mod error;
 mod limits;
 mod note;
+mod opening;
 mod tasks;
 mod tuned;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nezha_graphs::{Artifact, Config, Head, MaskSource, Signature, is_packed};
+use nezha_graphs::{Artifact, Config, MaskSource, Signature};
 
 use answers::Answered;
 pub use answers::Answers;
 pub use batch::Batching;
 pub use builder::PipelineBuilder;
-use description::Description;
+use ensemble::Members;
 pub use ensemble::{Average, Ensemble};
-use ensemble::{Candidate, Members};
 pub use error::PipelineError;
 pub use limits::Limits;
 pub use note::PipelineNote;
+pub use opening::model_path;
+pub(crate) use opening::{model_error, part};
 pub use tasks::{
     Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence, Pretraining,
     QuestionAnswering, SpanClassification, TextClassification, TokenClassification,
     WordClassification,
 };
 
-use crate::task::{FixedAxes, Row, RowOutputs, Task, TaskModel};
-use crate::{
-    EngineChoice, EngineOptions, Model, ModelError, Session, SessionError, Tensors, Tokenizer,
-};
+use crate::task::{Row, RowOutputs, Task, TaskModel};
+use crate::{Session, Tensors, Tokenizer};
 
 /// Answers questions of one kind about text, with one model.
 ///
@@ -79,14 +79,15 @@ const _: () = {
 
 impl<T: Task> Pipeline<T> {
     /// Opens a model with the tokenizer beside it, in the first engine that starts of those that
-    /// [`EngineChoice::Auto`] tries; [`builder`](Self::builder) takes others.
+    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) tries; [`builder`](Self::builder) takes others.
     ///
     /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
     /// several heads), the `.onnx` file itself, or a file that `nezha pack` wrote.
     ///
-    /// In a folder that `nezha tune` measured on this machine, [`EngineChoice::Auto`] takes the model and
-    /// the engine that answered fastest, with the threads that it had, unless the options say threads or
-    /// what OpenVINO computes in; [`notes`](Self::notes) say what was followed, or why not.
+    /// In a folder that `nezha tune` measured on this machine,
+    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) takes the model and the engine that answered
+    /// fastest, with the threads that it had, unless the options say threads or the precision of
+    /// OpenVINO; [`notes`](Self::notes) say what was followed, or why not.
     ///
     /// A model whose metadata a tool dropped is described by the `config.json` beside it and by its
     /// outputs; [`notes`](Self::notes) says so.
@@ -105,7 +106,7 @@ impl<T: Task> Pipeline<T> {
     /// As [`load`](Self::load), of an artifact: in memory, packed, or in a folder.
     ///
     /// ```
-    /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+    /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
     /// # let out = export("models/nezha-tiny-zh-sentiment", "sequence-classification")?;
     /// # let mut packed = Vec::new();
     /// # nezha_graphs::Artifact::in_folder(out.path()).pack(&mut packed)?;
@@ -122,126 +123,6 @@ impl<T: Task> Pipeline<T> {
     /// Those of [`PipelineBuilder::load_artifact`].
     pub fn from_artifact(artifact: &Artifact) -> Result<Self, PipelineError> {
         Self::builder().load_artifact(artifact)
-    }
-
-    /// Opens the model at `path`, which is started as the builder says.
-    fn open(path: &Path, builder: PipelineBuilder<T>) -> Result<Self, PipelineError> {
-        if is_packed(path) {
-            let artifact = Artifact::open(path).map_err(model_error)?;
-            return Self::open_artifact(&artifact, builder);
-        }
-        let (choice, engine_options) = builder.resolved()?;
-        let follow = choice == EngineChoice::Auto && path.is_dir();
-        let tuned = follow.then(|| tuned::start(path, T::answers, &engine_options));
-        let tuned::Followed { started, note } = tuned.transpose()?.unwrap_or_default();
-        let (path, session) = match started {
-            Some(started) => started,
-            None => {
-                let path = model_path(path, T::HEADS)?;
-                let model = Model::open(&path).map_err(model_error)?;
-                let session = Session::start(&model, &choice, &engine_options)?;
-                (path, session)
-            }
-        };
-        let artifact = Artifact::in_folder(path.parent().unwrap_or(Path::new("")));
-        let pipeline = Self::new(&artifact, &path, session, builder)?;
-        Ok(Self {
-            notes: note.into_iter().chain(pipeline.notes).collect(),
-            ..pipeline
-        })
-    }
-
-    /// Opens the model of an artifact.
-    fn open_artifact(
-        artifact: &Artifact,
-        builder: PipelineBuilder<T>,
-    ) -> Result<Self, PipelineError> {
-        if !artifact.is_in_memory() {
-            return Self::open(artifact.origin(), builder);
-        }
-        let (choice, engine_options) = builder.resolved()?;
-        let model = part(artifact, T::HEADS)?;
-        let session = Session::start(&model, &choice, &engine_options)?;
-        Self::new(artifact, model.path(), session, builder)
-    }
-
-    /// A started model with the tokenizer and the config that are beside it, and the models that its
-    /// outputs are averaged with.
-    fn new(
-        artifact: &Artifact,
-        path: &Path,
-        session: Session,
-        builder: PipelineBuilder<T>,
-    ) -> Result<Self, PipelineError> {
-        let tokenizer = Tokenizer::from_artifact(artifact)?;
-        let tokenizer = tokenizer.with_text_limit(builder.limits.text_bytes);
-        let description = Description::of(path, artifact, &session, T::HEADS)?;
-        if !T::answers(description.head) {
-            return Err(PipelineError::Head {
-                task: T::NAME,
-                expected: T::HEADS,
-                found: description.head,
-                path: path.to_owned(),
-            });
-        }
-        let first = Candidate {
-            path,
-            session: &session,
-            tokenizer: &tokenizer,
-            description: &description,
-        };
-        let (choice, engine_options) = builder.resolved()?;
-        let other = |path: &PathBuf| Self::member(path, &choice, &engine_options, &first);
-        let others = builder.ensemble.models().iter().map(other);
-        let others = others.collect::<Result<Vec<Session>, PipelineError>>()?;
-        let members = Members::new(session, others, &builder.ensemble, &description)?;
-        let Description { head, config, note } = description;
-        let beyond = PipelineNote::tokens_beyond_table(&tokenizer, config.vocab_size);
-        let model = Arc::new(TaskModel {
-            fixed: FixedAxes::of(members.first().signature()),
-            tokenizer,
-            config,
-            head,
-        });
-        Ok(Self {
-            task: T::new(model.clone(), builder.options)?,
-            model,
-            members,
-            batching: builder.batching,
-            limits: builder.limits,
-            notes: note.into_iter().chain(beyond).collect(),
-        })
-    }
-
-    /// A model whose outputs can be averaged with those of the first one.
-    fn member(
-        path: &Path,
-        choice: &EngineChoice,
-        options: &EngineOptions,
-        first: &Candidate<'_>,
-    ) -> Result<Session, PipelineError> {
-        let packed = is_packed(path).then(|| Artifact::open(path)).transpose();
-        let (artifact, model) = match packed.map_err(model_error)? {
-            Some(artifact) => {
-                let model = part(&artifact, T::HEADS)?;
-                (artifact, model)
-            }
-            None => {
-                let path = model_path(path, T::HEADS)?;
-                let folder = path.parent().unwrap_or(Path::new(""));
-                let artifact = Artifact::in_folder(folder);
-                (artifact, Model::open(&path).map_err(model_error)?)
-            }
-        };
-        let session = Session::start(&model, choice, options)?;
-        let candidate = Candidate {
-            tokenizer: &Tokenizer::from_artifact(&artifact)?,
-            description: &Description::of(model.path(), &artifact, &session, T::HEADS)?,
-            path: model.path(),
-            session: &session,
-        };
-        candidate.check(first)?;
-        Ok(session)
     }
 
     /// Has the model asked in another way from now on.
@@ -410,39 +291,4 @@ impl<T: Task> Pipeline<T> {
         };
         Ok(self.members.compute(inputs, rows, deadline)?)
     }
-}
-
-/// The model file that a pipeline for one of these heads opens: the path itself, or the one in the
-/// folder.
-///
-/// # Errors
-/// [`PipelineError::NoModel`].
-pub fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError> {
-    if !path.is_dir() {
-        return Ok(path.to_owned());
-    }
-    let found = Artifact::in_folder(path).model_for(heads);
-    let found = found.map_err(|tried| PipelineError::NoModel {
-        folder: path.to_owned(),
-        tried,
-    })?;
-    Ok(path.join(found))
-}
-
-/// The graph of an artifact in memory for one of these heads.
-///
-/// # Errors
-/// [`PipelineError::NoModel`], [`PipelineError::Session`].
-pub(crate) fn part(artifact: &Artifact, heads: &[Head]) -> Result<Model, PipelineError> {
-    let part = artifact.model_for(heads);
-    let part = part.map_err(|tried| PipelineError::NoModel {
-        folder: artifact.origin().to_owned(),
-        tried,
-    })?;
-    Model::part_of(artifact, &part).map_err(model_error)
-}
-
-/// The error of a pipeline whose model does not open.
-pub(crate) fn model_error(error: impl Into<ModelError>) -> PipelineError {
-    SessionError::from(error.into()).into()
 }

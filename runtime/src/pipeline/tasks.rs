@@ -7,7 +7,7 @@ use crate::task;
 /// One vector for a text.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "base")?;
 /// use nezha_runtime::task::{EmbeddingOptions, Pooling};
 /// use nezha_runtime::Embedding;
@@ -24,7 +24,7 @@ pub type Embedding = Pipeline<task::Embedding>;
 /// The model's vectors for the tokens of a text.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "base")?;
 /// use nezha_runtime::FeatureExtraction;
 ///
@@ -40,7 +40,7 @@ pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
 /// The words that fit the gaps of a text.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "masked-lm")?;
 /// use nezha_runtime::task::FillMaskOptions;
 /// use nezha_runtime::FillMask;
@@ -55,10 +55,10 @@ pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
 /// ```
 pub type FillMask = Pipeline<task::FillMask>;
 
-/// The choice that goes with a text best.
+/// The choice that fits a text best.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("tests/fixtures/text/multiple-choice", "multiple-choice")?;
 /// use nezha_runtime::MultipleChoice;
 ///
@@ -73,7 +73,7 @@ pub type MultipleChoice = Pipeline<task::MultipleChoice>;
 /// Whether a text follows another.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "next-sentence")?;
 /// use nezha_runtime::NextSentence;
 ///
@@ -88,7 +88,7 @@ pub type NextSentence = Pipeline<task::NextSentence>;
 /// Both of a pretrained model's answers in one run.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh", "pretraining")?;
 /// use nezha_runtime::Pretraining;
 ///
@@ -103,7 +103,7 @@ pub type Pretraining = Pipeline<task::Pretraining>;
 /// The stretch of a text that answers a question.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("tests/fixtures/text/question-answering", "question-answering")?;
 /// use nezha_runtime::QuestionAnswering;
 ///
@@ -123,7 +123,7 @@ pub type SpanClassification = Pipeline<task::SpanClassification>;
 /// A label for a text.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh-sentiment", "sequence-classification")?;
 /// use nezha_runtime::TextClassification;
 ///
@@ -144,7 +144,7 @@ pub type TextClassification = Pipeline<task::TextClassification>;
 /// Labels for the words of a text, such as the names in it.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh-ner", "token-classification")?;
 /// use nezha_runtime::task::{Aggregation, TokenClassificationOptions};
 /// use nezha_runtime::TokenClassification;
@@ -162,7 +162,7 @@ pub type TokenClassification = Pipeline<task::TokenClassification>;
 /// A label for each word of a text that is split already.
 ///
 /// ```
-/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/export.rs"));
+/// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
 /// # let out = export("models/nezha-tiny-zh-ner", "token-classification")?;
 /// use nezha_runtime::WordClassification;
 /// use nezha_runtime::task::Split;

@@ -8,7 +8,7 @@ use super::{PipelineError, PipelineNote};
 use crate::tuned::{FILE, Machine, Measured, Tuned};
 use crate::{EngineOptions, Model, Session};
 
-/// What came of following a folder's measurements; nothing where there are none.
+/// What came of following a folder's measurements; nothing without any.
 #[derive(Default)]
 pub(super) struct Followed {
     /// The model that answers fastest in its engine, where that was measured here.

@@ -17,7 +17,7 @@ pub struct FeatureExtraction {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FeatureExtractionOptions {
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 
@@ -76,7 +76,7 @@ pub struct EmbeddingOptions {
     pub pooling: Pooling,
     /// Whether the vector is made to have length 1.
     pub normalize: bool,
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 

@@ -27,7 +27,7 @@ pub struct FillMaskOptions {
     ///
     /// Of a word that is no token the first token is taken, as transformers does.
     pub targets: Vec<String>,
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 

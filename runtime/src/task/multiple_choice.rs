@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel};
 
-/// The choice that goes with a text best: the `multiple-choice` head.
+/// The choice that fits a text best: the `multiple-choice` head.
 #[derive(Debug)]
 pub struct MultipleChoice {
     model: Arc<TaskModel>,
@@ -18,7 +18,7 @@ pub struct MultipleChoice {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MultipleChoiceOptions {
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 
@@ -28,12 +28,12 @@ impl MultipleChoiceOptions {
     }
 }
 
-/// A text and what may go with it.
+/// A text and its choices.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Choices {
     /// The text.
     pub text: String,
-    /// What may go with it, such as answers or continuations.
+    /// The choices, such as answers or continuations.
     pub choices: Vec<String>,
 }
 

@@ -9,7 +9,7 @@ use super::{RowOutputs, TaskError, TaskModel};
 /// Scores of labels: where a graph gives them, and what the labels are called.
 #[derive(Debug)]
 pub(super) struct Scores<'m> {
-    /// The output; the one of [`Role::Logits`] where absent.
+    /// The output; the one of [`Role::Logits`] if `None`.
     output: Option<OwnOutput<'static>>,
     labels: &'m [String],
 }

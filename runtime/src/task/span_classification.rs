@@ -25,14 +25,14 @@ pub struct SpanClassification {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SpanClassificationOptions {
-    /// What a score has to be above; what the head's spec says where absent, or 0.
+    /// What a score has to be above; if `None`, what the spec of the head says, or 0.
     pub threshold: Option<f32>,
     /// Whether stretches may overlap; they may by default. Else the one of the best score stays.
     pub nested: bool,
     /// With a stride, a long text is read in sequences that share so many tokens, to its end; without
     /// one, it is cut.
     pub stride: Option<usize>,
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 

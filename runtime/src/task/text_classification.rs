@@ -20,11 +20,11 @@ pub struct TextClassification {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TextClassificationOptions {
-    /// Labels in an answer, the best first; all of them where absent. 1 by default.
+    /// Labels in an answer, the best first; all of them if `None`. 1 by default.
     pub top_k: Option<usize>,
-    /// From logits to scores; what the model was trained for where absent.
+    /// How logits become scores; as the model was trained if `None`.
     pub function: Option<ScoreFunction>,
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 

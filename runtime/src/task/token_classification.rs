@@ -30,7 +30,7 @@ pub struct TokenClassificationOptions {
     /// With a stride, a long text is read in sequences that share so many tokens, to its end;
     /// without one, it is cut. Only with an aggregation, since a token must not come twice.
     pub stride: Option<usize>,
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 
@@ -231,7 +231,7 @@ impl TokenClassification {
         Ok(pieces)
     }
 
-    /// What the CRF says of each token that it is of; nothing where there is none.
+    /// What the CRF says of each token on its path; nothing without a CRF.
     fn decoded(
         &self,
         sequence: &Encoding,

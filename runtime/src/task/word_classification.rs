@@ -23,7 +23,7 @@ pub struct WordClassificationOptions {
     /// one, it is cut. A word of two sequences has its label from the one in which it is farther from an
     /// end.
     pub stride: Option<usize>,
-    /// Tokens of a sequence at most; what the tokenizer says where absent.
+    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
     pub max_length: Option<usize>,
 }
 

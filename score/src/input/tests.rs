@@ -9,8 +9,7 @@ use arrow_schema::Schema;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
-use testkit::random;
+use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseError, TestRunner};
 
 use super::{Chunk, ChunkLimit, Wanted, open, survey};
 use crate::plan::Part;
@@ -116,7 +115,12 @@ fn the_parts_of_any_file_have_every_row_once_and_each_part_alone_has_its_own() {
         1..400_u64,
         any::<prop::sample::Index>(),
     );
-    let mut runner = random::runner(300, REGRESSIONS);
+    let mut runner = TestRunner::new(Config {
+        cases: 300,
+        rng_seed: RngSeed::Fixed(0),
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(REGRESSIONS))),
+        ..Config::default()
+    });
     let tested = runner.run(&cases, |(texts, ending, rows, bytes, alone)| {
         let folder = tempfile::tempdir().unwrap();
         let path = file(folder.path(), ending, &texts);

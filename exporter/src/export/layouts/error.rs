@@ -47,7 +47,7 @@ pub enum LayoutError {
         reason: &'static str,
     },
     /// A head that the stack has no class for.
-    #[error("layout {layout} has no place for the {head} head: it loads {known}")]
+    #[error("layout {layout} can't hold the {head} head: it is for {known}")]
     Head {
         /// The layout.
         layout: Layout,
@@ -57,7 +57,7 @@ pub enum LayoutError {
         known: String,
     },
     /// Weights where the stack does not look.
-    #[error("layout {layout} wants the weights {expected}")]
+    #[error("layout {layout} needs the weights {expected}")]
     Weights {
         /// The layout.
         layout: Layout,

@@ -81,7 +81,7 @@ pub(super) trait Rules: Sync {
         None
     }
 
-    /// Where the weights go, where nobody says it; as their size has it where absent.
+    /// Where the weights are stored by default; by their size if `None`.
     fn placement(&self) -> Option<Placement> {
         None
     }

@@ -42,7 +42,7 @@ impl Rules for TransformersJs {
     fn refusal(&self, precision: Precision, _: TritonOptions) -> Option<&'static str> {
         match precision {
             Precision::Q8 => {
-                Some("what it calls q8 is model_quantized.onnx, which int8 is called there")
+                Some("its q8 is model_quantized.onnx, which is what int8 is called there")
             }
             Precision::W8 => {
                 Some("it has no name for such a file: its small model is that of int8")

@@ -15,7 +15,7 @@ use super::{Holds, Rules};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TritonOptions {
-    /// How many instances of the model run at the same time on each device; 1 where absent.
+    /// How many instances of the model run at the same time on each device; 1 if `None`.
     pub instances: Option<NonZeroUsize>,
     /// Whether the ONNX Runtime backend hands the graph to TensorRT on GPUs, with shape profiles so
     /// that no new size of an input makes it build another engine.

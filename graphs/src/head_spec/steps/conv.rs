@@ -10,16 +10,16 @@ use crate::head_spec::{Form, HeadSpecError, Tensors};
 pub struct Conv {
     /// The module.
     pub module: String,
-    /// Zeros before the first token and after the last; half of what the kernel spans where absent.
+    /// Zeros before the first token and after the last; half of what the kernel spans if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padding: Option<usize>,
     /// How many tokens apart the kernel's columns are.
     #[serde(default = "one")]
     pub dilation: usize,
-    /// The dimensions of the kernel, `[outputs, inputs, columns]`; from the tensor where absent.
+    /// The dimensions of the kernel, `[outputs, inputs, columns]`; the tensor's if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<[usize; 3]>,
-    /// Whether it has a bias; from the checkpoint where absent.
+    /// Whether it has a bias; as the checkpoint says if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bias: Option<bool>,
 }

@@ -10,7 +10,7 @@ use crate::head_spec::{Form, HeadSpecError};
 pub struct LayerNorm {
     /// The module.
     pub module: String,
-    /// What is added to the variance; 1e-5, torch's default, where absent.
+    /// What is added to the variance; 1e-5, torch's default, if `None`.
     #[serde(default = "torchs")]
     pub epsilon: f32,
 }

@@ -20,7 +20,7 @@ pub struct Linear {
     /// How W lies.
     #[serde(skip_serializing_if = "MatrixLayout::is_default")]
     pub layout: MatrixLayout,
-    /// How many numbers it gives; from the tensor where absent.
+    /// How many numbers it gives; as the tensor says if `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
 }

@@ -6,14 +6,14 @@ use crate::head_spec::{Form, HeadSpecError, Tensors};
 
 /// GlobalPointer: a score of each label for each pair of first and last token.
 ///
-/// Pairs that are none, with padding or with the last token before the first, have the score −∞.
+/// Impossible pairs, with padding or with the last token before the first, have the score −∞.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GlobalPointer {
     /// The linear layer, with `2 · size` rows for each label: first tokens, then last ones.
     pub module: String,
-    /// Numbers of a vector that tokens are compared by; 64 where absent.
+    /// Numbers of a vector that tokens are compared by; 64 if `None`.
     #[serde(default = "usual_size")]
     pub size: usize,
     /// Whether tokens are compared under rotary positions.

@@ -17,7 +17,7 @@ pub struct Recurrent {
     /// What it gives.
     #[serde(default, skip_serializing_if = "RecurrentOutput::is_default")]
     pub gives: RecurrentOutput,
-    /// What the tensors are; from the checkpoint where absent.
+    /// What the tensors are; as the checkpoint says if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<RecurrentShape>,
 }

@@ -43,7 +43,7 @@ fn is_listed(message: &str, list: &str, node: &NodeProto) -> bool {
         .any(|operator| operator.rsplit('.').next() == Some(&node.op_type))
 }
 
-/// A node's name; one without is told by what it writes.
+/// A node's name; of one without, the name of what it writes.
 fn name(node: &NodeProto) -> &str {
     match node.name.as_str() {
         "" => node.output.first().map_or("", String::as_str),

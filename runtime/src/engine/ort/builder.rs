@@ -176,7 +176,7 @@ impl Settings<'_> {
         Ok(providers)
     }
 
-    /// ONNX Runtime goes without a profile where it can't write one, and doesn't say so.
+    /// If ONNX Runtime can't write a profile, it goes on without one and doesn't say so.
     pub(super) fn check_profile(&self, profile: &Path) -> Result<(), EngineError> {
         let folder = profile.parent().filter(|it| !it.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));

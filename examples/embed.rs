@@ -1,23 +1,27 @@
 //! A batch embedder: texts from standard input, a vector on each line of standard output, computed
 //! by several threads that share one pipeline.
 //!
-//!     nezha export models/nezha-tiny-zh -o out --head base
-//!     cargo run --release -p nezha-runtime --example embed -- out < texts
+//! ```text
+//! nezha export models/nezha-tiny-zh -o out --head base
+//! cargo run --release --example embed -- out < texts
+//! ```
 
 use std::io::{self, BufRead, Write};
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
 use std::thread;
 
-use nezha_runtime::task::{EmbeddingOptions, Pooling};
-use nezha_runtime::{Embedding, EngineOptions, OrtOptions};
+use nezha_onnx::runtime::task::{EmbeddingOptions, Pooling};
+use nezha_onnx::runtime::{Embedding, EngineOptions, OrtOptions};
 
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// Texts that a thread takes at a time.
 const CHUNK: usize = 512;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args().nth(1).ok_or("which folder?")?;
+    let folder = std::env::args()
+        .nth(1)
+        .ok_or("expected an exported folder")?;
     // A session of its own for each thread: none waits for another.
     let engine = EngineOptions::default()
         .threads(NonZeroUsize::new(1))

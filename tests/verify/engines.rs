@@ -1,14 +1,14 @@
-#![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
+//! What verification says of engines that answer for other weights, or compute another function.
 
 use std::fs;
 
-use nezha_exporter::checkpoint::OpenOptions;
+use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export, verify};
 use nezha_graphs::proto::{ModelProto, TensorProto};
 use nezha_graphs::{Precision, decode_model};
+use nezha_runtime::{EngineKind, EngineOptions};
+use nezha_verify::{CaseReport, EngineReport, compare};
 use prost::Message;
-
-use super::*;
 
 fn fixture(name: &str) -> Checkpoint {
     Checkpoint::open(testkit::fixture_folder(name), &OpenOptions::default()).unwrap()

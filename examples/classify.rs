@@ -1,7 +1,9 @@
 //! A concurrent classifier: many clients, one pipeline, shared by reference.
 //!
-//!     nezha export models/nezha-tiny-zh-sentiment -o out
-//!     cargo run --release -p nezha-runtime --example classify -- out
+//! ```text
+//! nezha export models/nezha-tiny-zh-sentiment -o out
+//! cargo run --release --example classify -- out
+//! ```
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,7 +13,7 @@
 use std::num::NonZeroUsize;
 use std::thread;
 
-use nezha_runtime::{EngineOptions, OrtOptions, TextClassification};
+use nezha_onnx::runtime::{EngineOptions, OrtOptions, TextClassification};
 
 const REVIEWS: [[&str; 2]; 3] = [
     ["房间很干净，服务热情，下次还会住。", "位置好，早餐也不错。"],
@@ -20,7 +22,9 @@ const REVIEWS: [[&str; 2]; 3] = [
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let folder = std::env::args().nth(1).ok_or("which folder?")?;
+    let folder = std::env::args()
+        .nth(1)
+        .ok_or("expected an exported folder")?;
     let engine = EngineOptions::default()
         .ort(OrtOptions::default().sessions(NonZeroUsize::new(2).ok_or("no session")?));
     let classifier = TextClassification::builder()

@@ -2,7 +2,8 @@
 //! another engine.
 //!
 //! ```text
-//! cargo run --release --example own_engine -p nezha-runtime -- model.onnx
+//! nezha export models/nezha-tiny-zh-sentiment -o out
+//! cargo run --release --example own_engine -- out/model.onnx
 //! ```
 #![allow(clippy::print_stdout, reason = "an example prints its answers")]
 
@@ -11,8 +12,8 @@ use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use ndarray::array;
-use nezha_runtime::{Engine, EngineError, EngineKind, Model, Session, Tensors};
+use nezha_onnx::ndarray::array;
+use nezha_onnx::runtime::{Engine, EngineError, EngineKind, Model, Session, Tensors};
 
 /// The name that errors and logs have.
 const REMEMBERING: EngineKind = EngineKind::Custom("remembering");
