@@ -6,9 +6,9 @@
 Writes into FOLDER, with random weights at base size: a NEZHA and a BERT, which is the same with M = 0, that is without
 relative positions, both through `nezha export`; the BERT through onnxruntime's dynamic per-tensor quantizer too. Then
 `nezha bench` has all of them take turns in ONNX Runtime and in OpenVINO with f32 and with bf16, and in a second run both
-forms of the graph in ONNX Runtime and tract. With --others, what a user would take instead takes part as well: torch's
-exports that make.py left in FOLDER, and the TorchScript one through NNCF's 8-bit compression of weights, which is what
-optimum-intel does; that needs nncf of requirements.txt. openvino.json and forms.json hold every sample; openvino.md tells the best
+forms of the graph in ONNX Runtime and tract. With --others, a third run has what a user would take instead in OpenVINO
+with bf16: torch's exports that make.py left in FOLDER, and the TorchScript one through NNCF's 8-bit compression of
+weights, which is what optimum-intel does; that needs nncf of requirements.txt. openvino.json and forms.json hold every sample; openvino.md tells the best
 runs in ms and the bars that they are held to.
 
 Needs onnx, onnxruntime, numpy and safetensors of requirements.txt.
@@ -36,12 +36,13 @@ OTHERS = {
     "torch, dynamo": "dynamo.onnx",
     "torch, TorchScript, NNCF 8 bits": "torchscript_nncf.onnx",
 }
-ENGINES = ["ort:cpu", "openvino:cpu", "openvino:cpu@bf16"]
+BF16 = "openvino:cpu@bf16"
+ENGINES = ["ort:cpu", "openvino:cpu", BF16]
 # What is held to what: name, numerator, denominator (model, engine), and the most by shape.
 WITHOUT_AMX = [
     (
         "w8 in OpenVINO with bf16 by the per-tensor int8 BERT in ONNX Runtime",
-        ("nezha-onnx w8, flat", "openvino:cpu@bf16"),
+        ("nezha-onnx w8, flat", BF16),
         ("plain BERT, per-tensor int8", "ort:cpu"),
         {"1x16": 1.15, "1x64": 1.05, "1x128": 1.05, "1x512": 1.15},
     ),
@@ -55,29 +56,29 @@ WITHOUT_AMX = [
 NOT_SLOWER_THAN_OTHERS = [
     (
         f"bf16 by {other}",
-        ("nezha-onnx, flat", "openvino:cpu@bf16"),
-        (other, "openvino:cpu@bf16"),
+        ("nezha-onnx, flat", BF16),
+        (other, BF16),
         {"1x16": 1.0, "1x64": 1.0, "1x128": 1.0, "1x512": 1.0},
     )
     for other in ["torch, TorchScript", "torch, dynamo"]
 ] + [
     (
         "w8 in bf16 by torch's export with NNCF's 8 bits",
-        ("nezha-onnx w8, flat", "openvino:cpu@bf16"),
-        ("torch, TorchScript, NNCF 8 bits", "openvino:cpu@bf16"),
+        ("nezha-onnx w8, flat", BF16),
+        ("torch, TorchScript, NNCF 8 bits", BF16),
         {"1x16": 1.0, "1x64": 1.0, "1x128": 1.0, "1x512": 1.0},
     )
 ]
 WITH_AMX = [
     (
         "bf16 by the BERT in OpenVINO with bf16",
-        ("nezha-onnx, flat", "openvino:cpu@bf16"),
-        ("plain BERT", "openvino:cpu@bf16"),
+        ("nezha-onnx, flat", BF16),
+        ("plain BERT", BF16),
         {"4x128": 1.10, "1x128": 1.22, "1x512": 1.22},
     ),
     (
         "bf16 by our fp32 in ONNX Runtime",
-        ("nezha-onnx, flat", "openvino:cpu@bf16"),
+        ("nezha-onnx, flat", BF16),
         ("nezha-onnx", "ort:cpu"),
         {"1x128": 0.35},
     ),
@@ -201,36 +202,46 @@ def main():
     arguments.add_argument("--others", action="store_true", help="torch's exports too, which make.py wrote into FOLDER")
     arguments = arguments.parse_args()
     folder = arguments.folder
-    models = dict(MODELS)
     if not arguments.made:
         make(folder, arguments.nezha)
-    if arguments.others:
-        if not arguments.made:
+        if arguments.others:
             compress(folder)
-        models |= OTHERS
-    paths = {name: str(folder / file) for name, file in models.items()}
+    paths = {name: str(folder / file) for name, file in {**MODELS, **OTHERS}.items()}
     names = {path: name for name, path in paths.items()}
     shapes = arguments.shapes.split(",")
+    others = ""
 
-    document = bench(arguments.nezha, paths.values(), ENGINES, arguments, folder / "openvino.json")
+    document = bench(arguments.nezha, [paths[it] for it in MODELS], ENGINES, arguments, folder / "openvino.json")
     times = best(document, names)
-    rows = [(name, engine) for engine in ENGINES for name in models]
+    rows = [(name, engine) for engine in ENGINES for name in MODELS]
     amx = "amx_tile" in Path("/proc/cpuinfo").read_text()
     forms = [paths["nezha-onnx"], paths["nezha-onnx, flat"]]
     of_forms = best(bench(arguments.nezha, forms, ["ort:cpu", "tract"], arguments, folder / "forms.json"), names)
     form_rows = [(name, engine) for engine in ["ort:cpu", "tract"] for name in ["nezha-onnx", "nezha-onnx, flat"]]
+    if arguments.others:
+        ours = ["nezha-onnx, flat", "nezha-onnx w8, flat"]
+        rows_of_others = [(name, BF16) for name in [*ours, *OTHERS]]
+        models = [paths[name] for name, _ in rows_of_others]
+        of_others = best(bench(arguments.nezha, models, [BF16], arguments, folder / "others.json"), names)
+        others = f"""
+What a user would take instead, in OpenVINO with bf16, in a run of its own; by torch's TorchScript export:
+
+{table(of_others, rows_of_others, shapes, ("torch, TorchScript", BF16))}
+
+{bars(of_others, NOT_SLOWER_THAN_OTHERS)}
+"""
     machine = document["machine"]
     text = f"""Processor: {machine['cpu']}, {'with' if amx else 'without'} AMX; {arguments.threads} threads, load \
 {machine['load_average']:.1f} when it began. Best run in ms, and by the plain BERT in ONNX Runtime.
 
 {table(times, rows, shapes, ("plain BERT", "ort:cpu"))}
 
-{bars(times, [*(WITH_AMX if amx else WITHOUT_AMX), *NOT_SLOWER_THAN_OTHERS])}
+{bars(times, WITH_AMX if amx else WITHOUT_AMX)}
 
 Both forms of the graph in a run of their own:
 
 {table(of_forms, form_rows, shapes, ("nezha-onnx", "ort:cpu"))}
-"""
+{others}"""
     (folder / "openvino.md").write_text(text)
     print(text)
 
