@@ -1,18 +1,18 @@
 """A column of answers inside a Ray Data pipeline: `python ray_data.py in.parquet scored model checkpoint 8`.
 
-Needs Ray 2.60 with ray[data], and `nezha` on every node. Ray reads, writes and commits; with a checkpoint (a unique
-column `id`) a driver that is killed goes on when it is started again.
+Needs Ray 2.60 with ray[data], and on every node nezha_onnx or `nezha`. Ray reads, writes and commits; with a checkpoint
+(a unique column `id`) a driver that is killed goes on when it is started again.
 """
 
 import sys
 
 import ray
-from nezha_score import Scorer
+from nezha_score import scorer
 
 
 class Score:
     def __init__(self, model):
-        self.scorer = Scorer(model, "text", "--threads", "1")
+        self.scorer = scorer(model, "text", threads=1)
 
     def __call__(self, table):
         return self.scorer(table)
