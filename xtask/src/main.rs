@@ -98,7 +98,7 @@ struct Cluster {
     /// The Python package as a wheel: pipelines run a second time with it, in process.
     #[arg(long, value_name = "FILE")]
     wheel: Option<PathBuf>,
-    /// A Python of version 3.11 with venv.
+    /// A Python of version 3.11 with venv; Spark needs Java 17.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
 }
