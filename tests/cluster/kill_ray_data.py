@@ -2,12 +2,11 @@
 again."""
 
 import pyarrow.dataset as ds
-from common import FILES, SHARE, Scene, check, descendants, ended, example, kill, wait_for
+from common import FILES, ROWS, SHARE, Scene, check, descendants, ended, example, kill, wait_for
 
 scene = Scene()
 output, checkpoint = scene.scratch / "scored", scene.scratch / "checkpoint"
-# A file is a block, and a block is what the checkpoint keeps.
-arguments = ["ray_data.py", scene.folder, output, scene.model, checkpoint]
+arguments = ["ray_data.py", scene.folder, output, scene.model, checkpoint, 1, ROWS // FILES]
 
 
 def written():
