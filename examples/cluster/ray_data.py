@@ -20,7 +20,7 @@ class Score:
 
 
 def main(source, target, model, checkpoint=None, workers=1, block_rows=8192):
-    # Reading and writing need a core beside the workers'.
+    # Listing, reading, the checkpoint's filter and writing need cores beside the workers'.
     ray.init(ignore_reinit_error=True)
     if checkpoint is not None:
         from ray.data.checkpoint import CheckpointConfig
