@@ -53,9 +53,10 @@ pub(crate) fn run(args: Args) -> Result<()> {
 /// How parts are worked on: none of it changes an answer.
 #[derive(clap::Args)]
 pub(crate) struct WorkArgs {
-    /// Runs at the same time in ONNX Runtime, each on --threads.
-    #[arg(long, value_name = "N", default_value = "1")]
-    sessions: NonZeroUsize,
+    /// Runs at the same time in ONNX Runtime, each on --threads; by default the threads are divided among as
+    /// many runs, at most 8.
+    #[arg(long, value_name = "N")]
+    sessions: Option<NonZeroUsize>,
     /// What to do with a row that can't be answered.
     #[arg(long, value_name = "WHAT", default_value = "null")]
     on_error: Failure,
@@ -85,22 +86,20 @@ impl From<Failure> for OnError {
 }
 
 impl WorkArgs {
-    /// The engine's options with as many sessions.
+    /// The engine's options for many texts.
     fn engine_options(&self, choice: &EngineChoice, options: EngineOptions) -> EngineOptions {
+        let Some(sessions) = self.sessions else {
+            return options.throughput(true);
+        };
         let mut engines = choice.candidates().iter();
         let is_ort = engines.any(|it| it.name().starts_with("ort"));
         match is_ort {
             true => {
                 let ort: OrtOptions = options.ort.clone();
-                options.ort(ort.sessions(self.sessions))
+                options.ort(ort.sessions(sessions))
             }
             false => options,
         }
-    }
-
-    /// Threads that ask: one more than runs, so that texts become tokens while the model computes.
-    fn threads(&self) -> NonZeroUsize {
-        self.sessions.saturating_add(1)
     }
 }
 

@@ -7,8 +7,8 @@ use clap::ValueEnum;
 use clap::error::ErrorKind;
 use nezha_runtime::task::{
     Aggregation, EmbeddingOptions, FillMaskOptions, MultipleChoiceOptions, NextSentenceOptions,
-    Pooling, QuestionAnsweringOptions, ScoreFunction, TextClassificationOptions,
-    TokenClassificationOptions,
+    Pooling, QuestionAnsweringOptions, ScoreFunction, SpanClassificationOptions,
+    TextClassificationOptions, TokenClassificationOptions,
 };
 use nezha_score::{Asked, Format, Keep, PART_ROWS, Request};
 
@@ -65,9 +65,15 @@ pub(super) struct AskedArgs {
     /// token-classification: a label to leave out.
     #[arg(long = "ignore-label", value_name = "LABEL")]
     ignore_labels: Option<Vec<String>>,
-    /// token-classification: read all of a long text, in sequences that overlap by N tokens.
+    /// token- and span-classification: read all of a long text, in sequences that overlap by N tokens.
     #[arg(long, value_name = "N")]
     stride: Option<usize>,
+    /// span-classification: what a score has to be above, in place of what the head's spec says.
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true)]
+    threshold: Option<f32>,
+    /// span-classification: of spans that overlap keep the one of the best score.
+    #[arg(long)]
+    flat: bool,
     /// question-answering: tokens of an answer at most.
     #[arg(long, value_name = "N")]
     max_answer_len: Option<usize>,
@@ -92,6 +98,7 @@ pub(super) struct AskedArgs {
 enum Name {
     TextClassification,
     TokenClassification,
+    SpanClassification,
     QuestionAnswering,
     FillMask,
     FeatureExtraction,
@@ -181,6 +188,15 @@ impl AskedArgs {
                 take(&["--aggregation", "--ignore-label", "--stride"]);
                 Asked::TokenClassification(self.token_classification(options))
             }
+            Asked::SpanClassification(options) => {
+                take(&["--stride", "--threshold", "--flat"]);
+                Asked::SpanClassification(
+                    options
+                        .threshold(self.threshold)
+                        .nested(!self.flat)
+                        .stride(self.stride),
+                )
+            }
             Asked::QuestionAnswering(options) => {
                 let of_task = [
                     "--top-k",
@@ -221,6 +237,8 @@ impl AskedArgs {
             ("--aggregation", self.aggregation.is_some()),
             ("--ignore-label", self.ignore_labels.is_some()),
             ("--stride", self.stride.is_some()),
+            ("--threshold", self.threshold.is_some()),
+            ("--flat", self.flat),
             ("--max-answer-len", self.max_answer_len.is_some()),
             ("--doc-stride", self.doc_stride.is_some()),
             ("--handle-impossible-answer", self.handle_impossible_answer),
@@ -278,6 +296,9 @@ impl Name {
             }
             Name::TokenClassification => {
                 Asked::TokenClassification(TokenClassificationOptions::default())
+            }
+            Name::SpanClassification => {
+                Asked::SpanClassification(SpanClassificationOptions::default())
             }
             Name::QuestionAnswering => {
                 Asked::QuestionAnswering(QuestionAnsweringOptions::default())

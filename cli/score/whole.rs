@@ -110,7 +110,7 @@ pub(super) fn answer(
     let total = Total { before, rows: all };
     shown(args.progress, total, progress, || {
         let on_error = args.on_error.into();
-        nezha_score::run(work, &missing, scorer, args.threads(), on_error, progress)?;
+        nezha_score::run(work, &missing, scorer, on_error, progress)?;
         Ok(())
     })
 }

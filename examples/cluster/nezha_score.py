@@ -1,12 +1,18 @@
-"""`nezha score` from Python: parts for schedulers, a stream for pipelines.
+"""`nezha score` from Python: parts for schedulers, a column of answers for pipelines.
 
-Needs the program `nezha` on PATH or in the variable NEZHA; Scorer needs pyarrow too. The program is a process of
-its own, so it holds no GIL, and a crash of an engine is an exit code.
+Needs the program `nezha` on PATH or in the variable NEZHA; a pipeline needs pyarrow too. Where the package nezha_onnx is
+installed, a pipeline's model computes in its process. Else, and for parts, the program is a process of its own: it
+holds no GIL, and a crash of an engine is an exit code.
 """
 
 import os
 import subprocess
 import tempfile
+
+try:
+    import nezha_onnx
+except ImportError:
+    nezha_onnx = None
 
 NEZHA = os.environ.get("NEZHA", "nezha")
 
@@ -46,17 +52,26 @@ def _run(step, *arguments):
     return done
 
 
-class Scorer:
-    """A model in a process of its own: `scorer(table)` is the table with the answers behind its columns.
+def scorer(model, column="text", engine="auto", threads=1):
+    """A model that gives Arrow batches and tables back with the answers behind their columns: in this process where
+    nezha_onnx is installed, else in one of its own."""
+    if nezha_onnx is not None:
+        return nezha_onnx.Scorer(model, columns=[column], engine=engine, threads=threads)
+    return Stream(model, column, engine, threads)
 
-    Each table goes out and comes back as Arrow batches of up to 8,192 rows, sorted by length inside.
+
+class Stream:
+    """A model in a process of its own, asked through its standard input and output.
+
+    A table goes out and comes back as Arrow batches of up to 8,192 rows, sorted by length inside.
     """
 
     ROWS = 8192
 
-    def __init__(self, model, column="text", *options):
+    def __init__(self, model, column, engine, threads):
         self.errors = tempfile.TemporaryFile(mode="w+")
-        self.command = [NEZHA, "score", "--stream", "--model", str(model), "--column", column, *options]
+        self.command = [NEZHA, "score", "--stream", "--model", str(model), "--column", column]
+        self.command += ["--engine", engine, "--threads", str(threads)]
         self.worker = None
 
     def _start(self, schema):
@@ -68,8 +83,7 @@ class Scorer:
         self.writer = pa.ipc.new_stream(self.worker.stdin, schema)
         self.reader = None
 
-    def batch(self, batch):
-        """One Arrow batch with its answers."""
+    def _batch(self, batch):
         import pyarrow as pa
 
         try:
@@ -87,11 +101,13 @@ class Scorer:
             self.errors.seek(0)
             raise RuntimeError(f"nezha score --stream: {self.errors.read()}") from error
 
-    def __call__(self, table):
+    def __call__(self, rows):
         import pyarrow as pa
 
-        batches = table.combine_chunks().to_batches(max_chunksize=self.ROWS)
-        return pa.Table.from_batches([self.batch(batch) for batch in batches])
+        if isinstance(rows, pa.RecordBatch):
+            return self._batch(rows)
+        batches = rows.combine_chunks().to_batches(max_chunksize=self.ROWS)
+        return pa.Table.from_batches([self._batch(batch) for batch in batches])
 
     def close(self):
         """Ends the process."""
@@ -102,13 +118,13 @@ class Scorer:
             self.worker = None
 
 
-def map_in_arrow(model, column="text", *options):
-    """A function for Spark's `DataFrame.mapInArrow`: one process for each task."""
+def map_in_arrow(model, column="text", engine="auto", threads=1):
+    """A function for Spark's `DataFrame.mapInArrow`: one model for each task."""
 
     def answered(batches):
-        scorer = Scorer(model, column, *options)
+        answering = scorer(model, column, engine, threads)
         for batch in batches:
-            yield scorer.batch(batch)
-        scorer.close()
+            yield answering(batch)
+        answering.close()
 
     return answered

@@ -9,9 +9,9 @@ from nezha_score import finish, plan, score_part
 from pyspark.sql import SparkSession
 
 
-def main(inputs, output, model):
+def main(inputs, output, model, *options):
     spark = SparkSession.builder.appName("nezha score").getOrCreate()
-    parts = plan([inputs], output, model)
+    parts = plan([inputs], output, model, *options)
     numbers = spark.sparkContext.parallelize(range(parts), parts)
     numbers.foreach(lambda part: score_part(output, part, "--threads", "1"))
     spark.stop()
@@ -19,4 +19,4 @@ def main(inputs, output, model):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:])

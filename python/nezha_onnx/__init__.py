@@ -40,7 +40,14 @@ from .errors import (
 )
 from .exporting import Agreement, Artifact, Exported, WrittenFile, export
 from .inspecting import Certificate, Diagram, diagram, inspect, listing, verify
-from .other_tasks import Embedding, MultipleChoice, NextSentence, Pretraining
+from .other_tasks import (
+    Embedding,
+    MultipleChoice,
+    NextSentence,
+    Pretraining,
+    SpanClassification,
+    WordClassification,
+)
 from .scoring import Answers, Scorer
 from .session import NodeArg, Session
 from .tasks import (
@@ -84,11 +91,13 @@ __all__ = [
     "ScoreError",
     "Scorer",
     "Session",
+    "SpanClassification",
     "TextClassification",
     "TokenClassification",
     "TokenizerError",
     "TokenizerNotFoundError",
     "VerificationError",
+    "WordClassification",
     "WrittenFile",
     "__version__",
     "diagram",

@@ -11,6 +11,7 @@ __all__ = [
     "Pipeline",
     "Scorer",
     "Session",
+    "Split",
     "__version__",
     "agreement",
     "diagram",
@@ -64,6 +65,7 @@ class Pipeline:
         engine: dict[str, Any],
         options: dict[str, Any],
         batching: dict[str, Any],
+        ensemble: dict[str, Any],
     ) -> Pipeline: ...
     def run(self, inputs: list[Any], options: dict[str, Any] | None) -> list[Any]: ...
     @property
@@ -73,6 +75,10 @@ class Pipeline:
     @property
     def notes(self) -> list[str]: ...
     def close(self) -> None: ...
+
+@final
+class Split:
+    def __new__(cls, how: str | list[str]) -> Split: ...
 
 @final
 class Scorer:

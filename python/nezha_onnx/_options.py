@@ -16,6 +16,9 @@ class EngineOptions:
     2
     """
 
+    throughput: bool = False
+    """Whether the most texts a second are wanted, and not each answer soonest: ONNX Runtime and OpenVINO then divide
+    the threads among several runs at the same time, each with memory of its own."""
     sessions: int = 1
     """Runs that ONNX Runtime may compute at the same time; more callers wait their turn."""
     optimization: Literal["none", "basic", "extended", "all"] = "all"

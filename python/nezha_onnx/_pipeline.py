@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from types import TracebackType
-from typing import Any, Optional, TypedDict, TypeVar, Union
+from typing import Any, Literal, Optional, TypedDict, TypeVar, Union
 
 from . import _nezha
 from ._checkpoint import Path
@@ -33,6 +33,12 @@ class Loading(TypedDict, total=False):
     """Texts that are read ahead and sorted by length: 256. Ctrl-C is seen between windows."""
     pad_to_multiple_of: int
     """What lengths are rounded up to: 1."""
+    ensemble: Sequence[Path]
+    """More models, such as the folds of a cross-validation: the average of all, the first one too, is the answer."""
+    weights: Optional[Sequence[float]]
+    """How much each of them counts, the first one too."""
+    average: Literal["logits", "probabilities"]
+    """What of them is averaged: ``logits``."""
 
 
 class Unset(Enum):
@@ -57,12 +63,17 @@ class Pipeline:
             "window": loading.pop("window", 256),
             "multiple": loading.pop("pad_to_multiple_of", 1),
         }
+        ensemble = {
+            "models": [os.fspath(it) for it in loading.pop("ensemble", ())],
+            "weights": loading.pop("weights", None),
+            "average": loading.pop("average", "logits"),
+        }
         engine = loading.pop("engine", "auto")
         computing = engine_request(engine, loading.pop("threads", None), loading.pop("engine_options", None))
         if loading:
             raise OptionError(f"{self.task} takes no {', '.join(repr(it) for it in loading)}")
         self._options = options
-        self._pipeline = _nezha.Pipeline(self.task, os.fspath(model), computing, options, batching)
+        self._pipeline = _nezha.Pipeline(self.task, os.fspath(model), computing, options, batching, ensemble)
 
     def _answers(self, inputs: list[Any], options: dict[str, Any]) -> list[Any]:
         """The answers to inputs, with these options in place of the object's own."""

@@ -1,13 +1,15 @@
-"""Tasks that transformers has no pipeline for: a vector for a text, and the heads of pretraining."""
+"""Tasks that transformers has no pipeline for: a vector for a text, words that are split already, spans of heads of
+your own, and the heads of pretraining."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _nezha
 from ._checkpoint import Path
 from ._pipeline import Loading, Pipeline, is_one, texts, words
 
@@ -76,6 +78,94 @@ class MultipleChoice(Pipeline):
         """The number of the best choice, from 0, and the probability of each."""
         answer: Answer = self._answers([(text, list(choices))], self._options)[0]
         return answer
+
+
+class WordClassification(Pipeline):
+    """A label for each word of a text that is split already: what transformers' models answer to
+    ``is_split_into_words``, read at the first token of each word.
+
+    ``split`` says how a text becomes words: ``characters`` (blanks too), ``spaces`` (what blanks are between), or a
+    list of words, the longest of which is taken again and again. With ``stride`` a long text is read to its end.
+
+    >>> folder = getfixture("tmp_path")
+    >>> import nezha_onnx
+    >>> _ = nezha_onnx.export("models/nezha-tiny-zh-ner", folder)
+    >>> label = WordClassification(folder)
+    >>> [(it["word"], it["label"]) for it in label("总理李鹏")]
+    [('总', 'O'), ('理', 'O'), ('李', 'B-PER'), ('鹏', 'I-PER')]
+    >>> [it["label"] for it in label({"words": ["总理", "李鹏"]})]
+    ['O', 'B-PER']
+    """
+
+    task = "word-classification"
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        split: Union[str, Sequence[str]] = "characters",
+        stride: Optional[int] = None,
+        max_length: Optional[int] = None,
+        **loading: Unpack[Loading],
+    ) -> None:
+        self._split = _nezha.Split(split if isinstance(split, str) else list(split))
+        super().__init__(model, {"stride": stride, "max_length": max_length}, loading)
+
+    def __call__(self, inputs: Any) -> list[Any]:
+        """The words of a text with ``word``, ``label``, ``score``, ``start`` and ``end``, or of each text of a list.
+
+        A text is a string, or ``{"words": […]}``. A word of which the model sees nothing has None for a label: the
+        tokenizer drops blanks, and a text that is too long is cut.
+        """
+        given = [inputs] if is_one(inputs) else list(inputs)
+        asked = [list(it["words"]) if isinstance(it, Mapping) else (it, self._split) for it in given]
+        answers = self._answers(asked, self._options)
+        return answers[0] if is_one(inputs) else answers
+
+
+class SpanClassification(Pipeline):
+    '''The labelled stretches of a text, those in each other too: of a head of your own (GlobalPointer, or starts and
+    ends).
+
+    ``threshold`` is what a score has to be above, in place of what the head's spec says; of stretches that overlap,
+    ``nested=False`` keeps the one of the best score. With ``stride`` a long text is read to its end.
+
+    >>> folder = getfixture("tmp_path")
+    >>> import nezha_onnx
+    >>> output = """
+    ... [[outputs]]
+    ... name = "{}_logits"
+    ... task = "span-classification"
+    ... read = "tokens"
+    ... steps = [{{ linear = {{ module = "classifier" }} }}]
+    ... """
+    >>> spec = 'name = "starts-and-ends"' + output.format("start") + output.format("end")
+    >>> _ = (folder / "head.toml").write_text(spec)
+    >>> _ = nezha_onnx.export("models/nezha-tiny-zh-ner", folder / "out", head_spec=folder / "head.toml")
+    >>> [(it["text"], it["label"]) for it in SpanClassification(folder / "out")("总理李鹏")]
+    [('李', 'B-PER'), ('鹏', 'I-PER')]
+    '''
+
+    task = "span-classification"
+
+    def __init__(
+        self,
+        model: Path,
+        *,
+        threshold: Optional[float] = None,
+        nested: bool = True,
+        stride: Optional[int] = None,
+        max_length: Optional[int] = None,
+        **loading: Unpack[Loading],
+    ) -> None:
+        options = {"threshold": threshold, "nested": nested, "stride": stride, "max_length": max_length}
+        super().__init__(model, options, loading)
+
+    def __call__(self, inputs: Any) -> list[Any]:
+        """The stretches of a text with ``label``, ``score``, ``start``, ``end`` and ``text``, or of each text of a
+        list."""
+        answers = self._answers(texts(inputs), self._options)
+        return answers[0] if is_one(inputs) else answers
 
 
 class NextSentence(Pipeline):

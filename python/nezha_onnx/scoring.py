@@ -54,9 +54,10 @@ class Scorer:
         threads: Optional[int] = None,
         engine_options: Optional[EngineOptions] = None,
     ) -> None:
-        """``keep`` names the columns that stand before the answers: all of them by default."""
+        """``keep`` names the columns that stand before the answers: all of them by default. The engine's options are
+        ``EngineOptions(throughput=True)`` by default."""
         asked = None if task is None else {**DEFAULTS.get(task, {}), **(options or {}), "task": task}
-        computing = engine_request(engine, threads, engine_options)
+        computing = engine_request(engine, threads, engine_options or EngineOptions(throughput=True))
         self._scorer = _nezha.Scorer(os.fspath(model), asked, list(columns), computing)
         self._keep = None if keep is None else list(keep)
 

@@ -17,7 +17,14 @@ import numpy as np
 from ._checkpoint import Path
 from ._pipeline import UNSET, Loading, Pipeline, Unset, is_one, texts, words
 from .errors import InputError, OptionError
-from .other_tasks import Embedding, MultipleChoice, NextSentence, Pretraining
+from .other_tasks import (
+    Embedding,
+    MultipleChoice,
+    NextSentence,
+    Pretraining,
+    SpanClassification,
+    WordClassification,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -327,6 +334,8 @@ TASKS: dict[str, type[Pipeline]] = {
     "question-answering": QuestionAnswering,
     "feature-extraction": FeatureExtraction,
     "embedding": Embedding,
+    "word-classification": WordClassification,
+    "span-classification": SpanClassification,
     "multiple-choice": MultipleChoice,
     "next-sentence": NextSentence,
     "pretraining": Pretraining,

@@ -26,6 +26,7 @@ pub(crate) fn set_packages(folders: Vec<PathBuf>) {
 pub(crate) struct EngineRequest {
     engine: String,
     threads: Option<usize>,
+    throughput: bool,
     sessions: usize,
     optimization: OptimizationName,
     memory_arena: bool,
@@ -97,6 +98,7 @@ impl EngineRequest {
         let threads = self.threads.map(|it| at_least_one("threads", it));
         let options = EngineOptions::default()
             .threads(threads.transpose()?)
+            .throughput(self.throughput)
             .ort(ort)
             .openvino(openvino)
             .tract(TractOptions::default().plans(self.tract_plans));

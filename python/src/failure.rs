@@ -158,6 +158,7 @@ failures! {
         PipelineError::Tokenizer(error) => error.class(),
         PipelineError::Session(error) => error.class(),
         PipelineError::Task(error) => error.class(),
+        PipelineError::Weights { .. } => Class::Option,
         _ => Class::Model,
     };
     ReadModelError => |it| match it {

@@ -25,6 +25,7 @@ mod inspect;
 mod pipeline;
 mod scorer;
 mod session;
+mod split;
 mod tasks;
 mod tensors;
 
@@ -51,6 +52,8 @@ mod _nezha {
     use super::scorer::Scorer;
     #[pymodule_export]
     use super::session::Session;
+    #[pymodule_export]
+    use super::split::Split;
 
     use pyo3::prelude::*;
 

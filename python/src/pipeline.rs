@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use nezha_runtime::{Batching, PipelineError, task};
+use nezha_runtime::{Average, Batching, Ensemble, PipelineError, task};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use serde::Deserialize;
@@ -33,6 +33,35 @@ impl BatchingRequest {
     }
 }
 
+/// Models that answer together with the first one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EnsembleRequest {
+    models: Vec<PathBuf>,
+    weights: Option<Vec<f64>>,
+    average: AverageName,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AverageName {
+    Logits,
+    Probabilities,
+}
+
+impl EnsembleRequest {
+    fn ensemble(self) -> Ensemble {
+        let ensemble = Ensemble::of(self.models).average(match self.average {
+            AverageName::Logits => Average::Logits,
+            AverageName::Probabilities => Average::Probabilities,
+        });
+        match self.weights {
+            Some(weights) => ensemble.weights(weights),
+            None => ensemble,
+        }
+    }
+}
+
 /// A model that answers questions of one kind.
 #[pyclass(frozen, module = "nezha_onnx._nezha")]
 pub(crate) struct Pipeline(Box<dyn Asking>);
@@ -47,6 +76,7 @@ impl Pipeline {
         engine: &Bound<'_, PyAny>,
         options: &Bound<'_, PyAny>,
         batching: &Bound<'_, PyAny>,
+        ensemble: &Bound<'_, PyAny>,
     ) -> PyResult<Self> {
         let open = match task {
             "embedding" => open::<task::Embedding>,
@@ -56,13 +86,15 @@ impl Pipeline {
             "next-sentence" => open::<task::NextSentence>,
             "pretraining" => open::<task::Pretraining>,
             "question-answering" => open::<task::QuestionAnswering>,
+            "span-classification" => open::<task::SpanClassification>,
             "text-classification" => open::<task::TextClassification>,
             "token-classification" => open::<task::TokenClassification>,
+            "word-classification" => open::<task::WordClassification>,
             other => {
                 return Err(Failure::new(Class::Option, format!("no task '{other}'")).into());
             }
         };
-        Ok(Self(open(py, path, engine, options, batching)?))
+        Ok(Self(open(py, path, engine, options, batching, ensemble)?))
     }
 
     /// Answers inputs, each as its task takes it; with other options where there are some.
@@ -130,6 +162,7 @@ fn open<T>(
     engine: &Bound<'_, PyAny>,
     options: &Bound<'_, PyAny>,
     batching: &Bound<'_, PyAny>,
+    ensemble: &Bound<'_, PyAny>,
 ) -> PyResult<Box<dyn Asking>>
 where
     T: PythonTask + 'static,
@@ -140,12 +173,14 @@ where
     let (choice, engine) = request::<EngineRequest>(engine)?.resolved()?;
     let options: T::Options = request(options)?;
     let batching = request::<BatchingRequest>(batching)?.batching()?;
+    let ensemble = request::<EnsembleRequest>(ensemble)?.ensemble();
     let open = move || {
         let builder = nezha_runtime::Pipeline::<T>::builder()
             .engine(&choice)
             .engine_options(engine.clone())
             .options(options.clone())
-            .batching(batching.clone());
+            .batching(batching.clone())
+            .ensemble(ensemble.clone());
         Ok(builder.load(&path)?)
     };
     let opened: Opened<T> = Reopened::new(py, open)?;

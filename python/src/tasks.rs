@@ -2,12 +2,14 @@
 
 use ndarray::{Array1, Array2};
 use nezha_runtime::task::{
-    self, Answer, Choice, Choices, Entity, Fill, Follows, Pretrained, Question, ScoredLabel, Task,
-    Text,
+    self, Answer, Choice, Choices, Entity, Fill, Follows, LabelledWord, Pretrained, Question,
+    ScoredLabel, Span, Task, Text, Words,
 };
 use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+
+use crate::split::Split;
 
 /// A task that Python asks.
 pub(crate) trait PythonTask: Task {
@@ -93,6 +95,20 @@ fn stretch(py: Python<'_>, it: Answer) -> PyResult<Bound<'_, PyAny>> {
     Ok(answer?.into_any())
 }
 
+fn span(py: Python<'_>, it: Span) -> PyResult<Bound<'_, PyAny>> {
+    let span = dict!(
+        py, label: it.label, score: it.score, start: it.start, end: it.end, text: it.text
+    );
+    Ok(span?.into_any())
+}
+
+fn word(py: Python<'_>, it: LabelledWord) -> PyResult<Bound<'_, PyAny>> {
+    let word = dict!(
+        py, word: it.word, label: it.label, score: it.score, start: it.start, end: it.end
+    );
+    Ok(word?.into_any())
+}
+
 impl PythonTask for task::TextClassification {
     fn input(object: &Bound<'_, PyAny>) -> PyResult<Text> {
         text(object)
@@ -110,6 +126,32 @@ impl PythonTask for task::TokenClassification {
 
     fn answer(py: Python<'_>, answer: Vec<Entity>) -> PyResult<Bound<'_, PyAny>> {
         list(py, answer, entity)
+    }
+}
+
+impl PythonTask for task::SpanClassification {
+    fn input(object: &Bound<'_, PyAny>) -> PyResult<Text> {
+        text(object)
+    }
+
+    fn answer(py: Python<'_>, answer: Vec<Span>) -> PyResult<Bound<'_, PyAny>> {
+        list(py, answer, span)
+    }
+}
+
+impl PythonTask for task::WordClassification {
+    /// A list of words, or a text and how it becomes words.
+    fn input(object: &Bound<'_, PyAny>) -> PyResult<Words> {
+        if let Ok(words) = object.cast::<PyList>() {
+            let words: Vec<String> = words.extract()?;
+            return Ok(Words::from_iter(words));
+        }
+        let (text, split): (String, PyRef<'_, Split>) = object.extract()?;
+        Ok(split.split(&text))
+    }
+
+    fn answer(py: Python<'_>, answer: Vec<LabelledWord>) -> PyResult<Bound<'_, PyAny>> {
+        list(py, answer, word)
     }
 }
 

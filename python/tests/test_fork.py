@@ -1,6 +1,7 @@
 """Processes that fork. Each test gives the children a deadline: what hangs is the bug that is looked for."""
 
 import concurrent.futures
+import json
 import multiprocessing
 import os
 import signal
@@ -224,3 +225,51 @@ def listening(log, server):
                 return line.split("Listening at: ")[1].split()[0]
         time.sleep(0.1)
     raise AssertionError(log.read_text())
+
+
+TASKS = """
+    import os
+    import celery
+    import nezha_onnx
+
+    app = celery.Celery(broker="filesystem://", backend="file://{folder}/results")
+    app.conf.broker_transport_options = {{
+        "data_folder_in": "{folder}/queue", "data_folder_out": "{folder}/queue", "control_folder": "{folder}/control"
+    }}
+    classifier = nezha_onnx.TextClassification({model!r})
+    classifier("房间很干净")
+    parent = os.getpid()
+
+    @app.task
+    def label(text):
+        assert os.getpid() != parent
+        return [classifier(text)[0]["label"], os.getpid()]
+"""
+
+CLIENT = """
+    import json
+    import tasks
+
+    waiting = [tasks.label.delay(text) for text in ["房间很干净，服务热情，下次还会住。"] * 20]
+    print(json.dumps([it.get(timeout=100) for it in waiting]))
+"""
+
+
+def test_celerys_workers_answer_with_what_was_made_before_they_forked(sentiment, tmp_path):
+    for name in ["queue", "results", "control"]:
+        (tmp_path / name).mkdir()
+    (tmp_path / "tasks.py").write_text(textwrap.dedent(TASKS.format(folder=tmp_path, model=str(sentiment))))
+    command = [sys.executable, "-m", "celery", "--app", "tasks", "worker", "--pool", "prefork", "--concurrency", "2"]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        worker = subprocess.Popen(command, cwd=tmp_path, stderr=out, stdout=out)
+    try:
+        asked = [sys.executable, "-c", textwrap.dedent(CLIENT)]
+        answered = subprocess.run(asked, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=SECONDS - 10)
+        assert answered.returncode == 0, answered.stderr + log.read_text()
+    finally:
+        worker.terminate()
+        assert worker.wait(60) == 0, log.read_text()
+    answers = json.loads(answered.stdout)
+    assert [label for label, _ in answers] == ["positive"] * 20
+    assert "SIGSEGV" not in log.read_text() and "WorkerLostError" not in log.read_text()

@@ -198,8 +198,9 @@ impl Tuned {
 
 impl Measured {
     /// The options that it was measured with: those of `options` that the engine takes, its threads and
-    /// what it computes in.
+    /// what it computes in. For throughput all threads: they are divided among runs.
     pub fn options(&self, options: &EngineOptions) -> EngineOptions {
-        self.way.options(options).threads(self.threads)
+        let threads = self.threads.filter(|_| !options.throughput);
+        self.way.options(options).threads(threads)
     }
 }

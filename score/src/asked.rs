@@ -5,7 +5,8 @@ use nezha_graphs::head_spec::OutputTask;
 use nezha_runtime::Model;
 use nezha_runtime::task::{
     EmbeddingOptions, FillMaskOptions, MultipleChoiceOptions, NextSentenceOptions,
-    QuestionAnsweringOptions, Task, TextClassificationOptions, TokenClassificationOptions,
+    QuestionAnsweringOptions, SpanClassificationOptions, Task, TextClassificationOptions,
+    TokenClassificationOptions,
 };
 use nezha_runtime::{pipeline, task};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub enum Asked {
     TextClassification(TextClassificationOptions),
     /// `entities`.
     TokenClassification(TokenClassificationOptions),
+    /// `spans`, of heads of users' own.
+    SpanClassification(SpanClassificationOptions),
     /// `answers`.
     QuestionAnswering(QuestionAnsweringOptions),
     /// `fills`.
@@ -59,17 +62,14 @@ impl Asked {
             Head::QuestionAnswering => Self::QuestionAnswering(QuestionAnsweringOptions::default()),
             Head::Own(own) => {
                 let task = own.outputs().find_map(|it| it.spec.task);
-                return task
-                    .and_then(Self::of_task)
-                    .ok_or(ScoreError::NoHead { path });
+                return task.map(Self::of_task).ok_or(ScoreError::NoHead { path });
             }
         })
     }
 
-    /// A task that decodes a head of the user's own, as it is asked by default; `None` for one that gives no
-    /// columns.
-    fn of_task(task: OutputTask) -> Option<Self> {
-        Some(match task {
+    /// A task that decodes a head of the user's own, as it is asked by default.
+    fn of_task(task: OutputTask) -> Self {
+        match task {
             OutputTask::TextClassification => {
                 Self::TextClassification(TextClassificationOptions::default())
             }
@@ -80,8 +80,10 @@ impl Asked {
                 Self::QuestionAnswering(QuestionAnsweringOptions::default())
             }
             OutputTask::FeatureExtraction => Self::FeatureExtraction(EmbeddingOptions::default()),
-            OutputTask::SpanClassification => return None,
-        })
+            OutputTask::SpanClassification => {
+                Self::SpanClassification(SpanClassificationOptions::default())
+            }
+        }
     }
 
     /// The task's name.
@@ -89,6 +91,7 @@ impl Asked {
         match self {
             Self::TextClassification(_) => task::TextClassification::NAME,
             Self::TokenClassification(_) => task::TokenClassification::NAME,
+            Self::SpanClassification(_) => task::SpanClassification::NAME,
             Self::QuestionAnswering(_) => task::QuestionAnswering::NAME,
             Self::FillMask(_) => task::FillMask::NAME,
             Self::FeatureExtraction(_) => task::Embedding::NAME,
@@ -102,6 +105,7 @@ impl Asked {
         match self {
             Self::TextClassification(_) => task::TextClassification::HEADS,
             Self::TokenClassification(_) => task::TokenClassification::HEADS,
+            Self::SpanClassification(_) => task::SpanClassification::HEADS,
             Self::QuestionAnswering(_) => task::QuestionAnswering::HEADS,
             Self::FillMask(_) => task::FillMask::HEADS,
             Self::FeatureExtraction(_) => task::Embedding::HEADS,
@@ -116,6 +120,7 @@ impl Asked {
         let max_length = match &mut self {
             Self::TextClassification(it) => &mut it.max_length,
             Self::TokenClassification(it) => &mut it.max_length,
+            Self::SpanClassification(it) => &mut it.max_length,
             Self::QuestionAnswering(it) => &mut it.max_length,
             Self::FillMask(it) => &mut it.max_length,
             Self::FeatureExtraction(it) => &mut it.max_length,
@@ -142,7 +147,7 @@ impl Asked {
             Self::QuestionAnswering(_) => (2..=2, "two columns, the question and the context"),
             Self::NextSentence(_) => (2..=2, "two columns, the text and what may follow"),
             Self::MultipleChoice(_) => (3..=usize::MAX, "a text and two or more choices"),
-            Self::TokenClassification(_) => (1..=1, "one column"),
+            Self::TokenClassification(_) | Self::SpanClassification(_) => (1..=1, "one column"),
             _ => (1..=2, "one column, or two for pairs"),
         };
         match possible.contains(&found) {

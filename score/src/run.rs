@@ -4,7 +4,6 @@
 //! parts, however many there are. While one thread's window is in the engine, another's becomes tokens.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +26,10 @@ pub enum OnError {
     Fail,
 }
 
+/// Windows that are asked about at the same time: while one has the engine, which computes its batches, the
+/// texts of the other become tokens.
+const WINDOWS: usize = 2;
+
 /// Some rows of a part.
 struct Job {
     part: usize,
@@ -43,8 +46,8 @@ struct Done {
 
 /// Answers parts and puts them under their names.
 ///
-/// `threads` ask the model at the same time: one more than it has sessions keeps all of them busy.
-/// Neither their number nor who else works changes an answer.
+/// Texts of one window become tokens while the model computes another. Neither how many runs it computes at
+/// a time nor who else works changes an answer.
 ///
 /// # Errors
 /// [`ScoreError::Read`], [`ScoreError::Differs`] where an input changed, [`ScoreError::Write`],
@@ -53,17 +56,15 @@ pub fn run(
     work: &Work,
     parts: &[usize],
     scorer: &dyn Scorer,
-    threads: NonZeroUsize,
     on_error: OnError,
     progress: &Progress,
 ) -> Result<(), ScoreError> {
-    let threads = threads.get();
-    let (jobs, to_do) = sync_channel::<Result<Job, ScoreError>>(threads);
+    let (jobs, to_do) = sync_channel::<Result<Job, ScoreError>>(WINDOWS);
     let to_do = Arc::new(Mutex::new(to_do));
-    let (done, answered) = sync_channel(threads);
+    let (done, answered) = sync_channel(WINDOWS);
     thread::scope(|scope| {
         scope.spawn(move || read(work, parts, &jobs, progress));
-        for _ in 0..threads {
+        for _ in 0..WINDOWS {
             let (to_do, done) = (to_do.clone(), done.clone());
             scope.spawn(move || ask(scorer, &to_do, &done, progress));
         }

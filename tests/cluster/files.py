@@ -7,9 +7,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
-from common import NEZHA, OPTIONS, PART_ROWS, scene
+from common import NEZHA, OPTIONS, PART_ROWS, Scene
 
-model, scratch, rows, expected = scene()
+scene = Scene()
+model, scratch, rows, expected = scene.model, scene.scratch, scene.rows, scene.expected
 # Enough for several row groups, and whole parts: the rows of a window are those of the one process.
 ROWS = 1024
 table = pq.read_table(rows).slice(0, ROWS)

@@ -1,48 +1,71 @@
-"""Spark: of two executors of local-cluster one is killed in mapInArrow."""
+"""Spark: of two executors of `local-cluster[2,1,1024]` one is killed in mapInArrow when 30 % of the tasks are done."""
 
+import json
 import os
-import signal
+import shutil
 import subprocess
-import threading
+from pathlib import Path
 
 import pyarrow.dataset as ds
-from common import ROWS, check, scene, wait_for
-from nezha_score import map_in_arrow
-from pyspark.sql import SparkSession
+import pyspark
+from common import EXAMPLES, FILES, SHARE, Scene, check, descendants, ended, kill, wait_for
 
-model, scratch, rows, expected = scene()
-output = scratch / "scored"
-builder = SparkSession.builder.master("local-cluster[2,1,1024]")
-builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "256")
-builder = builder.config("spark.executorEnv.NEZHA", os.environ["NEZHA"])
-builder = builder.config("spark.executorEnv.PYTHONPATH", os.environ["PYTHONPATH"])
-spark = builder.getOrCreate()
-killed = []
+EXECUTOR = b"CoarseGrainedExecutorBackend"
+scene = Scene()
+output, events = scene.scratch / "scored", scene.scratch / "events"
+events.mkdir()
+settings = {
+    # A file is a task.
+    "spark.sql.files.openCostInBytes": 128 << 20,
+    "spark.executorEnv.NEZHA": os.environ["NEZHA"],
+    "spark.eventLog.enabled": "true",
+    "spark.eventLog.dir": events.as_uri(),
+    "spark.eventLog.compress": "false",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.ui.enabled": "false",
+}
+command = [Path(pyspark.__file__).parent / "bin" / "spark-submit", "--master", "local-cluster[2,1,1024]"]
+for name, value in settings.items():
+    command += ["--conf", f"{name}={value}"]
+command += ["--py-files", EXAMPLES / "nezha_score.py", EXAMPLES / "spark_arrow.py", scene.folder, output, scene.model]
+if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
+    raise SystemExit("Spark needs Java 17 or 21: `apt-get install openjdk-17-jre-headless`, or JAVA_HOME")
+driver = subprocess.Popen([str(it) for it in command])
+
+
+def tasks_done():
+    """Spark moves a task's files to the output's when it commits."""
+    return len(list(output.glob("_temporary/0/task_*")))
 
 
 def executors():
-    found = subprocess.run(["pgrep", "-f", "CoarseGrainedExecutorBackend"], capture_output=True, text=True)
-    ours = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True)
-    return [int(pid) for pid in found.stdout.split() if pid not in ours.stdout.split()]
+    """Java processes below the driver's; a Python worker's command line has no such name."""
+    found = []
+    for pid in descendants(driver.pid):
+        try:
+            if EXECUTOR in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+        except OSError:
+            pass
+    return found
 
 
-def scorers():
-    return subprocess.run(["pgrep", "-f", "score --stream"], capture_output=True, text=True).stdout.split()
+def attempts():
+    """Tasks that Spark started, by stage and number."""
+    lines = [line for log in events.glob("**/*") if log.is_file() for line in log.read_text().splitlines()]
+    started = [json.loads(line) for line in lines if "SparkListenerTaskStart" in line]
+    return [(it["Stage ID"], it["Task Info"]["Index"]) for it in started]
 
 
-def kill():
-    wait_for("two scorers at work", lambda: len(scorers()) >= 2)
-    pid = executors()[0]
-    os.kill(pid, signal.SIGKILL)
-    killed.append(pid)
-
-
-killer = threading.Thread(target=kill)
-killer.start()
-table = spark.read.parquet(str(rows)).repartition(16)
-schema = "id long, text string, label string, score float, truncated boolean, error string"
-table.mapInArrow(map_in_arrow(model, "text", "--engine", "tract", "--threads", "1"), schema).write.parquet(str(output))
-killer.join()
-spark.stop()
-check(expected, ds.dataset(output, format="parquet").to_table(), bits=False)
-print(f"all {ROWS} rows once; executor {killed[0]} killed")
+wait_for("30 % of the tasks", lambda: tasks_done() >= SHARE * FILES, driver)
+done = tasks_done()
+victim = executors()[0]
+kill(reversed(descendants(victim)))
+ended(driver)
+check(scene.expected, ds.dataset(output, format="parquet").to_table(), bits=False)
+started = attempts()
+twice = len(started) - len(set(started))
+if twice == 0:
+    raise SystemExit("no task was started twice: the kill proved nothing")
+print(f"every row once; an executor killed with {done} of {FILES} tasks done, {twice} tasks started twice")

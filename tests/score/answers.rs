@@ -125,6 +125,38 @@ fn token_classification_gives_lists_of_entities() {
 }
 
 #[test]
+fn span_classification_gives_lists_of_spans_of_a_head_of_the_users_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spec, model) = (folder.path().join("head.toml"), folder.path().join("model"));
+    // Where the bundled model begins a name is a start of it, and an end as well.
+    let output = |side: &str| {
+        format!(
+            "[[outputs]]\nname = \"{side}_logits\"\ntask = \"span-classification\"\nread = \"tokens\"\n\
+             steps = [{{ linear = {{ module = \"classifier\" }} }}]\n"
+        )
+    };
+    let sides = ["start", "end"].map(output).concat();
+    fs::write(&spec, format!("name = \"spans\"\n{sides}")).unwrap();
+    let mut export = Command::new(NEZHA);
+    export.arg("export");
+    export.arg(testkit::repository("models/nezha-tiny-zh-ner"));
+    export.arg("-o").arg(&model).arg("--head-spec").arg(&spec);
+    succeeded(ran(&mut export));
+    let names = ["label", "score", "text", "start", "end"];
+    for options in [&[][..], &["--flat"], &["--threshold", "3"]] {
+        let task = "span-classification";
+        let (rows, answers) = both(task, &model, &reviews(), options, options);
+        let spans: usize = answers.iter().map(|it| it.as_array().unwrap().len()).sum();
+        assert!(spans > 0, "{options:?}: no span says nothing");
+        for (row, answer) in rows.iter().zip(&answers) {
+            let expected = answer.as_array().unwrap().iter();
+            let expected: Value = expected.map(|it| fields(it, &names)).collect();
+            assert_near("spans", &expected, &row["spans"]);
+        }
+    }
+}
+
+#[test]
 fn question_answering_reads_two_columns_and_gives_lists_of_answers() {
     let model = exported("text/question-answering");
     let context = "这家酒店在北京，房间很大，服务很好。";
@@ -311,6 +343,24 @@ fn answers_are_the_same_bits_for_any_number_of_threads_and_for_a_part_alone() {
         let output = folder.path().join(format!("{sessions}.parquet"));
         let more = ["--sessions", sessions, "--part-rows", "2048"];
         succeeded(ran(&mut scoring(&input, &output, &more)));
+        output
+    });
+    assert_same(&outputs[0], &outputs[1]);
+}
+
+#[test]
+fn answers_are_the_same_bits_though_several_sessions_share_a_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("in.parquet");
+    // Less than a window, so that it is its batches that are computed at the same time.
+    parquet_file(&input, &texts(900), 900);
+    let outputs = ["1", "2"].map(|sessions| {
+        let output = folder.path().join(format!("{sessions}.parquet"));
+        let mut command = Command::new(NEZHA);
+        command.arg("score").arg(&input).arg("-o").arg(&output);
+        command.arg("--model").arg(model());
+        command.args(["--engine", "ort", "--threads", "1", "--progress", "none"]);
+        succeeded(ran(command.args(["--sessions", sessions])));
         output
     });
     assert_same(&outputs[0], &outputs[1]);

@@ -73,15 +73,8 @@ enum Xtask {
     /// dated file in benches/results.
     Soak(soak::Soak),
     /// Score a corpus over schedulers, each installed as pinned, kill a part of each, and see that every row
-    /// is there once; minutes, and a table in target/cluster/results.md.
-    Cluster {
-        /// Only this one: ray, `ray_data`, spark, dask, or files for other writers and readers.
-        #[arg(long)]
-        only: Option<String>,
-        /// A Python of version 3.11 with venv; Spark needs Java 17.
-        #[arg(long, default_value = "python3")]
-        python: PathBuf,
-    },
+    /// is there once; minutes, and a dated file in benches/results.
+    Cluster(Cluster),
     /// Load every head in other people's stacks, each installed as pinned, and print the table.
     Interop {
         /// Only the stacks whose name has this in it; `score` for files that other libraries write
@@ -95,6 +88,20 @@ enum Xtask {
     /// Build the Python package, install it where nothing else is, and test it there: demo, pytest, doctests,
     /// mypy, stubtest; target/wheel/dist holds the wheel.
     Wheel(wheel::Wheel),
+}
+
+#[derive(clap::Args)]
+struct Cluster {
+    /// Only this one, and no result: ray, `ray_data`, dask, spark, arrays for Kubernetes and Slurm, or files for
+    /// other writers and readers.
+    #[arg(long)]
+    only: Option<String>,
+    /// The Python package as a wheel: pipelines run a second time with it, in process.
+    #[arg(long, value_name = "FILE")]
+    wheel: Option<PathBuf>,
+    /// A Python of version 3.11 with venv; Spark needs Java 17.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -137,11 +144,13 @@ fn main() -> ExitCode {
         Xtask::Fixtures { python } => fixtures(&python),
         Xtask::Peers(arguments) => peers(&arguments),
         Xtask::Soak(options) => soak::soak(&options),
-        Xtask::Cluster { only, python } => cluster(only.as_deref(), &python),
+        Xtask::Cluster(options) => cluster(&options),
         Xtask::Wheel(options) => wheel::wheel(&options),
-        Xtask::Interop { only, python } if only.as_deref() == Some("score") => {
-            cluster(Some("files"), &python)
-        }
+        Xtask::Interop { only, python } if only.as_deref() == Some("score") => cluster(&Cluster {
+            only: Some("files".to_owned()),
+            wheel: None,
+            python,
+        }),
         Xtask::Interop { only, python } => interop::interop(only, &python),
     };
     match result {
@@ -292,18 +301,21 @@ fn peers_in_openvino(arguments: &Peers, mut script: Command) -> Result<()> {
 /// The variable that says where cargo builds.
 const TARGET: &str = "CARGO_TARGET_DIR";
 
-fn cluster(only: Option<&str>, python: &Path) -> Result<()> {
+fn cluster(options: &Cluster) -> Result<()> {
     let work = Path::new("target/cluster");
     let model = work.join("model");
     let mut export = nezha();
     export.args(["export", "models/nezha-tiny-zh-sentiment", "--force", "-o"]);
     export.arg(&model).finish()?;
-    let mut schedulers = Command::new(python);
+    let mut schedulers = Command::new(&options.python);
     schedulers.args(["-B", "tests/cluster/cluster.py"]);
     schedulers.arg(target()?.join("release/nezha")).arg(&model);
     schedulers.arg("--work").arg(work);
-    if let Some(only) = only {
+    if let Some(only) = &options.only {
         schedulers.args(["--only", only]);
+    }
+    if let Some(wheel) = &options.wheel {
+        schedulers.arg("--wheel").arg(wheel);
     }
     schedulers.finish()
 }

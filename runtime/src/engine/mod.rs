@@ -27,6 +27,7 @@ mod trace;
 mod tract;
 mod way;
 
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 pub use choice::EngineChoice;
@@ -74,6 +75,11 @@ pub trait Engine: Send + Sync {
     /// [`EngineError::Run`]; [`EngineError::DeadlineExceeded`]; [`EngineError::Output`] where the
     /// engine gives what the signature doesn't say.
     fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError>;
+
+    /// How many runs it computes at the same time; more callers wait their turn.
+    fn runs_at_once(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
 
     /// The same engine, if it can leave outputs on its device: ONNX Runtime by IO binding.
     fn keeping(&self) -> Option<&dyn KeepOutputs> {

@@ -28,6 +28,10 @@ pub struct EngineOptions {
     /// Threads that share one run; `None` for one per physical core in ONNX Runtime and OpenVINO, one
     /// per logical core in tract. One in tract is the thread that calls.
     pub threads: Option<NonZeroUsize>,
+    /// Whether the most texts a second are wanted, and not each answer soonest: ONNX Runtime and OpenVINO
+    /// then divide the threads of the CPU among several runs at the same time, each with memory of its own.
+    /// ONNX Runtime computes at most 8 of them, and `None` threads are one per logical core.
+    pub throughput: bool,
     /// Where the engine writes how long every node takes and what computes it: the start of a file
     /// name, which gets the date and the time behind it, or a few letters in other engines.
     ///
@@ -46,6 +50,7 @@ pub struct EngineOptions {
 impl EngineOptions {
     setters! {
         threads: impl Into<Option<NonZeroUsize>>,
+        throughput: bool,
         profile: impl Into<Option<PathBuf>>,
         ort: OrtOptions,
         openvino: OpenVinoOptions,

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
@@ -20,6 +21,11 @@ impl<T> Pool<T> {
             returned: Condvar::new(),
             collecting: Mutex::new(()),
         }
+    }
+
+    /// How many there are, idle or not.
+    pub(super) fn size(&self) -> NonZeroUsize {
+        NonZeroUsize::new(self.size).unwrap_or(NonZeroUsize::MIN)
     }
 
     /// Takes one, uses it and puts it back, also when `work` panics: else others wait forever.

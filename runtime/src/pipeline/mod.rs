@@ -9,17 +9,19 @@ mod error;
 mod limits;
 mod note;
 mod opening;
+mod parallel;
 mod tasks;
 mod tuned;
+mod window;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use nezha_graphs::{Artifact, Config, MaskSource, Signature};
+use nezha_graphs::{Artifact, Config};
 
-use answers::Answered;
 pub use answers::Answers;
 pub use batch::Batching;
 pub use builder::PipelineBuilder;
@@ -36,8 +38,8 @@ pub use tasks::{
     WordClassification,
 };
 
-use crate::task::{Row, RowOutputs, Task, TaskModel};
-use crate::{Session, Tensors, Tokenizer};
+use crate::task::{Task, TaskModel};
+use crate::{Session, Tokenizer};
 
 /// Answers questions of one kind about text, with one model.
 ///
@@ -48,6 +50,8 @@ pub struct Pipeline<T: Task> {
     task: T,
     batching: Batching,
     limits: Limits,
+    /// That texts become tokens on.
+    threads: NonZeroUsize,
     notes: Vec<PipelineNote>,
 }
 
@@ -201,94 +205,5 @@ impl<T: Task> Pipeline<T> {
         S: IntoIterator<Item = I>,
     {
         Answers::new(self, inputs.into_iter(), None)
-    }
-
-    /// Answers a window of inputs.
-    fn window(&self, task: &T, inputs: &[T::Input], deadline: Option<Instant>) -> Vec<Answered<T>> {
-        let encode = |input| self.encode(task, input);
-        let encoded: Vec<Result<Vec<Row>, PipelineError>> = inputs.iter().map(encode).collect();
-        let jobs: Vec<(&T::Input, &Row)> = inputs
-            .iter()
-            .zip(&encoded)
-            .flat_map(|(input, rows)| rows.iter().flatten().map(move |row| (input, row)))
-            .collect();
-        let mut parts = self.parts(task, &jobs, deadline).into_iter();
-        let mut answer = |input: &T::Input, rows: usize| {
-            let of_input: Vec<_> = parts.by_ref().take(rows).collect();
-            let of_input = of_input.into_iter().collect::<Result<_, PipelineError>>()?;
-            Ok(task.join(input, of_input))
-        };
-        let answered = |(input, rows): (&T::Input, Result<Vec<Row>, PipelineError>)| match rows {
-            Ok(rows) => Answered {
-                answer: answer(input, rows.len()),
-                truncated: rows.iter().any(Row::truncated),
-                tokens: rows.iter().map(Row::tokens).sum(),
-            },
-            Err(error) => Answered {
-                answer: Err(error),
-                truncated: false,
-                tokens: 0,
-            },
-        };
-        inputs.iter().zip(encoded).map(answered).collect()
-    }
-
-    /// The rows of an input, all of which the model can read.
-    fn encode(&self, task: &T, input: &T::Input) -> Result<Vec<Row>, PipelineError> {
-        let rows = task.encode(input)?;
-        self.limits.check(&rows)?;
-        rows.iter().try_for_each(|row| self.model.check(row))?;
-        Ok(rows)
-    }
-
-    /// What each row says, in the order of the rows.
-    fn parts(
-        &self,
-        task: &T,
-        jobs: &[(&T::Input, &Row)],
-        deadline: Option<Instant>,
-    ) -> Vec<Result<T::Part, PipelineError>> {
-        let rows: Vec<&Row> = jobs.iter().map(|(_, row)| *row).collect();
-        let mut parts: Vec<(usize, Result<T::Part, PipelineError>)> = Vec::new();
-        for batch in self.batching.batches(&rows, self.model.fixed) {
-            let of_batch: Vec<_> = batch.iter().filter_map(|job| jobs.get(*job)).collect();
-            let rows: Vec<&Row> = of_batch.iter().map(|(_, row)| *row).collect();
-            let outputs = self.compute(&rows, deadline);
-            for (place, (job, (input, row))) in batch.into_iter().zip(of_batch).enumerate() {
-                let part = match &outputs {
-                    Ok(outputs) => {
-                        let outputs = RowOutputs::new(outputs, self.session().signature(), place);
-                        task.decode(input, row, &outputs).map_err(Into::into)
-                    }
-                    Err(error) => Err(error.clone()),
-                };
-                parts.push((job, part));
-            }
-        }
-        parts.sort_by_key(|(job, _)| *job);
-        parts.into_iter().map(|(_, part)| part).collect()
-    }
-
-    /// The token that fills up a batch.
-    fn padding(&self) -> u32 {
-        let config = &self.model.config;
-        let metadata = self.session().metadata();
-        if metadata.is_some_and(|it| it.options.mask == MaskSource::FromPadding) {
-            return config.pad_token_id as u32;
-        }
-        // What is masked may be any token that there is an embedding for.
-        let padding = self.model.tokenizer.padding_id();
-        let is_known = (padding as usize) < config.vocab_size;
-        if is_known { padding } else { 0 }
-    }
-
-    fn compute(&self, rows: &[&Row], deadline: Option<Instant>) -> Result<Tensors, PipelineError> {
-        let choices = self.model.head.has_choices();
-        let (padding, fixed) = (self.padding(), self.model.fixed);
-        let inputs = |signature: &Signature| {
-            let batching = &self.batching;
-            batching.tensors(rows, signature, choices, padding, fixed)
-        };
-        Ok(self.members.compute(inputs, rows, deadline)?)
     }
 }

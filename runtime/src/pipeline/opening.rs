@@ -1,7 +1,9 @@
 //! From a path or an artifact to a [`Pipeline`]: which model, in which engine, with which tokenizer.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use nezha_graphs::{Artifact, Head, is_packed};
 
@@ -82,6 +84,10 @@ impl<T: Task> Pipeline<T> {
         let other = |path: &PathBuf| Self::member(path, &choice, &engine_options, &first);
         let others = builder.ensemble.models().iter().map(other);
         let others = others.collect::<Result<Vec<Session>, PipelineError>>()?;
+        let threads = match engine_options.threads {
+            Some(of_run) => of_run.saturating_mul(session.engine().runs_at_once()),
+            None => thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        };
         let members = Members::new(session, others, &builder.ensemble, &description)?;
         let Description { head, config, note } = description;
         let beyond = PipelineNote::tokens_beyond_table(&tokenizer, config.vocab_size);
@@ -97,6 +103,7 @@ impl<T: Task> Pipeline<T> {
             members,
             batching: builder.batching,
             limits: builder.limits,
+            threads,
             notes: note.into_iter().chain(beyond).collect(),
         })
     }

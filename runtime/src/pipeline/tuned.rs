@@ -32,7 +32,7 @@ pub(super) fn start(
             let note = PipelineNote::Tuned {
                 path,
                 model: model.clone(),
-                way: tuned.latency.way,
+                way: fastest(&tuned, options).way,
             };
             Ok(Followed {
                 started: Some((model, session)),
@@ -46,6 +46,14 @@ pub(super) fn start(
     }
 }
 
+/// What was measured of the kind that is asked for.
+fn fastest<'t>(tuned: &'t Tuned, options: &EngineOptions) -> &'t Measured {
+    match options.throughput {
+        true => &tuned.throughput,
+        false => &tuned.latency,
+    }
+}
+
 /// The model in its engine, or what does not match.
 fn follow(
     folder: &Path,
@@ -53,7 +61,7 @@ fn follow(
     tuned: &Tuned,
     options: &EngineOptions,
 ) -> Result<(PathBuf, Session), String> {
-    let fastest = &tuned.latency;
+    let fastest = fastest(tuned, options);
     let version = format!("nezha-onnx {}", env!("CARGO_PKG_VERSION"));
     if tuned.tuned_by != version {
         return Err(format!(

@@ -60,11 +60,11 @@ use crate::{Encoding, TensorError, Tensors, Tokenizer};
 /// An input becomes rows, each row's outputs a part of the answer, and the parts the answer.
 pub trait Task: Sized + Send + Sync {
     /// What is asked.
-    type Input;
+    type Input: Sync;
     /// How it is asked.
     type Options: Clone + Default;
     /// What one row says.
-    type Part;
+    type Part: Send;
     /// The answer to an input.
     type Answer;
 

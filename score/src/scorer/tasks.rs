@@ -7,8 +7,8 @@ use arrow_schema::{ArrowError, DataType, Field};
 use ndarray::Array1;
 use nezha_runtime::task::{
     Answer, Choice, Choices, Embedding, Entity, Fill, FillMask, Follows, MultipleChoice,
-    NextSentence, Question, QuestionAnswering, ScoredLabel, Text, TextClassification,
-    TokenClassification,
+    NextSentence, Question, QuestionAnswering, ScoredLabel, Span, SpanClassification, Text,
+    TextClassification, TokenClassification,
 };
 use nezha_runtime::{EngineChoice, EngineOptions};
 
@@ -40,6 +40,11 @@ pub(super) fn load(
         Asked::TokenClassification(options) => {
             let asking: Asking<TokenClassification, _> =
                 Asking::load(model, choice, engine, options, |_| Ok(Entities))?;
+            Box::new(asking)
+        }
+        Asked::SpanClassification(options) => {
+            let asking: Asking<SpanClassification, _> =
+                Asking::load(model, choice, engine, options, |_| Ok(Spans))?;
             Box::new(asking)
         }
         Asked::QuestionAnswering(options) => {
@@ -179,6 +184,43 @@ impl Columns<TokenClassification> for Entities {
             texts(every().map(|it| Some(it.label.as_str()))),
             floats(every().map(|it| Some(it.score))),
             texts(every().map(|it| Some(it.word.as_str()))),
+            texts(every().map(|it| Some(it.text.as_str()))),
+            numbers(every().map(|it| Some(it.start))),
+            numbers(every().map(|it| Some(it.end))),
+        ];
+        let items = records(Self::parts(), columns)?;
+        Ok(vec![lists(lengths(answers), items)?])
+    }
+}
+
+struct Spans;
+
+impl Spans {
+    fn parts() -> Vec<Field> {
+        vec![
+            text("label"),
+            float("score"),
+            text("text"),
+            number("start"),
+            number("end"),
+        ]
+    }
+}
+
+impl Columns<SpanClassification> for Spans {
+    fn question(texts: Vec<Option<String>>) -> Option<Text> {
+        one_or_two(texts)
+    }
+
+    fn fields(&self) -> Vec<Field> {
+        vec![list("spans", record(Self::parts()))]
+    }
+
+    fn arrays(&self, answers: &[Option<Vec<Span>>]) -> Result<Vec<ArrayRef>, ArrowError> {
+        let every = || answers.iter().flatten().flatten();
+        let columns = vec![
+            texts(every().map(|it| Some(it.label.as_str()))),
+            floats(every().map(|it| Some(it.score))),
             texts(every().map(|it| Some(it.text.as_str()))),
             numbers(every().map(|it| Some(it.start))),
             numbers(every().map(|it| Some(it.end))),

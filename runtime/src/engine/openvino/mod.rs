@@ -8,6 +8,7 @@ mod model_error;
 mod settings;
 mod times;
 
+use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -146,6 +147,10 @@ impl Engine for OpenVinoEngine {
 
     fn description(&self) -> &str {
         &self.description
+    }
+
+    fn runs_at_once(&self) -> NonZeroUsize {
+        self.requests.size()
     }
 
     fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError> {

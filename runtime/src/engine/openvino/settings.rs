@@ -35,7 +35,7 @@ pub(super) fn apply(
         option,
         reason,
     };
-    if options.profile.is_some() && options.openvino.hint == OpenVinoHint::Throughput {
+    if options.profile.is_some() && hint(options) == OpenVinoHint::Throughput {
         let reason = "OpenVINO tells the times of one run at a time: expected the hint for latency";
         return Err(refused("profile", reason.to_owned()));
     }
@@ -51,13 +51,21 @@ pub(super) fn apply(
     Ok(())
 }
 
+/// What OpenVINO makes the most of.
+fn hint(options: &EngineOptions) -> OpenVinoHint {
+    match options.throughput {
+        true => OpenVinoHint::Throughput,
+        false => options.openvino.hint,
+    }
+}
+
 fn settings(options: &EngineOptions) -> Vec<Setting> {
     let openvino = &options.openvino;
     let precision = match openvino.precision {
         OpenVinoPrecision::Auto => None,
         named => Some(named.name().to_owned()),
     };
-    let hint = match openvino.hint {
+    let hint = match hint(options) {
         OpenVinoHint::Latency => "LATENCY",
         OpenVinoHint::Throughput => "THROUGHPUT",
     };

@@ -1,4 +1,3 @@
-use std::num::NonZeroUsize;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -41,6 +40,8 @@ pub(super) struct Settings<'a> {
     pub(super) environment: &'a Environment,
     pub(super) device: OrtDevice,
     pub(super) options: &'a EngineOptions,
+    /// Threads of a session; 0 leaves them to ONNX Runtime.
+    pub(super) threads: usize,
     pub(super) signature: &'a Signature,
 }
 
@@ -85,7 +86,6 @@ impl Settings<'_> {
     }
 
     fn builder(&self) -> ort::Result<SessionBuilder> {
-        let threads = self.options.threads.map_or(0, NonZeroUsize::get);
         let prepacking_off = if self.options.ort.low_memory {
             "1"
         } else {
@@ -103,7 +103,7 @@ impl Settings<'_> {
                 without(self.device),
             )?
             .with_optimization_level(level(self.options.ort.optimization))?
-            .with_intra_threads(threads)?
+            .with_intra_threads(self.threads)?
             // DirectML can't have it.
             .with_memory_pattern(self.device != OrtDevice::DirectMl)?
             .with_config_entry("session.x64quantprecision", quant_precision())?)

@@ -11,6 +11,7 @@ mod resident;
 mod shared;
 mod tensorrt;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
@@ -46,6 +47,33 @@ pub(super) struct OrtEngine {
     profiling: Mutex<bool>,
 }
 
+/// Runs at the same time, and the threads of each; 0 leaves them to ONNX Runtime.
+struct Runs {
+    sessions: usize,
+    threads: usize,
+}
+
+/// Sessions that threads are divided among, at most: each has memory of its own.
+const MOST_SESSIONS: usize = 8;
+
+impl Runs {
+    fn of(device: OrtDevice, options: &EngineOptions) -> Self {
+        if device == OrtDevice::Cpu && options.throughput {
+            let all = options.threads.or(thread::available_parallelism().ok());
+            let all = all.map_or(1, NonZeroUsize::get);
+            let sessions = all.min(MOST_SESSIONS);
+            return Self {
+                sessions,
+                threads: all / sessions,
+            };
+        }
+        Self {
+            sessions: options.ort.sessions.get(),
+            threads: options.threads.map_or(0, NonZeroUsize::get),
+        }
+    }
+}
+
 impl OrtEngine {
     pub(super) fn load(
         model: &Model,
@@ -53,10 +81,12 @@ impl OrtEngine {
         options: &EngineOptions,
     ) -> Result<Self, EngineError> {
         let (environment, library) = environment(device.kind(), options.ort.library.as_deref())?;
+        let runs = Runs::of(device, options);
         let settings = Settings {
             environment: &environment,
             device,
             options,
+            threads: runs.threads,
             signature: model.signature(),
         };
         if let Some(profile) = &options.profile {
@@ -66,7 +96,7 @@ impl OrtEngine {
         let optimized = optimized
             .map(|folder| optimized::optimized(&settings, model, &library.version, folder))
             .transpose()?;
-        let several = options.ort.sessions.get() > 1;
+        let several = runs.sessions > 1;
         let shared = (several && optimized.is_none() && !options.ort.low_memory)
             .then(|| SharedWeights::of(model))
             .transpose()
@@ -92,7 +122,7 @@ impl OrtEngine {
                 }
             })
         };
-        let sessions: Result<Vec<_>, _> = (0..options.ort.sessions.get()).map(open).collect();
+        let sessions: Result<Vec<_>, _> = (0..runs.sessions).map(open).collect();
         Ok(Self {
             device,
             gpu: options.ort.device,
@@ -190,6 +220,10 @@ impl Engine for OrtEngine {
 
     fn description(&self) -> &str {
         &self.description
+    }
+
+    fn runs_at_once(&self) -> NonZeroUsize {
+        self.sessions.size()
     }
 
     fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError> {
