@@ -217,6 +217,16 @@ impl Model {
         }
     }
 
+    /// Whether weights take no memory where they lie: in a file that is mapped, or as
+    /// [`Artifact::is_shared`] says.
+    #[cfg(feature = "tract")]
+    pub(crate) fn weights_are_shared(&self) -> bool {
+        match &self.place {
+            Place::File => cfg!(any(unix, windows)),
+            Place::Memory { artifact, .. } => artifact.is_shared(),
+        }
+    }
+
     /// The names of the files with weights, each once.
     pub(crate) fn weight_files(&self) -> BTreeSet<&str> {
         let graph = self.proto.graph.iter();

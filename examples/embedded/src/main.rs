@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn classify(texts: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
-    let artifact = Artifact::from_packed(&MODEL.0)?;
+    let artifact = Artifact::from_packed_trusted(&MODEL.0)?;
     let classifier = TextClassification::builder()
         .engine(EngineKind::Tract)
         .threads(1)
