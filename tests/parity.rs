@@ -9,15 +9,16 @@
 )]
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use libtest_mimic::{Arguments, Trial};
 use nezha_exporter::OPSETS;
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
-use nezha_graphs::{Gather, GraphOptions, Head};
-use nezha_runtime::{Session, SessionError, Tensors};
+use nezha_graphs::{Gather, GraphOptions, Head, error_chain};
+use nezha_runtime::{Artifact as Packed, Session, SessionError, Tensors};
 use tempfile::TempDir;
 use testkit::compare::assert_close;
 use testkit::engines::{ENGINES, Engine, artifact, options, tensors};
@@ -57,28 +58,51 @@ impl Artifact {
     }
 }
 
+/// Where an engine finds a model.
+#[derive(Clone, Copy)]
+enum Place {
+    File,
+    /// As a program has it that carries it: bytes, in no file.
+    Memory,
+    /// In one file, as `nezha pack` writes it.
+    Packed,
+}
+
+impl Place {
+    /// The model at `path`, moved there.
+    fn load(self, path: &Path, engine: Engine) -> Result<Session, SessionError> {
+        let session = Session::builder().engine(engine.kind);
+        match self {
+            Self::File => session.load(path),
+            Self::Memory => {
+                let bytes = fs::read(path).expect("what was exported");
+                session.load_artifact(&Packed::from_parts([("model.onnx", bytes)]).expect("a name"))
+            }
+            Self::Packed => {
+                // What is mapped is there when the file is gone.
+                let scratch = TempDir::new().expect("a scratch folder");
+                let file = scratch.path().join("model.nezha");
+                let folder = Packed::in_folder(path.parent().expect("a folder"));
+                folder.pack_to(&file, false).expect("what was exported");
+                session.load(&file)
+            }
+        }
+    }
+}
+
 /// An artifact in an engine: loaded when the first of its cases runs, gone with the last one.
 struct Loaded {
     artifact: Arc<Artifact>,
     engine: Engine,
+    place: Place,
     session: OnceLock<Result<Session, SessionError>>,
 }
 
 impl Loaded {
-    fn new(artifact: &Arc<Artifact>, engine: Engine) -> Arc<Self> {
-        Arc::new(Self {
-            artifact: artifact.clone(),
-            engine,
-            session: OnceLock::new(),
-        })
-    }
-
     fn run(&self, case: &Case) -> Result<Tensors, String> {
-        let session = self.session.get_or_init(|| {
-            let session = Session::builder().engine(self.engine.kind);
-            session.load(self.artifact.path())
-        });
-        let session = session.as_ref().map_err(ToString::to_string)?;
+        let load = || self.place.load(self.artifact.path(), self.engine);
+        let session = self.session.get_or_init(load);
+        let session = session.as_ref().map_err(|error| error_chain(error))?;
         let outputs = session.run(tensors(&case.inputs));
         outputs.map_err(|error| error.to_string())
     }
@@ -127,14 +151,21 @@ impl Suite {
     }
 
     /// Adds a fixture's cases; graphs and sessions are shared by those with the same options.
-    fn add_fixture(&mut self, prefix: &str, fixture: Fixture, opset: u32, gather: Gather) {
+    fn add_fixture(
+        &mut self,
+        prefix: &str,
+        fixture: Fixture,
+        opset: u32,
+        gather: Gather,
+        place: Place,
+    ) {
         let mut loaded = HashMap::new();
         // Generation is another test's.
         for case in fixture.cases.into_iter().filter(|it| !it.is_generation()) {
             let graph = options(&case).gather(gather);
             let loaded = loaded.entry(graph).or_insert_with_key(|graph| {
                 let folder = fixture.folder.clone();
-                in_every_engine(folder, fixture.head, graph.clone(), opset)
+                in_every_engine(folder, fixture.head, graph.clone(), opset, place)
             });
             let name = format!("{prefix}{}/{}", fixture.name, case.name);
             self.add(&name, loaded, &Arc::new(case));
@@ -154,7 +185,8 @@ impl Suite {
             }
             let graph = GraphOptions::default().hidden_states(true);
             let name = format!("bundled/{}", case.name);
-            let loaded = in_every_engine(folder, config.heads()[0], graph, OPSET);
+            let head = config.heads()[0];
+            let loaded = in_every_engine(folder, head, graph, OPSET, Place::File);
             self.add(&name, &loaded, &Arc::new(case));
         }
     }
@@ -165,6 +197,7 @@ fn in_every_engine(
     head: Head,
     graph: GraphOptions,
     opset: u32,
+    place: Place,
 ) -> Vec<Arc<Loaded>> {
     let artifact = Arc::new(Artifact {
         folder,
@@ -173,7 +206,13 @@ fn in_every_engine(
         opset,
         exported: OnceLock::new(),
     });
-    ENGINES.map(|engine| Loaded::new(&artifact, engine)).into()
+    let loaded = |engine| Loaded {
+        artifact: artifact.clone(),
+        engine,
+        place,
+        session: OnceLock::new(),
+    };
+    ENGINES.map(|engine| Arc::new(loaded(engine))).into()
 }
 
 /// Compares all that transformers gave, or holds an engine to what it can't take.
@@ -199,17 +238,18 @@ fn check(test: &str, loaded: &Loaded, case: &Case, worst: &Worst) {
 fn suite() -> Suite {
     let mut suite = Suite::default();
     for fixture in fixtures() {
-        suite.add_fixture("", fixture, OPSET, Gather::Elements);
+        suite.add_fixture("", fixture, OPSET, Gather::Elements, Place::File);
     }
     let cases = suite.trials.len() / ENGINES.len();
     assert!(cases > 500, "only {cases} cases in the fixtures");
     for opset in OPSETS.filter(|it| *it != OPSET) {
         let chosen = |it: &Fixture| FOR_OPSETS.contains(&it.name.as_str());
         for fixture in fixtures().into_iter().filter(chosen) {
-            suite.add_fixture(&format!("opset-{opset}/"), fixture, opset, Gather::Elements);
+            let prefix = format!("opset-{opset}/");
+            suite.add_fixture(&prefix, fixture, opset, Gather::Elements, Place::File);
         }
     }
-    let is_whole = |name: &str| name.contains("hidden_states") || name.contains("attentions");
+    let is_of_all = |name: &str| name.contains("hidden_states") || name.contains("attentions");
     let chosen = |it: &Fixture| {
         let configurations = ["reach-0/", "reach-4/"];
         let of_them = configurations.iter().any(|of| it.name.starts_with(of));
@@ -218,20 +258,25 @@ fn suite() -> Suite {
     for (prefix, gather) in [("", Gather::Elements), ("flat/", Gather::Flat)] {
         for mut fixture in fixtures().into_iter().filter(chosen) {
             for case in &mut fixture.cases {
-                case.outputs.retain(|name, _| !is_whole(name));
+                case.outputs.retain(|name, _| !is_of_all(name));
             }
-            suite.add_fixture(&format!("{prefix}first-token/"), fixture, OPSET, gather);
+            let prefix = format!("{prefix}first-token/");
+            suite.add_fixture(&prefix, fixture, OPSET, gather, Place::File);
         }
     }
-    // Every head, decoders, and M = 0, 1 and far above the sequence.
-    let chosen = |it: &Fixture| {
-        let whole = ["reach-4/", "decoder-"]
-            .iter()
-            .any(|of| it.name.starts_with(of));
-        whole || it.head == Head::Base
+    let is_whole = |it: &Fixture| {
+        let configurations = ["reach-4/", "decoder-"];
+        configurations.iter().any(|of| it.name.starts_with(of))
     };
+    // Every head, decoders, and M = 0, 1 and far above the sequence.
+    let chosen = |it: &Fixture| is_whole(it) || it.head == Head::Base;
     for fixture in fixtures().into_iter().filter(chosen) {
-        suite.add_fixture("flat/", fixture, OPSET, Gather::Flat);
+        suite.add_fixture("flat/", fixture, OPSET, Gather::Flat, Place::File);
+    }
+    for (prefix, place) in [("memory/", Place::Memory), ("packed/", Place::Packed)] {
+        for fixture in fixtures().into_iter().filter(is_whole) {
+            suite.add_fixture(prefix, fixture, OPSET, Gather::Elements, place);
+        }
     }
     suite.add_bundled();
     suite

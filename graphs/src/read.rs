@@ -1,15 +1,11 @@
 use std::fs;
-#[cfg(any(unix, windows))]
-use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-#[cfg(any(unix, windows))]
-use memmap2::Mmap;
 
 use crate::proto::ModelProto;
-use crate::{Artifact, ArtifactError, DecodeModelError, Head, decode_model, is_packed};
+use crate::{Artifact, ArtifactError, DecodeModelError, Head, decode_model, is_packed, map_file};
 
 /// Why a file is not read as a model.
 #[derive(Debug, thiserror::Error)]
@@ -98,30 +94,4 @@ fn model_of_packed(path: &Path) -> Result<Bytes, ReadModelError> {
     };
     let name = artifact.model_for(&Head::ALL).map_err(missing)?;
     Ok(artifact.expect(&name)?)
-}
-
-/// The bytes of the file at `path`, mapped.
-///
-/// Nobody may shorten the file while they are in use: reading a page that is gone ends the process.
-/// What another process writes to the file meanwhile may be read.
-///
-/// # Errors
-/// What the operating system says.
-#[cfg(any(unix, windows))]
-#[allow(unsafe_code, reason = "the crate's only unsafe code: mapping a file")]
-pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
-    let file = File::open(path)?;
-    // SAFETY: the map is private and only ever read, as bytes, for which every bit pattern is valid.
-    // That nobody shortens the file is part of the contract.
-    let map = unsafe { Mmap::map(&file) }?;
-    Ok(Bytes::from_owner(map))
-}
-
-/// The bytes of the file at `path`, in memory: this system maps no files.
-///
-/// # Errors
-/// What the system says.
-#[cfg(not(any(unix, windows)))]
-pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
-    fs::read(path).map(Bytes::from)
 }

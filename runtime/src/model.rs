@@ -80,8 +80,8 @@ impl Model {
     /// Maps and decodes a file; no weight is copied. Of a packed file the graph is opened, and of several
     /// the first of [`Head::ALL`].
     ///
-    /// The file must not be shortened while the model lives: reading a page that is gone ends the
-    /// process.
+    /// The file must not be shortened while the model lives, or a session that reads weights where they
+    /// lie: reading a page that is gone ends the process. To replace it by another file is safe.
     ///
     /// # Errors
     /// Any [`ModelError`].
@@ -217,7 +217,18 @@ impl Model {
         }
     }
 
+    /// Whether weights take no memory where they lie: in a file that is mapped, or as
+    /// [`Artifact::is_shared`] says.
+    #[cfg(feature = "tract")]
+    pub(crate) fn weights_are_shared(&self) -> bool {
+        match &self.place {
+            Place::File => cfg!(any(unix, windows)),
+            Place::Memory { artifact, .. } => artifact.is_shared(),
+        }
+    }
+
     /// The names of the files with weights, each once.
+    #[cfg(any(feature = "openvino", feature = "ort"))]
     pub(crate) fn weight_files(&self) -> BTreeSet<&str> {
         let graph = self.proto.graph.iter();
         let initializers = graph.flat_map(|it| &it.initializer);

@@ -28,6 +28,8 @@ pub(crate) fn embedded() -> Result<()> {
     let mut export = nezha();
     export.args(["export", CHECKPOINT, "--force", "-o"]);
     export.arg(&folder).finish()?;
+    // The vocabulary alone says the same, and is read sooner.
+    fs::remove_file(root().join(&folder).join("tokenizer.json"))?;
     let mut pack = nezha();
     pack.arg("pack").arg(&folder).args(["--force", "-o"]);
     pack.arg(&packed).finish()?;

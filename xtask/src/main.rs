@@ -51,7 +51,8 @@ enum Xtask {
         #[arg(long)]
         no_verify: bool,
     },
-    /// Check every combination of features that is promised, and count the crates that each takes.
+    /// Check every combination of features that is promised, then print what each feature costs in crates,
+    /// seconds of building and bytes; half an hour, and gigabytes in target/features meanwhile.
     Features,
     /// Compile a C program against the C interface, and run it under sanitizers of addresses and undefined
     /// behaviour; needs gcc.
@@ -132,6 +133,9 @@ struct Peers {
 }
 
 fn main() -> ExitCode {
+    if let Some(compiled) = features::times::in_place_of_rustc() {
+        return compiled.unwrap_or_else(|error| failed(&error));
+    }
     let result = match Xtask::parse() {
         Xtask::Test { arguments } => test(&arguments),
         Xtask::Gpu(command) => gpu::gpu(&command),
@@ -155,11 +159,13 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }
 
 fn test(arguments: &[OsString]) -> Result<()> {

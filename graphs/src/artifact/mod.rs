@@ -48,7 +48,10 @@ pub struct Artifact {
 #[derive(Clone, Debug)]
 enum Parts {
     InFolder,
-    InMemory(Arc<BTreeMap<String, Bytes>>),
+    InMemory {
+        parts: Arc<BTreeMap<String, Bytes>>,
+        shared: bool,
+    },
 }
 
 impl Artifact {
@@ -64,7 +67,10 @@ impl Artifact {
         };
         match fs::metadata(path).map_err(unread)?.is_dir() {
             true => Ok(Self::in_folder(path)),
-            false => packed::read(path.to_owned(), map_file(path).map_err(unread)?),
+            false => {
+                let bytes = map_file(path).map_err(unread)?;
+                packed::read(path.to_owned(), bytes, packed::check_content)
+            }
         }
     }
 
@@ -84,15 +90,17 @@ impl Artifact {
         parts: impl IntoIterator<Item = (N, B)>,
     ) -> Result<Self, ArtifactError> {
         let mut named = BTreeMap::new();
+        let mut shared = true;
         for (part, bytes) in parts {
-            let part = part.into();
+            let (part, bytes) = (part.into(), bytes.into());
+            shared &= !bytes.is_unique();
             let refused = |error| ArtifactError::part(Path::new(""), &part, error);
             name::check(&part).map_err(refused)?;
-            if named.insert(part.clone(), bytes.into()).is_some() {
+            if named.insert(part.clone(), bytes).is_some() {
                 return Err(refused(PartError::Repeated));
             }
         }
-        Ok(Self::in_memory(PathBuf::new(), named))
+        Ok(Self::in_memory(PathBuf::new(), named, shared))
     }
 
     /// The content of a packed file; a static slice is not copied.
@@ -103,7 +111,19 @@ impl Artifact {
     /// [`ArtifactError::Container`], [`ArtifactError::Manifest`], [`ArtifactError::TooMany`],
     /// [`ArtifactError::Part`].
     pub fn from_packed(bytes: impl Into<Bytes>) -> Result<Self, ArtifactError> {
-        packed::read(PathBuf::new(), bytes.into())
+        packed::read(PathBuf::new(), bytes.into(), packed::check_content)
+    }
+
+    /// As [`from_packed`](Self::from_packed), without the SHA-256 of the parts: for a model in the program
+    /// itself, whose weights need not be read before one of them is used.
+    ///
+    /// A part that was changed in place is not noticed here. It is an error or a wrong answer later, and
+    /// never unsound.
+    ///
+    /// # Errors
+    /// As [`from_packed`](Self::from_packed), without [`PartError::Digest`].
+    pub fn from_packed_trusted(bytes: impl Into<Bytes>) -> Result<Self, ArtifactError> {
+        packed::read(PathBuf::new(), bytes.into(), packed::check_length)
     }
 
     /// As [`from_packed`](Self::from_packed), from whatever gives the bytes.
@@ -120,16 +140,24 @@ impl Artifact {
         Self::from_packed(bytes)
     }
 
-    fn in_memory(origin: PathBuf, parts: BTreeMap<String, Bytes>) -> Self {
+    fn in_memory(origin: PathBuf, parts: BTreeMap<String, Bytes>, shared: bool) -> Self {
+        let parts = Arc::new(parts);
         Self {
             origin,
-            parts: Parts::InMemory(Arc::new(parts)),
+            parts: Parts::InMemory { parts, shared },
         }
     }
 
     /// Whether the parts are views of memory, and no files by themselves.
     pub fn is_in_memory(&self) -> bool {
-        matches!(self.parts, Parts::InMemory(_))
+        matches!(self.parts, Parts::InMemory { .. })
+    }
+
+    /// Whether the parts take no memory by themselves: they are views of a mapped file, of the program, or
+    /// of memory that somebody else held when the artifact was made. An engine may then read weights where
+    /// they lie for as long as it lives.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.parts, Parts::InMemory { shared: true, .. })
     }
 
     /// The folder or the packed file; empty for what is only in memory.
@@ -168,7 +196,7 @@ impl Artifact {
         open: fn(&Path) -> io::Result<Bytes>,
     ) -> io::Result<Option<Bytes>> {
         match &self.parts {
-            Parts::InMemory(parts) => Ok(parts.get(part).cloned()),
+            Parts::InMemory { parts, .. } => Ok(parts.get(part).cloned()),
             Parts::InFolder => match open(&self.origin.join(part)) {
                 Ok(bytes) => Ok(Some(bytes)),
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -180,7 +208,7 @@ impl Artifact {
     /// Whether there is a part of this name.
     pub fn has(&self, part: &str) -> bool {
         match &self.parts {
-            Parts::InMemory(parts) => parts.contains_key(part),
+            Parts::InMemory { parts, .. } => parts.contains_key(part),
             Parts::InFolder => self.origin.join(part).is_file(),
         }
     }
@@ -192,7 +220,7 @@ impl Artifact {
     /// or has a name that not every system can read.
     pub fn names(&self) -> Result<Vec<String>, ArtifactError> {
         let mut names = match &self.parts {
-            Parts::InMemory(parts) => parts.keys().cloned().collect(),
+            Parts::InMemory { parts, .. } => parts.keys().cloned().collect(),
             Parts::InFolder => name::of_folder(&self.origin)?,
         };
         names.sort_unstable();

@@ -4,13 +4,15 @@
 //! lies the manifest, JSON: `{"nezha_artifact": 1, "parts": {"NAME": {"bytes": N, "sha256": "HEX"}}}`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 use zip::read::{ArchiveOffset, Config};
 use zip::write::SimpleFileOptions;
@@ -18,6 +20,7 @@ use zip::{CompressionMethod, DateTime, ZipArchive, ZipWriter};
 
 use super::{Artifact, ArtifactError, PartError, name};
 use crate::files::FileError;
+use crate::release_pages;
 
 /// The name of the list of parts.
 pub(super) const MANIFEST: &str = "nezha-artifact.json";
@@ -44,12 +47,41 @@ const END: u64 = 512;
 #[serde(deny_unknown_fields)]
 struct Manifest {
     nezha_artifact: u32,
+    #[serde(deserialize_with = "each_once")]
     parts: BTreeMap<String, Listed>,
 }
 
+/// A map; a key that comes twice is an error.
+fn each_once<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Listed>, D::Error> {
+    struct Once;
+
+    impl<'de> Visitor<'de> for Once {
+        type Value = BTreeMap<String, Listed>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a map of parts")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut parts = BTreeMap::new();
+            while let Some((part, listed)) = map.next_entry::<String, Listed>()? {
+                if parts.insert(part.clone(), listed).is_some() {
+                    return Err(A::Error::custom(format!("part '{part}' comes twice")));
+                }
+            }
+            Ok(parts)
+        }
+    }
+
+    deserializer.deserialize_map(Once)
+}
+
+/// What the manifest says of a part.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-struct Listed {
+pub(super) struct Listed {
     bytes: u64,
     sha256: String,
 }
@@ -81,8 +113,12 @@ fn lists_parts(file: &mut File) -> bool {
     read.is_ok() && places.any(|it| it == MANIFEST.as_bytes())
 }
 
-/// Reads and checks the packed bytes of the file at `origin`; parts are views of them.
-pub(super) fn read(origin: PathBuf, bytes: Bytes) -> Result<Artifact, ArtifactError> {
+/// What a part is held to.
+pub(super) type Check = fn(&[u8], &Listed) -> Result<(), PartError>;
+
+/// Reads the packed bytes of the file at `origin`, each part held to the list; parts are views of them.
+pub(super) fn read(origin: PathBuf, bytes: Bytes, check: Check) -> Result<Artifact, ArtifactError> {
+    let shared = !bytes.is_unique();
     let container = |reason: String| ArtifactError::Container {
         path: origin.clone(),
         reason,
@@ -119,7 +155,7 @@ pub(super) fn read(origin: PathBuf, bytes: Bytes) -> Result<Artifact, ArtifactEr
     }
     match places.pop_first() {
         Some((part, _)) => Err(ArtifactError::part(&origin, &part, PartError::Unlisted)),
-        None => Ok(Artifact::in_memory(origin, parts)),
+        None => Ok(Artifact::in_memory(origin, parts, shared)),
     }
 }
 
@@ -184,13 +220,20 @@ fn manifest(origin: &Path, bytes: Option<Bytes>) -> Result<Manifest, ArtifactErr
     }
 }
 
-fn check(bytes: &[u8], listed: &Listed) -> Result<(), PartError> {
-    if bytes.len() as u64 != listed.bytes {
-        return Err(PartError::Size {
+/// The length is what the list says.
+pub(super) fn check_length(bytes: &[u8], listed: &Listed) -> Result<(), PartError> {
+    match bytes.len() as u64 {
+        found if found == listed.bytes => Ok(()),
+        found => Err(PartError::Size {
             expected: listed.bytes,
-            found: bytes.len() as u64,
-        });
+            found,
+        }),
     }
+}
+
+/// Length and SHA-256 are what the list says.
+pub(super) fn check_content(bytes: &[u8], listed: &Listed) -> Result<(), PartError> {
+    check_length(bytes, listed)?;
     let found = sha256(bytes);
     match found == listed.sha256 {
         true => Ok(()),
@@ -201,8 +244,14 @@ fn check(bytes: &[u8], listed: &Listed) -> Result<(), PartError> {
     }
 }
 
+/// The SHA-256 of bytes, of which a mapped file keeps no pages.
 fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
+    let mut hasher = Sha256::new();
+    for chunk in bytes.chunks(1 << 22) {
+        hasher.update(chunk);
+        release_pages(chunk);
+    }
+    let digest = hasher.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -181,6 +181,130 @@ fn parts_that_do_not_match_the_list_are_told_by_name() {
     assert!(none.contains("no zip archive"), "{none}");
 }
 
+/// A zip archive with these bytes where a header of the kind has a field, in each header or in the first.
+fn with_field(mut zip: Vec<u8>, header: &[u8; 4], field: usize, value: u8) -> Vec<u8> {
+    let start = place(&zip, header);
+    zip[start + field] = value;
+    zip
+}
+
+/// What each entry's header starts with in the directory at the end.
+const DIRECTORY: &[u8; 4] = b"PK\x01\x02";
+
+#[test]
+fn parts_that_were_swapped_compressed_encrypted_or_named_alike_are_told_by_name() {
+    let mut swapped = packed();
+    let (short, long) = (&parts()[1].1, &parts()[0].1);
+    let (a, b) = (place(&swapped, short), place(&swapped, long));
+    for offset in 0..short.len() {
+        swapped.swap(a + offset, b + offset);
+    }
+    let error = refused(swapped);
+    assert!(
+        error.contains("part 'model.onnx' is not what was packed"),
+        "{error}"
+    );
+
+    let first = "the model in memory: part 'model.onnx' ";
+    let odd = format!("{first}is compressed or encrypted, expected plain bytes");
+    for (field, value) in [(8, 1), (10, 8)] {
+        assert_eq!(refused(with_field(packed(), DIRECTORY, field, value)), odd);
+    }
+    // Its header here, and that of the directory: the length of the name, then another place.
+    let elsewhere = with_field(packed(), DIRECTORY, 42, 7);
+    assert!(
+        refused(elsewhere).contains("cut short"),
+        "no header is there"
+    );
+
+    // Names of the same length: one becomes the other, as no writer of archives would have it.
+    let manifest = |names: [&str; 2]| {
+        let sha = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        let listed = names.map(|it| format!(r#""{it}": {{"bytes": 0, "sha256": "{sha}"}}"#));
+        format!(
+            r#"{{"nezha_artifact": 1, "parts": {{{}}}}}"#,
+            listed.join(", ")
+        )
+    };
+    let stored = |names| {
+        zip(
+            &[("aa", b""), ("ab", b"")],
+            &manifest(names),
+            zip::CompressionMethod::Stored,
+        )
+    };
+    assert!(Artifact::from_packed(stored(["aa", "ab"])).is_ok());
+    let error = refused(stored(["aa", "aa"]));
+    assert!(
+        error.contains("its list of parts can't be used: part 'aa' comes twice"),
+        "{error}"
+    );
+    let mut alike = stored(["aa", "ab"]);
+    while let Some(start) = alike
+        .windows(6)
+        .position(|it| it.starts_with(b"ab") && it[2..4] == *b"PK")
+    {
+        alike[start + 1] = b'a';
+    }
+    let error = refused(alike);
+    assert!(
+        error.contains("part 'ab' is missing") || error.contains("comes twice"),
+        "{error}"
+    );
+}
+
+#[test]
+fn headers_for_files_above_four_gigabytes_are_read() {
+    let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    let large = zip::write::SimpleFileOptions::default().large_file(true);
+    let large = large.compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in parts() {
+        zip.start_file(name, large).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    // The list that the same parts have otherwise.
+    let listed = packed();
+    let start = place(&listed, b"{\"nezha_artifact\"");
+    let end = start + place(&listed[start..], b"PK");
+    zip.start_file(packed::MANIFEST, large).unwrap();
+    zip.write_all(&listed[start..end]).unwrap();
+    let artifact = Artifact::from_packed(zip.finish().unwrap().into_inner()).unwrap();
+    for (name, bytes) in parts() {
+        assert_eq!(artifact.part(name).unwrap().unwrap(), bytes, "{name}");
+    }
+}
+
+#[test]
+fn trusted_bytes_are_held_to_places_and_lengths_only() {
+    let sound = packed();
+    let mut changed = sound.clone();
+    let start = place(&changed, &parts()[0].1);
+    changed[start] ^= 1;
+    let artifact = Artifact::from_packed_trusted(changed.clone()).unwrap();
+    assert_eq!(
+        artifact.part("model.onnx").unwrap().unwrap(),
+        changed[start..start + 1001]
+    );
+    assert!(Artifact::from_packed_trusted(sound[..sound.len() - 1].to_vec()).is_err());
+}
+
+#[test]
+fn parts_are_shared_unless_they_are_the_artifacts_own_buffer() {
+    static BYTES: &[u8] = b"static";
+    let own = Bytes::from(vec![1, 2, 3]);
+    let held = own.clone();
+    let of = |bytes: Bytes| Artifact::from_parts([("a", bytes)]).unwrap().is_shared();
+    assert!(of(BYTES.into()), "static");
+    assert!(of(own), "held by somebody else, too");
+    drop(held);
+    assert!(!of(Bytes::from(vec![1, 2, 3])), "its own");
+    assert!(!Artifact::from_packed(packed()).unwrap().is_shared());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.nezha");
+    fs::write(&file, packed()).unwrap();
+    assert!(Artifact::open(&file).unwrap().is_shared(), "mapped");
+}
+
 #[test]
 fn a_thousand_parts_too_many_are_refused() {
     let names: Vec<String> = (0..2000).map(|it| it.to_string()).collect();

@@ -125,7 +125,7 @@ macro_rules! claim {
 const ORT: &str = "ONNX Runtime";
 const OPENVINO: &str = "OpenVINO";
 
-const CLAIMS: [Claim; 15] = [
+const CLAIMS: [Claim; 16] = [
     claim!(ort.sessions, ORT, Place::Ort(_)),
     claim!(ort.optimization, ORT, Place::Ort(_)),
     claim!(ort.memory_arena, ORT, Place::Ort(_)),
@@ -156,6 +156,7 @@ const CLAIMS: [Claim; 15] = [
     claim!(openvino.cache, OPENVINO, Place::OpenVino(_)),
     claim!(openvino.library, OPENVINO, Place::OpenVino(_)),
     claim!(tract.plans, "tract", Place::Tract),
+    claim!(tract.plan_bytes, "tract", Place::Tract),
 ];
 
 /// What ONNX Runtime takes.
@@ -249,11 +250,19 @@ pub struct TractOptions {
     /// those of the one plan for all shapes. Measure before use (`nezha bench --tract-plans 1`). With
     /// 0, one plan serves all.
     pub plans: usize,
+    /// Bytes that the plans of single shapes keep together, at most; the least recently used one goes. With
+    /// it alone, without [`plans`](Self::plans), as many shapes have a plan as there is room for. An error
+    /// where not even the weights have room.
+    ///
+    /// A run of a plan that is larger by itself makes it, uses it and keeps nothing. Tables of embeddings
+    /// are not counted where they are [read in place](nezha_graphs::Artifact::is_shared).
+    pub plan_bytes: Option<u64>,
 }
 
 impl TractOptions {
     setters! {
         plans: usize,
+        plan_bytes: impl Into<Option<u64>>,
     }
 }
 

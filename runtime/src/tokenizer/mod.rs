@@ -52,6 +52,8 @@ pub struct Tokenizer {
     class: u32,
     separator: u32,
     mask: Option<u32>,
+    /// What all ids are below, where that is known.
+    ids_below: Option<usize>,
 }
 
 /// Without the vocabulary, which would be pages long.
@@ -131,11 +133,26 @@ impl Tokenizer {
         path: PathBuf,
         settings: &Settings,
     ) -> Result<Self, TokenizerError> {
-        let (inner, clean_up) = match vocabulary {
-            VocabularyFile::Json(bytes) => (from_json(bytes, &path, settings)?, false),
-            VocabularyFile::Lines(bytes) => (from_vocabulary(bytes, &path, settings)?, true),
-        };
-        Self::new(inner, path, settings, clean_up)
+        match vocabulary {
+            VocabularyFile::Json(bytes) => {
+                let inner = from_json(bytes, &path, settings)?;
+                Self::new(inner, path, settings, false)
+            }
+            VocabularyFile::Lines(bytes) => {
+                let vocabulary =
+                    Vocabulary::read(bytes).map_err(|error| TokenizerError::Format {
+                        path: path.clone(),
+                        reason: error.to_string(),
+                    })?;
+                let lines = vocabulary.len() + vocabulary.repeated.len();
+                let ids_below = lines + settings.added_tokens().count();
+                let inner = from_vocabulary(vocabulary, &path, settings)?;
+                Ok(Self {
+                    ids_below: Some(ids_below),
+                    ..Self::new(inner, path, settings, true)?
+                })
+            }
+        }
     }
 
     fn new(
@@ -154,6 +171,7 @@ impl Tokenizer {
             mask: inner.token_to_id(settings.token(Role::Mask)),
             max_length: settings::max_length(settings).unwrap_or(DEFAULT_MAX_LENGTH),
             text_limit: None,
+            ids_below: None,
             inner,
         })
     }
@@ -215,6 +233,9 @@ impl Tokenizer {
     /// The tokens whose number is `rows` or more, by number: a model with embeddings for `rows`
     /// tokens can't read them.
     pub fn tokens_beyond(&self, rows: usize) -> Vec<(String, u32)> {
+        if self.ids_below.is_some_and(|it| it <= rows) {
+            return Vec::new();
+        }
         let tokens = self.inner.get_vocab(true).into_iter();
         let mut beyond: Vec<_> = tokens.filter(|(_, id)| *id as usize >= rows).collect();
         beyond.sort_by(|(a, x), (b, y)| (x, a).cmp(&(y, b)));
@@ -337,7 +358,7 @@ fn from_json(
 }
 
 fn from_vocabulary(
-    bytes: &[u8],
+    vocabulary: Vocabulary,
     path: &Path,
     settings: &Settings,
 ) -> Result<tokenizers::Tokenizer, TokenizerError> {
@@ -346,7 +367,6 @@ fn from_vocabulary(
         reason,
     };
     let failed = |error: tokenizers::Error| invalid(error.to_string());
-    let vocabulary = Vocabulary::read(bytes).map_err(|error| invalid(error.to_string()))?;
     // Of nothing, it is the one public way to an empty map of the type that the builder takes.
     let mut ids = WordPiece::read_bytes(&[]).map_err(failed)?;
     ids.extend(vocabulary.into_ids());

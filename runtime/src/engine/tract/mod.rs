@@ -8,9 +8,12 @@
 mod elementwise;
 mod gather;
 mod reading;
+mod rows;
+#[cfg(test)]
+mod sample;
+mod shaped;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
@@ -20,16 +23,17 @@ use std::time::{Duration, Instant};
 use nezha_graphs::{Dim, Port};
 use tract_linalg::multithread::{Executor, multithread_tract_scope};
 use tract_onnx::prelude::{
-    Datum, DatumType, InferenceModel, InferenceModelExt, IntoRunnable, Symbol, TDim, TValue, TVec,
-    ToDim, TractError, TractResult, TypedModel, TypedRunnableModel,
+    Datum, DatumType, InferenceModel, InferenceModelExt, IntoRunnable, TDim, TValue, TVec, ToDim,
+    TractError, TractResult, TypedModel, TypedRunnableModel,
 };
+use tract_onnx::tract_core::optim::Optimizer;
 use tract_onnx::tract_core::plan;
 use tract_onnx::tract_hir::infer::InferenceFact;
 
+use self::shaped::Shaped;
 use super::profile::Profile;
-use super::recent::Recent;
 use super::recorder::{Recorder, Step};
-use super::{Engine, EngineError, EngineKind, EngineOptions};
+use super::{Engine, EngineError, EngineKind, EngineOptions, TractOptions};
 use crate::tensor::{Element, with_array, with_element};
 use crate::{Model, Tensor, Tensors};
 
@@ -41,15 +45,19 @@ type Plan = Arc<TypedRunnableModel>;
 
 /// A model in tract.
 pub(super) struct TractEngine {
-    /// Takes every shape: its axes are symbols.
-    plan: Plan,
-    /// Where asked for: a plan of its own for each of the shapes that came last.
-    shaped: Option<Shaped>,
+    plans: Plans,
     executor: Executor,
     recorder: Option<Recorder>,
     description: String,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
+}
+
+enum Plans {
+    /// Takes every shape: its axes are symbols.
+    One(Plan),
+    /// Where asked for: a plan of its own for each of the shapes that came last.
+    Shaped(Box<Shaped>),
 }
 
 impl TractEngine {
@@ -63,28 +71,21 @@ impl TractEngine {
             engine: EngineKind::Tract,
             reason,
         })?;
-        let loaded = caught(|| {
-            let (graph, inputs) = graph(model)?;
-            let shaped = (options.tract.plans > 0).then(|| Shaped {
-                graph: graph.clone(),
-                plans: Recent::new(options.tract.plans),
-            });
-            Ok((optimized(graph)?, shaped, inputs))
-        });
-        let (plan, shaped, inputs) = loaded.map_err(|reason| EngineError::Load {
+        let failed = |reason| EngineError::Load {
             engine: EngineKind::Tract,
             path: model.path().to_path_buf(),
             reason,
-        })?;
+        };
+        let (graph, inputs) = caught(|| graph(model)).map_err(failed)?;
+        let plans = match Shaped::new(&graph, &options.tract)? {
+            Some(shaped) => Plans::Shaped(Box::new(shaped)),
+            None => Plans::One(caught(|| planned(graph)).map_err(failed)?),
+        };
         Ok(Self {
-            plan,
-            shaped,
+            plans,
             executor,
             recorder,
-            description: match options.tract.plans {
-                0 => format!("tract {VERSION} (CPU)"),
-                plans => format!("tract {VERSION} (CPU, plans for {plans} shapes)"),
-            },
+            description: description(&options.tract),
             inputs,
             outputs: model.signature().outputs.clone(),
         })
@@ -92,11 +93,21 @@ impl TractEngine {
 
     /// The plan for these inputs.
     fn plan(&self, inputs: &Tensors) -> Result<Plan, String> {
-        match &self.shaped {
-            Some(shaped) => shaped.plan(sizes(&self.inputs, inputs)),
-            None => Ok(Arc::clone(&self.plan)),
+        match &self.plans {
+            Plans::One(plan) => Ok(Arc::clone(plan)),
+            Plans::Shaped(shaped) => shaped.plan(&self.inputs, inputs),
         }
     }
+}
+
+fn description(options: &TractOptions) -> String {
+    let plans = match (options.plans, options.plan_bytes) {
+        (0, None) => String::new(),
+        (plans, None) => format!(", plans for {plans} shapes"),
+        (0, Some(bytes)) => format!(", plans of {bytes} bytes for shapes"),
+        (plans, Some(bytes)) => format!(", plans of {bytes} bytes for {plans} shapes"),
+    };
+    format!("tract {VERSION} (CPU{plans})")
 }
 
 impl Engine for TractEngine {
@@ -188,45 +199,6 @@ fn check_blocks(model: &Model) -> Result<(), EngineError> {
 /// ONNX Runtime's product with weights in blocks of few bits.
 const BLOCKS: &str = "MatMulNBits";
 
-/// The sizes of the axes that the inputs name.
-type Sizes = Vec<(String, usize)>;
-
-fn sizes(ports: &[Port], inputs: &Tensors) -> Sizes {
-    let shapes = ports.iter().filter_map(|port| {
-        let sizes = inputs.get(&port.name)?.shape();
-        Some(port.shape.iter().zip(sizes))
-    });
-    let mut sizes: Sizes = shapes
-        .flatten()
-        .filter_map(|(dim, size)| Some((dim.as_symbol()?.to_owned(), *size)))
-        .collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    sizes
-}
-
-/// Plans that take one shape each: tract folds and fuses what it knows.
-struct Shaped {
-    graph: TypedModel,
-    plans: Recent<Sizes, Result<Plan, String>>,
-}
-
-impl Shaped {
-    fn plan(&self, sizes: Sizes) -> Result<Plan, String> {
-        let make = || caught(|| self.make(&sizes));
-        self.plans.get_or_make(sizes.clone(), make)
-    }
-
-    fn make(&self, sizes: &Sizes) -> TractResult<Plan> {
-        let symbols = &self.graph.symbols;
-        let sizes: HashMap<Symbol, TDim> = sizes
-            .iter()
-            .map(|(axis, size)| (symbols.sym(axis), size.to_dim()))
-            .collect();
-        optimized(self.graph.set_symbols(&sizes)?.into_decluttered()?)
-    }
-}
-
 /// Runs a plan; past the deadline, no node is begun.
 fn compute(
     plan: &Plan,
@@ -270,15 +242,28 @@ fn caught<R>(work: impl FnOnce() -> TractResult<R>) -> Result<R, String> {
     }
 }
 
-/// The plan of a graph that is decluttered.
-fn optimized(mut graph: TypedModel) -> TractResult<Plan> {
+/// The plan of a graph.
+fn planned(mut graph: TypedModel) -> TractResult<Plan> {
+    decluttering().optimize(&mut graph)?;
     graph.optimize()?;
     elementwise::replace(&mut graph)?;
     gather::replace(&mut graph)?;
     graph.into_runnable()
 }
 
-/// The decluttered graph, and its inputs in its order.
+/// tract's passes before it picks kernels, less those that find nothing in a NEZHA.
+fn decluttering() -> Optimizer {
+    let mut optimizer = Optimizer::declutter();
+    let is_idle = |pass: &str| IDLE.iter().any(|it| pass.starts_with(it));
+    optimizer.passes.retain(|it| !is_idle(&format!("{it:?}")));
+    optimizer
+}
+
+/// Passes for masks and windows that positions alone decide, as in models of sound: with axes that are
+/// symbols they took half of a start.
+const IDLE: [&str; 3] = ["PropagateUniformTdim", "PropagateRoi", "FoldUniformMask"];
+
+/// The graph with types and shapes, and its inputs in its order.
 fn graph(model: &Model) -> TractResult<(TypedModel, Vec<Port>)> {
     let mut graph = reading::read(model)?;
     let outlets = graph.input_outlets()?.to_vec();
@@ -290,7 +275,7 @@ fn graph(model: &Model) -> TractResult<(TypedModel, Vec<Port>)> {
         let fact = fact(&graph, port)?;
         graph.set_input_fact(index, fact)?;
     }
-    Ok((graph.into_typed()?.into_decluttered()?, ports))
+    Ok((graph.into_typed()?, ports))
 }
 
 /// An input's type and shape; tract needs a name for every axis without a number.
@@ -361,7 +346,7 @@ mod tests {
         let sum = graph.wire_node("sum", add(), &[less, x]).unwrap();
         graph.select_output_outlets(&sum).unwrap();
 
-        let plan = optimized(graph).unwrap();
+        let plan = planned(graph).unwrap();
         let op = |name: &str| plan.model().node_by_name(name).unwrap().op();
         assert!(
             op("picked").is::<gather::GatherRows>(),
@@ -371,5 +356,11 @@ mod tests {
         for name in ["less", "sum"] {
             assert!(op(name).is::<elementwise::Elementwise>(), "{:?}", op(name));
         }
+    }
+
+    #[test]
+    fn the_passes_that_are_left_out_are_there() {
+        let all = Optimizer::declutter().passes.len();
+        assert_eq!(decluttering().passes.len() + IDLE.len(), all);
     }
 }

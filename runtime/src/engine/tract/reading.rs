@@ -1,18 +1,21 @@
 //! From a model to tract's graph, each large weight copied once: from where it lies into the tensor that
-//! tract computes with. tract's own reader would have another copy of all of them, and finds external
-//! weights in files only.
+//! tract computes with; tables of embeddings stay where they lie. tract's own reader would have another
+//! copy of all of them, and finds external weights in files only.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use nezha_graphs::proto::TensorProto;
-use nezha_graphs::{DType, ExternalData, Initializer, replace_initializers};
+use nezha_graphs::{DType, ExternalData, Initializer, release_pages, replace_initializers};
 use tract_onnx::model::ParseResult;
-use tract_onnx::prelude::{Framework, InferenceModel, TractError, TractResult, TypedFact};
+use tract_onnx::prelude::{Datum, Framework, InferenceModel, TractError, TractResult, TypedFact};
 use tract_onnx::tract_hir::infer::InferenceFact;
 use tract_onnx::tract_hir::ops::konst::Const;
 
+use super::rows::{self, Table};
 use super::{Value, tensor_of};
+use crate::tensor::with_element;
 use crate::{Model, Tensor};
 
 /// Smaller weights are read with the graph.
@@ -44,7 +47,18 @@ pub(super) fn read(model: &Model) -> TractResult<InferenceModel> {
             // Nothing reads it.
             continue;
         };
-        let tensor = Arc::new(tensor(initializer, &weights.of(initializer)?)?);
+        let bytes = weights.of(initializer)?;
+        let table = model
+            .weights_are_shared()
+            .then(|| table(initializer, &bytes));
+        if let Some(table) = table.flatten()
+            && rows::replace(&mut graph, *outlet, &table)?
+        {
+            graph.inputs.retain(|it| it != outlet);
+            continue;
+        }
+        let tensor = Arc::new(tensor(initializer, &bytes)?);
+        release_pages(&bytes);
         let fact = TypedFact::try_from(Arc::clone(&tensor))?;
         graph.set_outlet_fact(*outlet, InferenceFact::from(fact))?;
         graph.node_mut(outlet.node).op = Box::new(Const::new(tensor)?);
@@ -64,6 +78,23 @@ fn is_apart(initializer: &TensorProto) -> bool {
     ExternalData::of(initializer).is_some() || (large && known)
 }
 
+/// A matrix of numbers that a processor reads as they are stored.
+fn table(initializer: &TensorProto, bytes: &Bytes) -> Option<Table> {
+    let dtype = DType::from_onnx(initializer.data_type).filter(|it| *it != DType::Bool)?;
+    let sizes = initializer.dims.iter().map(|it| usize::try_from(*it).ok());
+    let sizes: Vec<usize> = sizes.collect::<Option<_>>()?;
+    let &[rows, width] = sizes.as_slice() else {
+        return None;
+    };
+    let length = rows.checked_mul(width)?.checked_mul(dtype.size())?;
+    (cfg!(target_endian = "little") && bytes.len() == length).then(|| Table {
+        dtype: with_element!(dtype, T => T::datum_type()),
+        rows,
+        width,
+        bytes: bytes.clone(),
+    })
+}
+
 fn tensor(initializer: &TensorProto, bytes: &[u8]) -> TractResult<Value> {
     let name = &initializer.name;
     let refused = |reason: &str| TractError::msg(format!("initializer '{name}': {reason}"));
@@ -72,6 +103,15 @@ fn tensor(initializer: &TensorProto, bytes: &[u8]) -> TractResult<Value> {
     let sizes = initializer.dims.iter().map(|it| usize::try_from(*it));
     let shape: Result<Vec<usize>, _> = sizes.collect();
     let shape = shape.map_err(|_| refused("a size below zero"))?;
+    // One copy, not two, where the processor has numbers in the file's order of bytes.
+    let length = shape
+        .iter()
+        .try_fold(dtype.size(), |a, b| a.checked_mul(*b));
+    if cfg!(target_endian = "little") && dtype != DType::Bool && length == Some(bytes.len()) {
+        let mut tensor = Value::zero_dt(with_element!(dtype, T => T::datum_type()), &shape)?;
+        tensor.as_bytes_mut().copy_from_slice(bytes);
+        return Ok(tensor);
+    }
     let tensor = Tensor::from_le_bytes(dtype, &shape, bytes);
     tensor_of(&tensor.map_err(|error| refused(&error.to_string()))?)
 }

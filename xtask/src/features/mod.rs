@@ -1,0 +1,83 @@
+//! Every combination of features that is promised, checked, and what each feature costs.
+
+mod cost;
+pub(crate) mod times;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::{Finish, TARGET, cargo, root};
+
+/// Where it is all built: the features of others would have everything in `target` built anew.
+const FOLDER: &str = "target/features";
+
+/// A crate and the features that a program may turn on, alone or together.
+const PROMISED: [(&str, &[&str]); 2] = [
+    (
+        "nezha-runtime",
+        &[
+            "",
+            "setup",
+            "ort",
+            "openvino",
+            "tract",
+            "pipelines",
+            "decoder",
+            "decoder,pipelines",
+            "decoder,ort",
+            "openvino,pipelines",
+            "pipelines,tract",
+        ],
+    ),
+    (
+        "nezha-onnx",
+        &[
+            "",
+            "setup",
+            "ort",
+            "openvino",
+            "tract",
+            "pipelines",
+            "decoder",
+            "hub",
+            "verify",
+            "measure",
+            "ort,pipelines",
+            "decoder,pipelines,tract",
+            "ort,verify",
+            "cli",
+            "cli,ort",
+            "cli,hub,openvino,ort",
+            "cli,hub,openvino,ort,tract",
+        ],
+    ),
+];
+
+/// Checks each combination without warnings, and prints what each feature costs.
+pub(crate) fn features() -> Result<()> {
+    let folder = root().canonicalize()?.join(FOLDER);
+    for (package, combinations) in PROMISED {
+        for features in combinations {
+            let mut check = cargo();
+            check.args(["clippy", "--quiet", "-p", package]);
+            check.args(["--no-default-features", "--features", features]);
+            check.args(["--", "-D", "warnings"]);
+            let context = || format!("{package} with the features '{features}'");
+            check.env(TARGET, &folder).finish().with_context(context)?;
+        }
+    }
+    println!("every combination that is promised compiles without a warning");
+    emptied(&folder)?;
+    cost::table(&folder)?;
+    emptied(&folder)
+}
+
+/// Removes what was built there: gigabytes.
+fn emptied(folder: &Path) -> Result<()> {
+    match folder.exists() {
+        true => fs::remove_dir_all(folder).with_context(|| folder.display().to_string()),
+        false => Ok(()),
+    }
+}
