@@ -255,7 +255,7 @@ fn what_a_stack_can_not_load_is_refused_before_anything_is_written() {
     for (options, expected) in [
         (
             options(Layout::TransformersJs, &both),
-            "no place for the next-sentence head",
+            "can't hold the next-sentence head",
         ),
         (
             options(Layout::Tei, &[Head::MaskedLm]),

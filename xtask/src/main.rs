@@ -53,7 +53,11 @@ enum Xtask {
     },
     /// Check every combination of features that is promised, then print what each feature costs in crates,
     /// seconds of building and bytes; half an hour, and gigabytes in target/features meanwhile.
-    Features,
+    Features {
+        /// Only check, with what linting in the release profile has left in the target folder.
+        #[arg(long)]
+        check: bool,
+    },
     /// Compile a C program against the C interface, and run it under sanitizers of addresses and undefined
     /// behaviour; needs gcc.
     Capi,
@@ -141,7 +145,7 @@ fn main() -> ExitCode {
         Xtask::Gpu(command) => gpu::gpu(&command),
         Xtask::Package { no_verify } => package::package(!no_verify),
         Xtask::GpuBuild { arguments } => gpu_build(&arguments),
-        Xtask::Features => features::features(),
+        Xtask::Features { check } => features::features(check),
         Xtask::Capi => capi::capi(),
         Xtask::Embedded => embedded::embedded(),
         Xtask::Bless => bless(),
