@@ -1,8 +1,6 @@
 //! A corpus in, a corpus with a NEZHA model's answers out, and no row lost or there twice.
 //!
 //! ```no_run
-//! use std::num::NonZeroUsize;
-//!
 //! use nezha_runtime::{EngineChoice, EngineOptions};
 //! use nezha_score::{Asked, Begun, Keep, OnError, PART_ROWS, Progress, Request, Work, load, run};
 //!
@@ -22,8 +20,7 @@
 //! };
 //! if let Begun::Work(work) = Work::begin(&request, scorer.as_ref())? {
 //!     let parts = work.missing(0..work.plan().parts.len())?;
-//!     let threads = NonZeroUsize::MIN;
-//!     run(&work, &parts, scorer.as_ref(), threads, OnError::Null, &Progress::default())?;
+//!     run(&work, &parts, scorer.as_ref(), OnError::Null, &Progress::default())?;
 //!     let manifest = work.finish()?;
 //!     println!("{} rows, {} without answer", manifest.rows, manifest.failed);
 //! }

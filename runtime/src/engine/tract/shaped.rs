@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nezha_graphs::Port;
 use tract_onnx::prelude::{Symbol, TDim, ToDim, TractResult, TypedModel};
 use tract_onnx::tract_core::ops::konst::Const;
+use tract_onnx::tract_core::ops::matmul::optimized::{MatMulOperand, OptMatMul, ProtoFusedSpec};
 
 use super::{Plan, Value, caught, planned};
 use crate::Tensors;
@@ -76,11 +77,11 @@ impl Shaped {
         planned(self.graph.set_symbols(&sizes)?)
     }
 
-    /// The bytes of a plan's constants that are not the graph's.
+    /// The bytes of a plan's constants that are not the graph's, and of the weights that its products have.
     fn own_bytes(&self, plan: &TypedModel) -> u64 {
         let shared: HashSet<*const Value> = constants(&self.graph).map(Arc::as_ptr).collect();
         let own = constants(plan).filter(|it| !shared.contains(&Arc::as_ptr(it)));
-        own.map(bytes_of).sum()
+        own.map(bytes_of).sum::<u64>() + arranged(plan)
     }
 }
 
@@ -104,6 +105,23 @@ fn constants(graph: &TypedModel) -> impl Iterator<Item = &Arc<Value>> {
     let mut seen = HashSet::new();
     let tensors = constants.map(Const::val);
     tensors.filter(move |it| seen.insert(Arc::as_ptr(it)))
+}
+
+/// The bytes of the weights that products have in themselves, arranged for their kernels.
+fn arranged(plan: &TypedModel) -> u64 {
+    let products = plan.nodes.iter().filter_map(|it| it.op_as::<OptMatMul>());
+    let operands = products
+        .flat_map(|it| &it.micro_ops)
+        .flat_map(|it| match it {
+            ProtoFusedSpec::AddMatMul { a, b, .. } => vec![a, b],
+            _ => Vec::new(),
+        });
+    let weights = operands.filter_map(|it| match it {
+        MatMulOperand::Const(weights) => Some(weights.exotic_fact().buffer_sizes()),
+        MatMulOperand::Input(_) => None,
+    });
+    let sizes = weights.flatten().filter_map(|it| it.as_i64());
+    sizes.map(i64::unsigned_abs).sum()
 }
 
 /// The bytes of a tensor, as it is stored or arranged for a kernel.
