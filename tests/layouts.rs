@@ -259,7 +259,7 @@ fn what_a_stack_can_not_load_is_refused_before_anything_is_written() {
         ),
         (
             options(Layout::Tei, &[Head::MaskedLm]),
-            "it loads base, sequence-classification",
+            "it is for base, sequence-classification",
         ),
         (
             options(Layout::Optimum, &[Head::Base, Head::MaskedLm]),

@@ -31,6 +31,7 @@ pub use error::PipelineError;
 pub use limits::Limits;
 pub use note::PipelineNote;
 pub use opening::model_path;
+#[cfg(feature = "decoder")]
 pub(crate) use opening::{model_error, part};
 pub use tasks::{
     Embedding, FeatureExtraction, FillMask, MultipleChoice, NextSentence, Pretraining,

@@ -13,24 +13,10 @@ use crate::{Finish, TARGET, cargo, root};
 /// Where it is all built: the features of others would have everything in `target` built anew.
 const FOLDER: &str = "target/features";
 
-/// A crate and the features that a program may turn on, alone or together.
+/// A crate and the features that a program may turn on, alone or together. The facade hands its features on to
+/// the crates behind it.
 const PROMISED: [(&str, &[&str]); 2] = [
-    (
-        "nezha-runtime",
-        &[
-            "",
-            "setup",
-            "ort",
-            "openvino",
-            "tract",
-            "pipelines",
-            "decoder",
-            "decoder,pipelines",
-            "decoder,ort",
-            "openvino,pipelines",
-            "pipelines,tract",
-        ],
-    ),
+    ("nezha-runtime", &["", "pipelines,tract"]),
     (
         "nezha-onnx",
         &[
@@ -44,6 +30,9 @@ const PROMISED: [(&str, &[&str]); 2] = [
             "hub",
             "verify",
             "measure",
+            "decoder,ort",
+            "decoder,pipelines",
+            "openvino,pipelines",
             "ort,pipelines",
             "decoder,pipelines,tract",
             "ort,verify",
