@@ -108,9 +108,6 @@ fn main() {
     fs::create_dir(&source).unwrap();
     let weights = [base_size::masked_lm(), base_size::classifier(2)].concat();
     base_size::write_checkpoint(&source, weights, CONFIG);
-    for file in ["vocab.txt", "tokenizer_config.json"] {
-        fs::copy(format!("{MODELS}/nezha-tiny-zh/{file}"), source.join(file)).unwrap();
-    }
     let checkpoint = Checkpoint::open(&source, &OpenOptions::default()).unwrap();
     let export_as = |layout: Layout, name: &str| {
         let options = ExportOptions::default()
