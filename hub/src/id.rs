@@ -23,7 +23,7 @@ const FILES: [&str; 9] = [
 
 /// A model on the hub: `owner/name`, or `owner/name@revision`.
 ///
-/// A revision is a branch, a tag, a commit or a pull request's `refs/pr/1`; `main` where absent.
+/// A revision is a branch, a tag, a commit or a pull request's `refs/pr/1`; by default `main`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelId {
     owner: String,

@@ -81,7 +81,7 @@ pub struct Comparison<'a> {
     pub checkpoint: &'a Checkpoint,
     /// How the artifacts were exported.
     pub export: &'a ExportOptions,
-    /// A file of texts, a line each; token ids at random where absent.
+    /// A file of texts, a line each; by default random token ids.
     pub texts: Option<&'a Path>,
     /// What computes both.
     pub engine: &'a EngineChoice,

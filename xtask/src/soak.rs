@@ -36,7 +36,7 @@ pub(crate) struct Soak {
     /// Which texts they are; the same number makes the same texts.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// A `nezha` that is there; built anew where absent.
+    /// A `nezha` that is there; by default it is built.
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
 }

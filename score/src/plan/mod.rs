@@ -33,7 +33,7 @@ pub struct Request {
     pub inputs: Vec<String>,
     /// A file whose ending says its kind, or else a folder.
     pub output: PathBuf,
-    /// The kind of files in the folder; the inputs' where absent.
+    /// The kind of files in the folder; by default the inputs'.
     pub format: Option<Format>,
     /// A folder that `nezha export` wrote, or an `.onnx` file with the tokenizer beside it.
     pub model: PathBuf,
