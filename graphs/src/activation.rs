@@ -36,10 +36,10 @@ impl Activation {
         ("tanh", Activation::Tanh),
     ];
 
-    /// How far below 0 a result may be, rounded up to four digits; `None` for Tanh, which goes as far
-    /// below as above.
+    /// How far the minimum of the function lies below 0, rounded up to four digits. `None` for
+    /// Tanh: its negative values are as large as its positive ones.
     ///
-    /// `x · σ(x)` is least where `1 + x · (1 − σ(x)) = 0`; the others are much like it.
+    /// The minimum is where the derivative is 0: for `x · σ(x)`, where `1 + x · (1 − σ(x)) = 0`.
     pub fn depth(self) -> Option<f32> {
         match self {
             Self::Gelu => Some(0.17),
@@ -52,7 +52,7 @@ impl Activation {
     }
 }
 
-/// A name that is no activation's.
+/// An unknown activation name.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "unknown activation '{0}'; supported are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, \

@@ -4,52 +4,54 @@ use prost::{DecodeError, Message as _};
 use crate::proto::ModelProto;
 use crate::room::{Kind, Room};
 
-/// What the small text starts with that Git leaves in the place of a large file.
+/// The first bytes of a Git LFS pointer: the small text that Git leaves in place of a large file.
 pub const LFS_POINTER: &[u8] = b"version https://git-lfs";
 
-/// Bytes that the messages of any file may take, however short its names are: those of 30,000 nodes.
+/// Bytes that the messages of any file may take, even if the file is small: enough for 30,000 nodes
+/// with short names.
 const ENOUGH: usize = 48 << 20;
 
-/// Bytes in memory for a byte of a file that is nothing but messages: 4 where NEZHA has a thousand
-/// layers.
+/// Bytes of memory per byte of a file that consists of messages alone. A NEZHA of a thousand layers
+/// needs 4.
 const FACTOR: usize = 6;
 
-/// Bytes that messages may take beyond those of a file that is mostly weights.
+/// Bytes that the messages of a file may take beyond the file's size, which is mostly weights.
 const BEYOND: usize = 256 << 20;
 
-/// Why bytes are not read as a model.
+/// Why bytes can't be read as a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeModelError {
-    /// They are no protobuf message of this kind, or one that was cut short.
+    /// The bytes are not a protobuf message of this kind, or the message was cut short.
     #[error(transparent)]
     Malformed(#[from] DecodeError),
-    /// Their messages take many times the room that the bytes take, as those of no model do.
+    /// The messages take many times the memory of the bytes, as no real model's messages do.
     #[error("its {found} bytes unfold to more than {limit} bytes of messages, as no model's do")]
     Unfolds {
-        /// The bytes there are.
+        /// Size of the encoded model, in bytes.
         found: usize,
-        /// What the messages may take.
+        /// The most bytes of memory that the messages may take.
         limit: usize,
     },
-    /// They stand for a file that was not downloaded.
+    /// The file is a Git LFS pointer: the real file was not downloaded.
     #[error("a Git LFS pointer, not the file itself; run `git lfs pull` in its repository")]
     LfsPointer,
-    /// They hold nothing to compute.
+    /// The model has no graph.
     #[error("it holds no graph")]
     NoGraph,
-    /// They hold nothing to compute it for.
+    /// The graph has no outputs.
     #[error("its graph has no outputs")]
     NoOutputs,
 }
 
-/// Decodes a model from bytes that nobody vouches for; weights are views of them.
+/// Decodes a model from untrusted bytes. Its weights are views of these bytes.
 ///
-/// An empty message is two bytes in a file and a few hundred in memory, so the messages are counted
-/// before any is made. With what a reader makes of them they never take more than 48 MiB, or than
-/// six times the bytes where that is more, up to 256 MiB beyond the bytes.
+/// An empty message is two bytes in a file and a few hundred in memory, so the size of the messages
+/// is computed before any message is created. Messages, with the structures that a reader builds
+/// from them, may take 48 MiB, or six times the size of the bytes if that is more, but then at most
+/// 256 MiB more than the bytes.
 ///
-/// The model has a graph, and the graph has outputs.
+/// The returned model has a graph with at least one output.
 ///
 /// # Errors
 /// [`DecodeModelError`].
@@ -75,7 +77,7 @@ pub fn decode_model(bytes: Bytes) -> Result<ModelProto, DecodeModelError> {
     }
 }
 
-/// The bytes that messages may take which are read from so many.
+/// The most memory that messages may take if they are decoded from this many bytes.
 fn limit(bytes: usize) -> usize {
     let multiple = bytes.saturating_mul(FACTOR);
     multiple.min(bytes.saturating_add(BEYOND)).max(ENOUGH)

@@ -5,33 +5,33 @@ use std::ops::{Add, Mul};
 /// Values of named axes, such as `batch_size` → 8.
 pub type Bindings = BTreeMap<String, usize>;
 
-/// The longest text, in bytes, that is read as a polynomial: a product of many axes takes time that
-/// grows with the square of its length.
+/// The longest text, in bytes, that is parsed as a polynomial. The time to parse a product of many
+/// axes grows with the square of the length.
 const TEXT_LIMIT: usize = 1024;
 
 /// One dimension of a shape: a polynomial over named axes with whole coefficients.
 ///
-/// `768`, `sequence_length`, `past_sequence_length + sequence_length` and
-/// `batch_size*num_choices` are all the polynomials a NEZHA graph meets; two dimensions are equal
-/// exactly when their polynomials are.
+/// A NEZHA graph needs only `768`, `sequence_length`, `past_sequence_length + sequence_length` and
+/// `batch_size*num_choices`. Two dimensions are equal exactly if their polynomials are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dim {
-    /// Coefficient by monomial; a monomial is the sorted list of its axes, the constant's is empty.
+    /// Coefficient of each monomial. A monomial is the sorted list of its axes; the constant's list
+    /// is empty.
     terms: BTreeMap<Vec<String>, usize>,
 }
 
 impl Dim {
-    /// A dimension with a name in place of a number.
+    /// A dimension with a name instead of a number.
     pub fn symbol(name: &str) -> Self {
         Self {
             terms: BTreeMap::from([(vec![name.to_owned()], 1)]),
         }
     }
 
-    /// Reads what [`Display`](fmt::Display) writes, and takes any other text as one name.
+    /// Parses what [`Display`](fmt::Display) writes; any other text becomes one name.
     ///
-    /// Other exporters put free text into `dim_param`, so nothing is refused. Text of more than
-    /// 1024 bytes is a name, too.
+    /// Other exporters put free text into `dim_param`, so no text is refused. Text of more than
+    /// 1024 bytes becomes a name too.
     pub fn parse(text: &str) -> Self {
         if text.len() > TEXT_LIMIT {
             return Dim::symbol(text);
@@ -57,7 +57,7 @@ impl Dim {
             .unwrap_or_else(|| Dim::symbol(text))
     }
 
-    /// The number, when no named axis is left.
+    /// The number, if the dimension has no named axis.
     pub fn as_fixed(&self) -> Option<usize> {
         match self.terms.len() {
             0 => Some(0),
@@ -66,7 +66,7 @@ impl Dim {
         }
     }
 
-    /// The name, when the dimension is one named axis and nothing else.
+    /// The name, if the dimension is one named axis and nothing else.
     pub fn as_symbol(&self) -> Option<&str> {
         match self.terms.iter().next() {
             Some((monomial, 1)) if self.terms.len() == 1 && monomial.len() == 1 => {
@@ -76,8 +76,8 @@ impl Dim {
         }
     }
 
-    /// The number that the dimension has under `bindings`; `None` where an axis is not bound or
-    /// the number overflows.
+    /// The value of the dimension under `bindings`; `None` if an axis is not bound or the value
+    /// overflows.
     pub fn evaluate(&self, bindings: &Bindings) -> Option<usize> {
         self.terms
             .iter()
@@ -89,7 +89,7 @@ impl Dim {
             })
     }
 
-    /// The dimension with the axes in `bindings` replaced by their numbers.
+    /// The dimension, with the axes in `bindings` replaced by their numbers.
     pub fn substitute(&self, bindings: &Bindings) -> Dim {
         let axis = |name: &String| match bindings.get(name) {
             Some(number) => Dim::from(*number),
@@ -104,7 +104,7 @@ impl Dim {
             .fold(Dim::from(0), Dim::add)
     }
 
-    /// The exact quotient by a divisor of one term; `None` where there is none.
+    /// The exact quotient; `None` if the divisor has several terms or a remainder is left.
     pub fn divide(&self, divisor: &Dim) -> Option<Dim> {
         let (monomial, coefficient) = divisor.terms.iter().next()?;
         if divisor.terms.len() != 1 {

@@ -42,22 +42,22 @@ impl DType {
         }
     }
 
-    /// The name that numpy gives it.
+    /// numpy's name of the type.
     pub fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// The number in ONNX's `TensorProto.DataType`.
+    /// The type's number in ONNX's `TensorProto.DataType`.
     pub fn onnx(self) -> i32 {
         self.row().1
     }
 
-    /// Bytes an element takes.
+    /// Size of an element, in bytes.
     pub fn size(self) -> usize {
         self.row().2
     }
 
-    /// The type with this number in `TensorProto.DataType`, if a NEZHA graph can have it.
+    /// The type with this number in `TensorProto.DataType`; `None` if no NEZHA graph can have it.
     pub fn from_onnx(number: i32) -> Option<Self> {
         Self::ALL.into_iter().find(|dtype| dtype.onnx() == number)
     }

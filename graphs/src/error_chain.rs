@@ -1,9 +1,9 @@
 use std::error::Error;
 
-/// What an error says and what each of its causes says, from the outside in, joined by ": ".
+/// The messages of an error and of its causes, from the outermost to the innermost, joined by ": ".
 ///
-/// An error of this workspace says what failed; its [`source`](Error::source) says why. Some errors
-/// of other crates end with the text of their cause, which is then not said again.
+/// An error of this workspace says what failed, and its [`source`](Error::source) says why. Some
+/// errors of other crates end with the message of their cause; that message is not repeated.
 pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

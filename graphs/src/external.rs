@@ -3,10 +3,10 @@ use std::path::{Component, Path};
 
 use crate::proto::{StringStringEntryProto, TensorProto};
 
-/// Number of the enumerator `TensorProto.DataLocation.EXTERNAL`.
+/// Value of `TensorProto.DataLocation.EXTERNAL`.
 const EXTERNAL: i32 = 1;
 
-/// Where the elements of an initializer are, if not in the model: ONNX's
+/// The place of an initializer's elements in another file: ONNX's
 /// [external data](https://github.com/onnx/onnx/blob/main/docs/ExternalData.md).
 ///
 /// ```
@@ -21,16 +21,17 @@ const EXTERNAL: i32 = 1;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExternalData<'t> {
-    /// The file, from the model's own folder.
+    /// Path of the file, relative to the model's folder.
     pub location: &'t str,
-    /// Bytes before the first element; one that is no number lies behind the end of every file.
+    /// Position of the first element in the file, in bytes. An offset that is not a number is read
+    /// as [`u64::MAX`], behind the end of every file.
     pub offset: u64,
-    /// Bytes of all elements; to the end of the file if `None`.
+    /// Size of all elements in bytes; `None` means up to the end of the file.
     pub length: Option<u64>,
 }
 
 impl<'t> ExternalData<'t> {
-    /// What an initializer says; `None` where its elements are in the model.
+    /// The external data of an initializer; `None` if its elements are in the model.
     pub fn of(tensor: &'t TensorProto) -> Option<Self> {
         let entry = |key: &str| {
             let mut entries = tensor.external_data.iter();
@@ -44,7 +45,7 @@ impl<'t> ExternalData<'t> {
         })
     }
 
-    /// Has an initializer say so.
+    /// Makes this the external data of an initializer.
     pub fn give_to(&self, tensor: &mut TensorProto) {
         let entries = [
             ("location", Some(self.location.to_owned())),
@@ -63,14 +64,14 @@ impl<'t> ExternalData<'t> {
             .collect();
     }
 
-    /// Whether the file is one of the model's own folder, as engines demand.
+    /// Whether the file is directly in the model's folder, as engines require.
     pub fn is_beside_model(&self) -> bool {
         let mut parts = Path::new(self.location).components();
         matches!(parts.next(), Some(Component::Normal(it)) if it == self.location)
             && parts.next().is_none()
     }
 
-    /// The elements in a file of `size` bytes; they may end behind its end.
+    /// The range of the elements in a file of `size` bytes; it may end after the end of the file.
     pub fn range(&self, size: u64) -> Range<u64> {
         let length = self.length.unwrap_or(size.saturating_sub(self.offset));
         self.offset..self.offset.saturating_add(length)

@@ -1,4 +1,5 @@
-//! Files that are whole or not there: written beside their place, synced, then renamed.
+//! Atomic writing: a file is written beside its destination, synced, then renamed, so it is
+//! complete or absent.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -8,28 +9,28 @@ use std::thread;
 
 use tempfile::NamedTempFile;
 
-/// Why a file was not written; what stood there before still does.
+/// Why a file was not written. The file that was there before is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// The target is there already.
+    /// The destination exists already.
     #[error("{} exists already, and the option 'force' is off", path.display())]
     Exists {
-        /// The target.
+        /// The destination.
         path: PathBuf,
     },
-    /// The file system said no.
+    /// The file system refuses to write.
     #[error("{}: can't be written{}", path.display(), advice(source))]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// What it said.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
 impl FileError {
-    /// That the file system refuses to write at `path`.
+    /// The error for `path` when the file system refuses to write there.
     pub fn write(path: impl Into<PathBuf>, source: io::Error) -> Self {
         FileError::Write {
             path: path.into(),
@@ -38,7 +39,7 @@ impl FileError {
     }
 }
 
-/// What to do about an error of the file system.
+/// Advice for an error of the file system.
 fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
@@ -52,23 +53,23 @@ fn advice(error: &io::Error) -> &'static str {
     }
 }
 
-/// How the names of files in the making start and end.
+/// Prefix and suffix of the names of partial files.
 const PARTIAL: (&str, &str) = (".nezha-", ".partial");
 
-/// Bytes after which the disk is told to begin, so that it does not idle until all are there.
+/// Bytes after which a sync begins, so that the disk doesn't stay idle until everything is written.
 const EARLY: usize = 32 << 20;
 
-/// A file that is complete and on disk, but not yet under its name; it deletes itself unless
-/// [persisted](Self::persist).
+/// A file that is complete and synced, but doesn't have its final name yet. It is deleted on drop
+/// unless it is [persisted](Self::persist).
 #[derive(Debug)]
 pub struct Staged(NamedTempFile);
 
 impl Staged {
-    /// Has `write` fill a new file in `folder`, and syncs it.
+    /// Lets `write` fill a new file in `folder`, then syncs it.
     ///
     /// # Errors
-    /// [`FileError::Write`] where the file system refuses, whatever `write` makes of it; any other
-    /// error that `write` gives.
+    /// [`FileError::Write`] if the file system refuses, even if `write` returned another error for
+    /// it; any other error that `write` returns.
     pub fn new<T, E: From<FileError>>(
         folder: &Path,
         write: impl FnOnce(&mut (dyn Write + Send)) -> Result<T, E>,
@@ -92,7 +93,8 @@ impl Staged {
             flushed.map_err(at)?;
             let written = written?;
             drop(out.begin);
-            // What the disk could not take is said once only, perhaps to the other thread.
+            // A sync reports a failed write only once, and the other thread may be the one that
+            // hears of it.
             early
                 .join()
                 .unwrap_or_else(|_| file.sync_all())
@@ -103,7 +105,7 @@ impl Staged {
         written.map(|written| (Self(temporary), written))
     }
 
-    /// Gives the file its name, in place of what had it before.
+    /// Renames the file to `path`, and replaces the file that was there.
     ///
     /// # Errors
     /// [`FileError::Write`].
@@ -114,9 +116,11 @@ impl Staged {
             .map_err(|error| FileError::write(path, error.error))
     }
 
-    /// Gives the file its name unless a file has it already, which stays: whether it is this one's now.
+    /// Renames the file to `path` unless a file exists there, which is then kept. Returns whether
+    /// this file is at `path` now.
     ///
-    /// The file system decides who was first. One without hard links can't: there the last one has the name.
+    /// The file system decides which of several writers was first. A file system without hard links
+    /// can't: there the last writer replaces the others' files.
     ///
     /// # Errors
     /// [`FileError::Write`].
@@ -129,12 +133,12 @@ impl Staged {
     }
 }
 
-/// A file that says now and then that there is something to sync.
+/// A file that tells a syncing thread from time to time that there is something to sync.
 struct Early<'f> {
     file: &'f File,
     begin: SyncSender<()>,
     unsynced: usize,
-    /// What the file system said when it would not take any more.
+    /// The file system's error, if it refused to write.
     refused: Option<io::Error>,
 }
 
@@ -148,7 +152,7 @@ impl<'f> Early<'f> {
         }
     }
 
-    /// Keeps the error, and gives one like it.
+    /// Keeps the error, and returns a similar one.
     fn refuse(&mut self, error: io::Error) -> io::Error {
         let like_it = match error.raw_os_error() {
             Some(code) => io::Error::from_raw_os_error(code),
@@ -163,13 +167,13 @@ impl<'f> Early<'f> {
 
 impl Write for Early<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Not more at a time, since a large tensor comes in one piece.
+        // Writes are limited in size, since a large tensor comes in one piece.
         let part = &bytes[..bytes.len().min(EARLY)];
         let written = self.file.write(part).map_err(|it| self.refuse(it))?;
         self.unsynced += written;
         if self.unsynced >= EARLY {
             self.unsynced = 0;
-            // Where the last sync still runs, this one is left for later.
+            // If the last sync still runs, this one is skipped.
             let _ = self.begin.try_send(());
         }
         Ok(written)
@@ -180,17 +184,18 @@ impl Write for Early<'_> {
     }
 }
 
-/// Syncs whenever it is told to.
+/// Syncs each time it is told to.
 fn sync_early(file: &File, begun: Receiver<()>) -> io::Result<()> {
     begun.iter().try_for_each(|()| file.sync_data())
 }
 
-/// Puts a file at `path` in one step: `write` fills a temporary file beside it, which is synced and
-/// then renamed. Whatever fails or is killed, `path` is the old file or the new one, whole.
+/// Writes the file at `path` atomically: `write` fills a temporary file in the same folder, which
+/// is synced and then renamed. Even if something fails or the process is killed, `path` is the
+/// complete old file or the complete new one.
 ///
 /// # Errors
-/// [`FileError::Exists`] unless `force`; [`FileError::Write`] with the path where the file system
-/// refuses; and whatever `write` gives.
+/// [`FileError::Exists`] if the file exists and `force` is false; [`FileError::Write`] with the
+/// path if the file system refuses; any error that `write` returns.
 pub fn replace_file<E: From<FileError>>(
     path: &Path,
     force: bool,
@@ -209,7 +214,8 @@ pub fn replace_file<E: From<FileError>>(
     Ok(sync_folder(folder)?)
 }
 
-/// Has the file at `path` hold these bytes, in place of what was there, as [`replace_file`] does it.
+/// Writes these bytes to the file at `path` atomically, like [`replace_file`]; an existing file is
+/// replaced.
 ///
 /// # Errors
 /// [`FileError::Write`].
@@ -221,7 +227,7 @@ pub fn write_file(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<(),
     })
 }
 
-/// Makes renames in `folder` last through a crash of the machine, where the system has the means.
+/// Makes renames in `folder` survive a crash of the machine, if the system can.
 ///
 /// # Errors
 /// [`FileError::Write`].
@@ -233,9 +239,10 @@ pub fn sync_folder(folder: &Path) -> Result<(), FileError> {
     synced.map_err(|source| FileError::write(folder, source))
 }
 
-/// Removes what killed exports left in `folder`, as far as it can be: leftovers do no harm.
+/// Removes the partial files that killed exports left in `folder`. A file that can't be removed is
+/// ignored: it does no harm.
 ///
-/// Nothing may be writing to the folder.
+/// Nothing else may be writing to the folder.
 pub fn remove_partial_files(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -246,13 +253,13 @@ pub fn remove_partial_files(folder: &Path) {
     }
 }
 
-/// Whether a file in the making has this name.
+/// Whether this is the name of a partial file.
 pub(crate) fn is_partial(path: &Path) -> bool {
     let name = path.file_name().and_then(|it| it.to_str());
     name.is_some_and(|it| it.starts_with(PARTIAL.0) && it.ends_with(PARTIAL.1))
 }
 
-/// A temporary file with the permissions of any new file.
+/// A temporary file with the permissions of an ordinary new file.
 fn temporary_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PARTIAL.0).suffix(PARTIAL.1);

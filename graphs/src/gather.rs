@@ -3,18 +3,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How attention picks, for each pair of positions, its row of the table of relative positions.
+/// How attention picks the row of the table of relative positions for each pair of positions.
 ///
-/// Both forms compute the same; engines have a fast kernel for one or for the other.
+/// Both forms compute the same; each engine has a fast kernel for one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Gather {
-    /// `GatherElements` along the rows, its indices repeated for every text and head.
+    /// `GatherElements` along the rows; its indices are repeated for every text and head.
     #[default]
     Elements,
-    /// Gather from the rows laid one after the other, its indices the same for every text and head.
+    /// `Gather` from the rows laid one after the other; its indices are the same for every text and
+    /// head.
     ///
-    /// They are int32, so that neither queries × keys nor queries × (2M + 16) may reach 2³¹.
+    /// The indices are int32, so both queries × keys and queries × (2M + 16) must be below 2³¹.
     Flat,
 }
 
@@ -48,7 +49,7 @@ impl FromStr for Gather {
     }
 }
 
-/// A name that is no form's.
+/// An unknown form.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown form '{0}'; there are elements, flat")]
 pub struct UnknownGather(

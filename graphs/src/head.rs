@@ -5,7 +5,7 @@ use std::str::FromStr;
 use crate::heads::contract;
 use crate::{GraphOption, OwnHead, Role};
 
-/// What stands on top of the encoder; each head is one graph.
+/// What is on top of the encoder. Each head is one graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Head {
     /// The encoder and the pooler: `NezhaModel`.
@@ -14,7 +14,7 @@ pub enum Head {
     Pretraining,
     /// Scores of the vocabulary at every position: `NezhaForMaskedLM`.
     MaskedLm,
-    /// Does the second text follow the first: `NezhaForNextSentencePrediction`.
+    /// Whether the second text follows the first: `NezhaForNextSentencePrediction`.
     NextSentence,
     /// A label, several labels or a number for a text: `NezhaForSequenceClassification`.
     SequenceClassification,
@@ -24,12 +24,12 @@ pub enum Head {
     TokenClassification,
     /// Where an answer starts and ends: `NezhaForQuestionAnswering`.
     QuestionAnswering,
-    /// What a [`HeadSpec`](crate::HeadSpec) says.
+    /// A head of the user's own, described by a [`HeadSpec`](crate::HeadSpec).
     Own(&'static OwnHead),
 }
 
 impl Head {
-    /// transformers' heads, in the order in which they are listed everywhere.
+    /// transformers' heads, in the order of every list of heads.
     pub const ALL: [Head; 8] = [
         Head::Base,
         Head::Pretraining,
@@ -46,12 +46,12 @@ impl Head {
         contract(self).name()
     }
 
-    /// The class in transformers 4.46 that this head computes; `None` for one of the user's own.
+    /// The class in transformers 4.46 that this head computes; `None` for a head of the user's own.
     pub fn transformers_class(self) -> Option<&'static str> {
         contract(self).transformers_class()
     }
 
-    /// What its output of this role is called.
+    /// The name of the head's output of this role.
     pub fn output_name(self, role: Role) -> Cow<'static, str> {
         match (self, role) {
             (Head::Own(own), Role::Own(i)) => own.outputs().nth(i).map_or("", |it| it.name).into(),
@@ -59,27 +59,29 @@ impl Head {
         }
     }
 
-    /// Whether a graph of it can have this option; those that every head has it can.
+    /// Whether a graph of this head can have this option. An option that no head names is every
+    /// head's.
     pub fn takes(self, option: GraphOption) -> bool {
         let takes = |head| contract(head).options().contains(&option);
         takes(self) || !Self::ALL.into_iter().any(takes)
     }
 
-    /// Whether a text is several sequences, one for each choice, so that the inputs have an axis of
-    /// choices.
+    /// Whether a text is several sequences, one for each choice, so that the inputs have a
+    /// `num_choices` axis.
     pub fn has_choices(self) -> bool {
         contract(self).has_choices()
     }
 
-    /// Whether it takes an encoder's hidden states, where the config says that there is one.
+    /// Whether the head has inputs for an encoder's hidden states, if the config has
+    /// cross-attention.
     pub fn has_cross_attention(self) -> bool {
         contract(self).has_cross_attention()
     }
 
     /// The head that an entry of `architectures` names.
     ///
-    /// Case is ignored: a published checkpoint says `NeZhaForMaskedLM`. Huawei's own code calls its
-    /// classes `BertForMaskedLM` and so on, which say as well which head there is.
+    /// Case is ignored: a published checkpoint says `NeZhaForMaskedLM`. The classes of Huawei's own
+    /// code, such as `BertForMaskedLM`, name the head as well and are accepted.
     pub fn from_architecture(architecture: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|head| {
             let class = head.transformers_class().unwrap_or_default();
@@ -102,7 +104,7 @@ impl fmt::Display for Head {
     }
 }
 
-/// A name that is no head's.
+/// An unknown head.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown head '{name}'; the heads are {}", Head::ALL.map(Head::name).join(", "))]
 pub struct UnknownHead {

@@ -1,4 +1,4 @@
-//! A model's bytes with other initializers.
+//! Replaces initializers in the bytes of a model.
 
 use prost::encoding::{
     DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint, skip_field,
@@ -7,27 +7,28 @@ use prost::{DecodeError, Message as _};
 
 use crate::proto::TensorProto;
 
-/// The number of `ModelProto.graph`.
+/// The field number of `ModelProto.graph`.
 const GRAPH: u32 = 7;
-/// The number of `GraphProto.initializer`.
+/// The field number of `GraphProto.initializer`.
 const INITIALIZER: u32 = 5;
 
-/// What becomes of an initializer.
+/// What is done with an initializer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Initializer {
-    /// It stays as it is.
+    /// It is kept.
     Keep,
     /// It is left out.
     Omit,
-    /// Another one stands in its place.
+    /// It is replaced by this one.
     Replace(TensorProto),
 }
 
-/// The bytes of a model in which `choose` decides on each initializer, by its number in the graph; all else
-/// is copied as it is, known to [`proto`](crate::proto) or not.
+/// Rewrites the bytes of a model. For each initializer, `choose` decides what is done with it; the
+/// argument is its index in the graph. All other bytes are copied unchanged, also fields that
+/// [`proto`](crate::proto) doesn't have.
 ///
 /// # Errors
-/// What is wrong with bytes that are no model.
+/// Why the bytes are not a valid model.
 pub fn replace_initializers(
     model: &[u8],
     mut choose: impl FnMut(usize) -> Initializer,
@@ -65,7 +66,8 @@ pub fn replace_initializers(
     Ok(out)
 }
 
-/// Each field of a message: its number, what it holds if that has a length, and all of its bytes.
+/// Calls `each` for each field of a message, with its number, its content if the field is
+/// length-delimited, and all bytes of the field.
 fn fields(
     mut bytes: &[u8],
     mut each: impl FnMut(u32, Option<&[u8]>, &[u8]) -> Result<(), DecodeError>,
@@ -76,7 +78,8 @@ fn fields(
         let content = match wire_type {
             WireType::LengthDelimited => {
                 let length = usize::try_from(decode_varint(&mut bytes)?).unwrap_or(usize::MAX);
-                // What is cut short is copied as it is, for the reader to refuse.
+                // A field that is cut short is copied unchanged: whoever reads the result will
+                // refuse it.
                 let (content, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
                 bytes = rest;
                 Some(content)

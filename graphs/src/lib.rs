@@ -1,22 +1,24 @@
 //! The contract of nezha-onnx: what the exporter writes and the runtime reads.
 //!
-//! Neither side knows the other; both know this crate. In reading order:
+//! Exporter and runtime don't depend on each other; both depend on this crate. In reading order:
 //!
 //! - [`Config`]: the fields of `config.json` that matter to inference, validated;
-//! - [`Head`]: the eight heads that transformers trains on NEZHA, and [`HeadSpec`]: one of the user's own;
-//! - [`Dim`] and [`DType`]: the shapes and element types of tensors, axes by name;
+//! - [`Head`]: the eight heads that transformers trains on NEZHA, and [`HeadSpec`]: a head of the
+//!   user's own;
+//! - [`Dim`] and [`DType`]: the shapes, with named axes, and the element types of tensors;
 //! - [`GraphOptions`] and [`Signature`]: names, dtypes and shapes of a graph's inputs and outputs,
 //!   and the [`Role`] of each;
 //! - [`Precision`]: how a graph stores weights and computes;
-//! - [`Metadata`]: what an artifact says of itself;
-//! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and in numbers;
-//! - [`Vocabulary`] and [`TokenizerSettings`]: `vocab.txt`, and what the files beside it say;
+//! - [`Metadata`]: the description of an artifact in its own file;
+//! - [`listing`] and [`ModelSummary`]: a graph as lines of text, and as numbers;
+//! - [`Vocabulary`] and [`TokenizerSettings`]: the content of `vocab.txt`, and of the tokenizer
+//!   files beside it;
 //! - [`Artifact`]: a model with its files, in a folder, in one packed file or in memory;
-//! - [`files`]: files that are whole or not there;
+//! - [`files`]: atomic writing of files;
 //! - [`error_chain`]: an error with its causes, as one line;
 //! - [`proto`]: the few ONNX messages that a NEZHA graph needs; [`read_model`], the one way to read
-//!   them from a file; [`ExternalData`], where weights outside of them are; and [`replace_initializers`],
-//!   which puts others in.
+//!   them from a file; [`ExternalData`], the place of weights in another file; and
+//!   [`replace_initializers`].
 //!
 //! ```
 //! use nezha_graphs::{Config, GraphOptions, Head, Signature};

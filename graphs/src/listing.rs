@@ -3,22 +3,22 @@ use std::collections::BTreeMap;
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use crate::{DType, ExternalData, TensorType, graph_types};
 
-/// The most whole numbers of a constant that are written out; of floats, which may be weights, only
-/// one by itself.
+/// The most elements of a constant that are written out. Floats may be weights, so only a float
+/// scalar is written out.
 const SMALL: u64 = 8;
 
-/// A model as lines of text, to be reviewed and compared like code.
+/// A model as lines of text, for review and comparison like code.
 ///
-/// First what it takes and gives, then its weights and constants without their contents (but for
-/// the elements of small constants), then a line for each operation, in order:
+/// The text lists the inputs and outputs, then the weights and constants, then one line for each
+/// operation, in order. Elements are written out only for small constants. An operation's line is:
 ///
 /// ```text
 /// result = Operator(values it reads) {attributes} : dtype[shape]
 /// ```
 ///
-/// A result that is not called like its node has the node's name behind it. The same model gives
-/// the same text; versions of the producer, metadata and offsets in other files are left out, since
-/// they change without the graph.
+/// If a result and its node have different names, the node's name follows. The same model gives the
+/// same text. Versions of the producer, metadata and offsets in other files are left out, since
+/// they change even if the graph doesn't.
 pub fn listing(model: &ModelProto) -> String {
     let mut lines = vec![header(model)];
     if let Some(graph) = &model.graph {
@@ -90,7 +90,8 @@ fn initializer(tensor: &TensorProto) -> String {
     }
 }
 
-/// The elements of a constant as text; `None` for more than a handful and where they lie elsewhere.
+/// The elements of a constant as text: up to 8 integers or booleans, or one float32. `None` for
+/// larger constants and external data.
 pub fn constant_text(tensor: &TensorProto) -> Option<String> {
     let count = crate::tensor_type::elements(tensor);
     let dtype = DType::from_onnx(tensor.data_type)?;
@@ -145,7 +146,7 @@ fn node(types: &Types, node: &NodeProto) -> String {
     line
 }
 
-/// `name=value` of an attribute; tensors and graphs in it are described, not written out.
+/// An attribute as `name=value`. Tensors and graphs in it are described, not written out.
 pub fn attribute_text(attribute: &AttributeProto) -> String {
     let value = match attribute.r#type {
         1 => format!("{:?}", attribute.f()),

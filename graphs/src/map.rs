@@ -1,4 +1,4 @@
-//! Files that are read where they lie.
+//! Memory-mapped files.
 
 #[cfg(not(any(unix, windows)))]
 use std::fs;
@@ -13,11 +13,11 @@ use bytes::Bytes;
 #[cfg(any(unix, windows))]
 use memmap2::Mmap;
 
-/// The maps in use, for [`release_pages`].
+/// The maps in use; [`release_pages`] looks them up.
 #[cfg(any(unix, windows))]
 static MAPS: Mutex<Vec<Weak<Mmap>>> = Mutex::new(Vec::new());
 
-/// What [`Bytes`] asks for its bytes.
+/// The owner of a map's [`Bytes`].
 #[cfg(any(unix, windows))]
 struct Owner(Arc<Mmap>);
 
@@ -30,11 +30,11 @@ impl AsRef<[u8]> for Owner {
 
 /// The bytes of the file at `path`, mapped.
 ///
-/// Nobody may shorten the file while they are in use: reading a page that is gone ends the process.
-/// What another process writes to the file meanwhile may be read.
+/// Nobody may shorten the file while the bytes are in use: reading a page that no longer exists
+/// ends the process. If another process writes to the file meanwhile, the bytes may change.
 ///
 /// # Errors
-/// What the operating system says.
+/// The operating system's error.
 #[cfg(any(unix, windows))]
 #[allow(
     unsafe_code,
@@ -42,8 +42,8 @@ impl AsRef<[u8]> for Owner {
 )]
 pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
     let file = File::open(path)?;
-    // SAFETY: the map is private and only ever read, as bytes, for which every bit pattern is valid.
-    // That nobody shortens the file is part of the contract.
+    // SAFETY: the map is private and is only read, as bytes, for which every bit pattern is valid.
+    // The contract of this function forbids shortening the file.
     let map = Arc::new(unsafe { Mmap::map(&file) }?);
     let mut maps = MAPS.lock().unwrap_or_else(PoisonError::into_inner);
     maps.retain(|it| it.strong_count() > 0);
@@ -51,18 +51,18 @@ pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
     Ok(Bytes::from_owner(Owner(map)))
 }
 
-/// The bytes of the file at `path`, in memory: this system maps no files.
+/// The bytes of the file at `path`, read into memory: this system can't map files.
 ///
 /// # Errors
-/// What the system says.
+/// The operating system's error.
 #[cfg(not(any(unix, windows)))]
 pub fn map_file(path: impl AsRef<Path>) -> io::Result<Bytes> {
     fs::read(path).map(Bytes::from)
 }
 
-/// Gives the pages back that these bytes take where they are of a [mapped file](map_file): for weights that
-/// were copied, and files that were read once. The bytes stay as they are, and are read from the file
-/// when somebody looks at them again. Nothing happens to bytes in other memory, and on Windows.
+/// Releases the memory pages of these bytes if they belong to a [mapped file](map_file): for
+/// weights that were copied, and for files that are read once. The bytes stay valid: the next
+/// access reads them from the file again. On Windows, and for other memory, nothing happens.
 pub fn release_pages(bytes: &[u8]) {
     #[cfg(unix)]
     if let Some((map, offset)) = map_of(bytes) {
@@ -72,7 +72,7 @@ pub fn release_pages(bytes: &[u8]) {
     let _ = bytes;
 }
 
-/// The map that these bytes are in, and where.
+/// The map that contains these bytes, and their offset in it.
 #[cfg(unix)]
 fn map_of(bytes: &[u8]) -> Option<(Arc<Mmap>, usize)> {
     let maps = MAPS.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,10 +89,10 @@ fn map_of(bytes: &[u8]) -> Option<(Arc<Mmap>, usize)> {
 fn release(map: &Mmap, offset: usize, length: usize) {
     use memmap2::UncheckedAdvice;
 
-    // SAFETY: nobody writes to the map, so that its pages are the file's, and are so again when they are
-    // next read.
+    // SAFETY: nobody writes to the map, so its pages equal the file's, and are read from the file
+    // again at the next access.
     let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, offset, length) };
-    // Where the system refuses, the pages stay: there is nothing that anybody could do.
+    // If the system refuses, the pages stay in memory, which does no harm.
     drop(advised);
 }
 

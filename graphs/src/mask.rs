@@ -3,19 +3,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a graph has from which tokens may be attended to.
+/// Where a graph gets the attention mask from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MaskSource {
-    /// From the input `attention_mask`, one number for each token.
+    /// The input `attention_mask`, with one number for each token.
     #[default]
     Tokens,
-    /// From the token ids: whatever is not the config's `pad_token_id` is a token. There is no input
-    /// for it.
+    /// The token ids: every id except the config's `pad_token_id` is a token. The graph has no mask
+    /// input.
     FromPadding,
-    /// From the input `self_attention_mask`, `[batch, sequence, keys]`: each token has a row of its own,
-    /// as in UniLM. Nothing is causal beside it.
+    /// The input `self_attention_mask`, `[batch, sequence, keys]`: each token has its own row, as
+    /// in [UniLM](https://arxiv.org/abs/1905.03197). No causal mask is added to it.
     Pairs,
 }
 
@@ -54,7 +54,7 @@ impl FromStr for MaskSource {
     }
 }
 
-/// A name that is no mask's.
+/// An unknown mask.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown mask '{0}'; there are tokens, from-padding, pairs")]
 pub struct UnknownMaskSource(

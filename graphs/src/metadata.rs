@@ -4,7 +4,7 @@ use crate::{Config, ConfigError, GraphOptions, Head, HeadSpec, HeadSpecError, Pr
 
 /// Version of the names, dtypes and shapes that [`Signature`](crate::Signature) gives a head.
 ///
-/// It grows when an artifact of one version can't be fed by code of another.
+/// It is increased when code for one version can't feed artifacts of the other.
 pub const SIGNATURE_VERSION: u32 = 1;
 
 const HEAD: &str = "nezha.head";
@@ -18,20 +18,21 @@ const SOURCE_SIZE: &str = "nezha.source_size";
 const SOURCE_DIGEST: &str = "nezha.source_digest";
 const EXPORTER: &str = "nezha.exporter_version";
 
-/// What an artifact says of itself, in ONNX's `metadata_props`.
+/// The description of an artifact in its own ONNX file, as `metadata_props`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
     /// The head that the graph computes.
     pub head: Head,
-    /// What the graph takes and gives beyond the head's own, so that it can be built again.
+    /// The options of the graph, with which it can be built again.
     pub options: GraphOptions,
-    /// How it stores weights and computes.
+    /// How the graph stores weights and computes.
     pub precision: Precision,
     /// The text of the checkpoint's `config.json`.
     pub config_json: String,
-    /// Bytes of the checkpoint's tensors.
+    /// Total size of the checkpoint's tensors, in bytes.
     pub source_size: u64,
-    /// XXH3-128 of the checkpoint's tensors, hexadecimal; tells files apart, proves nothing.
+    /// XXH3-128 of the checkpoint's tensors, hexadecimal. It distinguishes checkpoints, but is not
+    /// cryptographic.
     pub source_digest: String,
     /// Version of the exporter.
     pub exporter_version: String,
@@ -44,17 +45,17 @@ pub enum MetadataError {
     /// A key that every artifact has is absent.
     #[error("metadata key '{0}' is missing: this .onnx was not written by nezha-onnx")]
     Missing(&'static str),
-    /// A value that the key can't have.
+    /// A key has a value that it can't have.
     #[error("metadata key '{key}' is '{found}', expected {expected}")]
     Invalid {
         /// The key.
         key: &'static str,
         /// Its value.
         found: String,
-        /// What it should be.
+        /// The expected value.
         expected: &'static str,
     },
-    /// An artifact of another time.
+    /// The artifact has another signature version.
     #[error(
         "the artifact has signature version {found}, this program reads {SIGNATURE_VERSION}: \
          export it again"
@@ -66,16 +67,16 @@ pub enum MetadataError {
     /// The embedded config is not valid.
     #[error("metadata key 'nezha.config' holds no config that can be used")]
     Config(#[from] ConfigError),
-    /// The embedded description of a head of the user's own is not valid.
+    /// The embedded spec of a head of the user's own is not valid.
     #[error("metadata key 'nezha.head_spec' holds no head that can be used")]
     HeadSpec(#[from] HeadSpecError),
 }
 
 impl Metadata {
-    /// The pairs to write, sorted by key.
+    /// The key-value pairs to write, sorted by key.
     ///
     /// # Errors
-    /// [`MetadataError::Config`] where `config_json` is no NEZHA config.
+    /// [`MetadataError::Config`] if `config_json` is not a NEZHA config.
     pub fn to_props(&self) -> Result<Vec<(String, String)>, MetadataError> {
         let labels = serde_json::Value::from(self.config()?.labels);
         let mut props = vec![
@@ -99,7 +100,7 @@ impl Metadata {
             .collect())
     }
 
-    /// Reads the pairs of an artifact; other keys are passed over.
+    /// Reads the key-value pairs of an artifact; other keys are ignored.
     ///
     /// # Errors
     /// Any [`MetadataError`].
@@ -138,13 +139,13 @@ impl Metadata {
     /// The checkpoint's config.
     ///
     /// # Errors
-    /// [`MetadataError::Config`].
+    /// [`MetadataError::Config`] if `config_json` is not a NEZHA config.
     pub fn config(&self) -> Result<Config, MetadataError> {
         Ok(Config::from_json(&self.config_json)?)
     }
 }
 
-/// The head of this name, or the one that `spec` describes.
+/// The head of this name, or the head of `spec` if there is one.
 fn head(name: &str, spec: Option<&str>, config_json: &str) -> Result<Head, MetadataError> {
     if let Some(spec) = spec {
         return Ok(HeadSpec::resolved(spec, &Config::from_json(config_json)?)?);

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Port, Role};
 
-/// Names that inputs and outputs have in place of the contract's, for a service that sends and reads
-/// others.
+/// Names of inputs and outputs that replace the contract's, for a service that uses other names.
 ///
 /// ```
 /// use nezha_graphs::{PortNames, Role};
@@ -16,7 +15,7 @@ use crate::{Port, Role};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PortNames {
-    /// The names by the contract's.
+    /// The new names, by the contract's names.
     by_contract: BTreeMap<String, String>,
 }
 
@@ -26,19 +25,19 @@ impl PortNames {
         self.by_contract.is_empty()
     }
 
-    /// The role of the port of this name, in a graph of ours that has these names.
+    /// The role of the port of this name, in one of our graphs with these names.
     pub fn role(&self, name: &str) -> Role {
         let mut renamed = self.by_contract.iter();
         let contract = renamed.find(|(_, own)| *own == name);
         Role::from_name(contract.map_or(name, |(contract, _)| contract))
     }
 
-    /// Whether one of these names is given to a port.
+    /// Whether one of the new names is this name.
     pub fn gives(&self, name: &str) -> bool {
         self.by_contract.values().any(|own| own == name)
     }
 
-    /// Gives ports that have the contract's names these.
+    /// Renames ports that have the contract's names.
     pub(crate) fn give_to(&self, ports: &mut [Port]) {
         for port in ports {
             if let Some(own) = self.by_contract.get(&port.name) {
@@ -47,14 +46,16 @@ impl PortNames {
         }
     }
 
-    /// The first contract's name that none of `ports`, in the contract's names, has.
+    /// The first of the contract's names here that none of `ports` has; `ports` have the contract's
+    /// names.
     pub(crate) fn unknown(&self, ports: &[Port]) -> Option<&str> {
         let is_known = |name: &String| ports.iter().any(|port| port.name == *name);
         let mut contract = self.by_contract.keys();
         contract.find(|it| !is_known(it)).map(String::as_str)
     }
 
-    /// The first name that can't be one, and why: none at all, or one of two of `ports`.
+    /// The first new name that can't be used, and why: it is empty, or two of `ports` would have
+    /// it.
     pub(crate) fn unusable(&self, mut ports: Vec<Port>) -> Option<(String, &'static str)> {
         self.give_to(&mut ports);
         if ports.iter().any(|port| port.name.is_empty()) {
@@ -67,7 +68,7 @@ impl PortNames {
 }
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for PortNames {
-    /// Pairs of the contract's name and the one in its place.
+    /// Pairs of the contract's name and the new name.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let pairs = pairs.into_iter();
         Self {

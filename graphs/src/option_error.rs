@@ -2,8 +2,8 @@ use std::fmt;
 
 use crate::Head;
 
-/// An option of a graph that changes what it takes or gives, for those who speak of one: a field of
-/// [`GraphOptions`](crate::GraphOptions), whose name it has.
+/// An option that changes the inputs or outputs of a graph, for messages about it. Each has the
+/// name of a field of [`GraphOptions`](crate::GraphOptions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GraphOption {
@@ -40,7 +40,7 @@ pub enum GraphOption {
 }
 
 impl GraphOption {
-    /// The name of its field.
+    /// The name of the field.
     pub fn name(self) -> &'static str {
         match self {
             GraphOption::InputsEmbeds => "inputs_embeds",
@@ -72,25 +72,25 @@ impl fmt::Display for GraphOption {
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionError {
-    /// Another head's option.
+    /// The option belongs to other heads.
     #[error("option '{option}' has no effect on the {head} head: it is for {heads}")]
     Head {
         /// The option.
         option: GraphOption,
         /// The head.
         head: Head,
-        /// The heads that have it.
+        /// The heads that have the option.
         heads: String,
     },
-    /// An option that needs another one.
+    /// The option needs another option.
     #[error("option '{option}' needs '{other}'")]
     Needs {
         /// The option.
         option: GraphOption,
-        /// What it needs.
+        /// The option that it needs.
         other: GraphOption,
     },
-    /// A cache for a model that is no decoder.
+    /// A KV cache for a model that is not a decoder.
     #[error(
         "option '{}' needs a config with \"is_decoder\": true",
         GraphOption::KvCache
@@ -104,13 +104,13 @@ pub enum OptionError {
         /// The other.
         other: GraphOption,
     },
-    /// Probabilities of a classifier that gives numbers.
+    /// Probabilities for a sequence classifier that is a regression.
     #[error(
         "option '{}' and a regression exclude each other",
         GraphOption::Probabilities
     )]
     Regression,
-    /// A number of tokens outside of the vocabulary.
+    /// `top_k` is 0 or larger than the vocabulary.
     #[error(
         "option '{}' is {found}, expected 1 to {vocab_size}, the size of the vocabulary",
         GraphOption::TopK
@@ -131,7 +131,7 @@ pub enum OptionError {
         axis: String,
         /// The head.
         head: Head,
-        /// The axes there are.
+        /// The axes that the graph has.
         known: String,
     },
     /// A new name for an input or output that the graph does not have.
@@ -144,18 +144,18 @@ pub enum OptionError {
         name: String,
         /// The head.
         head: Head,
-        /// The contract's names that there are.
+        /// The contract's names that the graph has.
         known: String,
     },
-    /// A new name that can't be one.
+    /// A new name that can't be used.
     #[error("option '{}': '{name}' can't be a name: {reason}", GraphOption::Rename)]
     PortName {
         /// The name.
         name: String,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
-    /// A fixed axis without elements.
+    /// A fixed axis of size 0.
     #[error(
         "option '{}': axis '{axis}' is 0, expected at least 1",
         GraphOption::FixedAxes
@@ -167,7 +167,7 @@ pub enum OptionError {
 }
 
 impl OptionError {
-    /// The options that it is about.
+    /// The options that the error is about.
     pub fn options(&self) -> Vec<GraphOption> {
         match self {
             OptionError::Head { option, .. } => vec![*option],

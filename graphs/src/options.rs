@@ -10,52 +10,59 @@ use crate::{
     ports, setters,
 };
 
-/// What a graph takes and gives beyond its head's inputs and outputs, and the form it has.
+/// The options of a graph: what it has beyond its head's inputs and outputs, and its form.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GraphOptions {
-    /// Takes `inputs_embeds`, float32 `[batch, sequence, hidden_size]`, in place of `input_ids`.
+    /// Replaces the input `input_ids` by `inputs_embeds`, float32 `[batch, sequence, hidden_size]`,
+    /// or `[batch, choices, sequence, hidden_size]`.
     pub inputs_embeds: bool,
-    /// Takes `head_mask`, float32 `[layers, attention heads]`.
+    /// Adds the input `head_mask`, float32 `[layers, attention heads]`, by which the attention
+    /// probabilities are multiplied.
     pub head_mask: bool,
-    /// Adds `hidden_states.{0..=L}`, float32 `[batch, sequence, hidden_size]`.
+    /// Adds `hidden_states.{0..=L}`, float32 `[batch, sequence, hidden_size]`; with choices, the
+    /// first axis is batch·choices.
     pub hidden_states: bool,
-    /// Adds `attentions.{0..L}`, float32 `[batch, attention heads, sequence, sequence]`.
+    /// Adds `attentions.{0..L}`, float32 `[batch, attention heads, sequence, keys]`; with choices,
+    /// the first axis is batch·choices. With cross-attention, also `cross_attentions.{0..L}`.
     pub attentions: bool,
-    /// Takes labels and adds `loss`, a float32 of rank 0.
+    /// Adds the inputs for labels and the output `loss`, float32 of rank 0.
     pub loss: bool,
-    /// What a sequence classifier's labels, loss and probabilities are, in place of the config's
-    /// word.
+    /// The problem type of a sequence classifier, which decides its labels, loss and probabilities.
+    /// It replaces the config's.
     pub problem_type: Option<ProblemType>,
-    /// Takes `past_key_values.…` and adds `present.…`; decoders only.
+    /// Adds the inputs `past_key_values.…` and the outputs `present.…`, float32
+    /// `[batch, attention heads, keys, head size]`; decoders only.
     pub kv_cache: bool,
-    /// Gives `pooler_output` beside `last_hidden_state`; read by the base head alone.
+    /// Outputs `pooler_output` beside `last_hidden_state`. Only the base head reads this option.
     ///
     /// The exporter turns it off for a checkpoint without pooler weights.
     pub pooler: bool,
-    /// Gives one vector for each text, `embeddings` `[batch, hidden_size]`, in place of the base
-    /// head's outputs.
+    /// Replaces the base head's outputs by `embeddings`, float32 `[batch, hidden_size]`: one vector
+    /// for each text.
     pub pooling: Option<Pooling>,
-    /// Makes `embeddings` unit length.
+    /// Scales `embeddings` to unit length.
     pub normalize: bool,
-    /// Adds `probabilities` beside `logits`.
+    /// Adds `probabilities`, of the shape of `logits`.
     pub probabilities: bool,
-    /// Takes `mask_positions`, int64 `[n, 2]`, and scores the vocabulary there alone.
+    /// Adds the input `mask_positions`, int64 `[n, 2]` (row and column of a token). Only these
+    /// tokens are scored: `logits` is `[n, vocab_size]`.
     pub mask_positions: bool,
-    /// Adds the most probable tokens of the vocabulary, `top_ids` and `top_probabilities`.
+    /// Adds the k most probable tokens, best first: `top_ids`, int64, and `top_probabilities`,
+    /// float32. They have the shape of `logits`, with k as the last axis.
     pub top_k: Option<usize>,
-    /// Axes, by their names in [`axes`](crate::axes), that have one size for good.
+    /// Axes with a fixed size, by their names in [`axes`](crate::axes).
     pub fixed_axes: Bindings,
-    /// How attention picks rows of relative positions; changes neither inputs nor outputs.
+    /// How attention picks rows of relative positions; it changes neither inputs nor outputs.
     pub gather: Gather,
-    /// Names of inputs and outputs in place of the contract's.
+    /// Names of inputs and outputs that replace the contract's.
     pub rename: PortNames,
-    /// Takes whole numbers as int32 in place of int64.
+    /// Integer inputs are int32 instead of int64.
     pub int32_inputs: bool,
-    /// Where the graph has from which tokens may be attended to.
+    /// Where the graph gets the attention mask from.
     pub mask: MaskSource,
-    /// Takes `token_type_ids`; without them every token is of the first text.
+    /// Has the input `token_type_ids`; without it, every token belongs to the first text.
     pub token_types: bool,
 }
 
@@ -113,16 +120,16 @@ impl Default for GraphOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
-    /// The first token's.
+    /// The vector of the first token.
     Cls,
     /// The mean over the tokens that are attended to.
     Mean,
-    /// The largest value over the tokens that are attended to, for each column.
+    /// The maximum over the tokens that are attended to, for each column.
     Max,
 }
 
 impl Pooling {
-    /// All ways.
+    /// All kinds of pooling.
     pub const ALL: [Pooling; 3] = [Pooling::Cls, Pooling::Mean, Pooling::Max];
 
     /// The name on the command line.
@@ -152,7 +159,7 @@ impl FromStr for Pooling {
     }
 }
 
-/// A name that is no pooling's.
+/// An unknown kind of pooling.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown pooling '{0}'; there are cls, mean, max")]
 pub struct UnknownPooling(
@@ -161,9 +168,10 @@ pub struct UnknownPooling(
 );
 
 impl GraphOptions {
-    /// The options that are not the default, as a JSON object by field name; `{}` for none.
+    /// The options that differ from the default, as a JSON object by field name; `{}` if there are
+    /// none.
     ///
-    /// Deserialising gives them back: a field that is absent has its default.
+    /// Deserializing the object gives the options back: an absent field has its default.
     pub fn to_json(&self) -> Value {
         let fields = |options: &Self| match serde_json::to_value(options) {
             Ok(Value::Object(fields)) => fields,
@@ -175,7 +183,7 @@ impl GraphOptions {
         Value::Object(fields)
     }
 
-    /// Whether the options make sense for `head` over `config`.
+    /// Checks that the options can be used for `head` with `config`.
     ///
     /// # Errors
     /// The first [`OptionError`].
@@ -237,7 +245,7 @@ impl GraphOptions {
         }
     }
 
-    /// What else has to be there for a mask, or can't be.
+    /// Checks the mask against options that it needs or excludes.
     fn check_mask(&self) -> Result<(), OptionError> {
         let conflict = |other| {
             Err(OptionError::Conflict {
@@ -249,9 +257,9 @@ impl GraphOptions {
             (MaskSource::FromPadding, _) if self.inputs_embeds => {
                 conflict(GraphOption::InputsEmbeds)
             }
-            // The cache holds no ids to tell padding by.
+            // The cache has no token ids in which padding could be seen.
             (MaskSource::FromPadding, _) if self.kv_cache => conflict(GraphOption::KvCache),
-            // Rows of their own don't say which tokens there are.
+            // With one mask row for each token, it is not known which tokens are padding.
             (MaskSource::Pairs, Some(Pooling::Mean | Pooling::Max)) => {
                 conflict(GraphOption::Pooling)
             }
@@ -259,7 +267,7 @@ impl GraphOptions {
         }
     }
 
-    /// New names have to be of the graph's ports, and no two the same.
+    /// Renamed ports must exist in the graph, and no two may have the same name.
     fn check_names(&self, config: &Config, head: Head) -> Result<(), OptionError> {
         let [inputs, outputs] = [ports::inputs, ports::outputs].map(|of| of(config, head, self));
         let ports = [inputs, outputs].concat();
@@ -277,7 +285,7 @@ impl GraphOptions {
         }
     }
 
-    /// The axes that are fixed have to be the graph's.
+    /// Fixed axes must exist in the graph.
     fn check_axes(&self, config: &Config, head: Head) -> Result<(), OptionError> {
         if self.fixed_axes.is_empty() {
             return Ok(());
@@ -306,15 +314,15 @@ impl GraphOptions {
         Ok(())
     }
 
-    /// What the sequence classifier does.
+    /// The problem type of the sequence classifier: this option's, else the config's.
     pub fn effective_problem_type(&self, config: &Config) -> ProblemType {
         self.problem_type.unwrap_or(config.effective_problem_type())
     }
 
     /// Whether the graph attends to an encoder's hidden states.
     ///
-    /// In transformers only the base model and the masked language model take them; for other heads
-    /// of such a checkpoint it leaves the block out, and so do we.
+    /// In transformers, only the base model and the masked language model support it. For other
+    /// heads of such a checkpoint, transformers leaves the cross-attention block out, and so do we.
     pub fn cross_attention(&self, config: &Config, head: Head) -> bool {
         config.add_cross_attention && head.has_cross_attention()
     }

@@ -1,4 +1,4 @@
-//! The inputs and outputs of a graph: what every head has, and around it what the options add.
+//! The inputs and outputs of a graph: those of every head, and those that the options add.
 
 use crate::heads::contract;
 use crate::{
@@ -7,27 +7,27 @@ use crate::{
 
 /// The names of the dynamic axes.
 pub mod axes {
-    /// How many texts a batch holds.
+    /// Texts in a batch.
     pub const BATCH: &str = "batch_size";
-    /// How many tokens each text of the batch is padded to.
+    /// Tokens that each text of the batch is padded to.
     pub const SEQUENCE: &str = "sequence_length";
-    /// How many continuations each multiple-choice question has.
+    /// Choices of each multiple-choice question.
     pub const CHOICES: &str = "num_choices";
-    /// How many tokens of the encoder a decoder is given.
+    /// Tokens of the encoder that a decoder gets.
     pub const ENCODER: &str = "encoder_sequence_length";
-    /// How many tokens a decoder has cached.
+    /// Tokens that a decoder has cached.
     pub const PAST: &str = "past_sequence_length";
-    /// How many tokens of the encoder a decoder has cached.
+    /// Tokens of the encoder that a decoder has cached.
     pub const PAST_ENCODER: &str = "past_encoder_sequence_length";
-    /// How many tokens are scored.
+    /// Tokens that are scored.
     pub const MASK_POSITIONS: &str = "num_mask_positions";
 
-    /// The axes that may have length 0: a decoder's first step has no past, and its later steps
-    /// bring nothing new from the encoder.
+    /// The axes that may have length 0: a decoder has no past in its first step, and no new encoder
+    /// tokens in later steps.
     pub const MAY_BE_EMPTY: [&str; 3] = [ENCODER, PAST, PAST_ENCODER];
 }
 
-/// What the shapes of a graph's ports are made of.
+/// Builds the shapes of a graph's ports.
 pub(crate) struct Shapes<'c> {
     pub(crate) config: &'c Config,
     pub(crate) options: &'c GraphOptions,
@@ -63,7 +63,7 @@ impl<'c> Shapes<'c> {
         [self.tokens(), vec![width.into()]].concat()
     }
 
-    /// One number for each of `length` tokens, as the graph takes them.
+    /// The shape of an input with `length` tokens in each sequence.
     fn taken(&self, length: Dim) -> Vec<Dim> {
         let batch = Dim::symbol(axes::BATCH);
         match self.head.has_choices() {
@@ -72,7 +72,7 @@ impl<'c> Shapes<'c> {
         }
     }
 
-    /// One row for each sequence that the encoder sees.
+    /// The number of sequences that the encoder computes.
     fn rows(&self) -> Dim {
         let batch = Dim::symbol(axes::BATCH);
         match self.head.has_choices() {
@@ -81,7 +81,7 @@ impl<'c> Shapes<'c> {
         }
     }
 
-    /// How many tokens attention attends to.
+    /// The number of keys that this attention has.
     fn keys(&self, attention: AttentionKind) -> Dim {
         let (past, new) = match attention {
             AttentionKind::Own => (axes::PAST, axes::SEQUENCE),
@@ -93,7 +93,7 @@ impl<'c> Shapes<'c> {
         }
     }
 
-    /// What the layers attend to.
+    /// The kinds of attention that each layer has.
     fn attentions(&self) -> &'static [AttentionKind] {
         match self.options.cross_attention(self.config, self.head) {
             true => &[AttentionKind::Own, AttentionKind::Cross],
@@ -146,7 +146,7 @@ pub(crate) fn inputs(config: &Config, head: Head, options: &GraphOptions) -> Vec
     ports
 }
 
-/// Which tokens may be attended to, where that is an input.
+/// The input with the attention mask, if the graph has one.
 fn mask(shapes: &Shapes<'_>) -> Option<Port> {
     let keys = shapes.keys(AttentionKind::Own);
     match shapes.options.mask {
@@ -185,7 +185,7 @@ pub(crate) fn outputs(config: &Config, head: Head, options: &GraphOptions) -> Ve
     ports
 }
 
-/// What an encoder gave.
+/// The hidden states and the mask of an encoder.
 fn encoder(shapes: &Shapes<'_>) -> [Port; 2] {
     let [batch, tokens] = [axes::BATCH, axes::ENCODER].map(Dim::symbol);
     let states = [batch.clone(), tokens, shapes.config.hidden_size.into()];
@@ -222,7 +222,7 @@ fn probabilities(
     })
 }
 
-/// Keys and values of each layer, of self-attention and where there is cross-attention of it too.
+/// Keys and values of each layer's self-attention and, if there is one, cross-attention.
 fn cache(
     shapes: &Shapes<'_>,
     role: fn(Cached) -> Role,

@@ -1,34 +1,35 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How a graph stores its weights and computes with them; inputs and outputs are the same in all.
+/// How a graph stores its weights and computes with them. Inputs and outputs are the same for all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
-    /// Single precision throughout.
+    /// Single precision for everything.
     #[default]
     Fp32,
-    /// Weights in half precision, computing in single: half of the bytes to carry, the answers of
-    /// rounded weights.
+    /// Weights in half precision, computation in single precision: half the file size, with the
+    /// answers of the rounded weights.
     Fp16Storage,
-    /// Weights and products of matrices in half precision; sums of softmax and LayerNorm in single.
+    /// Weights and matrix products in half precision; the sums in softmax and LayerNorm in single
+    /// precision.
     Fp16,
-    /// Weights int8 with a scale for each output, and each token's activations with a scale of its
-    /// own, in standard operators.
+    /// int8 weights with one scale for each output, and int8 activations with one scale for each
+    /// token, in standard operators.
     Int8,
-    /// Weights int8 with a scale for each output, widened in standard operators before ordinary products.
-    /// An engine that recognises the pair may round activations to 8 bits too: OpenVINO does so in groups
-    /// and says it, ONNX Runtime in blocks; tract computes in single precision. The vocabulary as in
-    /// [`Int8`](Self::Int8).
+    /// int8 weights with one scale for each output. Standard operators dequantize them before an
+    /// ordinary product. An engine that recognizes these operators may quantize activations to 8
+    /// bits too: OpenVINO does so in groups and reports it, ONNX Runtime does so in blocks. tract
+    /// computes in single precision. The vocabulary is stored as in [`Int8`](Self::Int8).
     W8,
-    /// Weights in blocks of 8 bits with a scale each, and so the activations they are multiplied
-    /// with on a CPU; an operator of ONNX Runtime's.
+    /// Weights in blocks of 8 bits with one scale for each block, in an operator of ONNX Runtime.
+    /// On a CPU, activations are quantized in the same way.
     Q8,
-    /// Weights in blocks of 4 bits, activations in single precision; the vocabulary as in
+    /// Weights in blocks of 4 bits, activations in single precision. The vocabulary is stored as in
     /// [`Q8`](Self::Q8).
     Q4,
 }
 
-/// A name that is no precision's.
+/// An unknown precision.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a precision: expected fp32, fp16-storage, fp16, int8, w8, q8, q4")]
 pub struct UnknownPrecision(String);
@@ -45,7 +46,7 @@ impl Precision {
         Precision::Q4,
     ];
 
-    /// What an artifact's metadata calls it.
+    /// The name in an artifact's metadata.
     pub fn name(self) -> &'static str {
         match self {
             Precision::Fp32 => "fp32",
@@ -58,13 +59,14 @@ impl Precision {
         }
     }
 
-    /// The file of a graph whose name in single precision is `stem`: `model_int8.onnx`.
+    /// The file name of a graph, such as `model_int8.onnx`; in single precision it is
+    /// `{stem}.onnx`.
     pub fn file_name(self, stem: &str) -> String {
         format!("{}.onnx", self.stem(stem, '_'))
     }
 
-    /// What is called `stem` where it computes in single precision; otherwise the precision's name
-    /// stands behind it: `model_int8`.
+    /// `stem` for precisions that compute in single precision with float weights; for the others,
+    /// `stem` with the precision's name appended, such as `model_int8`.
     pub fn stem(self, stem: &str, separator: char) -> String {
         match self {
             Precision::Fp32 | Precision::Fp16Storage => stem.to_owned(),

@@ -1,34 +1,37 @@
 //! The ONNX messages that a NEZHA graph needs, as prost messages.
 //!
 //! Field numbers are those of [`onnx.proto3`](https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
-//! Fields that neither a NEZHA graph has nor `inspect` reads from other tools' graphs are left out:
-//! decoding skips them. Repeated numbers are written one by one, as onnx itself does, whose messages
-//! are of proto2: not every reader takes the other form. For the same reason some fields are there
-//! even where their value is 0 or empty: the one that an attribute's type names, and the domain of an
-//! operator set. [`AttributeProto`] and [`OperatorSetIdProto`] have constructors that see to it.
-//! Tensor contents are [`Bytes`], so that decoding from a memory map copies no weight.
+//! Fields are left out if no NEZHA graph has them and `inspect` doesn't read them from other tools'
+//! graphs; decoding skips such fields.
+//!
+//! onnx itself uses proto2, and not every reader accepts what proto3 writes instead. So repeated
+//! numbers are not packed. And some fields are written even if their value is 0 or empty: the field
+//! that an attribute's type names, and the domain of an operator set. The constructors of
+//! [`AttributeProto`] and [`OperatorSetIdProto`] set them.
+//!
+//! Tensor contents are [`Bytes`], so that decoding a memory-mapped file copies no weights.
 
 use bytes::Bytes;
 
-/// A whole file.
+/// A whole ONNX file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ModelProto {
     /// Version of the format.
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
-    /// Name of the tool that wrote it.
+    /// Name of the tool that wrote the file.
     #[prost(string, tag = "2")]
     pub producer_name: String,
-    /// Version of that tool.
+    /// Version of the tool that wrote the file.
     #[prost(string, tag = "3")]
     pub producer_version: String,
     /// The graph.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
-    /// Operator sets the graph draws on.
+    /// The operator sets that the graph uses.
     #[prost(message, repeated, tag = "8")]
     pub opset_import: Vec<OperatorSetIdProto>,
-    /// Free-form pairs.
+    /// Metadata, as key-value pairs.
     #[prost(message, repeated, tag = "14")]
     pub metadata_props: Vec<StringStringEntryProto>,
 }
@@ -39,13 +42,13 @@ pub struct OperatorSetIdProto {
     /// Empty for the standard operators.
     #[prost(string, optional, tag = "1")]
     pub domain: Option<String>,
-    /// The opset.
+    /// Version of the operator set.
     #[prost(int64, tag = "2")]
     pub version: i64,
 }
 
 impl OperatorSetIdProto {
-    /// Version `version` of the operators of `domain`; the standard ones' is empty.
+    /// Version `version` of the operators in `domain`; the standard operators have the domain "".
     pub fn new(domain: &str, version: i64) -> Self {
         Self {
             domain: Some(domain.to_owned()),
@@ -54,7 +57,7 @@ impl OperatorSetIdProto {
     }
 }
 
-/// A key with a value.
+/// A key-value pair.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct StringStringEntryProto {
     /// The key.
@@ -65,10 +68,10 @@ pub struct StringStringEntryProto {
     pub value: String,
 }
 
-/// Nodes, weights and what they connect.
+/// A graph: nodes, weights, inputs and outputs.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct GraphProto {
-    /// Operations, each after those it reads from.
+    /// Operations; each comes after those whose results it reads.
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<NodeProto>,
     /// Name of the graph.
@@ -77,7 +80,7 @@ pub struct GraphProto {
     /// Weights and constants.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What the graph is, for a reader.
+    /// A description for readers.
     #[prost(string, tag = "10")]
     pub doc_string: String,
     /// Inputs.
@@ -86,7 +89,7 @@ pub struct GraphProto {
     /// Outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
-    /// Types and shapes of the edges in between.
+    /// Types and shapes of intermediate values.
     #[prost(message, repeated, tag = "13")]
     pub value_info: Vec<ValueInfoProto>,
 }
@@ -94,22 +97,22 @@ pub struct GraphProto {
 /// One operation.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct NodeProto {
-    /// Names of the values it reads; empty for an optional one left out.
+    /// Names of the values it reads; an omitted optional input has the empty name.
     #[prost(string, repeated, tag = "1")]
     pub input: Vec<String>,
-    /// Names of the values it makes.
+    /// Names of the values it computes.
     #[prost(string, repeated, tag = "2")]
     pub output: Vec<String>,
-    /// Its own name.
+    /// Name of the node.
     #[prost(string, tag = "3")]
     pub name: String,
-    /// The operator.
+    /// Name of the operator.
     #[prost(string, tag = "4")]
     pub op_type: String,
     /// The operator's attributes.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
-    /// Domain of the operator; empty for the standard ones.
+    /// Domain of the operator; empty for standard operators.
     #[prost(string, tag = "7")]
     pub domain: String,
 }
@@ -123,32 +126,32 @@ pub struct AttributeProto {
     /// A number.
     #[prost(float, optional, tag = "2")]
     pub f: Option<f32>,
-    /// A whole number.
+    /// An integer.
     #[prost(int64, optional, tag = "3")]
     pub i: Option<i64>,
-    /// A text.
+    /// A string.
     #[prost(bytes = "bytes", optional, tag = "4")]
     pub s: Option<Bytes>,
-    /// A tensor; few attributes have one, so it takes no room in the others.
+    /// A tensor. Few attributes have one, so it is boxed.
     #[prost(message, optional, boxed, tag = "5")]
     pub t: Option<Box<TensorProto>>,
-    /// A branch or the body of a loop.
+    /// A graph: a branch of `If` or the body of a loop.
     #[prost(message, optional, boxed, tag = "6")]
     pub g: Option<Box<GraphProto>>,
     /// Numbers.
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
-    /// Whole numbers.
+    /// Integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
-    /// Which of the fields counts: 1 for `f`, 2 for `i`, 3 for `s`, 4 for `t`, 5 for `g`, 6 for
-    /// `floats`, 7 for `ints`.
+    /// The attribute's type, which says which field counts: 1 for `f`, 2 for `i`, 3 for `s`, 4 for
+    /// `t`, 5 for `g`, 6 for `floats`, 7 for `ints`.
     #[prost(int32, tag = "20")]
     pub r#type: i32,
 }
 
 impl AttributeProto {
-    /// A number.
+    /// An attribute with a number.
     pub fn float(name: &str, f: f32) -> Self {
         Self {
             f: Some(f),
@@ -156,7 +159,7 @@ impl AttributeProto {
         }
     }
 
-    /// A whole number.
+    /// An attribute with an integer.
     pub fn int(name: &str, i: i64) -> Self {
         Self {
             i: Some(i),
@@ -164,7 +167,7 @@ impl AttributeProto {
         }
     }
 
-    /// A text.
+    /// An attribute with a string.
     pub fn text(name: &str, s: &str) -> Self {
         Self {
             s: Some(Bytes::copy_from_slice(s.as_bytes())),
@@ -172,7 +175,7 @@ impl AttributeProto {
         }
     }
 
-    /// Whole numbers.
+    /// An attribute with integers.
     pub fn ints(name: &str, ints: Vec<i64>) -> Self {
         Self {
             ints,
@@ -207,7 +210,7 @@ pub struct TensorProto {
     /// `location`, `offset` and `length` of elements in another file.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
-    /// 1 where the elements are in another file.
+    /// 1 if the elements are in another file.
     #[prost(int32, tag = "14")]
     pub data_location: i32,
 }
@@ -221,7 +224,7 @@ pub struct ValueInfoProto {
     /// Its type.
     #[prost(message, optional, tag = "2")]
     pub r#type: Option<TypeProto>,
-    /// What it is, for a reader.
+    /// A description for readers.
     #[prost(string, tag = "3")]
     pub doc_string: String,
 }
@@ -240,7 +243,7 @@ pub struct TensorTypeProto {
     /// The element type, see [`DType::onnx`](crate::DType::onnx).
     #[prost(int32, tag = "1")]
     pub elem_type: i32,
-    /// The shape; absent where not even the rank is known.
+    /// The shape; absent if not even the rank is known.
     #[prost(message, optional, tag = "2")]
     pub shape: Option<TensorShapeProto>,
 }
@@ -261,7 +264,7 @@ pub struct DimensionProto {
     pub value: Option<DimensionValue>,
 }
 
-/// The size of a dimension, or what it is called.
+/// The size of a dimension, or its name.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum DimensionValue {
     /// A number.

@@ -7,20 +7,20 @@ use bytes::Bytes;
 use crate::proto::ModelProto;
 use crate::{Artifact, ArtifactError, DecodeModelError, Head, decode_model, is_packed, map_file};
 
-/// Why a file is not read as a model.
+/// Why a file can't be read as a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadModelError {
-    /// Nothing is there.
+    /// The file doesn't exist.
     #[error("{}: no such file or folder", path.display())]
     NotFound {
         /// The path that was asked for.
         path: PathBuf,
     },
-    /// A folder, a pipe or a device where a file belongs.
+    /// The path is a folder, a pipe or a device.
     #[error("{}: expected an .onnx file, found something else of that name", path.display())]
     NotAFile {
-        /// The path that is no file.
+        /// The path.
         path: PathBuf,
     },
     /// The operating system refuses to read it.
@@ -28,7 +28,7 @@ pub enum ReadModelError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A packed model that is broken.
@@ -42,7 +42,7 @@ pub enum ReadModelError {
         /// The parts that were looked for.
         tried: Vec<String>,
     },
-    /// Its bytes are no model.
+    /// The bytes are not a valid model.
     #[error("{}: not a complete ONNX model", path.display())]
     NotAModel {
         /// The file.
@@ -52,14 +52,14 @@ pub enum ReadModelError {
     },
 }
 
-/// The messages of the `.onnx` file at `path`, as [`decode_model`] reads them; weights stay in the
-/// mapped file. Of a packed file these are those of its graph.
+/// Reads the `.onnx` file at `path` like [`decode_model`]; its weights stay in the mapped file. For
+/// a packed file, this reads the graph in it.
 ///
-/// The file must not be shortened while the model lives: reading a page that is gone ends the
-/// process.
+/// The file must not be shortened while the model is in use: reading a page that no longer exists
+/// ends the process.
 ///
 /// # Errors
-/// [`ReadModelError`].
+/// Any [`ReadModelError`].
 pub fn read_model(path: impl AsRef<Path>) -> Result<ModelProto, ReadModelError> {
     let path = path.as_ref();
     let unreadable = |source: io::Error| {
@@ -69,7 +69,7 @@ pub fn read_model(path: impl AsRef<Path>) -> Result<ModelProto, ReadModelError> 
             _ => ReadModelError::Unreadable { path, source },
         }
     };
-    // Before it is opened: a pipe would block.
+    // Checked before opening: opening a pipe would block.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(ReadModelError::NotAFile {
             path: path.to_owned(),

@@ -1,74 +1,75 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// What an input or an output is, whatever its name.
+/// What an input or an output means, independent of its name.
 ///
-/// The contract gives each role one [name](Self::name). A port of ours has its role from the head that
-/// makes it; a port of another exporter's graph has it [from its name](Self::from_name).
+/// The contract gives each role one [name](Self::name). In our graphs, the head defines the role of
+/// each port. In graphs of other exporters, the role is taken [from the name](Self::from_name).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Role {
     /// Token ids from the vocabulary.
     TokenIds,
-    /// Embedded tokens, in place of their ids.
+    /// Embedded tokens instead of token ids.
     EmbeddedTokens,
     /// Which tokens may be attended to: 1 for a token, 0 for padding.
     AttentionMask,
-    /// Which tokens each token may attend to: 1 where it does, else 0.
+    /// Which tokens each token may attend to: 1 for yes, 0 for no.
     SelfAttentionMask,
-    /// Which text of a pair each token is of.
+    /// Which text of a pair each token belongs to.
     TokenTypes,
-    /// The place of each token; no graph of NEZHA's has it, those of BERT do.
+    /// The position of each token. No NEZHA graph has this input, but BERT graphs do.
     PositionIds,
-    /// What each attention head is multiplied by.
+    /// The factor of each attention head.
     HeadMask,
     /// Row and column of each token that is scored.
     MaskPositions,
-    /// What the encoder gave to a decoder.
+    /// The encoder's hidden states, for a decoder.
     EncoderStates,
-    /// Which tokens of the encoder may be attended to.
+    /// Which tokens of the encoder may be attended to: 1 for a token, 0 for padding.
     EncoderMask,
-    /// Keys or values of the tokens before.
+    /// Cached keys or values of the preceding tokens.
     Past(Cached),
     /// The class of each token or text.
     Labels,
-    /// Whether the second text follows the first: 0 where it does.
+    /// Whether the second text follows the first: 0 if it does.
     NextSentenceLabel,
-    /// Where the answer starts.
+    /// The first token of the answer.
     StartPositions,
-    /// Where the answer ends.
+    /// The last token of the answer.
     EndPositions,
-    /// How far the scores are from the labels.
+    /// The loss, which compares the scores with the labels.
     Loss,
-    /// The scores that the head is for, before softmax.
+    /// The scores of the head, before softmax.
     Logits,
-    /// Scores of the vocabulary, of the head with two kinds of scores.
+    /// Scores of the vocabulary, from the pretraining head.
     PredictionLogits,
-    /// Scores of: the second text follows, it is random; of the head with two kinds of scores.
+    /// Scores of two classes, "the second text follows" and "it is random", from the pretraining
+    /// head.
     RelationshipLogits,
-    /// Scores of: the answer starts here.
+    /// Scores of each token as the first of the answer.
     StartLogits,
-    /// Scores of: the answer ends here.
+    /// Scores of each token as the last of the answer.
     EndLogits,
-    /// Probabilities of what [`Logits`](Self::Logits) scores.
+    /// The probabilities that belong to [`Logits`](Self::Logits).
     Probabilities,
     /// The most probable tokens.
     TopIds,
-    /// Their probabilities.
+    /// The probabilities of the most probable tokens.
     TopProbabilities,
     /// One vector for each text.
     Embeddings,
-    /// What the last layer gives.
+    /// The output of the last layer.
     LastHiddenState,
-    /// The dense layer over the first token.
+    /// The pooler's output: `tanh` of a dense layer over the first token.
     PoolerOutput,
-    /// What a layer gives; 0 is the embeddings.
+    /// The output of layer i − 1; `HiddenStates(0)` is the output of the embeddings.
     HiddenStates(usize),
     /// The attention probabilities of a layer.
     Attentions(usize, AttentionKind),
-    /// Keys or values of the tokens before and of these.
+    /// Keys or values of the preceding and the current tokens.
     Present(Cached),
-    /// The output of this number of a head of the user's own.
+    /// The output of this index of a head of the user's own.
     Own(usize),
     /// Anything else.
     Other,
@@ -83,28 +84,28 @@ pub enum AttentionKind {
     Cross,
 }
 
-/// Which of a decoder's keys and values.
+/// Which keys or values of a decoder's cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cached {
     /// The layer, from 0.
     pub layer: usize,
-    /// Of which attention in it.
+    /// The layer's self-attention or cross-attention.
     pub attention: AttentionKind,
     /// Keys or values.
     pub part: CachedPart,
 }
 
-/// The two things that attention caches.
+/// The two tensors that attention caches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CachedPart {
-    /// What queries are compared with.
+    /// The keys, which queries are compared with.
     Key,
-    /// What is summed.
+    /// The values, which are summed.
     Value,
 }
 
 impl CachedPart {
-    /// Both, in the order of the ports.
+    /// Both parts, in the order of the ports.
     pub const ALL: [CachedPart; 2] = [CachedPart::Key, CachedPart::Value];
 
     fn name(self) -> &'static str {
@@ -121,7 +122,7 @@ impl fmt::Display for CachedPart {
     }
 }
 
-/// The names of roles that are one port each.
+/// The names of roles that only one port has.
 const NAMES: [(Role, &str); 26] = [
     (Role::TokenIds, "input_ids"),
     (Role::EmbeddedTokens, "inputs_embeds"),
@@ -151,7 +152,7 @@ const NAMES: [(Role, &str); 26] = [
     (Role::PoolerOutput, "pooler_output"),
 ];
 
-/// What the names of the cache's inputs begin with, and of its outputs.
+/// Prefixes of the names of the cache's inputs and outputs.
 const PAST: &str = "past_key_values";
 const PRESENT: &str = "present";
 const HIDDEN_STATES: &str = "hidden_states";
@@ -172,7 +173,7 @@ impl Role {
         }
     }
 
-    /// The role that the contract gives a port of this name.
+    /// The role that the contract has for a port of this name, or [`Role::Other`].
     pub fn from_name(name: &str) -> Self {
         if let Some((role, _)) = NAMES.iter().find(|(_, it)| *it == name) {
             return *role;
@@ -180,7 +181,7 @@ impl Role {
         of_layer(name).unwrap_or(Role::Other)
     }
 
-    /// The scores that a label chooses from; none for a role that is no label.
+    /// The scores that a label refers to; empty for roles that are not labels.
     pub fn scores(self) -> &'static [Role] {
         match self {
             Role::Labels => &[Role::Logits, Role::PredictionLogits],
@@ -189,18 +190,18 @@ impl Role {
         }
     }
 
-    /// Whether it is part of a decoder's cache as an input.
+    /// Whether it is an input with cached keys or values.
     pub fn is_past(self) -> bool {
         matches!(self, Role::Past(_))
     }
 }
 
-/// The role of a port that each layer has, of a name such as `present.3.encoder.key`.
+/// The role of a port that each layer has, from a name such as `present.3.encoder.key`.
 fn of_layer(name: &str) -> Option<Role> {
     let (kind, rest) = name.split_once('.')?;
     let number = |text: &str| {
         let number: usize = text.parse().ok()?;
-        // `+1` and `01` are other names.
+        // `+1` and `01` parse as numbers, but are not names of ours.
         (number.to_string() == text).then_some(number)
     };
     if kind == HIDDEN_STATES {
@@ -229,7 +230,7 @@ fn of_layer(name: &str) -> Option<Role> {
 }
 
 impl AttentionKind {
-    /// What the outputs of its probabilities begin with.
+    /// Prefix of the names of its outputs with attention probabilities.
     fn outputs(self) -> &'static str {
         match self {
             AttentionKind::Own => "attentions",

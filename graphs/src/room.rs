@@ -1,4 +1,4 @@
-//! How much memory the messages in some bytes take, counted before any is made.
+//! Computes how much memory encoded messages take, before they are decoded.
 
 use std::mem::size_of;
 
@@ -11,19 +11,19 @@ use crate::proto::{
     ValueInfoProto,
 };
 
-/// Depth at which prost gives up, too.
+/// The depth at which prost gives up too.
 const DEEPEST: usize = 100;
 
-/// Elements that a vector has room for as soon as it has one.
+/// Elements that a vector reserves memory for when it gets its first.
 const FIRST: usize = 4;
 
-/// The most that an allocator adds to what it is asked for, in bytes.
+/// The most bytes that an allocator adds to an allocation.
 pub(crate) const OVERHEAD: usize = 32;
 
-/// How often a message counts that every reader describes in a structure of its own.
+/// Factor for messages for which readers build a structure of their own.
 pub(crate) const DESCRIBED: usize = 4;
 
-/// Fields whose elements are counted have smaller numbers.
+/// Fields whose elements are counted have lower numbers.
 const FIELDS: usize = 16;
 
 /// The messages of [`proto`](crate::proto).
@@ -43,21 +43,21 @@ pub(crate) enum Kind {
     Dimension,
 }
 
-/// What a field with room of its own holds.
+/// The content of a field that takes memory of its own.
 enum Field {
-    /// A message inside of another.
+    /// A message, stored inside of the message that contains it.
     Single(Kind),
-    /// A message by itself, which the other points to.
+    /// A message, boxed.
     Boxed(Kind),
     /// Messages in a vector.
     Repeated(Kind),
-    /// Messages in a vector that become ports, weights and metadata by name.
+    /// Messages in a vector, for which readers build structures: ports, weights, metadata.
     Described(Kind),
     /// A text.
     Text,
     /// Texts in a vector.
     Texts,
-    /// Numbers in a vector, as many as fit where they are packed.
+    /// Numbers in a vector; a packed field counts as many as could fit.
     Integers,
     Floats,
 }
@@ -80,8 +80,8 @@ impl Kind {
         }
     }
 
-    /// Fields that take room beside the message they are in; contents of tensors and texts of
-    /// attributes stay in the file.
+    /// The fields that take memory beside the message they are in. Tensor contents and attribute
+    /// strings stay in the file.
     fn field(self, tag: u32) -> Option<Field> {
         use Field::{Boxed, Described, Floats, Integers, Repeated, Single, Text, Texts};
         Some(match (self, tag) {
@@ -120,7 +120,7 @@ impl Kind {
 struct Elements([usize; FIELDS]);
 
 impl Elements {
-    /// Bytes that a field takes whose content is so long in the file.
+    /// Memory of a field whose content has this length in the file, in bytes.
     fn room(&mut self, tag: u32, field: &Field, length: usize) -> usize {
         let text = match length {
             0 => 0,
@@ -141,7 +141,7 @@ impl Elements {
         }
     }
 
-    /// Bytes that a number takes which stands by itself.
+    /// Memory of a number that is not packed, in bytes.
     fn room_for_number(&mut self, tag: u32, field: &Field) -> usize {
         match field {
             Field::Integers => self.growth(tag, 1, size_of::<i64>()),
@@ -150,7 +150,7 @@ impl Elements {
         }
     }
 
-    /// Bytes that a vector takes more than before with so many further elements of that size.
+    /// Additional memory of a vector that gets `more` elements of `size` bytes, in bytes.
     fn growth(&mut self, tag: u32, more: usize, size: usize) -> usize {
         let Some(count) = usize::try_from(tag).ok().and_then(|it| self.0.get_mut(it)) else {
             return 0;
@@ -163,7 +163,7 @@ impl Elements {
     }
 }
 
-/// What a vector has room for that took so many elements one by one.
+/// Capacity of a vector to which so many elements were added one by one.
 fn capacity(count: usize) -> usize {
     match count {
         0 => 0,
@@ -174,7 +174,7 @@ fn capacity(count: usize) -> usize {
     }
 }
 
-/// Bytes that are left for messages.
+/// Memory that is left for messages, in bytes.
 pub(crate) struct Room(usize);
 
 impl Room {
@@ -187,7 +187,7 @@ impl Room {
         self.0
     }
 
-    /// Whether there is room for all in a message of this kind.
+    /// Whether there is enough memory for everything in a message of this kind.
     pub(crate) fn holds(
         &mut self,
         kind: Kind,
@@ -209,7 +209,7 @@ impl Room {
             }
             let length = usize::try_from(decode_varint(&mut bytes)?).unwrap_or(usize::MAX);
             let Some((content, rest)) = bytes.split_at_checked(length) else {
-                // Cut short, as prost will say.
+                // The message is cut short: prost will report it.
                 return Ok(true);
             };
             bytes = rest;

@@ -1,4 +1,4 @@
-/// Methods of options that set a field each and give the options back.
+/// Methods of options, each of which sets a field and returns the options.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! setters {

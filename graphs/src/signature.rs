@@ -11,18 +11,18 @@ use crate::{Bindings, Config, DType, Dim, GraphOptions, Head, PortNames, Role};
 pub struct Port {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its role.
     pub role: Role,
     /// Its element type.
     pub dtype: DType,
     /// Its shape, dynamic axes by name.
     pub shape: Vec<Dim>,
-    /// What it is, for a reader.
+    /// A description for readers.
     pub doc: String,
 }
 
 impl Port {
-    /// A port named and documented; its role is the one that the contract has for the name.
+    /// A port with this name; the role is the contract's for the name.
     pub fn new(name: impl Into<String>, dtype: DType, shape: &[Dim], doc: &str) -> Self {
         let name = name.into();
         Self {
@@ -54,13 +54,13 @@ impl Port {
         }
     }
 
-    /// The same under another name.
+    /// The same port with another name.
     pub(crate) fn called(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// The contract's name for its role; its own, where the contract has none.
+    /// The contract's name for the role; the port's own name if the contract has none.
     pub fn contract_name(&self) -> Cow<'_, str> {
         match self.role {
             Role::Other | Role::Own(_) => self.name.as_str().into(),
@@ -90,13 +90,13 @@ impl Port {
         }
     }
 
-    /// Reads an ONNX message.
+    /// Reads a port from an ONNX message.
     ///
-    /// A dimension with neither number nor name is called `{port}.{axis}`. The role is the one that
-    /// the contract has for the name.
+    /// A dimension with neither number nor name is called `{port}.{axis}`. The role is the
+    /// contract's for the name.
     ///
     /// # Errors
-    /// [`SignatureError::Untyped`] where the message has no shape, or an element type that no
+    /// [`SignatureError::Untyped`] if the message has no shape, or has an element type that no
     /// NEZHA graph has.
     pub fn from_proto(proto: &ValueInfoProto) -> Result<Self, SignatureError> {
         let untyped = || SignatureError::Untyped {
@@ -128,7 +128,7 @@ impl fmt::Display for Port {
     }
 }
 
-/// What a graph takes and what it gives.
+/// The inputs and outputs of a graph.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Signature {
     /// The inputs, in the graph's order.
@@ -137,17 +137,17 @@ pub struct Signature {
     pub outputs: Vec<Port>,
 }
 
-/// Why tensors don't fit a signature, or a graph has none.
+/// Why tensors don't match a signature, or a graph has no signature.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// A port of the graph without type or shape.
+    /// A port of the graph has no type or no shape.
     #[error("the graph's '{name}' has no element type and shape that a NEZHA graph can have")]
     Untyped {
         /// The port.
         name: String,
     },
-    /// An input that the graph doesn't have.
+    /// The graph doesn't have this input.
     #[error("there is no input '{name}'; the inputs are {known}")]
     UnknownInput {
         /// The name that was given.
@@ -155,7 +155,7 @@ pub enum SignatureError {
         /// The names the graph has.
         known: String,
     },
-    /// An input that was not given.
+    /// An input is missing.
     #[error("input '{name}' is missing: expected {expected}")]
     MissingInput {
         /// The input.
@@ -163,7 +163,7 @@ pub enum SignatureError {
         /// Its dtype and shape.
         expected: String,
     },
-    /// An input of another element type.
+    /// An input has another element type.
     #[error("input '{name}' is {found}, expected {expected}")]
     DType {
         /// The input.
@@ -173,7 +173,7 @@ pub enum SignatureError {
         /// The type it has.
         found: DType,
     },
-    /// An input of another rank.
+    /// An input has another rank.
     #[error("input '{name}' has shape {found:?}, expected {expected}")]
     Rank {
         /// The input.
@@ -183,32 +183,32 @@ pub enum SignatureError {
         /// The shape it has.
         found: Vec<usize>,
     },
-    /// A dimension of another size.
+    /// An axis has another size.
     #[error("axis {axis} of input '{name}' is {found}, expected {expected}")]
     Size {
         /// The input.
         name: String,
         /// The axis.
         axis: usize,
-        /// What it should be, with the reason where another input decides.
+        /// The expected size, with the reason if it follows from another input.
         expected: String,
-        /// What it is.
+        /// The size that was found.
         found: usize,
     },
-    /// A dimension of size 0.
+    /// An axis has size 0.
     #[error("axis {axis} ({dim}) of input '{name}' is empty: expected at least 1")]
     Empty {
         /// The input.
         name: String,
         /// The axis.
         axis: usize,
-        /// What the axis is called.
+        /// The name of the axis.
         dim: String,
     },
 }
 
 impl Signature {
-    /// The signature that `head` has over `config` under `options`.
+    /// The signature of `head` with `config` and `options`.
     pub fn new(config: &Config, head: Head, options: &GraphOptions) -> Self {
         let own = |mut ports: Vec<Port>| {
             for dim in ports.iter_mut().flat_map(|port| &mut port.shape) {
@@ -229,18 +229,19 @@ impl Signature {
         }
     }
 
-    /// Gives ports that were read from a graph of ours with these names their roles.
+    /// Sets the roles of ports that were read from one of our graphs with these names.
     pub fn named_by(&mut self, names: &PortNames) {
         for port in self.inputs.iter_mut().chain(&mut self.outputs) {
             port.role = names.role(&port.name);
         }
     }
 
-    /// The values of the dynamic axes, from the tensors given as (name, dtype, shape).
+    /// The sizes of the dynamic axes, from the tensors given as (name, dtype, shape).
     ///
     /// # Errors
-    /// The first tensor that the signature does not have, or that differs from it in dtype, rank
-    /// or size; then the first input that no tensor is given for.
+    /// The error of the first tensor that the signature doesn't have, or whose dtype or rank
+    /// differs; then that of the first input without a tensor; then that of the first axis whose
+    /// size differs or is 0.
     pub fn bind<'t>(
         &self,
         tensors: impl IntoIterator<Item = (&'t str, DType, &'t [usize])>,
@@ -271,7 +272,7 @@ impl Signature {
     /// The input of this name.
     ///
     /// # Errors
-    /// [`SignatureError::UnknownInput`], which lists the names there are.
+    /// [`SignatureError::UnknownInput`], which lists the graph's inputs.
     pub fn input(&self, name: &str) -> Result<&Port, SignatureError> {
         self.inputs
             .iter()
@@ -295,13 +296,13 @@ impl Signature {
         self.outputs.iter().find(|port| port.role == role)
     }
 
-    /// The name of the input of this role; the contract's, where the graph has none.
+    /// The name of the input of this role; the contract's name if the graph has no such input.
     pub fn input_name(&self, role: Role) -> Cow<'_, str> {
         self.input_of(role)
             .map_or_else(|| role.name(), |port| port.name.as_str().into())
     }
 
-    /// How many classes a label chooses from: the last axis of its scores.
+    /// The number of classes that a label chooses from: the last axis of its scores.
     pub fn classes(&self, label: Role) -> Option<&Dim> {
         let scores = label.scores().iter().find_map(|it| self.output_of(*it));
         scores.and_then(|port| port.shape.last())
@@ -326,9 +327,9 @@ fn check_dtype_and_rank(port: &Port, dtype: DType, shape: &[usize]) -> Result<()
     Ok(())
 }
 
-/// Axes that are one name take the size of the first tensor that has them.
+/// Each named axis gets the size of the first tensor that has it.
 ///
-/// Only under a cache may any be empty.
+/// Only with a cache may some axes be empty.
 fn bind_axes(given: &[(&Port, &[usize])]) -> Result<Bindings, SignatureError> {
     let is_past = |dim: &Dim| dim.as_symbol() == Some(axes::PAST);
     let cached = given.iter().any(|(port, _)| port.shape.iter().any(is_past));
@@ -363,7 +364,7 @@ fn check_sizes(port: &Port, shape: &[usize], bindings: &Bindings) -> Result<(), 
                 found: *size,
             });
         }
-        // What is attended to: the past and the present of it may each be empty, not both.
+        // A sum of past and new keys: each may be empty, but not both.
         if expected == 0 && dim.as_symbol().is_none() {
             return Err(empty(port, axis));
         }

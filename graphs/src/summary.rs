@@ -3,39 +3,39 @@ use std::collections::BTreeMap;
 use crate::proto::{GraphProto, ModelProto, TensorProto};
 use crate::{ExternalData, TensorType, tensor_type};
 
-/// A model in numbers; any tool's model, not only NEZHA's.
+/// A model in numbers: any tool's model, not only NEZHA.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct ModelSummary {
-    /// The tool that wrote it, with its version.
+    /// The tool that wrote the model, with its version.
     pub producer: String,
     /// Version of the format.
     pub ir_version: i64,
-    /// The operator sets it draws on.
+    /// The operator sets that the model uses.
     pub opsets: Vec<OperatorSet>,
     /// Name of the graph.
     pub name: String,
-    /// The inputs that have to be given.
+    /// The required inputs.
     pub inputs: Vec<PortSummary>,
     /// The outputs.
     pub outputs: Vec<PortSummary>,
-    /// Number of nodes, those of branches and loop bodies included.
+    /// Number of nodes, including those of branches and loop bodies.
     pub nodes: usize,
-    /// How many nodes have each operator; another domain's stand as `domain.Operator`.
+    /// Number of nodes by operator; an operator of another domain is called `domain.Operator`.
     pub operators: BTreeMap<String, usize>,
-    /// Elements of all floating-point and quantized weights of at least one axis.
+    /// Number of elements of all floating-point and quantized weights that are not scalars.
     pub parameters: u64,
     /// Weights and constants by element type.
     pub weights: Vec<WeightSummary>,
     /// Files that hold weights.
     pub external_files: Vec<ExternalFile>,
-    /// What the model says of itself.
+    /// The model's metadata.
     pub metadata: BTreeMap<String, String>,
 }
 
 /// An operator set.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct OperatorSet {
-    /// `ai.onnx` for the standard operators.
+    /// The domain; `ai.onnx` for the standard operators.
     pub domain: String,
     /// Its version.
     pub version: i64,
@@ -46,21 +46,21 @@ pub struct OperatorSet {
 pub struct PortSummary {
     /// Its name.
     pub name: String,
-    /// Its element type and shape; absent where it is no tensor.
+    /// Its element type and shape; absent if it is not a tensor.
     #[serde(flatten)]
     pub tensor_type: Option<TensorType>,
-    /// What it is, for a reader; may be empty.
+    /// Its description for readers; may be empty.
     pub doc: String,
 }
 
 /// The weights of one element type.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct WeightSummary {
-    /// The element type by numpy's name.
+    /// The element type, by numpy's name.
     pub dtype: String,
-    /// How many tensors.
+    /// Number of tensors.
     pub tensors: usize,
-    /// How many elements they have together.
+    /// Number of elements of all these tensors.
     pub elements: u64,
     /// Bytes inside of the model's file.
     pub embedded_bytes: u64,
@@ -71,18 +71,18 @@ pub struct WeightSummary {
 /// A file beside the model that holds weights.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ExternalFile {
-    /// Its path from the model's folder.
+    /// Its path relative to the model's folder.
     pub location: String,
-    /// How many tensors lie in it.
+    /// Number of tensors in it.
     pub tensors: usize,
-    /// The bytes that the model needs of it.
+    /// Bytes that the model uses of it.
     pub bytes: u64,
-    /// The least size that the file must have.
+    /// The least size that the file must have, in bytes.
     pub end: u64,
 }
 
 impl ModelSummary {
-    /// Counts what `model` holds.
+    /// Summarizes `model`.
     pub fn new(model: &ModelProto) -> Self {
         let empty = GraphProto::default();
         let graph = model.graph.as_ref().unwrap_or(&empty);
@@ -115,7 +115,7 @@ impl ModelSummary {
     }
 }
 
-/// Older exporters list initializers among the inputs; those need not be given.
+/// Older exporters list initializers among the inputs; such inputs are not required.
 fn inputs(graph: &GraphProto) -> Vec<PortSummary> {
     let initializers: std::collections::BTreeSet<&str> = graph
         .initializer
@@ -148,7 +148,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Decoding bounds the depth of the recursion.
+    /// The recursion ends: decoding limits the depth of graphs.
     fn add_graph(&mut self, graph: &GraphProto) {
         graph.initializer.iter().for_each(|it| self.add_tensor(it));
         for node in &graph.node {
@@ -167,7 +167,7 @@ impl Counts {
     fn add_tensor(&mut self, tensor: &TensorProto) {
         let dtype = TensorType::of_tensor(tensor).dtype;
         let elements = tensor_type::elements(tensor);
-        // Whole numbers of more than 8 bits are shapes, indices and positions.
+        // Integers of more than 8 bits are shapes, indices and positions, not weights.
         let is_index = ["int64", "int32", "bool", "string"].contains(&dtype.as_str());
         if !is_index && !tensor.dims.is_empty() {
             self.parameters = self.parameters.saturating_add(elements);

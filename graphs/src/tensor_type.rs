@@ -3,7 +3,7 @@ use std::fmt;
 
 use crate::proto::{DimensionProto, DimensionValue, GraphProto, TensorProto, ValueInfoProto};
 
-/// ONNX's `TensorProto.DataType`: number, numpy's name where there is one, bits of an element.
+/// ONNX's `TensorProto.DataType`: number, numpy's name if there is one, bits of an element.
 const ELEMENT_TYPES: [(i32, &str, u64); 25] = [
     (1, "float32", 32),
     (2, "uint8", 8),
@@ -32,20 +32,21 @@ const ELEMENT_TYPES: [(i32, &str, u64); 25] = [
     (26, "int2", 2),
 ];
 
-/// Element type and shape of a tensor as the file states them, any model's: [`Port`](crate::Port) is
-/// for those that a NEZHA graph can have.
+/// Element type and shape of a tensor as a file states them, for any model. [`Port`](crate::Port)
+/// is only for tensors that a NEZHA graph can have.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TensorType {
-    /// The element type by numpy's name.
+    /// The element type, by numpy's name.
     pub dtype: String,
-    /// The dimensions, numbers or names, `?` for one that has neither; absent where not even the
-    /// rank is known.
+    /// The dimensions: numbers or names, `?` for a dimension that has neither. Absent if not even
+    /// the rank is known.
     #[serde(serialize_with = "numbers_as_numbers")]
     pub shape: Option<Vec<String>>,
 }
 
 impl TensorType {
-    /// The type of an input, an output or an edge; `None` where it states none, or is no tensor.
+    /// The type of an input, an output or an intermediate value; `None` if it states none, or is
+    /// not a tensor.
     pub fn of_value(value: &ValueInfoProto) -> Option<Self> {
         let tensor = value.r#type.as_ref()?.tensor_type.as_ref()?;
         let dim = |dim: &DimensionProto| match &dim.value {
@@ -91,7 +92,8 @@ fn numbers_as_numbers<S: serde::Serializer>(
     serde::Serialize::serialize(&shape, serializer)
 }
 
-/// The types that a graph states of its values: inputs, outputs, edges and initializers, by name.
+/// The types that a graph states for its values, by name: inputs, outputs, intermediate values and
+/// initializers.
 pub fn graph_types(graph: &GraphProto) -> BTreeMap<&str, TensorType> {
     let values = [&graph.value_info, &graph.input, &graph.output];
     let values = values.into_iter().flatten();
@@ -102,7 +104,7 @@ pub fn graph_types(graph: &GraphProto) -> BTreeMap<&str, TensorType> {
         .collect()
 }
 
-/// How many elements a tensor has.
+/// The number of elements of a tensor.
 pub(crate) fn elements(tensor: &TensorProto) -> u64 {
     let sizes = tensor.dims.iter();
     sizes.fold(1, |product, size| {
@@ -110,7 +112,7 @@ pub(crate) fn elements(tensor: &TensorProto) -> u64 {
     })
 }
 
-/// How many bytes the elements of a tensor take; texts count nothing.
+/// The size of a tensor's elements in bytes; strings count as 0.
 pub(crate) fn bytes(tensor: &TensorProto) -> u64 {
     let known = ELEMENT_TYPES.iter().find(|row| row.0 == tensor.data_type);
     let bits = known.map_or(0, |row| row.2);

@@ -1,25 +1,26 @@
-//! What the files beside a vocabulary say about how text becomes tokens.
+//! Settings from the tokenizer files beside a vocabulary.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// What `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` say, as
+/// The settings in `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`, as
 /// transformers' `BertTokenizerFast` reads them.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct TokenizerSettings {
-    /// Whether capitals become small letters; absent means yes.
+    /// Whether text is lower-cased; by default yes.
     pub do_lower_case: Option<bool>,
-    /// Whether every ideograph is a word; absent means yes.
+    /// Whether each Chinese character is a word of its own; by default yes.
     pub tokenize_chinese_chars: Option<bool>,
-    /// Whether accents go. Absent and null both mean: as `do_lower_case`.
+    /// Whether accents are removed. By default, and if null, they are removed if `do_lower_case` is
+    /// true.
     pub strip_accents: Option<bool>,
-    /// The longest sequence, special tokens included; 1e30 means no limit.
+    /// The most tokens of a sequence, including special tokens; 1e30 means no limit.
     pub model_max_length: Option<f64>,
-    /// Whether blanks before English punctuation go from text that is made of tokens. Absent means
-    /// yes for `vocab.txt` and no for `tokenizer.json`, as in transformers 4.46.
+    /// Whether decoding removes spaces before English punctuation. By default yes for `vocab.txt`
+    /// and no for `tokenizer.json`, as in transformers 4.46.
     pub clean_up_tokenization_spaces: Option<bool>,
     tokenizer_class: Option<String>,
     unk_token: Option<Token>,
@@ -31,60 +32,61 @@ pub struct TokenizerSettings {
     added_tokens_decoder: BTreeMap<u32, Token>,
 }
 
-/// The texts of the files, as far as they are there.
+/// The texts of the tokenizer files; `None` for a file that doesn't exist.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokenizerFiles<'t> {
     /// `tokenizer_config.json`.
     pub tokenizer_config: Option<&'t str>,
-    /// `special_tokens_map.json`, which is read where the first one lists no added tokens.
+    /// `special_tokens_map.json`, which is read only if `tokenizer_config.json` lists no added
+    /// tokens.
     pub special_tokens_map: Option<&'t str>,
-    /// `added_tokens.json`, likewise.
+    /// `added_tokens.json`, which is read only under the same condition.
     pub added_tokens: Option<&'t str>,
 }
 
-/// A file that is not as transformers writes it.
+/// A tokenizer file doesn't have the form in which transformers writes it.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: not as transformers writes it")]
 pub struct TokenizerSettingsError {
-    /// Its name.
+    /// The file's name.
     pub file: &'static str,
     /// What is wrong.
     pub source: serde_json::Error,
 }
 
-/// A token that is found in the text before anything else is done to it.
+/// A token that is matched in the text before the text is split.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AddedToken {
     /// Its text.
     pub content: String,
-    /// Whether it has to stand alone.
+    /// Whether it matches only as a whole word.
     pub single_word: bool,
-    /// Whether it takes the blanks before it.
+    /// Whether it includes the spaces before it.
     pub lstrip: bool,
-    /// Whether it takes the blanks behind it.
+    /// Whether it includes the spaces after it.
     pub rstrip: bool,
-    /// Whether it is looked for in the normalised text.
+    /// Whether it is matched in the normalized text.
     pub normalized: bool,
-    /// Whether it is left out where special tokens are.
+    /// Whether it is a special token, which decoding can skip.
     pub special: bool,
 }
 
-/// The part that a special token plays.
+/// The role of a special token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRole {
-    /// What the vocabulary lacks.
+    /// Replaces tokens that the vocabulary lacks: `[UNK]`.
     Unknown,
-    /// The end of a text.
+    /// Ends a text: `[SEP]`.
     Separator,
-    /// What fills up a batch.
+    /// Pads a batch: `[PAD]`.
     Padding,
-    /// The start of a sequence.
+    /// Starts a sequence: `[CLS]`.
     Class,
-    /// A word that is hidden.
+    /// Replaces a token that the model predicts: `[MASK]`.
     Mask,
 }
 
-/// A token, as its text or with how it is matched.
+/// A token as its text alone, or with the rules for matching it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Token {
@@ -157,7 +159,7 @@ impl TokenRole {
         TokenRole::Mask,
     ];
 
-    /// The field of `tokenizer_config.json`.
+    /// The name of its field in `tokenizer_config.json`.
     pub fn field(self) -> &'static str {
         match self {
             TokenRole::Unknown => "unk_token",
@@ -180,13 +182,14 @@ impl TokenRole {
 }
 
 impl TokenizerSettings {
-    /// Reads what there is.
+    /// Reads the files that exist.
     ///
     /// # Errors
-    /// The first file that is no JSON, or holds something of another type.
+    /// [`TokenizerSettingsError`] for the first file that is not JSON, or has a field of the wrong
+    /// type.
     pub fn read(files: &TokenizerFiles) -> Result<Self, TokenizerSettingsError> {
         let mut settings: Self = json("tokenizer_config.json", files.tokenizer_config)?;
-        // Newer checkpoints have everything in the one file; older ones spread it over three.
+        // Newer checkpoints have everything in one file; older ones in three.
         if settings.added_tokens_decoder.is_empty() {
             settings.replace_special(json("special_tokens_map.json", files.special_tokens_map)?);
             let added: BTreeMap<String, u32> = json("added_tokens.json", files.added_tokens)?;
@@ -198,9 +201,9 @@ impl TokenizerSettings {
         Ok(settings)
     }
 
-    /// Whether case, accents and ideographs are decided here and by the defaults, whatever a
-    /// `tokenizer.json` says: transformers' `BertTokenizerFast` does so, which is NEZHA's where no
-    /// other class is named.
+    /// Whether these settings and the defaults decide about case, accents and Chinese characters,
+    /// even if a `tokenizer.json` says otherwise. transformers' `BertTokenizerFast` behaves so, and
+    /// it is NEZHA's tokenizer unless another class is named.
     pub fn overrule_tokenizer_json(&self) -> bool {
         let class = self.tokenizer_class.as_deref();
         class.is_none_or(|class| class.starts_with("Bert"))
@@ -227,13 +230,13 @@ impl TokenizerSettings {
         }
     }
 
-    /// The token that plays a role.
+    /// The text of the token with this role.
     pub fn token(&self, role: TokenRole) -> &str {
         self.special(role)
             .map_or(role.default_token(), Token::content)
     }
 
-    /// The tokens with a role, as they are matched before the text is split.
+    /// The special tokens of all roles, with the rules for matching them.
     pub fn special_tokens(&self) -> impl Iterator<Item = AddedToken> {
         TokenRole::ALL
             .into_iter()
@@ -243,8 +246,8 @@ impl TokenizerSettings {
             })
     }
 
-    /// Tokens that were added to the vocabulary: those with an id in its order, then the others as
-    /// listed.
+    /// The tokens that were added to the vocabulary: first those with an id, by id, then the
+    /// additional special tokens in their order.
     pub fn added_tokens(&self) -> impl Iterator<Item = AddedToken> {
         let has_role = |token: &Token| {
             TokenRole::ALL
@@ -259,7 +262,7 @@ impl TokenizerSettings {
     }
 }
 
-/// The content of a file; the default where there is none.
+/// Parses the content of a file; returns the default if the file doesn't exist.
 fn json<T: Default + DeserializeOwned>(
     file: &'static str,
     text: Option<&str>,

@@ -1,13 +1,14 @@
-//! The one reader of `vocab.txt`.
+//! The reader of `vocab.txt`.
 
 use std::collections::HashMap;
 
 /// The tokens of a `vocab.txt` by their ids, as transformers' `BertTokenizer` reads the file.
 ///
-/// A line is a token and its number, from 0, the id. A line ends with `\n`, `\r\n` or `\r` and with
-/// nothing else: U+2028 is a token of the official Chinese vocabulary. Blanks belong to a token, a
-/// blank line is the empty token, and of equal lines the last one counts. A byte order mark is no
-/// part of the first token; transformers takes it for one and so loses that token.
+/// Each line is a token, and its id is the line's number, from 0. A line ends with `\n`, `\r\n` or
+/// `\r` and with nothing else: U+2028 is a token of the official Chinese vocabulary. Spaces belong
+/// to the token, and an empty line is the empty token. If lines are equal, the last one counts. A
+/// byte order mark is not part of the first token; transformers reads it as part, and so loses that
+/// token.
 ///
 /// ```
 /// use nezha_graphs::Vocabulary;
@@ -21,26 +22,26 @@ pub struct Vocabulary {
     ids: HashMap<String, u32>,
     /// Whether the file starts with a byte order mark.
     pub byte_order_mark: bool,
-    /// Tokens that have several lines, each time such a line comes.
+    /// Tokens on several lines, with one entry for each line that repeats a token.
     pub repeated: Vec<RepeatedToken>,
 }
 
-/// A token that has two lines in a `vocab.txt`.
+/// A token that is repeated in a `vocab.txt`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepeatedToken {
     /// The token.
     pub token: String,
-    /// Its id before, which no token has now.
+    /// Its id from the earlier line, which now belongs to no token.
     pub lost: u32,
-    /// Its id.
+    /// Its id from the later line.
     pub id: u32,
 }
 
-/// A `vocab.txt` that is no text.
+/// A `vocab.txt` is not UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line} is not UTF-8")]
 pub struct VocabularyError {
-    /// The first line that is none, from 1.
+    /// The first line that is not UTF-8, from 1.
     pub line: usize,
 }
 
@@ -48,7 +49,7 @@ impl Vocabulary {
     /// Reads the bytes of a `vocab.txt`.
     ///
     /// # Errors
-    /// [`VocabularyError`] where they are not UTF-8.
+    /// [`VocabularyError`] if they are not UTF-8.
     pub fn read(bytes: &[u8]) -> Result<Self, VocabularyError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
             let valid = bytes.iter().take(error.valid_up_to());
@@ -83,12 +84,12 @@ impl Vocabulary {
         self.ids.get(token).copied()
     }
 
-    /// How many different tokens there are.
+    /// The number of different tokens.
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Whether there is no token.
+    /// Whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
@@ -100,7 +101,7 @@ impl Vocabulary {
         tokens
     }
 
-    /// The ids by token.
+    /// The id of each token.
     pub fn into_ids(self) -> HashMap<String, u32> {
         self.ids
     }

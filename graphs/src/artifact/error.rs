@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::packed::MOST_PARTS;
 use crate::files::FileError;
 
-/// Why files are no artifact, or can't become one.
+/// Why files can't be read as an artifact, or can't become one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArtifactError {
@@ -13,10 +13,10 @@ pub enum ArtifactError {
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The bytes are no zip archive, or one that was cut short.
+    /// The bytes are not a zip archive, or the archive was cut short.
     #[error("{}: not a packed model, or cut short: {reason}", name(path))]
     Container {
         /// The packed file.
@@ -24,7 +24,7 @@ pub enum ArtifactError {
         /// What is wrong.
         reason: String,
     },
-    /// The list of parts is missing or broken: a zip archive of another kind.
+    /// The list of parts is missing or broken: this may be another kind of zip archive.
     #[error("{}: its list of parts can't be used: {reason}", name(path))]
     Manifest {
         /// The packed file.
@@ -32,7 +32,7 @@ pub enum ArtifactError {
         /// What is wrong.
         reason: String,
     },
-    /// More parts than any model has.
+    /// There are more parts than any model has.
     #[error("{}: {found} parts, more than {MOST_PARTS}", name(path))]
     TooMany {
         /// The folder or the packed file.
@@ -50,7 +50,7 @@ pub enum ArtifactError {
         /// What is wrong with it.
         error: PartError,
     },
-    /// A file is not written.
+    /// A file can't be written.
     #[error(transparent)]
     Write(#[from] FileError),
 }
@@ -59,41 +59,41 @@ pub enum ArtifactError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PartError {
-    /// The list names it, and it is not there.
+    /// The list of parts names it, but it doesn't exist.
     #[error("is missing")]
     Missing,
-    /// It is there, and the list doesn't name it.
+    /// It exists, but the list of parts doesn't name it.
     #[error("is in no list: the file was changed after it was packed")]
     Unlisted,
     /// Two parts have this name.
     #[error("comes twice")]
     Repeated,
-    /// The name leads out of a folder, or not every system can have such a file.
+    /// The name leads out of the folder, or not every system can have a file of this name.
     #[error("has a name that no part can have")]
     Name,
     /// It is a pipe, a device or a link that leads nowhere.
     #[error("is no file")]
     NotAFile,
-    /// It can't be used where it lies.
+    /// It is compressed or encrypted, so its bytes can't be used in place.
     #[error("is compressed or encrypted, expected plain bytes")]
     Compressed,
-    /// It lies outside of the file, or on top of another.
+    /// It lies outside of the file, or overlaps another part.
     #[error("lies where it can't: the file was cut short or put together wrongly")]
     Place,
-    /// It has another length than the list says.
+    /// Its length differs from the one in the list of parts.
     #[error("has {found} bytes, expected {expected}")]
     Size {
-        /// What the list says.
+        /// The length in the list of parts.
         expected: u64,
-        /// What there is.
+        /// The length of the part.
         found: u64,
     },
-    /// It holds something else than what was packed.
+    /// Its content differs from what was packed.
     #[error("is not what was packed: its SHA-256 is {found}, expected {expected}")]
     Digest {
-        /// What the list says.
+        /// The SHA-256 in the list of parts.
         expected: String,
-        /// That of the bytes.
+        /// The SHA-256 of the part.
         found: String,
     },
 }
@@ -108,7 +108,7 @@ impl ArtifactError {
     }
 }
 
-/// Where the artifact is, for people.
+/// The artifact's path, or a description if it is in memory.
 fn name(path: &Path) -> std::path::Display<'_> {
     match path.as_os_str().is_empty() {
         true => Path::new("the model in memory").display(),

@@ -1,4 +1,4 @@
-//! A model with all that belongs to it: in a folder, in one packed file, or in memory.
+//! A model with all of its files: in a folder, in one packed file, or in memory.
 
 mod error;
 mod name;
@@ -18,10 +18,10 @@ pub use packed::is_packed;
 use crate::files::{FileError, replace_file, write_file};
 use crate::{Head, Precision, map_file};
 
-/// The files of a model by their names: graphs, external weights, tokenizer, config.
+/// The files of a model, by name: graphs, external weights, tokenizer, config.
 ///
-/// A folder's files are read when they are asked for. Those of a packed file, or of a program's own memory,
-/// are views of it: nothing is copied, and cloning an artifact copies nothing either.
+/// A folder's files are read when they are asked for. The parts of a packed file, or of memory that
+/// a program provides, are views of it: neither opening nor cloning such an artifact copies them.
 ///
 /// ```
 /// use nezha_graphs::Artifact;
@@ -40,7 +40,7 @@ use crate::{Head, Precision, map_file};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Artifact {
-    /// The folder or the packed file; empty for what is only in memory.
+    /// The folder or the packed file; empty if the artifact is only in memory.
     origin: PathBuf,
     parts: Parts,
 }
@@ -55,10 +55,11 @@ enum Parts {
 }
 
 impl Artifact {
-    /// Opens a folder or a packed file, which is mapped: nobody may shorten it while it is in use.
+    /// Opens a folder, or maps a packed file: nobody may shorten the file while it is in use.
     ///
     /// # Errors
-    /// [`ArtifactError::Read`]; where it is a packed file, those of [`from_packed`](Self::from_packed).
+    /// [`ArtifactError::Read`]; for a packed file, also those of
+    /// [`from_packed`](Self::from_packed).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ArtifactError> {
         let path = path.as_ref();
         let unread = |source| ArtifactError::Read {
@@ -74,7 +75,7 @@ impl Artifact {
         }
     }
 
-    /// The files of a folder; none is read yet.
+    /// An artifact of the files in a folder. No file is read yet.
     pub fn in_folder(path: impl Into<PathBuf>) -> Self {
         Self {
             origin: path.into(),
@@ -82,10 +83,11 @@ impl Artifact {
         }
     }
 
-    /// Parts in memory by their names; a static slice is not copied.
+    /// An artifact of parts in memory, given by name. A static slice is not copied.
     ///
     /// # Errors
-    /// [`ArtifactError::Part`] for a name that no file of a folder can have, or that comes twice.
+    /// [`ArtifactError::Part`] if a file can't have one of the names, or two parts have the same
+    /// name.
     pub fn from_parts<N: Into<String>, B: Into<Bytes>>(
         parts: impl IntoIterator<Item = (N, B)>,
     ) -> Result<Self, ArtifactError> {
@@ -103,9 +105,9 @@ impl Artifact {
         Ok(Self::in_memory(PathBuf::new(), named, shared))
     }
 
-    /// The content of a packed file; a static slice is not copied.
+    /// Reads the content of a packed file. A static slice is not copied.
     ///
-    /// Every part is looked at once: its place, its length, its SHA-256.
+    /// The place, length and SHA-256 of every part are checked once, here.
     ///
     /// # Errors
     /// [`ArtifactError::Container`], [`ArtifactError::Manifest`], [`ArtifactError::TooMany`],
@@ -114,19 +116,19 @@ impl Artifact {
         packed::read(PathBuf::new(), bytes.into(), packed::check_content)
     }
 
-    /// As [`from_packed`](Self::from_packed), without the SHA-256 of the parts: for a model in the program
-    /// itself, whose weights need not be read before one of them is used.
+    /// Like [`from_packed`](Self::from_packed), but doesn't check the SHA-256 of the parts. This is
+    /// for a model inside the program: its weights need not be read before they are used.
     ///
-    /// A part that was changed in place is not noticed here. It is an error or a wrong answer later, and
-    /// never unsound.
+    /// A part that was changed in place is not detected here. It causes an error or a wrong answer
+    /// later, but never undefined behavior.
     ///
     /// # Errors
-    /// As [`from_packed`](Self::from_packed), without [`PartError::Digest`].
+    /// Those of [`from_packed`](Self::from_packed), except [`PartError::Digest`].
     pub fn from_packed_trusted(bytes: impl Into<Bytes>) -> Result<Self, ArtifactError> {
         packed::read(PathBuf::new(), bytes.into(), packed::check_length)
     }
 
-    /// As [`from_packed`](Self::from_packed), from whatever gives the bytes.
+    /// Like [`from_packed`](Self::from_packed), with the bytes from a reader.
     ///
     /// # Errors
     /// Those of [`from_packed`](Self::from_packed), and [`ArtifactError::Read`].
@@ -148,40 +150,41 @@ impl Artifact {
         }
     }
 
-    /// Whether the parts are views of memory, and no files by themselves.
+    /// Whether the parts are in memory (a mapped file included) instead of being files of a folder.
     pub fn is_in_memory(&self) -> bool {
         matches!(self.parts, Parts::InMemory { .. })
     }
 
-    /// Whether the parts take no memory by themselves: they are views of a mapped file, of the program, or
-    /// of memory that somebody else held when the artifact was made. An engine may then read weights where
-    /// they lie for as long as it lives.
+    /// Whether the parts use no memory of their own: they are views of a mapped file, of the
+    /// program, or of memory that had another owner when the artifact was made. An engine may then
+    /// use the weights in place for as long as the artifact lives.
     pub fn is_shared(&self) -> bool {
         matches!(self.parts, Parts::InMemory { shared: true, .. })
     }
 
-    /// The folder or the packed file; empty for what is only in memory.
+    /// The folder or the packed file; empty if the artifact is only in memory.
     pub fn origin(&self) -> &Path {
         &self.origin
     }
 
-    /// Where a part is, or would be: a path for people where the artifact is no folder.
+    /// The path of a part, whether it exists or not. If the artifact is not a folder, the path is
+    /// only for messages.
     pub fn path_of(&self, part: &str) -> PathBuf {
         self.origin.join(part)
     }
 
-    /// A part; `None` where there is none. A file of a folder is read.
+    /// The bytes of a part; `None` if it doesn't exist. A file of a folder is read at each call.
     ///
     /// # Errors
-    /// What the system says of a file that is there and can't be read.
+    /// The operating system's error for a file that exists but can't be read.
     pub fn part(&self, part: &str) -> io::Result<Option<Bytes>> {
         self.part_by(part, |path| fs::read(path).map(Bytes::from))
     }
 
-    /// A part that is a text; `None` where there is none.
+    /// The text of a part; `None` if it doesn't exist.
     ///
     /// # Errors
-    /// As [`part`](Self::part), and where it is no UTF-8.
+    /// Those of [`part`](Self::part); [`ErrorKind::InvalidData`] if the part is not UTF-8.
     pub fn text(&self, part: &str) -> io::Result<Option<String>> {
         let text = |bytes: Bytes| {
             let text = String::from_utf8(bytes.into());
@@ -205,7 +208,7 @@ impl Artifact {
         }
     }
 
-    /// Whether there is a part of this name.
+    /// Whether a part of this name exists.
     pub fn has(&self, part: &str) -> bool {
         match &self.parts {
             Parts::InMemory { parts, .. } => parts.contains_key(part),
@@ -213,11 +216,11 @@ impl Artifact {
         }
     }
 
-    /// The names of all parts, sorted; those in folders of a folder with a `/`.
+    /// The names of all parts, sorted. A file in a subfolder is named by its path, with `/`.
     ///
     /// # Errors
-    /// [`ArtifactError::Read`] where a folder can't be listed, [`ArtifactError::Part`] for what is no file
-    /// or has a name that not every system can read.
+    /// [`ArtifactError::Read`] if a folder can't be listed; [`ArtifactError::Part`] for an entry
+    /// that is not a file, or whose name not every system can have.
     pub fn names(&self) -> Result<Vec<String>, ArtifactError> {
         let mut names = match &self.parts {
             Parts::InMemory { parts, .. } => parts.keys().cloned().collect(),
@@ -227,11 +230,11 @@ impl Artifact {
         Ok(names)
     }
 
-    /// The graph for one of these heads: `model.onnx`, or the head's own where there are several; of
-    /// several precisions the most precise.
+    /// The name of the graph for one of these heads: `model.onnx`, or the head's own file if there
+    /// are several. If there are several precisions, the most precise one.
     ///
     /// # Errors
-    /// The names that were looked for, in single precision.
+    /// The fp32 file names that were looked for; those of the other precisions are not listed.
     pub fn model_for(&self, heads: &[Head]) -> Result<String, Vec<String>> {
         let stems = || std::iter::once("model").chain(heads.iter().map(|head| head.name()));
         let named = |precision: Precision| stems().map(move |stem| precision.file_name(stem));
@@ -241,8 +244,8 @@ impl Artifact {
             .ok_or_else(|| named(Precision::Fp32).collect())
     }
 
-    /// Writes the packed form: a zip archive of uncompressed parts, each at a multiple of 64 bytes, and a
-    /// manifest of their SHA-256. The same parts give the same bytes.
+    /// Writes the packed form: a zip archive of uncompressed parts, each at a multiple of 64 bytes,
+    /// with a manifest of their SHA-256. The same parts give the same bytes.
     ///
     /// # Errors
     /// Those of [`names`](Self::names), [`ArtifactError::Read`], [`ArtifactError::TooMany`],
@@ -251,19 +254,20 @@ impl Artifact {
         packed::write(self, out)
     }
 
-    /// Writes the packed form to a file, in one step.
+    /// Writes the packed form to a file, atomically.
     ///
     /// # Errors
-    /// Those of [`pack`](Self::pack); [`ArtifactError::Write`] where the file is there, unless `force`.
+    /// Those of [`pack`](Self::pack); [`ArtifactError::Write`] if the file exists and `force` is
+    /// false.
     pub fn pack_to(&self, path: impl AsRef<Path>, force: bool) -> Result<(), ArtifactError> {
         replace_file(path.as_ref(), force, |out| self.pack(out))
     }
 
-    /// Writes every part as a file of `folder`, which is made where it is missing.
+    /// Writes every part as a file in `folder`, and creates the folder if it is missing.
     ///
     /// # Errors
-    /// Those of [`names`](Self::names), [`ArtifactError::Read`]; [`ArtifactError::Write`], also where a
-    /// file is there, unless `force`.
+    /// Those of [`names`](Self::names); [`ArtifactError::Read`]; [`ArtifactError::Write`], also if
+    /// a file exists and `force` is false.
     pub fn unpack(&self, folder: impl AsRef<Path>, force: bool) -> Result<(), ArtifactError> {
         let folder = folder.as_ref();
         let names = self.names()?;
@@ -282,7 +286,7 @@ impl Artifact {
         Ok(())
     }
 
-    /// A part that has to be there; a file is mapped.
+    /// A part that must exist. The file of a folder is mapped.
     pub(crate) fn expect(&self, part: &str) -> Result<Bytes, ArtifactError> {
         let read = self
             .part_by(part, |path| map_file(path))

@@ -1,4 +1,4 @@
-//! Which names parts may have, and those of a folder's files.
+//! Which names parts may have, and the names of a folder's files.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::{ArtifactError, PartError};
 /// The longest name, in bytes.
 const LONGEST: usize = 1024;
 
-/// Refuses what leads out of a folder or is no file on some system.
+/// Refuses names that lead out of a folder, or that some system can't have.
 pub(super) fn check(name: &str) -> Result<(), PartError> {
     let sound = |segment: &str| {
         let odd = |it: char| it.is_control() || matches!(it, '\\' | ':');
@@ -21,7 +21,8 @@ pub(super) fn check(name: &str) -> Result<(), PartError> {
     }
 }
 
-/// The files of a folder and of those in it; what a killed export left is none.
+/// The names of the files in a folder and its subfolders, without the partial files of a killed
+/// export.
 pub(super) fn of_folder(folder: &Path) -> Result<Vec<String>, ArtifactError> {
     let mut names = Vec::new();
     let mut ahead = vec![String::new()];
@@ -41,7 +42,7 @@ pub(super) fn of_folder(folder: &Path) -> Result<Vec<String>, ArtifactError> {
                 .ok_or(PartError::Name)
                 .and_then(|_| check(&name));
             named.map_err(refused)?;
-            // What a link leads to counts.
+            // A link counts as what it leads to.
             let kind = fs::metadata(entry.path()).map_err(|_| refused(PartError::NotAFile))?;
             if kind.is_dir() {
                 ahead.push(format!("{name}/"));
@@ -50,7 +51,7 @@ pub(super) fn of_folder(folder: &Path) -> Result<Vec<String>, ArtifactError> {
             } else if !crate::files::is_partial(&entry.path()) {
                 names.push(name);
             }
-            // A link to a folder above would go on for ever.
+            // A link to a parent folder would never end.
             if names.len() + ahead.len() > MOST_PARTS {
                 return Err(ArtifactError::TooMany {
                     path: folder.to_owned(),

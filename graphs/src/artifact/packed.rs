@@ -1,7 +1,8 @@
 //! The packed form: a zip archive that is mapped and never unpacked.
 //!
-//! Parts are stored as they are, each at a multiple of 64 bytes, in the order of their names. Behind them
-//! lies the manifest, JSON: `{"nezha_artifact": 1, "parts": {"NAME": {"bytes": N, "sha256": "HEX"}}}`.
+//! Parts are stored uncompressed, each at a multiple of 64 bytes, in the order of their names. Then
+//! follows the manifest, in JSON:
+//! `{"nezha_artifact": 1, "parts": {"NAME": {"bytes": N, "sha256": "HEX"}}}`.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,25 +23,26 @@ use super::{Artifact, ArtifactError, PartError, name};
 use crate::files::FileError;
 use crate::release_pages;
 
-/// The name of the list of parts.
+/// The name of the manifest, the list of parts.
 pub(super) const MANIFEST: &str = "nezha-artifact.json";
 
 /// More files than any layout has.
 pub(super) const MOST_PARTS: usize = 1024;
 
-/// The longest manifest: names of the longest kind, all of them escaped.
+/// The longest manifest: every name has the greatest length, and all its characters are escaped.
 const LONGEST_MANIFEST: u64 = 8 << 20;
 
-/// Engines read weights in vectors of up to so many bytes.
+/// Engines read weights as vectors of up to 64 bytes.
 const ALIGNMENT: u16 = 64;
 
-/// What this version reads and writes.
+/// The version of the packed form that this crate reads and writes.
 const VERSION: u32 = 1;
 
-/// What a zip archive starts with that has an entry.
+/// The first bytes of a zip archive that has an entry.
 const MAGIC: [u8; 4] = *b"PK\x03\x04";
 
-/// Bytes of an archive's end that hold the last entry of its directory, in the form for large files too.
+/// Bytes at the end of an archive that include the last entry of its directory, in the form for
+/// large files too.
 const END: u64 = 512;
 
 #[derive(Deserialize, Serialize)]
@@ -51,7 +53,7 @@ struct Manifest {
     parts: BTreeMap<String, Listed>,
 }
 
-/// A map; a key that comes twice is an error.
+/// Reads a map in which a repeated key is an error.
 fn each_once<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Listed>, D::Error> {
@@ -78,7 +80,7 @@ fn each_once<'de, D: Deserializer<'de>>(
     deserializer.deserialize_map(Once)
 }
 
-/// What the manifest says of a part.
+/// The manifest's entry for a part.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Listed {
@@ -86,13 +88,14 @@ pub(super) struct Listed {
     sha256: String,
 }
 
-/// Whether the file at `path` is a packed model, or one that was cut short; `false` where it can't be read.
+/// Whether the file at `path` is a packed model, complete or cut short; `false` if it can't be
+/// read.
 ///
-/// PyTorch's files are zip archives too: a packed model has its list of parts at its end, or is called
-/// `.nezha`.
+/// PyTorch's files are zip archives too. A packed model differs by the list of parts at its end, or
+/// by the extension `.nezha`.
 pub fn is_packed(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
-    // Before it is opened: a pipe would block.
+    // Checked before opening: opening a pipe would block.
     path.is_file()
         && File::open(path).is_ok_and(|mut file| {
             let mut start = [0; MAGIC.len()];
@@ -102,7 +105,8 @@ pub fn is_packed(path: impl AsRef<Path>) -> bool {
         })
 }
 
-/// Whether a zip archive's directory, which is at its end, has the manifest as its last entry.
+/// Whether the last entry of a zip archive's directory, which is at the end of the file, is the
+/// manifest.
 fn lists_parts(file: &mut File) -> bool {
     let mut end = Vec::new();
     let length = file.seek(SeekFrom::End(0)).unwrap_or_default();
@@ -113,10 +117,11 @@ fn lists_parts(file: &mut File) -> bool {
     read.is_ok() && places.any(|it| it == MANIFEST.as_bytes())
 }
 
-/// What a part is held to.
+/// A check of a part against its entry in the manifest.
 pub(super) type Check = fn(&[u8], &Listed) -> Result<(), PartError>;
 
-/// Reads the packed bytes of the file at `origin`, each part held to the list; parts are views of them.
+/// Reads the packed bytes of the file at `origin` and checks each part. The parts are views of
+/// these bytes.
 pub(super) fn read(origin: PathBuf, bytes: Bytes, check: Check) -> Result<Artifact, ArtifactError> {
     let shared = !bytes.is_unique();
     let container = |reason: String| ArtifactError::Container {
@@ -131,7 +136,7 @@ pub(super) fn read(origin: PathBuf, bytes: Bytes, check: Check) -> Result<Artifa
     };
     let archive = ZipArchive::with_config(config, Cursor::new(&bytes[..]));
     let archive = archive.map_err(|error| container(error.to_string()))?;
-    // The manifest is no part.
+    // The manifest itself is not a part.
     if archive.len() > MOST_PARTS + 1 {
         return Err(ArtifactError::TooMany {
             path: origin,
@@ -159,7 +164,8 @@ pub(super) fn read(origin: PathBuf, bytes: Bytes, check: Check) -> Result<Artifa
     }
 }
 
-/// Where each entry's bytes are; none lies on another, and all lie in a file of `length` bytes.
+/// The range of bytes of each entry. Ranges don't overlap, and all are inside of the file's
+/// `length` bytes.
 fn places(
     origin: &Path,
     mut archive: ZipArchive<Cursor<&[u8]>>,
@@ -196,7 +202,7 @@ fn places(
     }
 }
 
-/// Bytes at a place that lies in them.
+/// The bytes of a range, which must lie inside of `bytes`.
 fn slice(bytes: &Bytes, place: &Range<u64>) -> Bytes {
     bytes.slice(place.start as usize..place.end as usize)
 }
@@ -220,7 +226,7 @@ fn manifest(origin: &Path, bytes: Option<Bytes>) -> Result<Manifest, ArtifactErr
     }
 }
 
-/// The length is what the list says.
+/// Checks the length.
 pub(super) fn check_length(bytes: &[u8], listed: &Listed) -> Result<(), PartError> {
     match bytes.len() as u64 {
         found if found == listed.bytes => Ok(()),
@@ -231,7 +237,7 @@ pub(super) fn check_length(bytes: &[u8], listed: &Listed) -> Result<(), PartErro
     }
 }
 
-/// Length and SHA-256 are what the list says.
+/// Checks the length and the SHA-256.
 pub(super) fn check_content(bytes: &[u8], listed: &Listed) -> Result<(), PartError> {
     check_length(bytes, listed)?;
     let found = sha256(bytes);
@@ -244,7 +250,7 @@ pub(super) fn check_content(bytes: &[u8], listed: &Listed) -> Result<(), PartErr
     }
 }
 
-/// The SHA-256 of bytes, of which a mapped file keeps no pages.
+/// The SHA-256 of bytes. The pages of a mapped file are released while it is computed.
 fn sha256(bytes: &[u8]) -> String {
     let mut hasher = Sha256::new();
     for chunk in bytes.chunks(1 << 22) {

@@ -6,20 +6,20 @@ use crate::{Activation, Head};
 
 /// The largest `max_relative_position` that is accepted.
 ///
-/// The table of relative positions has `2M + 1` rows; this bounds what a hostile config can make
-/// the exporter allocate.
+/// The table of relative positions has `2M + 1` rows, so this limits how much memory a malicious
+/// config can make the exporter allocate.
 pub const MAX_RELATIVE_POSITION_LIMIT: usize = 32_768;
 
-/// The most labels that a config may claim without naming them.
+/// The most labels that a config may have without naming them.
 pub const UNNAMED_LABEL_LIMIT: usize = 1 << 16;
 
-/// The most elements of a table of relative positions, 64 MB: the exporter computes it from the
-/// config alone, so that nothing else bounds it.
+/// The most elements of a table of relative positions: 64 MiB of float32. The exporter computes the
+/// table from the config alone, so no weight limits its size.
 const TABLE_LIMIT: usize = 1 << 24;
 
 /// The fields of a NEZHA `config.json` that matter to inference.
 ///
-/// A field that is absent has the default of transformers' `NezhaConfig`.
+/// An absent field has the default of transformers' `NezhaConfig`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Config {
     /// Rows of the word embeddings.
@@ -44,15 +44,15 @@ pub struct Config {
     pub pad_token_id: usize,
     /// Name of each label, by its index; its length is `num_labels`.
     pub labels: Vec<String>,
-    /// What a sequence classifier was trained for, when the config says so.
+    /// What a sequence classifier was trained for, if the config says so.
     pub problem_type: Option<ProblemType>,
     /// Whether attention is causal.
     pub is_decoder: bool,
     /// Whether each layer also attends to an encoder's hidden states.
     pub add_cross_attention: bool,
-    /// Whether the prediction head's decoder is the word embeddings.
+    /// Whether the word embeddings are also the weights of the prediction head's decoder.
     pub tie_word_embeddings: bool,
-    /// Classes the checkpoint was saved from, as written.
+    /// Names of the classes that the checkpoint was saved from, as written.
     pub architectures: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ impl ProblemType {
     }
 }
 
-/// A name that is no problem type's.
+/// An unknown problem type.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "unknown problem type '{0}'; known are regression, single_label_classification, \
@@ -109,7 +109,7 @@ impl FromStr for ProblemType {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The text is no JSON.
+    /// The text is not JSON.
     #[error("not valid JSON")]
     Json(#[from] serde_json::Error),
     /// The JSON is not an object.
@@ -118,7 +118,7 @@ pub enum ConfigError {
         /// The kind of value that was found.
         found: &'static str,
     },
-    /// Another model's config.
+    /// The config is another model's.
     #[error("`model_type` is \"{found}\", expected \"nezha\": this is another model's checkpoint")]
     NotNezha {
         /// The model type that was found.
@@ -129,12 +129,12 @@ pub enum ConfigError {
     WrongType {
         /// The field.
         field: String,
-        /// What it should hold.
+        /// The expected kind of value.
         expected: &'static str,
-        /// What it holds.
+        /// The value that was found.
         found: String,
     },
-    /// A field without a value that decides what the model computes.
+    /// A field is null, but what the model computes depends on its value.
     #[error(
         "`{field}` is null, and what the model computes depends on it: write the value that it was \
          trained with, or remove the field for transformers' default, {default}"
@@ -142,10 +142,10 @@ pub enum ConfigError {
     Null {
         /// The field.
         field: &'static str,
-        /// What transformers takes where the field is absent.
+        /// The value that transformers uses if the field is absent.
         default: String,
     },
-    /// A number outside of what the field can mean.
+    /// A number is outside of the field's range.
     #[error("`{field}` is {found}, expected {min} to {max}")]
     OutOfRange {
         /// The field.
@@ -157,7 +157,7 @@ pub enum ConfigError {
         /// The most that is accepted.
         max: usize,
     },
-    /// The heads don't share the hidden size evenly.
+    /// The hidden size is not a multiple of the number of attention heads.
     #[error(
         "`hidden_size` {hidden_size} is not a multiple of `num_attention_heads` \
          {num_attention_heads}"
@@ -168,16 +168,16 @@ pub enum ConfigError {
         /// The number of attention heads.
         num_attention_heads: usize,
     },
-    /// Sines and cosines come in pairs.
+    /// The head size is odd: the relative positions consist of pairs of a sine and a cosine.
     #[error(
         "a head of size {head_size} (`hidden_size` / `num_attention_heads`) has no relative \
          positions: NEZHA defines them for even head sizes and for 1"
     )]
     OddHeadSize {
-        /// Hidden size by attention heads.
+        /// The hidden size divided by the number of attention heads.
         head_size: usize,
     },
-    /// A table of relative positions that no model has.
+    /// The table of relative positions would be larger than any model's.
     #[error(
         "`max_relative_position` {max_relative_position} and heads of size {head_size} \
          (`hidden_size` / `num_attention_heads`) make a table of relative positions with {found} \
@@ -186,12 +186,12 @@ pub enum ConfigError {
     TableTooLarge {
         /// The distance beyond which relative positions are clipped.
         max_relative_position: usize,
-        /// Hidden size by attention heads.
+        /// The hidden size divided by the number of attention heads.
         head_size: usize,
         /// Elements of the table.
         found: usize,
     },
-    /// An activation that is not implemented.
+    /// The activation is not supported.
     #[error(
         "`hidden_act` is \"{found}\"; supported are gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, \
          quick_gelu, relu, silu, swish, tanh"
@@ -200,7 +200,7 @@ pub enum ConfigError {
         /// The name that was found.
         found: String,
     },
-    /// A problem type that transformers doesn't know.
+    /// transformers doesn't know the problem type.
     #[error(
         "`problem_type` is \"{found}\"; known are regression, single_label_classification, \
          multi_label_classification"
@@ -217,7 +217,7 @@ pub enum ConfigError {
         /// The first number without a label.
         missing: usize,
     },
-    /// Pruned attention heads.
+    /// Attention heads were pruned.
     #[error(
         "`pruned_heads` names heads of layer {layer}: checkpoints with pruned heads are not \
          supported; save the model before pruning, or mask the heads instead"
@@ -226,7 +226,7 @@ pub enum ConfigError {
         /// The first layer that has pruned heads.
         layer: String,
     },
-    /// Cross-attention outside of a decoder.
+    /// The config has cross-attention but is not a decoder.
     #[error("`add_cross_attention` is true but `is_decoder` is not: only a decoder has it")]
     CrossAttentionWithoutDecoder,
     /// The relative positions are switched off.
@@ -264,13 +264,13 @@ impl Config {
         Ok(self)
     }
 
-    /// Width of one attention head, D.
+    /// Size of one attention head, D.
     pub fn head_size(&self) -> usize {
         self.hidden_size / self.num_attention_heads
     }
 
-    /// The names of `count` labels that nobody named: `LABEL_0`, `LABEL_1`, …, as transformers
-    /// calls them.
+    /// Names for `count` labels that the config doesn't name, as in transformers: `LABEL_0`,
+    /// `LABEL_1`, ….
     pub fn unnamed_labels(count: usize) -> Vec<String> {
         (0..count).map(|i| format!("LABEL_{i}")).collect()
     }
@@ -280,7 +280,7 @@ impl Config {
         self.labels.len()
     }
 
-    /// The heads that `architectures` names, in that order; unknown classes are passed over.
+    /// The heads that `architectures` names, in that order; unknown classes are skipped.
     pub fn heads(&self) -> Vec<Head> {
         self.architectures
             .iter()
@@ -288,8 +288,8 @@ impl Config {
             .collect()
     }
 
-    /// What the sequence classifier does: the config's word, else one label is a regression and
-    /// several are a single choice, as in transformers.
+    /// The problem type of the sequence classifier. If the config has none, one label means
+    /// regression and several labels mean a single choice, as in transformers.
     pub fn effective_problem_type(&self) -> ProblemType {
         self.problem_type.unwrap_or(match self.num_labels() {
             1 => ProblemType::Regression,

@@ -1,5 +1,5 @@
-//! A `config.json` field by field: absent ones have transformers' defaults, and what can't be meant
-//! is an error.
+//! Reads a `config.json` field by field. Absent fields have transformers' defaults; values that
+//! make no sense are errors.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +11,22 @@ use super::{
 };
 use crate::{Activation, UnknownActivation};
 
-/// The largest value of any other size in a config.
+/// The largest value of a size in a config, unless another limit applies.
 const SIZE_LIMIT: usize = 1 << 24;
 
-/// How many layers a config may claim.
+/// The most layers that a config may have.
 const LAYER_LIMIT: usize = 1024;
 
 impl Config {
     /// Reads and validates the text of a `config.json`.
     ///
     /// # Errors
-    /// Any [`ConfigError`]; the text comes from outside and nothing in it is trusted.
+    /// Any [`ConfigError`]: the text is untrusted input.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
         Self::from_object(&Self::object(text)?)
     }
 
-    /// The JSON object that the text of a `config.json` has to be, its fields not validated.
+    /// Parses the text of a `config.json` as a JSON object, without validating its fields.
     ///
     /// # Errors
     /// [`ConfigError::Json`] and [`ConfigError::NotAnObject`].
@@ -42,7 +42,7 @@ impl Config {
     /// Reads and validates the fields of a `config.json`.
     ///
     /// # Errors
-    /// Any [`ConfigError`] but those of [`Config::object`].
+    /// Any [`ConfigError`] except those of [`Config::object`].
     pub fn from_object(fields: &Map<String, Value>) -> Result<Self, ConfigError> {
         let fields = &Fields(fields);
         if let Some(found) = fields.text("model_type")?
@@ -84,12 +84,12 @@ impl Config {
 
 /// The JSON object, read field by field.
 ///
-/// `null` counts as absent where transformers' `None` means the default; where the function that
-/// the model computes depends on the field, it is refused.
+/// `null` counts as absent if transformers' `None` means the default. If what the model computes
+/// depends on the field, `null` is refused.
 struct Fields<'j>(&'j Map<String, Value>);
 
 impl Fields<'_> {
-    /// Refuses a `null` in a field that decides what the model computes.
+    /// Refuses a `null` if what the model computes depends on the field.
     fn refuse_null(&self, field: &'static str, default: impl ToString) -> Result<(), ConfigError> {
         match self.0.get(field) {
             Some(Value::Null) => Err(ConfigError::Null {
@@ -145,7 +145,7 @@ impl Fields<'_> {
             })
     }
 
-    /// transformers' `None` pads with no token in particular.
+    /// With transformers' `None`, no particular token pads a batch, so any will do.
     fn pad_token_id(&self, vocab_size: usize) -> Result<usize, ConfigError> {
         let field = "pad_token_id";
         match self.get(field) {
@@ -154,7 +154,7 @@ impl Fields<'_> {
         }
     }
 
-    /// transformers takes `None` as false and an absent field as true.
+    /// transformers treats `None` as false and an absent field as true.
     fn tie_word_embeddings(&self) -> Result<bool, ConfigError> {
         let field = "tie_word_embeddings";
         self.refuse_null(field, true)?;
@@ -207,8 +207,8 @@ impl Fields<'_> {
         }
     }
 
-    /// `id2label`, else `num_labels` generated names, else transformers' two; `label2id` alone
-    /// names none, as in transformers.
+    /// The labels of `id2label`; if it is absent, `num_labels` generated names, two by default.
+    /// `label2id` alone names no label, as in transformers.
     fn labels(&self) -> Result<Vec<String>, ConfigError> {
         let Some(value) = self.get("id2label") else {
             let count = self.size("num_labels", 2, 1, UNNAMED_LABEL_LIMIT)?;
@@ -229,7 +229,7 @@ impl Fields<'_> {
             })?;
             let label = match label {
                 Value::String(label) => label.clone(),
-                // Codes of labels; their digits are their names.
+                // Labels may be numeric codes; their digits are then their names.
                 Value::Number(label) => label.to_string(),
                 other => {
                     let expected = "strings or numbers as labels";

@@ -1,35 +1,36 @@
-//! A conditional random field over the scores of tokens: its transitions travel in the metadata, since what
-//! decodes them is no graph.
+//! A conditional random field over the scores of tokens. Its transitions are stored in the
+//! metadata, because it is decoded outside of the graph.
 
 use serde::{Deserialize, Serialize};
 
 use super::place::Place;
 use super::{HeadSpecError, Tensors};
 
-/// Scores of one label after another, with which a path of labels is decoded.
+/// Scores of transitions between labels, from which a path of labels is decoded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Crf {
-    /// The module whose tensors are read, by the names of pytorch-crf or of TorchCRF.
+    /// The module whose tensors are read, with the tensor names of pytorch-crf or of TorchCRF.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
-    /// The tensor of transitions, `[labels, labels]`, where it is not the module's.
+    /// The tensor of transitions, `[labels, labels]`, if it is not the module's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transitions: Option<String>,
-    /// The tensor of first labels, `[labels]`, where it is not the module's; zeros where neither is there.
+    /// The tensor of scores of first labels, `[labels]`, if it is not the module's. If there is
+    /// neither, the scores are 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
-    /// The tensor of last labels, likewise.
+    /// The tensor of scores of last labels, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
     /// Which axis of the transitions is which.
     #[serde(skip_serializing_if = "CrfOrientation::is_default")]
     pub orientation: CrfOrientation,
-    /// Which tokens the path is of.
+    /// Which tokens the path consists of.
     #[serde(skip_serializing_if = "CrfTokens::is_default")]
     pub tokens: CrfTokens,
-    /// The numbers of the tensors; read from the checkpoint.
+    /// The values of the tensors; read from the checkpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scores: Option<CrfScores>,
 }
@@ -45,27 +46,28 @@ pub enum CrfOrientation {
     ToFrom,
 }
 
-/// Which tokens a path is of.
+/// Which tokens a path consists of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CrfTokens {
-    /// All of a sequence, `[CLS]` and `[SEP]` among them: where training masked padding alone.
+    /// All tokens of a sequence, including `[CLS]` and `[SEP]`: for models that were trained with
+    /// only padding masked.
     #[default]
     All,
-    /// Those of the text: where training cut the special tokens off.
+    /// The tokens of the text: for models that were trained without the special tokens.
     Text,
 }
 
-/// What a CRF adds to the scores of a path.
+/// What a CRF adds to the score of a path.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CrfScores {
-    /// For each label, what is added where each label follows it.
+    /// `transitions[from][to]` is added if label `to` follows label `from`.
     pub transitions: Vec<Vec<f32>>,
-    /// What is added for each first label.
+    /// `start[label]` is added if the path starts with this label.
     pub start: Vec<f32>,
-    /// What is added for each last label.
+    /// `end[label]` is added if the path ends with this label.
     pub end: Vec<f32>,
 }
 
@@ -81,13 +83,13 @@ impl CrfTokens {
     }
 }
 
-/// What the tensors of a module may be called.
+/// Names that the tensors of a module may have.
 const TRANSITIONS: [&str; 2] = ["transitions", "trans_matrix"];
 const START: [&str; 2] = ["start_transitions", "start_trans"];
 const END: [&str; 2] = ["end_transitions", "end_trans"];
 
 impl Crf {
-    /// The one of this module.
+    /// The CRF of this module.
     pub fn new(module: impl Into<String>) -> Self {
         Self {
             module: Some(module.into()),
@@ -95,21 +97,21 @@ impl Crf {
         }
     }
 
-    /// Says which axis of the transitions is which.
+    /// Sets which axis of the transitions is which.
     #[must_use]
     pub fn orientation(mut self, orientation: CrfOrientation) -> Self {
         self.orientation = orientation;
         self
     }
 
-    /// Says which tokens the path is of.
+    /// Sets which tokens the path consists of.
     #[must_use]
     pub fn tokens(mut self, tokens: CrfTokens) -> Self {
         self.tokens = tokens;
         self
     }
 
-    /// The tensors that are read, in a spec that is resolved.
+    /// The names of the tensors that are read, if the spec is resolved.
     pub fn tensors(&self) -> impl Iterator<Item = &str> {
         let names = [&self.transitions, &self.start, &self.end];
         names.into_iter().filter_map(|it| it.as_deref())
@@ -184,7 +186,8 @@ impl CrfScores {
     }
 }
 
-/// −∞, which forbids a transition, as the least float: metadata hold numbers alone.
+/// Clamps values to finite floats, because JSON metadata holds only finite numbers: −∞, which
+/// forbids a transition, becomes the least float.
 fn finite(values: Vec<f32>, name: &str, place: &Place) -> Result<Vec<f32>, HeadSpecError> {
     if values.iter().any(|it| it.is_nan()) {
         return Err(place.fault(format_args!("tensor '{name}' holds a NaN")));

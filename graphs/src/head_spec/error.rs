@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why a head of the user's own can't be had.
+/// Why a head of the user's own can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeadSpecError {
@@ -10,37 +10,37 @@ pub enum HeadSpecError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// It is not written as a spec is.
+    /// The text is not a valid spec.
     #[error("line {line}, column {column}: {reason}")]
     Syntax {
         /// The line, from 1.
         line: usize,
         /// The column, from 1.
         column: usize,
-        /// What was found, and what can be there.
+        /// What was found, and what was expected.
         reason: String,
     },
-    /// A field makes no sense, by itself or over this checkpoint.
+    /// A field is invalid, by itself or for this checkpoint.
     #[error("{field}: {reason}")]
     Field {
         /// The field, such as `outputs[0].steps[1].linear.module`.
         field: String,
         /// What is wrong with it, and what to do.
         reason: String,
-        /// Why the tensor that it names can't be read, where that is what is wrong.
+        /// Why the tensor that the field names can't be read, if that is the reason.
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The same, in a file.
+    /// An error in a file.
     #[error("{}{}", path.display(), line.map_or(String::new(), |line| format!(", line {line}")))]
     InFile {
         /// The file.
         path: PathBuf,
-        /// The line of the field, where the file has it.
+        /// The line of the field, if the file has it.
         line: Option<usize>,
-        /// Which field, and why.
+        /// The error.
         source: Box<HeadSpecError>,
     },
 }

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 use super::{HeadSpec, HeadSpecError, Tensors};
 use crate::{Config, Head};
 
-/// A spec with the file that it stands in, so that errors name the line.
+/// A spec with the file that it was read from, so that errors can name the line.
 #[derive(Clone, Debug)]
 pub struct HeadSpecFile {
     path: PathBuf,
@@ -35,12 +35,12 @@ impl HeadSpecFile {
         }
     }
 
-    /// What the file says.
+    /// The spec in the file, not resolved.
     pub fn spec(&self) -> &HeadSpec {
         &self.spec
     }
 
-    /// The head over a checkpoint, as [`HeadSpec::resolve`] gives it.
+    /// Resolves the head for a checkpoint, like [`HeadSpec::resolve`].
     ///
     /// # Errors
     /// [`HeadSpecError::InFile`] with the line of the field.
@@ -69,7 +69,7 @@ pub(super) fn parse(text: &str) -> Result<HeadSpec, HeadSpecError> {
     })
 }
 
-/// The line of a field, or of what is around it where the file doesn't have it.
+/// The line of a field; if the file doesn't have the field, the line of what contains it.
 fn line_of(text: &str, field: &str) -> Option<usize> {
     let table = DeTable::parse(text).ok()?;
     let mut start = table.span().start;
@@ -89,7 +89,7 @@ fn line_of(text: &str, field: &str) -> Option<usize> {
     Some(position(text, start).0)
 }
 
-/// Line and column of a byte, from 1.
+/// Line and column of a byte position, both from 1.
 fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = text.get(..byte).unwrap_or(text);
     let line = before.rsplit('\n').next().unwrap_or_default();

@@ -1,17 +1,17 @@
 use std::fmt;
 
-/// What a value of a head is, for each text.
+/// The form of a value that a head computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
-    /// A vector, `[batch, width]`.
+    /// A vector for each text, `[batch, width]`.
     Text(usize),
     /// A vector for each token, `[batch, sequence, width]`.
     Tokens(usize),
-    /// A number, `[batch]`.
+    /// A number for each text, `[batch]`.
     TextNumber,
     /// A number for each token, `[batch, sequence]`.
     TokenNumber,
-    /// Numbers for each pair of tokens, `[batch, labels, sequence, sequence]`.
+    /// A number for each label and pair of tokens, `[batch, labels, sequence, sequence]`.
     Pairs(usize),
 }
 
@@ -24,7 +24,7 @@ impl Form {
         }
     }
 
-    /// The same with vectors of another width; `None` where there are no vectors.
+    /// This form with another width; `None` if the form has no vectors.
     pub(super) fn with_width(self, width: usize) -> Option<Self> {
         match self {
             Form::Text(_) => Some(Form::Text(width)),

@@ -1,8 +1,10 @@
-//! A head of the user's own, as data: what it reads of the encoder, and what it computes of that.
+//! A head of the user's own, as data: what it reads from the encoder, and what it computes from
+//! that.
 //!
-//! A [`HeadSpec`] is written by hand, in TOML or with the functions of this module, and says as little
-//! as it can. [`HeadSpec::resolve`] reads the rest from the checkpoint's tensors and gives a [`Head`],
-//! which exports, verifies and runs as any other. The artifact carries the resolved one in its metadata.
+//! A [`HeadSpec`] is written by hand, in TOML or with the functions of this module, and may leave
+//! out what the checkpoint says. [`HeadSpec::resolve`] reads the rest from the checkpoint's tensors
+//! and returns a [`Head`], which is exported, verified and run like any other. The artifact
+//! contains the resolved spec in its metadata.
 
 mod crf;
 mod error;
@@ -62,25 +64,25 @@ use place::Place;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct HeadSpec {
-    /// What it is called in messages, metadata and file names: small letters, digits and hyphens.
+    /// The name in messages, metadata and file names: lower-case letters, digits and hyphens.
     pub name: String,
-    /// Its outputs, each with steps of its own; at least one.
+    /// The outputs, each with its own steps; at least one.
     pub outputs: Vec<OutputSpec>,
 }
 
 /// The tensors that a spec is resolved with.
 pub trait Tensors {
-    /// The dimensions of the tensor `name`; `None` where there is none.
+    /// The dimensions of the tensor `name`; `None` if it doesn't exist.
     fn shape(&self, name: &str) -> Option<Vec<usize>>;
 
-    /// Its elements, row-major.
+    /// The elements of the tensor, in row-major order.
     ///
     /// # Errors
-    /// Why they can't be read.
+    /// Why the elements can't be read.
     fn values(&self, name: &str) -> Result<Vec<f32>, Box<dyn std::error::Error + Send + Sync>>;
 }
 
-/// No tensors, for a spec that is resolved already.
+/// A set without tensors, for a spec that is resolved already.
 struct Resolved;
 
 impl Tensors for Resolved {
@@ -109,19 +111,19 @@ impl HeadSpec {
         self
     }
 
-    /// Reads a spec as `docs/guide/own-heads.md` describes it.
+    /// Reads a spec from TOML, as described in `docs/guide/own-heads.md`.
     ///
     /// # Errors
-    /// [`HeadSpecError::Syntax`] with line and column.
+    /// [`HeadSpecError::Syntax`], with line and column.
     pub fn from_toml(text: &str) -> Result<Self, HeadSpecError> {
         file::parse(text)
     }
 
-    /// The head over a checkpoint: names, sizes and labels that the spec leaves out are read from the
-    /// config and the tensors.
+    /// Resolves the head for a checkpoint: names, sizes and labels that the spec leaves out are
+    /// read from the config and the tensors.
     ///
     /// # Errors
-    /// [`HeadSpecError::Field`], which names the field and what is wrong with it.
+    /// [`HeadSpecError::Field`], which names the field and says what is wrong with it.
     pub fn resolve(
         mut self,
         config: &Config,

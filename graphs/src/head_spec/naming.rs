@@ -1,16 +1,17 @@
-//! What heads and their outputs may be called.
+//! Which names heads and their outputs may have.
 
 use super::place::Place;
 use super::{HeadSpec, HeadSpecError, OutputTask};
 use crate::{Head, Role};
 
-/// Names of files that stand beside `<head>.onnx`.
+/// Names that other files beside `<head>.onnx` have.
 const TAKEN: [&str; 4] = ["all", "config", "model", "weights"];
 
 /// The longest name of a head.
 const LONGEST: usize = 64;
 
-/// The roles by whose names an output may be called; the others are inputs' or of what options add.
+/// The roles whose names an output may have. The other roles belong to inputs, or to outputs that
+/// options add.
 const ROLES: [Role; 5] = [
     Role::Other,
     Role::Logits,
@@ -39,7 +40,8 @@ pub(super) fn check(spec: &HeadSpec) -> Result<(), HeadSpecError> {
     }
 }
 
-/// The names of the outputs; the only one of a task has the contract's where the spec gives none.
+/// The names of the outputs. A single output without a name is called as in the contract:
+/// `embeddings` for feature extraction, else `logits`.
 pub(super) fn output_names(spec: &HeadSpec) -> Result<Vec<String>, HeadSpecError> {
     let mut names: Vec<String> = Vec::new();
     for (i, output) in spec.outputs.iter().enumerate() {

@@ -7,18 +7,21 @@ use super::{
 };
 use crate::Config;
 
-/// An output of a head: what it reads, and the steps that lead to it.
+/// An output of a head: what it reads from the encoder, and the steps that compute the output from
+/// it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct OutputSpec {
-    /// What the port is called; the contract's name for the task where there is one output alone.
+    /// The name of the port. If there is only one output, the default is the contract's name for
+    /// its task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What decodes it; nothing if `None`.
+    /// The task that decodes it; `None` if no task does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<OutputTask>,
-    /// The names of what it scores; the config's if `None`.
+    /// The names of the labels that it scores. If empty, they are the config's if it has as many,
+    /// else `LABEL_0` and so on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// The layers that are read.
@@ -27,20 +30,21 @@ pub struct OutputSpec {
     /// How several layers become one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub mix: Mix,
-    /// What is read of them.
+    /// What is read from the layers.
     #[serde(deserialize_with = "one_or_several")]
     pub read: Vec<Read>,
     /// How several readings become one.
     #[serde(default, skip_serializing_if = "is_default")]
     pub combine: Combine,
-    /// What is computed of it, one after the other.
+    /// The steps that are applied to it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
-    /// What the path of labels is decoded with, where it is no matter of each token by itself.
+    /// The CRF that decodes the path of labels, if tokens are not decoded independently of each
+    /// other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crf: Option<Crf>,
-    /// What the score of a stretch of text, or of its first and its last token, has to be above; 0 where
-    /// absent.
+    /// The threshold for the score of a span of text, or for the scores of its first and last
+    /// tokens; 0 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<f32>,
 }
@@ -50,7 +54,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl OutputSpec {
-    /// An output that reads this of the last layer.
+    /// An output that reads this from the last layer.
     pub fn new(read: impl IntoIterator<Item = Read>) -> Self {
         Self {
             name: None,
@@ -66,28 +70,28 @@ impl OutputSpec {
         }
     }
 
-    /// Gives it a name.
+    /// Sets the name.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Says what decodes it.
+    /// Sets the task that decodes it.
     #[must_use]
     pub fn task(mut self, task: OutputTask) -> Self {
         self.task = Some(task);
         self
     }
 
-    /// Names what it scores.
+    /// Sets the names of the labels.
     #[must_use]
     pub fn labels(mut self, labels: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.labels = labels.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Reads other layers than the last.
+    /// Reads other layers than the last, and sets how several become one.
     #[must_use]
     pub fn layers(mut self, layers: Layers, mix: Mix) -> Self {
         self.layers = layers;
@@ -95,7 +99,7 @@ impl OutputSpec {
         self
     }
 
-    /// Has several readings become one in another way.
+    /// Sets how several readings become one.
     #[must_use]
     pub fn combine(mut self, combine: Combine) -> Self {
         self.combine = combine;
@@ -109,21 +113,21 @@ impl OutputSpec {
         self
     }
 
-    /// Decodes the path of labels with a CRF.
+    /// Sets the CRF that decodes the path of labels.
     #[must_use]
     pub fn crf(mut self, crf: Crf) -> Self {
         self.crf = Some(crf);
         self
     }
 
-    /// Says what the score of a stretch of text has to be above.
+    /// Sets the threshold for the score of a span of text.
     #[must_use]
     pub fn threshold(mut self, threshold: f32) -> Self {
         self.threshold = Some(threshold);
         self
     }
 
-    /// Fills in what config and tensors say.
+    /// Fills in what the config and the tensors say, and returns the form of the output.
     pub(super) fn resolve(
         &mut self,
         config: &Config,
@@ -157,7 +161,8 @@ impl OutputSpec {
         Ok(form)
     }
 
-    /// The names of `count` labels: the spec's, the config's where it names as many, or numbers.
+    /// Sets the names of `count` labels: the spec's, else the config's if it names as many, else
+    /// `LABEL_0` and so on.
     fn resolve_labels(
         &mut self,
         config: &Config,

@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use super::{Form, HeadSpec, HeadSpecError, OutputSpec, OutputTask, Tensors};
 use crate::{Config, Head, Role};
 
-/// A [`HeadSpec`] that is resolved: the ninth head.
+/// A resolved [`HeadSpec`]: the ninth head.
 ///
-/// There is one for each spec in a process, and it stays, so that a [`Head`](crate::Head) is as small as
-/// the other eight are and its name lives as long as theirs. Specs are few and small.
+/// A process keeps one instance for each spec and never frees it. So a [`Head`](crate::Head) is a
+/// plain reference, and its name is `'static`, like those of the other eight. Specs are few and
+/// small.
 #[derive(Debug)]
 pub struct OwnHead {
     spec: HeadSpec,
@@ -18,7 +19,7 @@ pub struct OwnHead {
 }
 
 impl OwnHead {
-    /// The one of this spec, whose outputs have these forms.
+    /// The instance for this spec, whose outputs have these forms.
     pub(super) fn intern(spec: HeadSpec, forms: Vec<Form>) -> &'static Self {
         static ALL: Mutex<BTreeMap<(String, Vec<Form>), &'static OwnHead>> =
             Mutex::new(BTreeMap::new());
@@ -28,20 +29,20 @@ impl OwnHead {
             .or_insert_with(|| Box::leak(Box::new(Self { spec, forms, json })))
     }
 
-    /// What it reads and computes, nothing left out.
+    /// The complete spec, with nothing left out.
     pub fn spec(&self) -> &HeadSpec {
         &self.spec
     }
 
-    /// The spec as it stands in an artifact's metadata.
+    /// The spec as JSON, as in an artifact's metadata.
     pub(crate) fn json(&self) -> &str {
         &self.json
     }
 
-    /// The outputs whose CRF has other numbers than these tensors give it.
+    /// The names of the outputs whose CRF has other values than these tensors give.
     ///
     /// # Errors
-    /// [`HeadSpecError`] where they give it none.
+    /// [`HeadSpecError`] if the CRF can't be resolved with these tensors.
     pub fn changed_crfs(
         &self,
         config: &Config,
@@ -59,7 +60,7 @@ impl OwnHead {
         Ok(changed.map(|(ours, _)| ours.name).collect())
     }
 
-    /// Its outputs with their names, roles and forms.
+    /// The outputs, with their names, roles and forms.
     pub fn outputs(&self) -> impl Iterator<Item = OwnOutput<'_>> {
         let outputs = self.spec.outputs.iter().zip(&self.forms).enumerate();
         outputs.map(|(i, (spec, form))| {
@@ -88,9 +89,9 @@ impl OwnHead {
 pub struct OwnOutput<'h> {
     /// The port's name.
     pub name: &'h str,
-    /// The contract's role of that name, or [`Role::Own`].
+    /// The role that the contract has for the name, or [`Role::Own`].
     pub role: Role,
-    /// What it is for each text.
+    /// Its form.
     pub form: Form,
     /// How it is computed.
     pub spec: &'h OutputSpec,

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{HeadSpecError, Tensors};
 
-/// A field of a spec, such as `outputs[0].steps[1].linear`, for errors to name.
+/// The path of a field in a spec, such as `outputs[0].steps[1].linear`, for errors.
 #[derive(Clone, Debug)]
 pub(super) struct Place(String);
 
@@ -11,7 +11,7 @@ impl Place {
         Self(String::new())
     }
 
-    /// The field `name` of this one.
+    /// The field `name` inside of this one.
     pub(super) fn at(&self, name: &str) -> Self {
         match self.0.as_str() {
             "" => Self(name.to_owned()),
@@ -19,12 +19,12 @@ impl Place {
         }
     }
 
-    /// The element `i` of this list.
+    /// Element `i` of this list.
     pub(super) fn index(&self, i: usize) -> Self {
         Self(format!("{}[{i}]", self.0))
     }
 
-    /// What is wrong here.
+    /// The error that something is wrong with this field.
     pub(super) fn fault(&self, reason: impl fmt::Display) -> HeadSpecError {
         HeadSpecError::Field {
             field: self.0.clone(),
@@ -33,7 +33,7 @@ impl Place {
         }
     }
 
-    /// The dimensions of the tensor `name`, which has to be there.
+    /// The dimensions of the tensor `name`, which must exist.
     pub(super) fn shape(
         &self,
         tensors: &dyn Tensors,
@@ -43,7 +43,7 @@ impl Place {
         shape.ok_or_else(|| self.fault(format_args!("the checkpoint has no tensor '{name}'")))
     }
 
-    /// The rows and columns of the matrix `name`, which has to be there.
+    /// The rows and columns of the matrix `name`, which must exist.
     pub(super) fn matrix(
         &self,
         tensors: &dyn Tensors,
@@ -58,7 +58,7 @@ impl Place {
         })
     }
 
-    /// The elements of the tensor `name`, which has to be there.
+    /// The elements of the tensor `name`, which must exist.
     pub(super) fn values(
         &self,
         tensors: &dyn Tensors,

@@ -1,4 +1,4 @@
-//! What a head reads of the encoder.
+//! What a head reads from the encoder.
 
 use std::fmt;
 
@@ -9,21 +9,22 @@ use super::place::Place;
 use super::{Form, HeadSpecError, Tensors};
 use crate::Config;
 
-/// A reading of the layers.
+/// What is read from the layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Read {
     /// The first token's vector.
     Cls,
-    /// The pooler's output: `tanh(dense(first token))` of the last layer, whichever layers are named.
+    /// The pooler's output, `tanh(dense(first token))` of the last layer, even if other layers are
+    /// chosen.
     Pooler,
     /// The mean over the tokens that are attended to.
     Mean,
-    /// The mean over all positions, padding included, as much code has it.
+    /// The mean over all positions, padding included, as many implementations compute it.
     MeanAll,
-    /// The largest over the tokens that are attended to, column by column.
+    /// The maximum over the tokens that are attended to, for each column.
     Max,
-    /// The largest over all positions, padding included.
+    /// The maximum over all positions, padding included.
     MaxAll,
     /// Every token's vector.
     Tokens,
@@ -33,7 +34,7 @@ pub enum Read {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Combine {
-    /// One after the other, in their order.
+    /// Concatenate them in their order.
     #[default]
     Concatenate,
     /// Their sum.
@@ -50,7 +51,7 @@ pub enum Layers {
     Last,
     /// The embeddings and every layer.
     All,
-    /// Those of these numbers: 0 is the embeddings, −1 the last layer.
+    /// Layers by number: 0 is the embeddings, 1 the first layer, −1 the last layer.
     Numbers(Vec<i64>),
 }
 
@@ -58,12 +59,12 @@ pub enum Layers {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mix {
-    /// One after the other, in their order.
+    /// Concatenate them in their order.
     #[default]
     Concatenate,
     /// Their mean.
     Average,
-    /// Their sum, each with a weight of its own.
+    /// Their sum, each weighted by its own number.
     Weighted(Weighted),
 }
 
@@ -72,18 +73,18 @@ pub enum Mix {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Weighted {
-    /// The tensor with a number for each layer, in any shape.
+    /// The name of the tensor with one number for each layer, of any shape.
     pub weights: String,
-    /// Whether the numbers go through softmax first.
+    /// Whether softmax is applied to the numbers first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub softmax: bool,
-    /// The tensor's dimensions; the checkpoint's if `None`.
+    /// The tensor's dimensions; `None` until they are read from the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<Vec<usize>>,
 }
 
 impl Weighted {
-    /// The numbers of the tensor `weights`, as they are.
+    /// The numbers of the tensor `weights`, without softmax.
     pub fn new(weights: impl Into<String>) -> Self {
         Self {
             weights: weights.into(),
@@ -92,7 +93,7 @@ impl Weighted {
         }
     }
 
-    /// Has them go through softmax first.
+    /// Applies softmax to the numbers first.
     #[must_use]
     pub fn softmax(mut self) -> Self {
         self.softmax = true;
@@ -101,9 +102,9 @@ impl Weighted {
 }
 
 impl Layers {
-    /// Their indices among the embeddings and the layers.
+    /// The indices of these layers; index 0 is the embeddings.
     ///
-    /// They are in range in a spec that is resolved.
+    /// In a resolved spec, they are in range.
     pub fn indices(&self, config: &Config) -> Vec<usize> {
         let count = config.num_hidden_layers + 1;
         let index = |number: &i64| match usize::try_from(*number) {
@@ -139,7 +140,7 @@ impl Layers {
 }
 
 impl Mix {
-    /// Fills in what the tensors say, and gives the width of the mixed layers.
+    /// Fills in what the tensors say, and returns the width of the mixed layers.
     pub(super) fn resolve(
         &mut self,
         count: usize,
@@ -170,14 +171,14 @@ impl Mix {
 }
 
 impl Read {
-    /// Whether it gives a vector for each token.
+    /// Whether it reads a vector for each token.
     pub(super) fn is_of_tokens(self) -> bool {
         self == Read::Tokens
     }
 }
 
 impl Combine {
-    /// What becomes of readings or branches of these forms.
+    /// The form of the combination of readings or branches of these forms.
     pub(super) fn form(self, forms: &[Form], place: &Place) -> Result<Form, HeadSpecError> {
         let Some((&first, rest)) = forms.split_first() else {
             return Err(place.fault("there is nothing to combine"));
@@ -234,7 +235,7 @@ impl<'de> Deserialize<'de> for Layers {
     }
 }
 
-/// Reads one thing, or a list of them.
+/// Reads a single value or a list of values.
 pub(super) fn one_or_several<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     T: Deserialize<'de>,

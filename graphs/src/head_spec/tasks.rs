@@ -1,4 +1,4 @@
-//! What a task's outputs have to be.
+//! What the outputs of a task must be.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::place::Place;
 use super::{Form, HeadSpec, HeadSpecError};
 use crate::Role;
 
-/// What decodes an output.
+/// The task that decodes an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutputTask {
@@ -14,19 +14,20 @@ pub enum OutputTask {
     TextClassification,
     /// A label for each token, `[batch, sequence, labels]`.
     TokenClassification,
-    /// Stretches of a text with a label each: scores of pairs of tokens, `[batch, labels, sequence, sequence]`,
-    /// or `start_logits` and `end_logits`, `[batch, sequence, labels]` each.
+    /// Spans of a text, each with a label: scores of pairs of tokens,
+    /// `[batch, labels, sequence, sequence]`, or `start_logits` and `end_logits`,
+    /// `[batch, sequence, labels]` each.
     SpanClassification,
-    /// The stretch of a text that answers a question: `start_logits` and `end_logits`, `[batch, sequence]`
-    /// each, and where there is one the score of an answer, [`OutputTask::ANSWERABLE`].
+    /// The span of a text that answers a question: `start_logits` and `end_logits`,
+    /// `[batch, sequence]` each, and optionally the output [`OutputTask::ANSWERABLE`].
     QuestionAnswering,
     /// A vector for a text, `[batch, width]`.
     FeatureExtraction,
 }
 
 impl OutputTask {
-    /// What the output is called that scores whether a question has an answer: `[batch]` or `[batch, 1]`
-    /// for yes, or `[batch, 2]` for no and yes.
+    /// The name of the output that scores whether a question has an answer: `[batch]` or
+    /// `[batch, 1]` for yes, `[batch, 2]` for no and yes.
     pub const ANSWERABLE: &str = "answerable_logits";
 
     /// The task's name.
@@ -40,7 +41,7 @@ impl OutputTask {
         }
     }
 
-    /// Whether it names what is scored.
+    /// Whether the outputs of the task have labels.
     pub(super) fn has_labels(self) -> bool {
         match self {
             OutputTask::QuestionAnswering | OutputTask::FeatureExtraction => false,
@@ -50,7 +51,7 @@ impl OutputTask {
         }
     }
 
-    /// Whether an output of this name and form is one of its.
+    /// Whether an output of this name and form can be one of the task's outputs.
     fn fits(self, name: &str, form: Form) -> bool {
         let is_side = [Role::StartLogits, Role::EndLogits].contains(&Role::from_name(name));
         match (self, form) {
@@ -66,7 +67,7 @@ impl OutputTask {
         }
     }
 
-    /// What [`fits`](Self::fits), in words.
+    /// What [`fits`](Self::fits) accepts, in words.
     fn expected(self) -> &'static str {
         match self {
             OutputTask::TextClassification | OutputTask::FeatureExtraction => {
@@ -84,7 +85,7 @@ impl OutputTask {
     }
 }
 
-/// Fails where an output is not what its task decodes, or another is missing.
+/// Fails if an output is not what its task decodes, or if a task's other output is missing.
 pub(super) fn check(spec: &HeadSpec, forms: &[Form]) -> Result<(), HeadSpecError> {
     for (i, (output, form)) in spec.outputs.iter().zip(forms).enumerate() {
         let Some(task) = output.task else { continue };

@@ -2,7 +2,7 @@ use super::HeadContract;
 use crate::ports::Shapes;
 use crate::{GraphOption, Port, Role};
 
-/// The encoder and the pooler, or one vector for each text.
+/// The encoder with the pooler, or, with [`Pooling`](crate::Pooling), one vector for each text.
 pub(super) struct Base;
 
 impl HeadContract for Base {

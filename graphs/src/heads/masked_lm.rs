@@ -2,7 +2,7 @@ use super::{HeadContract, VOCABULARY, labels_of_tokens, logits};
 use crate::ports::{Shapes, axes};
 use crate::{Dim, GraphOption, Port, Role};
 
-/// Scores of the vocabulary at every position, or at those that are asked for.
+/// Scores of the vocabulary at every position, or at the positions in `mask_positions`.
 pub(super) struct MaskedLm;
 
 impl HeadContract for MaskedLm {

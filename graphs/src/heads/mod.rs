@@ -1,4 +1,4 @@
-//! What each head takes and gives: a file each, and [`contract`], the list of them.
+//! The inputs and outputs of each head, one file for each; [`contract`] lists the heads.
 
 mod base;
 mod masked_lm;
@@ -21,10 +21,10 @@ pub(crate) trait HeadContract: Sync {
     /// The class in transformers 4.46 that the head computes, if there is one.
     fn transformers_class(&self) -> Option<&'static str>;
 
-    /// The options that it has and not every head.
+    /// The options that this head has but not every head.
     fn options(&self) -> &'static [GraphOption];
 
-    /// Whether it reads the pooler's output.
+    /// Whether the head reads the pooler's output.
     fn needs_pooler(&self) -> bool {
         false
     }
@@ -34,19 +34,20 @@ pub(crate) trait HeadContract: Sync {
         false
     }
 
-    /// Whether it takes an encoder's hidden states, where the config says that there is one.
+    /// Whether the head has inputs for an encoder's hidden states, if the config has
+    /// cross-attention.
     fn has_cross_attention(&self) -> bool {
         false
     }
 
-    /// The outputs of its own, in order.
+    /// The head's own outputs, in order.
     fn outputs(&self, shapes: &Shapes<'_>) -> Vec<Port>;
 
-    /// The inputs that the loss compares the outputs with.
+    /// The inputs with the labels that the loss compares the outputs with.
     fn labels(&self, shapes: &Shapes<'_>) -> Vec<Port>;
 }
 
-/// Whose contract a head's is.
+/// The contract of a head.
 pub(crate) fn contract(head: Head) -> &'static dyn HeadContract {
     match head {
         Head::Base => &base::Base,
@@ -61,12 +62,12 @@ pub(crate) fn contract(head: Head) -> &'static dyn HeadContract {
     }
 }
 
-/// What scores of the vocabulary are documented as.
+/// The doc of a port with scores of the vocabulary.
 const VOCABULARY: &str = "scores of the vocabulary, before softmax";
-/// What scores of a second text are documented as.
+/// The doc of a port with scores of the second text.
 const RELATIONSHIP: &str = "scores of: the second text follows, it is random";
 
-/// `logits` of this shape, and where the options ask for them their probabilities.
+/// `logits` of this shape, and `probabilities` if the options ask for them.
 fn logits(shapes: &Shapes<'_>, shape: &[Dim], doc: &str) -> Vec<Port> {
     let mut ports = vec![Port::float(Role::Logits, shape, doc)];
     if shapes.options.probabilities {

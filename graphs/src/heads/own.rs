@@ -3,7 +3,7 @@ use crate::head_spec::{Form, OwnOutput};
 use crate::ports::Shapes;
 use crate::{Dim, GraphOption, OwnHead, Port, axes};
 
-/// A head of the user's own: its spec says what it gives.
+/// A head of the user's own: its outputs are those of its spec.
 impl HeadContract for OwnHead {
     fn name(&'static self) -> &'static str {
         &self.spec().name

@@ -4,20 +4,20 @@ use super::{Step, resolve};
 use crate::head_spec::place::Place;
 use crate::head_spec::{Combine, Form, HeadSpecError, Tensors};
 
-/// Several lists of steps that all start from one value.
+/// Several lists of steps that are all applied to the same value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Branches {
-    /// The lists; an empty one is the value itself.
+    /// The lists; an empty list returns the value itself.
     pub of: Vec<Vec<Step>>,
-    /// What they come to together.
+    /// How the results become one value.
     #[serde(default)]
     pub combine: Combine,
 }
 
 impl Branches {
-    /// These lists, their results combined so.
+    /// These lists, whose results are combined in this way.
     pub fn new(combine: Combine, of: impl Into<Vec<Vec<Step>>>) -> Self {
         Self {
             of: of.into(),

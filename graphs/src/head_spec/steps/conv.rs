@@ -3,23 +3,25 @@ use serde::{Deserialize, Serialize};
 use crate::head_spec::place::Place;
 use crate::head_spec::{Form, HeadSpecError, Tensors};
 
-/// torch's `Conv1d` over the tokens, which gives as many vectors as there are tokens.
+/// PyTorch's `Conv1d` over the tokens, with one output vector for each token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Conv {
     /// The module.
     pub module: String,
-    /// Zeros before the first token and after the last; half of what the kernel spans if `None`.
+    /// Zeros before the first token and after the last; by default half of the kernel's span, which
+    /// gives one vector for each token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub padding: Option<usize>,
-    /// How many tokens apart the kernel's columns are.
+    /// Distance between the kernel's columns, in tokens.
     #[serde(default = "one")]
     pub dilation: usize,
-    /// The dimensions of the kernel, `[outputs, inputs, columns]`; the tensor's if `None`.
+    /// The dimensions of the kernel, `[outputs, inputs, columns]`; `None` until they are read from
+    /// the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<[usize; 3]>,
-    /// Whether it has a bias; as the checkpoint says if `None`.
+    /// Whether it has a bias; `None` until this is read from the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bias: Option<bool>,
 }
@@ -29,7 +31,7 @@ fn one() -> usize {
 }
 
 impl Conv {
-    /// The one of this module, padded so that there is a vector for each token.
+    /// The convolution of this module, padded to one vector for each token.
     pub fn new(module: impl Into<String>) -> Self {
         Self {
             module: module.into(),
@@ -40,7 +42,7 @@ impl Conv {
         }
     }
 
-    /// Puts the kernel's columns so many tokens apart.
+    /// Sets the distance between the kernel's columns, in tokens.
     #[must_use]
     pub fn dilation(mut self, dilation: usize) -> Self {
         self.dilation = dilation;

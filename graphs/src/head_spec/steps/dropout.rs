@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::head_spec::reading::one_or_several;
 
-/// Rates of dropouts, which mean nothing outside of training: one, or those of several whose results are
-/// averaged.
+/// The rates of dropouts, which have no effect outside of training: one rate, or those of several
+/// dropouts whose results are averaged.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Dropout {

@@ -7,20 +7,20 @@ use crate::head_spec::place::Place;
 use crate::head_spec::{Form, HeadSpecError};
 use crate::{Activation, UnknownActivation};
 
-/// A function of every number, or of every vector.
+/// A function of each number, or of each vector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Function {
-    /// One that transformers' configs name.
+    /// An activation that transformers' configs can name.
     Activation(Activation),
     /// `1 / (1 + e⁻ˣ)`.
     Sigmoid,
-    /// Softmax of the last axis.
+    /// Softmax over the last axis.
     Softmax,
-    /// `x` where it is above 0, else `x / 100`: torch's default.
+    /// `x` if `x > 0`, else `x / 100`: PyTorch's default slope.
     LeakyRelu,
 }
 
-/// The names of those that no config names.
+/// The names of the functions that no config names.
 const NAMES: [(&str, Function); 3] = [
     ("sigmoid", Function::Sigmoid),
     ("softmax", Function::Softmax),

@@ -10,7 +10,7 @@ use crate::head_spec::{Form, HeadSpecError};
 pub struct LayerNorm {
     /// The module.
     pub module: String,
-    /// What is added to the variance; 1e-5, torch's default, if `None`.
+    /// The ε that is added to the variance; by default 1e-5, like PyTorch's.
     #[serde(default = "torchs")]
     pub epsilon: f32,
 }
@@ -20,7 +20,7 @@ fn torchs() -> f32 {
 }
 
 impl LayerNorm {
-    /// The norm of this module, with torch's epsilon.
+    /// The LayerNorm of this module, with PyTorch's default ε.
     pub fn new(module: impl Into<String>) -> Self {
         Self {
             module: module.into(),
@@ -28,7 +28,7 @@ impl LayerNorm {
         }
     }
 
-    /// Adds another number to the variance.
+    /// Sets the ε that is added to the variance.
     #[must_use]
     pub fn epsilon(mut self, epsilon: f32) -> Self {
         self.epsilon = epsilon;

@@ -3,24 +3,25 @@ use serde::{Deserialize, Serialize};
 use crate::head_spec::place::Place;
 use crate::head_spec::{Form, HeadSpecError, Tensors};
 
-/// `x·Wᵀ + b`, of every vector.
+/// `x·Wᵀ + b` of each vector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Linear {
-    /// The module whose `weight` and `bias` are read; the bias where it has one.
+    /// The module whose `weight` and, if it exists, `bias` are read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<String>,
-    /// The tensor W, where it is not the module's `weight`.
+    /// The name of the tensor W, if it is not the module's `weight`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<String>,
-    /// The tensor b, where it is not the module's `bias`; none where neither is there.
+    /// The name of the tensor b, if it is not the module's `bias`. If there is neither, nothing is
+    /// added.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bias: Option<String>,
-    /// How W lies.
+    /// Which axis of W is which.
     #[serde(skip_serializing_if = "MatrixLayout::is_default")]
     pub layout: MatrixLayout,
-    /// How many numbers it gives; as the tensor says if `None`.
+    /// The number of outputs; `None` until it is read from the tensor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
 }
@@ -29,10 +30,10 @@ pub struct Linear {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MatrixLayout {
-    /// [outputs, inputs], as PyTorch's linear layers have it.
+    /// `[outputs, inputs]`, as in PyTorch's linear layers.
     #[default]
     OutIn,
-    /// [inputs, outputs], as a parameter has it that code multiplies with.
+    /// `[inputs, outputs]`, as in a parameter that code multiplies with directly.
     InOut,
 }
 
@@ -51,7 +52,7 @@ impl Linear {
         }
     }
 
-    /// `x·Wᵀ` of this tensor, without a bias.
+    /// `x·Wᵀ` with this tensor W, without a bias.
     pub fn of_weight(weight: impl Into<String>) -> Self {
         Self {
             weight: Some(weight.into()),
@@ -59,31 +60,31 @@ impl Linear {
         }
     }
 
-    /// Adds this tensor.
+    /// Sets the name of the tensor b.
     #[must_use]
     pub fn bias(mut self, bias: impl Into<String>) -> Self {
         self.bias = Some(bias.into());
         self
     }
 
-    /// Says how the matrix lies.
+    /// Sets which axis of the matrix is which.
     #[must_use]
     pub fn layout(mut self, layout: MatrixLayout) -> Self {
         self.layout = layout;
         self
     }
 
-    /// The tensor W; empty in a spec that is not resolved.
+    /// The name of the tensor W; empty if the spec is not resolved.
     pub fn weight_name(&self) -> &str {
         self.weight.as_deref().unwrap_or_default()
     }
 
-    /// How many numbers it gives; 0 in a spec that is not resolved.
+    /// The number of outputs; 0 if the spec is not resolved.
     pub fn outputs(&self) -> usize {
         self.width.unwrap_or(0)
     }
 
-    /// Names the tensors, and gives what becomes of a value.
+    /// Fills in the names of the tensors, and returns the form of the result.
     pub(super) fn resolve(
         &mut self,
         form: Form,

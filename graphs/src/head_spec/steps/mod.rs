@@ -1,4 +1,4 @@
-//! What a head computes, step by step: a kind of step a file.
+//! What a head computes, step by step: one file for each kind of step.
 
 mod branches;
 mod conv;
@@ -31,31 +31,33 @@ use super::{Form, HeadSpecError, Tensors};
 pub enum Step {
     /// `x·Wᵀ + b`.
     Linear(Linear),
-    /// A function of every number.
+    /// A function of each number, or of each vector.
     Activation(Function),
     /// LayerNorm over the last axis.
     LayerNorm(LayerNorm),
-    /// Nothing, as dropout is outside of training; several whose results are averaged are nothing too.
+    /// Dropout, which does nothing outside of training, even if the results of several are
+    /// averaged.
     Dropout(Dropout),
-    /// One vector of those of all tokens.
+    /// One vector for each text, from the vectors of its tokens.
     Pool(Pool),
-    /// The number in this column of each vector.
+    /// The number in this column of each vector, from 0.
     Column(usize),
-    /// torch's LSTM over the tokens.
+    /// PyTorch's LSTM over the tokens.
     Lstm(Recurrent),
-    /// torch's GRU over the tokens.
+    /// PyTorch's GRU over the tokens.
     Gru(Recurrent),
     /// A convolution over the tokens.
     Conv(Conv),
-    /// A score of each label for each pair of tokens.
+    /// GlobalPointer: a score of each label for each pair of tokens.
     GlobalPointer(GlobalPointer),
-    /// The same with fewer parameters.
+    /// Efficient GlobalPointer: the same with fewer parameters.
     EfficientGlobalPointer(EfficientGlobalPointer),
-    /// Several lists of steps that all start here, and what they come to together.
+    /// Several lists of steps that are all applied to this value, and how their results become one.
     Branches(Branches),
 }
 
-/// Fills in what the tensors say of steps, and gives what they make of a value of this form.
+/// Fills in what the tensors say about the steps, and returns the form of their result for a value
+/// of this form.
 pub(super) fn resolve(
     steps: &mut [Step],
     form: Form,

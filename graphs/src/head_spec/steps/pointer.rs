@@ -4,38 +4,41 @@ use super::{Linear, MatrixLayout};
 use crate::head_spec::place::Place;
 use crate::head_spec::{Form, HeadSpecError, Tensors};
 
-/// GlobalPointer: a score of each label for each pair of first and last token.
+/// GlobalPointer ([Su et al., 2022](https://arxiv.org/abs/2208.03054)): a score of each label for
+/// each pair of a first and a last token.
 ///
-/// Impossible pairs, with padding or with the last token before the first, have the score −∞.
+/// Impossible pairs, which include padding or whose last token is before the first, have the score
+/// −∞.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GlobalPointer {
-    /// The linear layer, with `2 · size` rows for each label: first tokens, then last ones.
+    /// The linear layer, with `2 · size` rows for each label: `size` for first tokens, then `size`
+    /// for last tokens.
     pub module: String,
-    /// Numbers of a vector that tokens are compared by; 64 if `None`.
+    /// Size of the vectors whose products are the scores; 64 by default.
     #[serde(default = "usual_size")]
     pub size: usize,
-    /// Whether tokens are compared under rotary positions.
+    /// Whether rotary positions are applied to the vectors.
     #[serde(default = "yes")]
     pub rotary: bool,
-    /// The linear layer, resolved.
+    /// The linear layer, if resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<Linear>,
 }
 
-/// Efficient GlobalPointer: one comparison of tokens, to which each label adds a score of its first and
-/// of its last token.
+/// Efficient GlobalPointer: all labels share one score for each pair of tokens, and each label adds
+/// a score of the first token and one of the last token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct EfficientGlobalPointer {
-    /// What has the linear layers `p_dense` and `q_dense`.
+    /// The module that has the linear layers `p_dense` and `q_dense`.
     pub module: String,
-    /// Whether tokens are compared under rotary positions.
+    /// Whether rotary positions are applied to the vectors.
     #[serde(default = "yes")]
     pub rotary: bool,
-    /// The linear layers, resolved.
+    /// The linear layers `p_dense` and `q_dense`, if resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<[Linear; 2]>,
 }
@@ -49,7 +52,7 @@ fn yes() -> bool {
 }
 
 impl GlobalPointer {
-    /// The one of this linear layer, for vectors of this size, under rotary positions.
+    /// GlobalPointer with this linear layer and vectors of this size, with rotary positions.
     pub fn new(module: impl Into<String>, size: usize) -> Self {
         Self {
             module: module.into(),
@@ -59,7 +62,7 @@ impl GlobalPointer {
         }
     }
 
-    /// Compares tokens without rotary positions.
+    /// Removes the rotary positions.
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.rotary = false;
@@ -88,7 +91,7 @@ impl GlobalPointer {
 }
 
 impl EfficientGlobalPointer {
-    /// The one of this module, under rotary positions.
+    /// Efficient GlobalPointer of this module, with rotary positions.
     pub fn new(module: impl Into<String>) -> Self {
         Self {
             module: module.into(),
@@ -97,14 +100,14 @@ impl EfficientGlobalPointer {
         }
     }
 
-    /// Compares tokens without rotary positions.
+    /// Removes the rotary positions.
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.rotary = false;
         self
     }
 
-    /// Numbers of a vector that tokens are compared by; 0 in a spec that is not resolved.
+    /// Size of the vectors whose products are the scores; 0 if the spec is not resolved.
     pub fn size(&self) -> usize {
         self.dense
             .as_ref()

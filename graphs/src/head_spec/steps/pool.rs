@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 use crate::head_spec::place::Place;
 use crate::head_spec::{Form, HeadSpecError};
 
-/// How the tokens' vectors become one.
+/// How the vectors of the tokens become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pool {
@@ -13,9 +13,9 @@ pub enum Pool {
     Mean,
     /// The mean over all positions, padding included.
     MeanAll,
-    /// The largest over the tokens that are attended to, column by column.
+    /// The maximum over the tokens that are attended to, for each column.
     Max,
-    /// The largest over all positions, padding included.
+    /// The maximum over all positions, padding included.
     MaxAll,
 }
 

@@ -3,33 +3,34 @@ use serde::{Deserialize, Serialize};
 use crate::head_spec::place::Place;
 use crate::head_spec::{Form, HeadSpecError, Tensors};
 
-/// torch's LSTM or GRU over the tokens, by the names of its parameters: `weight_ih_l0` and so on.
+/// PyTorch's LSTM or GRU over the tokens, with PyTorch's parameter names: `weight_ih_l0` and so on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Recurrent {
     /// The module.
     pub module: String,
-    /// Whether padding is left out, as `pack_padded_sequence` does; its outputs are then 0. Without it,
-    /// the tokens are read as they are padded.
+    /// Whether padding is skipped, as by `pack_padded_sequence`; the outputs of padding are then 0.
+    /// Without it, padding is read like tokens.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub packed: bool,
-    /// What it gives.
+    /// Which of its outputs are used.
     #[serde(default, skip_serializing_if = "RecurrentOutput::is_default")]
     pub gives: RecurrentOutput,
-    /// What the tensors are; as the checkpoint says if `None`.
+    /// The sizes; `None` until they are read from the checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shape: Option<RecurrentShape>,
 }
 
-/// What an LSTM or a GRU gives.
+/// Which outputs of an LSTM or a GRU are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RecurrentOutput {
-    /// The state after each token, of both directions one after the other.
+    /// The state after each token; if bidirectional, the states of both directions concatenated.
     #[default]
     Tokens,
-    /// The last state of the last layer, of both directions one after the other: torch's `h_n`.
+    /// The last state of the last layer, PyTorch's `h_n`; if bidirectional, those of both
+    /// directions concatenated.
     Final,
 }
 
@@ -38,11 +39,11 @@ pub enum RecurrentOutput {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RecurrentShape {
-    /// Numbers of a state.
+    /// Size of the state of one direction.
     pub hidden: usize,
-    /// Layers.
+    /// Number of layers.
     pub layers: usize,
-    /// Whether a second one reads the tokens from the last to the first.
+    /// Whether a second direction reads the tokens from the last to the first.
     pub bidirectional: bool,
     /// Whether it has biases.
     pub bias: bool,
@@ -55,7 +56,7 @@ impl RecurrentOutput {
 }
 
 impl Recurrent {
-    /// The one of this module, over the tokens as they are padded.
+    /// The LSTM or GRU of this module, which reads padding like tokens.
     pub fn new(module: impl Into<String>) -> Self {
         Self {
             module: module.into(),
@@ -65,28 +66,29 @@ impl Recurrent {
         }
     }
 
-    /// Leaves padding out.
+    /// Skips padding.
     #[must_use]
     pub fn packed(mut self) -> Self {
         self.packed = true;
         self
     }
 
-    /// Says what it gives.
+    /// Sets which outputs are used.
     #[must_use]
     pub fn gives(mut self, gives: RecurrentOutput) -> Self {
         self.gives = gives;
         self
     }
 
-    /// What the tensors of a layer end with, of each direction.
+    /// The suffixes of the parameter names in a layer, one for each direction.
     pub fn suffixes(&self, layer: usize) -> Vec<String> {
         let both = self.shape.is_some_and(|it| it.bidirectional);
         let reverse = both.then(|| format!("l{layer}_reverse"));
         [format!("l{layer}")].into_iter().chain(reverse).collect()
     }
 
-    /// Reads the sizes from the tensors of a cell with so many gates.
+    /// Reads the sizes from the tensors of a cell with this many gates, and returns the form of the
+    /// result.
     pub(super) fn resolve(
         &mut self,
         gates: usize,
