@@ -1,4 +1,4 @@
-//! From the tensors of files to the weights of the encoder that is meant and its heads.
+//! Collects the tensors of files into the weights of the chosen encoder and its heads.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use super::tensor::{Data, ElementType, StoredTensor};
 use super::weights::{POSITION_EMBEDDINGS, Source, Weight, Weights};
 use super::{CheckpointError, Note, OpenOptions, WeightInfo};
 
-/// What the matrix of a conditional random field is called in every library for PyTorch.
+/// The name that every PyTorch library gives the transition matrix of a conditional random field.
 const TRANSITIONS: &str = "crf.transitions";
 
 /// Scalars of Huawei's training code and of TensorFlow's optimizers.
@@ -25,8 +25,8 @@ const TRAINING: [&str; 6] = [
     "beta2_power",
 ];
 
-/// Finds the encoder among the tensors of the files that `path` stands for, and gives everything
-/// its canonical name.
+/// Finds the encoder among the tensors of the checkpoint at `path`, and gives every tensor its
+/// canonical name.
 pub(super) fn collect(
     tensors: Vec<StoredTensor>,
     path: &Path,
@@ -63,8 +63,8 @@ pub(super) fn collect(
     Ok(weights)
 }
 
-/// The tensors but for an optimizer's state, which TensorFlow calls by the variable's name and one
-/// of its own.
+/// The tensors without an optimizer's state. TensorFlow's names for such state are the variable's
+/// name with one more part.
 fn without_training(
     tensors: Vec<StoredTensor>,
     format: Format,
@@ -106,20 +106,20 @@ struct Collector<'e> {
     encoder: Option<&'e Encoder>,
     weights: BTreeMap<String, Weight>,
     tables: Vec<Table>,
-    /// Names in the file of the buffers that were passed over, and their sizes.
+    /// Names in the file of the buffers that are not read, and their sizes in bytes.
     buffers: BTreeMap<String, u64>,
-    /// Names in the file of what is not in the encoder's state dict.
+    /// Names in the file of the tensors outside of the encoder's state dict.
     beside: BTreeSet<String>,
     gamma_beta: bool,
 }
 
-/// What a tensor is.
+/// Where a tensor belongs.
 enum Place {
-    /// The encoder's, or a head's, so many modules around the encoder.
+    /// To the encoder or a head; the number counts the modules between it and the encoder.
     Known(Translation, usize),
-    /// Of the same state dict, and nobody's.
+    /// To the encoder's state dict, but not to a part that is known.
     Unknown(String),
-    /// Of another state dict, or of none.
+    /// To another state dict, or to none.
     Beside,
 }
 
@@ -147,7 +147,8 @@ impl Collector<'_> {
         }
     }
 
-    /// A tensor that no model reads: worth a word where it is of the same state dict.
+    /// The place of a tensor that no model reads. It is only reported if it is in the encoder's
+    /// state dict.
     fn unknown(&self, name: String, written: &str, keys: &[usize]) -> Place {
         let Some(encoder) = self.encoder.filter(|it| !it.nested) else {
             return Place::Unknown(name);
@@ -209,7 +210,7 @@ impl Collector<'_> {
         self.insert(name, weight)
     }
 
-    /// Of two heads, the one that is nearer to the encoder is its own.
+    /// If two heads have the same weight, the one nearer to the encoder is the encoder's.
     fn insert(&mut self, name: String, weight: Weight) -> Result<(), CheckpointError> {
         match self.weights.entry(name) {
             Entry::Vacant(place) => {
@@ -306,13 +307,13 @@ impl Collector<'_> {
     }
 }
 
-/// How an encoder was found.
+/// Notes on how an encoder was found.
 fn found(encoder: &Encoder) -> impl Iterator<Item = Note> {
     let key = encoder.key.strip_suffix('.').map(|key| Note::StateDict {
         key: key.to_owned(),
     });
     let prefix = encoder.inner_prefix();
-    // In the other dialects `bert.` is as usual as none at all.
+    // In the other dialects, `bert.` is as usual as no prefix.
     let usual: &[&str] = match encoder.dialect {
         Dialect::Transformers => &["nezha."],
         _ => &["nezha.", "bert.", ""],
@@ -325,7 +326,8 @@ fn found(encoder: &Encoder) -> impl Iterator<Item = Note> {
     [key, prefix, dialect].into_iter().flatten()
 }
 
-/// What a tensor of a checkpoint without an encoder is, by the outermost module that has its name.
+/// The place of a tensor in a checkpoint without an encoder: the outermost module that has a known
+/// name decides.
 fn outermost(written: &str) -> Place {
     let dialect = Dialect::Transformers;
     let starts = std::iter::once(0).chain(written.match_indices('.').map(|(at, _)| at + 1));

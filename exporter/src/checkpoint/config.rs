@@ -1,7 +1,7 @@
-//! Configs of NEZHA's several homes, brought to the form that transformers writes.
+//! Converts the configs of NEZHA's several implementations to the form that transformers writes.
 //!
-//! Huawei's own configs have no `model_type`, and their models have learned absolute positions
-//! unless `use_relative_position` says otherwise; transformers' NEZHA always has relative ones.
+//! Huawei's own configs have no `model_type`. Their models have learned absolute positions unless
+//! `use_relative_position` is true, whereas transformers' NEZHA always has relative ones.
 
 use std::path::{Path, PathBuf};
 
@@ -12,25 +12,25 @@ use super::sizes::{self, Shapes};
 use super::weights::Weight;
 use super::{CheckpointError, Note, OpenOptions, file, labels, other_configs};
 
-/// Vocabularies of the English models (BERT's, uncased and cased), which reach further than the
-/// Chinese ones: their configs must say how far.
+/// Vocabulary sizes of the English models (BERT's, uncased and cased). Some of these models have a
+/// larger `max_relative_position` than the Chinese ones, so their configs must state it.
 const ENGLISH_VOCABULARIES: [u64; 2] = [30_522, 28_996];
 
-/// The reach of the Chinese models.
+/// The `max_relative_position` of the Chinese models.
 const CHINESE_MAX_RELATIVE_POSITION: usize = 64;
 
-/// A config and what had to be assumed for it.
+/// A config, and what was assumed for it.
 #[derive(Debug)]
 pub(super) struct OpenConfig {
     /// The config.
     pub config: Config,
-    /// Its text: as found where nothing was missing or overridden, else completed.
+    /// Its text: as found if nothing was missing or overridden, else completed.
     pub json: String,
-    /// What was assumed.
+    /// What was assumed for the config.
     pub notes: Vec<Note>,
 }
 
-/// A config that waits for the weights, which have the last word on sizes.
+/// A config before it is compared with the weights, which decide about sizes.
 pub(super) struct Draft<'o> {
     path: PathBuf,
     options: &'o OpenOptions,
@@ -38,18 +38,18 @@ pub(super) struct Draft<'o> {
     original: Map<String, Value>,
     completed: Map<String, Value>,
     notes: Vec<Note>,
-    /// Whether `gelu` may mean the error function's or the tanh form.
+    /// Whether `gelu` may mean either the form with the error function or the tanh form.
     pub gelu_is_ambiguous: bool,
 }
 
 impl<'o> Draft<'o> {
     /// Reads the config at `path`, adds what its dialect implies and what the options override, and
-    /// refuses what no weights could mend.
+    /// refuses faults that no weights can repair.
     pub(super) fn read(path: &Path, options: &'o OpenOptions) -> Result<Self, CheckpointError> {
         Self::parse(file::load_text(path)?, path, options)
     }
 
-    /// The same of the text of the config at `path`.
+    /// The same for a text, as if read from the config at `path`.
     pub(super) fn parse(
         found: String,
         path: &Path,
@@ -92,23 +92,23 @@ impl<'o> Draft<'o> {
         Ok(())
     }
 
-    /// Whether the prediction head uses the word embeddings as its decoder.
+    /// Whether the word embeddings are also the weights of the prediction head's decoder.
     pub(super) fn ties_word_embeddings(&self) -> bool {
         present(&self.completed, "tie_word_embeddings") != Some(&Value::Bool(false))
     }
 
-    /// Whether a class of `architectures` has this head.
+    /// Whether a class in `architectures` has this head.
     pub(super) fn names(&self, head: Head) -> bool {
         classes(&self.completed).any(|class| Head::from_architecture(class) == Some(head))
     }
 
-    /// Has the prediction head use its own decoder.
+    /// Makes the prediction head use its own decoder.
     pub(super) fn untie(&mut self) {
         let field = "tie_word_embeddings".to_owned();
         self.completed.insert(field, Value::Bool(false));
     }
 
-    /// Refuses the config of another model, of which only the class or an extra field says NEZHA.
+    /// Refuses the config of another model that only a class or an extra field calls a NEZHA.
     pub(super) fn refuse_other_model(&self) -> Result<(), CheckpointError> {
         let other = self.notes.iter().find_map(|note| match note {
             Note::OtherModelType { found } => Some(found.clone()),
@@ -120,7 +120,7 @@ impl<'o> Draft<'o> {
         }
     }
 
-    /// Fits the config to the weights and validates it.
+    /// Adapts the config to the weights and validates it.
     pub(super) fn fit(mut self, weights: &[Weight]) -> Result<OpenConfig, CheckpointError> {
         let shapes = Shapes::new(weights);
         sizes::fit(&mut self.completed, &shapes, &mut self.notes);
@@ -153,7 +153,7 @@ fn invalid(path: &Path, source: ConfigError) -> CheckpointError {
     }
 }
 
-/// Whether the fault may go once sizes are read from the weights.
+/// Whether the fault may disappear when sizes are read from the weights.
 fn is_mendable(fault: &ConfigError, fields: &Map<String, Value>) -> bool {
     match fault {
         ConfigError::HeadsDontDivide { .. }
@@ -164,10 +164,10 @@ fn is_mendable(fault: &ConfigError, fields: &Map<String, Value>) -> bool {
     }
 }
 
-/// Whether the config is of transformers' own NEZHA: its `model_type` or its class says so.
+/// Whether the config is of transformers' own NEZHA, according to its `model_type` or its class.
 ///
-/// BERT's `model_type` is not where a class or `use_relative_position` makes it a derivate of
-/// Huawei's code.
+/// A `model_type` of BERT doesn't count if a class or `use_relative_position` shows that the model
+/// derives from Huawei's code.
 fn is_of_transformers(fields: &Map<String, Value>) -> bool {
     match present(fields, "model_type") {
         Some(Value::String(model_type)) if model_type == "bert" => {
@@ -179,12 +179,12 @@ fn is_of_transformers(fields: &Map<String, Value>) -> bool {
     }
 }
 
-/// Whether a class of `architectures` is called after NEZHA.
+/// Whether a class in `architectures` is named after NEZHA.
 fn names_nezha(fields: &Map<String, Value>) -> bool {
     classes(fields).any(|it| it.to_ascii_lowercase().contains("nezha"))
 }
 
-/// The classes of `architectures`.
+/// The classes in `architectures`.
 fn classes(fields: &Map<String, Value>) -> impl Iterator<Item = &str> {
     let classes = present(fields, "architectures").and_then(Value::as_array);
     classes.into_iter().flatten().filter_map(Value::as_str)
@@ -200,7 +200,7 @@ fn complete_huawei(
     match present(fields, "use_relative_position") {
         Some(Value::Bool(true)) => {}
         None if names_nezha(fields) => {}
-        // Not a truth value, of which `Config` says more.
+        // The value is not a boolean: the error of `Config` says more.
         Some(other) if !other.is_boolean() => return Ok(false),
         found => {
             return Err(CheckpointError::AbsolutePositions {

@@ -1,4 +1,4 @@
-//! Where in a checkpoint the encoders are, and which one is meant.
+//! Finds the encoders in a checkpoint, and chooses one.
 
 use std::path::Path;
 
@@ -7,33 +7,34 @@ use super::formats::Format;
 use super::tensor::StoredTensor;
 use super::{CheckpointError, OpenOptions};
 
-/// Where in a checkpoint its encoder was found.
+/// The place of the encoder in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Origin {
-    /// The keys of the state dict that it is in, joined by dots; empty where the file is one.
+    /// The keys of the state dict that contains it, joined by dots; empty if the file itself is the
+    /// state dict.
     pub key: String,
-    /// What stands before its names in the state dict, such as `nezha.` or `module.bert.`.
+    /// The prefix of its names in the state dict, such as `nezha.` or `module.bert.`.
     pub prefix: String,
-    /// What its names are written in.
+    /// The naming scheme of its tensors.
     pub dialect: Dialect,
 }
 
 /// An encoder in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Encoder {
-    /// What its names are written in.
+    /// The naming scheme of its tensors.
     pub dialect: Dialect,
-    /// What stands before them, with the key.
+    /// The prefix of its names, including the key.
     pub prefix: String,
-    /// The keys of the mapping that it is in, with the last dot.
+    /// The keys of the mapping that contains it, including the last dot.
     pub key: String,
-    /// Whether every module is a mapping of its own, as in a module that was pickled.
+    /// Whether every module is a mapping of its own, as in a pickled module.
     pub nested: bool,
 }
 
 impl Encoder {
-    /// Where it is, for a reader of the checkpoint.
+    /// Its place, for readers of the checkpoint.
     pub(super) fn origin(&self) -> Origin {
         Origin {
             key: self.key.trim_end_matches('.').to_owned(),
@@ -42,7 +43,7 @@ impl Encoder {
         }
     }
 
-    /// What stands between the key and the names.
+    /// The prefix of its names without the key.
     pub(super) fn inner_prefix(&self) -> &str {
         self.prefix.strip_prefix(&self.key).unwrap_or(&self.prefix)
     }
@@ -58,7 +59,7 @@ impl Encoder {
         plain(&self.prefix) == wanted || plain(self.inner_prefix()) == wanted
     }
 
-    /// Where it is, for people.
+    /// Its place, for messages.
     fn place(&self) -> String {
         let prefix = format!("prefix '{}'", self.inner_prefix());
         match self.key.strip_suffix('.') {
@@ -68,9 +69,9 @@ impl Encoder {
     }
 }
 
-/// The tensors' names as the dialects write them: TensorFlow's with dots in place of slashes,
-/// Keras' with the layers of each block numbered by themselves. What stands before an encoder
-/// stays as long as it was.
+/// The tensors' names as the dialects write them. TensorFlow's have dots instead of slashes. In
+/// Keras' names, the layers of each block are numbered separately. The length of an encoder's
+/// prefix doesn't change.
 pub(super) fn written_names(tensors: &[StoredTensor], format: Format) -> Vec<String> {
     let names = tensors.iter().map(|it| &it.name);
     match format {
@@ -80,7 +81,7 @@ pub(super) fn written_names(tensors: &[StoredTensor], format: Format) -> Vec<Str
     }
 }
 
-/// The encoders in a checkpoint, in the order of their names.
+/// The encoders in a checkpoint, sorted by name.
 pub(super) fn find(tensors: &[StoredTensor], format: Format) -> Vec<Encoder> {
     let names = written_names(tensors, format);
     let found = names.iter().zip(tensors).flat_map(|(name, tensor)| {
@@ -102,8 +103,8 @@ pub(super) fn find(tensors: &[StoredTensor], format: Format) -> Vec<Encoder> {
     found.collect()
 }
 
-/// The encoder that the options mean, the only one where they are silent; `None` where there is
-/// none and nothing was asked for.
+/// The encoder that the options choose; without such options, the only one. `None` if there is none
+/// and the options choose none.
 pub(super) fn choose(
     mut found: Vec<Encoder>,
     path: &Path,

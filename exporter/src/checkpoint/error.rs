@@ -7,7 +7,7 @@ use nezha_graphs::ConfigError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// Nothing is there.
+    /// The path doesn't exist.
     #[error("{}: no such file or folder", path.display())]
     NotFound {
         /// The path that was asked for.
@@ -18,16 +18,16 @@ pub enum CheckpointError {
     Unreadable {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A folder, a pipe or a device where a file belongs.
+    /// The path is a folder, a pipe or a device instead of a file.
     #[error("{}: expected a file, found something else of that name", path.display())]
     NotAFile {
-        /// The path that is no file.
+        /// The path.
         path: PathBuf,
     },
-    /// A file that is neither weights nor a shard index.
+    /// A file is neither weights nor a shard index.
     #[error(
         "{}: expected a checkpoint's folder, or its weights in the format of safetensors, PyTorch, \
          TensorFlow, Keras or Paddle; found another kind of file",
@@ -37,7 +37,7 @@ pub enum CheckpointError {
         /// The path that was asked for.
         path: PathBuf,
     },
-    /// A file that stands for another one that was not downloaded.
+    /// The file is a Git LFS pointer: the real file was not downloaded.
     #[error(
         "{}: a Git LFS pointer, not the file itself; run `git lfs pull` in its repository",
         path.display()
@@ -46,7 +46,7 @@ pub enum CheckpointError {
         /// The pointer.
         path: PathBuf,
     },
-    /// A folder with nothing in it.
+    /// The folder is empty.
     #[error(
         "{}: the folder is empty; a checkpoint is a folder with config.json and weights \
          (model.safetensors or pytorch_model.bin)",
@@ -56,7 +56,7 @@ pub enum CheckpointError {
         /// The folder.
         path: PathBuf,
     },
-    /// Weights without a config.
+    /// There are weights but no config.
     #[error(
         "{}: neither config.json nor bert_config.json, bert4torch_config.json or \
          model_config.json; copy the one that was saved with these weights into the folder",
@@ -66,7 +66,7 @@ pub enum CheckpointError {
         /// The folder that should have one.
         folder: PathBuf,
     },
-    /// A config without weights.
+    /// There is a config but no weights.
     #[error(
         "{}: no weights; expected model.safetensors, pytorch_model.bin, the .index.json of \
          either, or one file of weights of PyTorch, TensorFlow, Keras or Paddle, whatever it is \
@@ -77,29 +77,29 @@ pub enum CheckpointError {
         /// The folder that should have them.
         folder: PathBuf,
     },
-    /// Weights in a format that is not read.
+    /// The weights have a format that can't be read.
     #[error("{}: {format}, which can't be read here; {remedy}", path.display())]
     OtherFormat {
         /// The file.
         path: PathBuf,
         /// The format.
         format: &'static str,
-        /// The way out.
+        /// How to convert the weights.
         remedy: &'static str,
     },
-    /// An adapter without the model that it adapts.
+    /// The weights are an adapter, without the model that it adapts.
     #[error(
         "{}: an adapter (LoRA) of {}, not a model; merge the two in Python and open what that \
          writes: PeftModel.from_pretrained(model, ADAPTER).merge_and_unload().save_pretrained('merged')",
         path.display(), base.as_deref().unwrap_or("another model")
     )]
     Adapter {
-        /// Its config, or the weights with adapters in them.
+        /// The adapter's config, or the weights that contain adapters.
         path: PathBuf,
-        /// The model that it adapts, as it is named there.
+        /// The name of the model that it adapts, if it is stated.
         base: Option<String>,
     },
-    /// Several files of weights with an equal claim.
+    /// Several files have an encoder, and none of them is preferred.
     #[error(
         "{}: several files hold a NEZHA encoder, and nothing says which one is meant: {}; name \
          the file to read instead of the folder",
@@ -111,7 +111,7 @@ pub enum CheckpointError {
         /// The files' names.
         candidates: Vec<String>,
     },
-    /// Several encoders in one checkpoint.
+    /// The checkpoint has several encoders.
     #[error(
         "{}: holds {} encoders, and nothing says which one is meant: {}; the options `key` (of a \
          nested state dict) and `prefix` (of a module) choose one",
@@ -120,10 +120,10 @@ pub enum CheckpointError {
     SeveralEncoders {
         /// The weights.
         path: PathBuf,
-        /// Where they are, such as `key 'ema', prefix 'bert.'`.
+        /// The places of the encoders, such as `key 'ema', prefix 'bert.'`.
         found: Vec<String>,
     },
-    /// No encoder is where the options say that one is.
+    /// The options choose an encoder that doesn't exist.
     #[error(
         "{}: no NEZHA encoder with {asked}; found {}",
         path.display(), if found.is_empty() { "none at all".to_owned() } else { found.join("; ") }
@@ -133,10 +133,10 @@ pub enum CheckpointError {
         path: PathBuf,
         /// What was asked for.
         asked: String,
-        /// Where there are some.
+        /// The places of the encoders that exist.
         found: Vec<String>,
     },
-    /// Relative positions that were trained, which are another function than NEZHA's.
+    /// The relative positions were trained, so the model is not a NEZHA.
     #[error(
         "{}: tensor '{name}' is a table of relative positions that was trained: {why}. NEZHA's is \
          a sinusoid, and this model is another one, whose answers an export would get wrong",
@@ -147,10 +147,10 @@ pub enum CheckpointError {
         path: PathBuf,
         /// The tensor's name in the file.
         name: String,
-        /// What shows it.
+        /// The reason why the table is not NEZHA's.
         why: String,
     },
-    /// Nothing says whether matrices are [in, out] or [out, in].
+    /// It is unknown whether matrices are `[in, out]` or `[out, in]`.
     #[error(
         "{}: arrays in Paddle's format under PyTorch's names, and no matrix whose shape says \
          whether linear layers are stored as [in, out] or as [out, in]; save the model under \
@@ -161,7 +161,7 @@ pub enum CheckpointError {
         /// The weights.
         path: PathBuf,
     },
-    /// Two sets of weights with an equal claim.
+    /// There are two sets of weights, and neither is preferred.
     #[error(
         "{}: both {first} and {second} are there, and nothing says which one is meant; name the \
          file to read instead of the folder",
@@ -183,37 +183,37 @@ pub enum CheckpointError {
         /// What is wrong with it.
         source: ConfigError,
     },
-    /// The file breaks the rules of its format.
+    /// The file violates its format.
     #[error("{}: not a valid {format} file: {reason}; download or save it again", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// The format that was expected.
         format: &'static str,
-        /// The rule that is broken.
+        /// The rule that is violated.
         reason: String,
     },
-    /// A file without a single weight.
+    /// The file has no weights.
     #[error("{}: holds no weights; expected a model's state dict", path.display())]
     NoTensors {
         /// The file, or the shard index.
         path: PathBuf,
     },
-    /// Two tensors for one name.
+    /// Two tensors mean the same weight.
     #[error(
         "{}: tensor '{second}' means the same weight as '{first}', so that its value is \
          ambiguous; remove one of them",
         path.display()
     )]
     DuplicateTensor {
-        /// The file with the second one, or the shard index.
+        /// The file with the second tensor, or the shard index.
         path: PathBuf,
-        /// The first one's name in its file.
+        /// The first tensor's name in its file.
         first: String,
-        /// The second one's name in its file.
+        /// The second tensor's name in its file.
         second: String,
     },
-    /// Elements of a type that no weight has.
+    /// A weight has an unsupported element type.
     #[error(
         "{}: tensor '{name}' is stored as {found}, expected F32, F16, BF16 or F64; save the model \
          in one of them",
@@ -227,7 +227,7 @@ pub enum CheckpointError {
         /// The element type that was found.
         found: String,
     },
-    /// A Huawei config without relative positions.
+    /// A Huawei config doesn't ask for relative positions.
     #[error(
         "{}: `use_relative_position` is {found}, and there is no `model_type`: Huawei's code then \
          has learned absolute positions, so that this is a BERT; if it is a NEZHA after all, add \
@@ -237,10 +237,10 @@ pub enum CheckpointError {
     AbsolutePositions {
         /// The config.
         path: PathBuf,
-        /// What was found in the field's place.
+        /// What was found as the field's value.
         found: &'static str,
     },
-    /// A config that doesn't say how far its relative positions reach.
+    /// The config doesn't say beyond which distance relative positions are clipped.
     #[error(
         "{}: no `max_relative_position`, and the vocabulary is that of the English models, which \
          have 127 in some and 64 in others; give the option 'max_relative_position'",
@@ -250,7 +250,7 @@ pub enum CheckpointError {
         /// The config.
         path: PathBuf,
     },
-    /// A shard's name that isn't the name of a file beside the index.
+    /// The name of a shard is not the name of a file beside the index.
     #[error(
         "{}: names the shard '{shard}', expected the plain name of a file in the same folder; \
          don't trust this checkpoint",
@@ -262,7 +262,7 @@ pub enum CheckpointError {
         /// The name that was found.
         shard: String,
     },
-    /// A shard that is not there.
+    /// A shard is missing.
     #[error(
         "{}: names the shard '{shard}', which is missing beside it; download it too",
         index.display()
@@ -286,10 +286,10 @@ pub enum CheckpointError {
         shard: String,
         /// The tensor's name in the file.
         name: String,
-        /// Who has it and who has not.
+        /// Which of the two has the tensor and which doesn't.
         disagreement: &'static str,
     },
-    /// A pickle with an object that a state dict has no use for.
+    /// The pickle has an object that a state dict doesn't need.
     #[error(
         "{}: the pickle holds `{object}` besides tensors. It was not run; save the state dict \
          alone with torch.save(model.state_dict()), and don't load this file with Python unless \
@@ -299,10 +299,10 @@ pub enum CheckpointError {
     ForeignObject {
         /// The file.
         path: PathBuf,
-        /// Module and name of the object.
+        /// The module and name of the object.
         object: String,
     },
-    /// A weight that the checkpoint doesn't have.
+    /// The checkpoint doesn't have this weight.
     #[error("{}: no tensor '{name}' in this checkpoint", folder.display())]
     NoSuchWeight {
         /// The checkpoint's folder.
@@ -310,7 +310,7 @@ pub enum CheckpointError {
         /// The canonical name that was asked for.
         name: String,
     },
-    /// A file of labels that names none.
+    /// A file of labels has no labels that can be read.
     #[error(
         "{}: expected a label a line, or JSON with a list of labels or an object of labels by \
          number; {reason}",
@@ -322,18 +322,18 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
-    /// Another number of labels was asked for than the classifier has.
+    /// The number of labels differs from the classifier's.
     #[error(
         "{}: {asked} labels were asked for, but the classifier of this checkpoint has {rows}, one \
          for each row of 'classifier.weight'",
         path.display()
     )]
     LabelCount {
-        /// The config whose labels were to be replaced.
+        /// The config whose labels should be replaced.
         path: PathBuf,
-        /// How many were asked for.
+        /// The number of labels that was asked for.
         asked: usize,
-        /// How many the classifier has.
+        /// The number of labels that the classifier has.
         rows: usize,
     },
 }

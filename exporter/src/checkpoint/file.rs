@@ -1,4 +1,4 @@
-//! A file as one slice of bytes.
+//! Reads files as bytes.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -10,11 +10,11 @@ use nezha_graphs::{LFS_POINTER, map_file};
 
 use super::CheckpointError;
 
-/// The bytes of the file at `path`: mapped, or read to memory where `mmap` is false.
+/// The bytes of the file at `path`: mapped, or read into memory if `mmap` is false.
 pub(crate) fn load(path: &Path, mmap: bool) -> Result<Bytes, CheckpointError> {
     require_file(path)?;
-    // A process that shortens the file while it is mapped ends this one at its next read beyond the
-    // end. That can't be ruled out from here; `OpenOptions::mmap = false` is the way around.
+    // If another process shortens the file while it is mapped, the next read beyond its new end
+    // ends this process. That can't be prevented here; `OpenOptions::mmap = false` avoids it.
     let bytes = match mmap {
         true => map_file(path),
         false => fs::read(path).map(Bytes::from),
@@ -22,7 +22,7 @@ pub(crate) fn load(path: &Path, mmap: bool) -> Result<Bytes, CheckpointError> {
     bytes.map_err(|source| unreadable(path, source))
 }
 
-/// A range of the file at `path`, read to memory.
+/// A range of the file at `path`, read into memory.
 pub(super) fn read_range(path: &Path, range: Range<u64>) -> Result<Bytes, CheckpointError> {
     let unreadable = |source| unreadable(path, source);
     let length = range.end.saturating_sub(range.start);
@@ -45,7 +45,8 @@ pub(super) fn load_text(path: &Path) -> Result<String, CheckpointError> {
     fs::read_to_string(path).map_err(|source| unreadable(path, source))
 }
 
-/// Refuses what is no file before it is opened: a pipe would block, and a folder fails late.
+/// Refuses anything but a file before opening it: opening a pipe would block, and opening a folder
+/// fails late.
 pub(super) fn require_file(path: &Path) -> Result<(), CheckpointError> {
     let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
     if metadata.is_file() {
@@ -57,7 +58,7 @@ pub(super) fn require_file(path: &Path) -> Result<(), CheckpointError> {
     }
 }
 
-/// Refuses the small text that Git leaves in the place of a large file.
+/// Refuses a Git LFS pointer, the small text that Git leaves in place of a large file.
 pub(crate) fn refuse_lfs_pointer(path: &Path) -> Result<(), CheckpointError> {
     require_file(path)?;
     let mut start = Vec::new();
@@ -72,7 +73,7 @@ pub(crate) fn refuse_lfs_pointer(path: &Path) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// What it means that the operating system refuses to read `path`.
+/// The error for `path` when the operating system refuses to read it.
 pub(super) fn unreadable(path: &Path, source: io::Error) -> CheckpointError {
     let path = path.to_owned();
     match source.kind() {

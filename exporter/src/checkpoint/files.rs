@@ -8,7 +8,7 @@ use super::formats::{self, Content, Format, Refused};
 use super::shards::is_file_name;
 use super::{CheckpointError, Note, OpenOptions, encoders};
 
-/// The config's file name: transformers', Huawei's, bert4torch's, and PaddleNLP's of before 2.5.
+/// Names of the config file: those of transformers, Huawei, bert4torch, and PaddleNLP before 2.5.
 const CONFIGS: [&str; 4] = [
     "config.json",
     "bert_config.json",
@@ -16,35 +16,35 @@ const CONFIGS: [&str; 4] = [
     "model_config.json",
 ];
 
-/// The file names that transformers gives weights, the better format first; in one piece, then the
-/// index of shards.
+/// The file names that transformers gives weights, the preferred format first: the whole file, then
+/// the index of shards.
 const WEIGHTS: [[&str; 2]; 2] = [
     ["model.safetensors", SAFETENSORS_INDEX],
     ["pytorch_model.bin", "pytorch_model.bin.index.json"],
 ];
 const SAFETENSORS_INDEX: &str = "model.safetensors.index.json";
 
-/// What the name of an index of shards ends with.
+/// The suffix of a shard index's name.
 const SHARD_INDEX: &str = ".index.json";
 
-/// What PEFT calls an adapter's config.
+/// The name of PEFT's config of an adapter.
 const ADAPTER: &str = "adapter_config.json";
 
 /// The files of a checkpoint.
 pub(super) struct Files {
-    /// The folder that they are in.
+    /// The folder that contains them.
     pub folder: PathBuf,
     /// The config.
     pub config: PathBuf,
     /// The weights, or the index of their shards.
     pub weights: PathBuf,
-    /// What was chosen over what.
+    /// Which file was preferred to which.
     pub notes: Vec<Note>,
 }
 
 impl Files {
-    /// Finds the files of the checkpoint at `path`: a folder, also one of Hugging Face's cache, a
-    /// file of weights, or the prefix of a TensorFlow checkpoint.
+    /// Finds the files of the checkpoint at `path`: a folder (also a repository's folder in Hugging
+    /// Face's cache), a file of weights, or the prefix of a TensorFlow checkpoint.
     pub(super) fn find(path: &Path, options: &OpenOptions) -> Result<Self, CheckpointError> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -123,7 +123,7 @@ fn is_shard_index(path: &Path) -> bool {
     name.is_some_and(|it| it.ends_with(SHARD_INDEX))
 }
 
-/// The file to read for `path`: itself, or the index of the bundle that it is of.
+/// The file to read for `path`: the file itself, or the index of the bundle that it belongs to.
 fn weights_at(path: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     if is_shard_index(path) {
         return Ok(Some(path.to_owned()));
@@ -144,8 +144,8 @@ fn weights_at(path: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     }
 }
 
-/// The format of a file of weights. One that is none, though its name says so, is read as what its
-/// name says, so that the error is that of its format.
+/// The format of a file of weights. If the content has no known format, the file's extension
+/// decides, so that the error is the one of that format.
 pub(super) fn format_of(path: &Path) -> Result<Format, CheckpointError> {
     match formats::content(path)? {
         Content::Weights(format) => Ok(format),
@@ -175,7 +175,7 @@ fn refused(path: &Path, format: Refused) -> CheckpointError {
     }
 }
 
-/// The files that transformers' names say to be the weights, the better format first.
+/// The files whose names transformers gives weights, the preferred format first.
 fn named_weights(folder: &Path, names: &[String]) -> Result<Vec<&'static str>, CheckpointError> {
     let mut found = Vec::new();
     for [whole, index] in WEIGHTS {
@@ -195,8 +195,8 @@ fn named_weights(folder: &Path, names: &[String]) -> Result<Vec<&'static str>, C
     Ok(found)
 }
 
-/// Refuses a folder with a file that has an encoder as well as `named`, which transformers would
-/// read: a fine-tuned model beside the one that it started from.
+/// Refuses a folder in which another file than `named`, which transformers would read, has an
+/// encoder as well: it may contain a fine-tuned model beside the one that it started from.
 fn refuse_rivals(
     folder: &Path,
     named: &str,
@@ -215,7 +215,7 @@ fn refuse_rivals(
     })
 }
 
-/// The one file that has an encoder, or that is the only one to hold weights at all.
+/// The only file that has an encoder; if none has, the only file with weights.
 fn only_candidate(
     folder: &Path,
     names: &[String],
@@ -244,12 +244,12 @@ fn only_candidate(
     }
 }
 
-/// Files of a folder that may be the weights.
+/// The files of a folder that may be the weights.
 #[derive(Default)]
 struct Candidates {
-    /// Those that hold weights, but for transformers' own names and their shards.
+    /// The files with weights, except those with transformers' names and their shards.
     weights: Vec<String>,
-    /// The first one in a format that is not read.
+    /// The first file in a format that can't be read.
     refused: Option<(String, Refused)>,
 }
 
@@ -258,7 +258,7 @@ fn candidates(folder: &Path, names: &[String]) -> Result<Candidates, CheckpointE
     let newest = formats::newest_of(folder);
     for name in names {
         let path = folder.join(name);
-        // A link that leads nowhere is nobody's weights.
+        // A broken link is not a file of weights.
         let is_file = fs::metadata(&path).is_ok_and(|it| it.is_file());
         let known = WEIGHTS.iter().flatten().any(|it| it == name);
         let is_part = is_shard(name) || formats::is_shard(name);
@@ -266,7 +266,7 @@ fn candidates(folder: &Path, names: &[String]) -> Result<Candidates, CheckpointE
             continue;
         }
         match formats::content(&path)? {
-            // Of several checkpoints of one training, the newest is meant.
+            // If one training left several checkpoints, the newest is read.
             Content::Weights(Format::TensorFlow)
                 if newest.as_ref().is_some_and(|it| *it != path) => {}
             Content::Weights(_) => found.weights.push(name.clone()),
@@ -279,7 +279,7 @@ fn candidates(folder: &Path, names: &[String]) -> Result<Candidates, CheckpointE
     Ok(found)
 }
 
-/// Whether a file is one of several: `model-00001-of-00002.safetensors`.
+/// Whether the file is a shard, such as `model-00001-of-00002.safetensors`.
 fn is_shard(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
     let parts: Vec<&str> = stem.rsplitn(4, '-').collect();
@@ -287,8 +287,8 @@ fn is_shard(name: &str) -> bool {
     matches!(parts.as_slice(), [count, "of", number, _] if is_number(count) && is_number(number))
 }
 
-/// Those of the files that can be read and have an encoder: optimizers, schedulers, scalers and
-/// training arguments have none.
+/// The files that can be read and have an encoder. Optimizers, schedulers, scalers and training
+/// arguments have none.
 fn with_encoders(folder: &Path, names: Vec<String>, options: &OpenOptions) -> Vec<String> {
     let has_encoder = |name: &String| {
         let path = folder.join(name);
@@ -309,7 +309,7 @@ fn refuse_adapter(folder: &Path, names: &[String]) -> Result<(), CheckpointError
     Err(CheckpointError::Adapter { path, base })
 }
 
-/// The config that the options name, or else the one in the folder.
+/// The config that the options name, else the one in the folder.
 fn config_in(folder: &Path, options: &OpenOptions) -> Result<PathBuf, CheckpointError> {
     if let Some(config) = &options.config {
         return Ok(config.clone());
@@ -317,14 +317,14 @@ fn config_in(folder: &Path, options: &OpenOptions) -> Result<PathBuf, Checkpoint
     CONFIGS
         .into_iter()
         .map(|name| folder.join(name))
-        // A broken link is there too, and reading it says what is wrong.
+        // A broken link counts as a config: the error of reading it says what is wrong.
         .find(|path| fs::symlink_metadata(path).is_ok())
         .ok_or_else(|| CheckpointError::NoConfig {
             folder: folder.to_owned(),
         })
 }
 
-/// The snapshot to read where `folder` is a repository of Hugging Face's cache: the one that its
+/// The snapshot to read if `folder` is a repository in Hugging Face's cache: the one that its
 /// `main` branch points to, else the only one.
 fn cached_snapshot(folder: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     let snapshots = folder.join("snapshots");
@@ -350,7 +350,8 @@ fn cached_snapshot(folder: &Path) -> Result<Option<PathBuf>, CheckpointError> {
     }
 }
 
-/// The names in a folder, sorted; those that are no Unicode can't be any of ours.
+/// The names in a folder, sorted. Names that are not Unicode are converted lossily: none of them
+/// matters here.
 fn file_names(folder: &Path) -> Result<Vec<String>, CheckpointError> {
     let unreadable = |source| unreadable(folder, source);
     let mut names = Vec::new();

@@ -1,4 +1,4 @@
-//! A checkpoint that a program has in memory, as a training script has its model.
+//! A checkpoint from tensors in memory, such as the model of a training script.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,20 +20,21 @@ pub struct MemoryTensor {
     pub dtype: String,
     /// Its dimensions.
     pub shape: Vec<usize>,
-    /// Its elements, row-major without gaps and little-endian.
+    /// Its elements, row-major without gaps, little-endian.
     pub bytes: Bytes,
 }
 
 impl Checkpoint {
-    /// The checkpoint of a state dict and the text of its config; [`OpenOptions::config`] is read in place
-    /// of the text, where it names a file.
+    /// Makes a checkpoint of a state dict and the text of its config. If [`OpenOptions::config`]
+    /// names a file, that file is read instead of the text.
     ///
-    /// Everything else is as if the tensors were read from a file of these names. `folder` is where the
-    /// tokenizer's files are looked for, and what errors call the checkpoint; it need not exist.
+    /// Everything else is as if the tensors were read from a file with these names. `folder` is
+    /// where the tokenizer's files are looked for, and the name of the checkpoint in errors; it
+    /// need not exist.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::open`] that are about tensors and config; [`CheckpointError::Malformed`] where
-    /// a tensor has more or fewer bytes than its shape says.
+    /// Those of [`Checkpoint::open`] about tensors and config; [`CheckpointError::Malformed`] if
+    /// the number of a tensor's bytes doesn't match its shape.
     pub fn from_tensors(
         tensors: impl IntoIterator<Item = MemoryTensor>,
         config: &str,
@@ -55,7 +56,7 @@ impl Checkpoint {
         let tensors = tensors.into_iter().map(|it| stored(it, &place));
         let mut tensors = tensors.collect::<Result<Vec<_>, _>>()?;
         tensors.sort_by(|a, b| a.name.cmp(&b.name));
-        // Names and matrices are those of a file without keys around its tensors.
+        // Names and matrices are treated like those of a file without keys around its tensors.
         Self::of(files, draft, tensors, Format::Safetensors, options)
     }
 }

@@ -1,5 +1,5 @@
-//! How many labels there are and what they are called: the caller's word, else the classifier's
-//! rows with the config's names, else `LABEL_0`, `LABEL_1`, ….
+//! The number of labels and their names: what the caller asks for, else the classifier's rows with
+//! the config's names, else `LABEL_0`, `LABEL_1`, ….
 
 use std::path::Path;
 
@@ -13,19 +13,19 @@ const BY_ID: &str = "id2label";
 const BY_LABEL: &str = "label2id";
 const COUNT: &str = "num_labels";
 
-/// How many labels transformers gives a config that says nothing of them.
+/// The number of labels that transformers gives a config that states none.
 const DEFAULT_COUNT: u64 = 2;
 
-/// What the config says of the labels.
+/// What the config states about the labels.
 struct Stated {
     count: u64,
     named: bool,
 }
 
-/// Brings the labels in `fields` to what the caller `asked` for and to the `rows` of the classifier,
-/// and says so. `config` is the file, for errors.
+/// Changes the labels in `fields` to those that the caller `asked` for, or to the `rows` of the
+/// classifier, and adds a note. `config` is the file's path, for errors.
 ///
-/// What can't be read is left for [`Config`] to refuse.
+/// Values that can't be read are left for [`Config`] to refuse.
 pub(super) fn fit(
     fields: &mut Map<String, Value>,
     asked: Option<&Labels>,
@@ -69,15 +69,15 @@ pub(super) fn fit(
     if !fits && count <= UNNAMED_LABEL_LIMIT {
         write(fields, &Config::unnamed_labels(count));
     } else if !fits {
-        // More than a config may claim, of which `Config` says more.
+        // There are more labels than a config may have: the error of `Config` says more.
         fields.remove(BY_ID);
         fields.insert(COUNT.to_owned(), Value::from(count));
     }
     Ok(())
 }
 
-/// Whether the rows of `classifier.weight` are labels, and not the one score of a multiple-choice
-/// model.
+/// Whether the rows of `classifier.weight` are labels, instead of the single score of a
+/// multiple-choice model.
 fn is_of_labels(fields: &Map<String, Value>) -> bool {
     let classes = fields.get("architectures").and_then(Value::as_array);
     let classes = classes.into_iter().flatten().filter_map(Value::as_str);
@@ -117,7 +117,7 @@ fn write(fields: &mut Map<String, Value>, names: &[String]) {
     }
 }
 
-/// Writes labels that are numbers as text: other readers of `config.json` take nothing else.
+/// Writes labels that are numbers as strings: other readers of `config.json` accept only strings.
 fn name_by_digits(fields: &mut Map<String, Value>) {
     let Some(labels) = fields.get_mut(BY_ID).and_then(Value::as_object_mut) else {
         return;
@@ -127,12 +127,12 @@ fn name_by_digits(fields: &mut Map<String, Value>) {
     }
 }
 
-/// Reads the names of labels from a file: one a line, or JSON, a list of them, an object of them by
-/// number (`{"0": "negative"}`) or an object of numbers by them (`{"negative": 0}`). A label may be a
-/// number.
+/// Reads the names of labels from a file. The file is a text with one name on each line, or JSON: a
+/// list of names, an object with numbers as keys (`{"0": "negative"}`), or an object with names as
+/// keys (`{"negative": 0}`). A name may be a number.
 ///
 /// # Errors
-/// [`CheckpointError::Labels`], or that of reading the file.
+/// [`CheckpointError::Labels`], or the error of reading the file.
 pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<String>, CheckpointError> {
     let path = path.as_ref();
     let text = file::load_text(path)?;
@@ -143,7 +143,7 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<String>, CheckpointErro
         Err(error) if path.extension().is_some_and(|it| it == "json") => {
             Err(format!("not valid JSON: {error}"))
         }
-        // A single label may be JSON too, such as 1.
+        // A single label on a line may be JSON too, such as 1.
         _ => of_lines(text),
     };
     labels.map_err(|reason| CheckpointError::Labels {
@@ -153,7 +153,8 @@ pub fn read_labels(path: impl AsRef<Path>) -> Result<Vec<String>, CheckpointErro
 }
 
 fn of_lines(text: &str) -> Result<Vec<String>, String> {
-    // Not `str::lines`, nor its notion of blanks: a label may hold any character but a line feed.
+    // Not `str::lines` and not its notion of white space: a label may contain any character except
+    // a line feed.
     let lines: Vec<&str> = text.trim_end_matches(['\r', '\n']).split('\n').collect();
     if lines == [""] {
         return Err("the file is empty".to_owned());
@@ -191,7 +192,7 @@ fn of_object(labels: &Map<String, Value>) -> Result<Vec<String>, String> {
         .ok_or_else(|| "the object doesn't number its labels 0, 1, 2, …".to_owned())
 }
 
-/// Labels in the order of their numbers, if those are 0, 1, 2, ….
+/// The labels sorted by number, if the numbers are 0, 1, 2, ….
 fn numbered(labels: Option<Vec<(u64, String)>>) -> Option<Vec<String>> {
     let mut labels = labels?;
     labels.sort();

@@ -1,5 +1,5 @@
-//! A checkpoint whose files are in memory, for fuzzing alone: a parser reads thousands of inputs in a
-//! second, and a file system takes hundreds.
+//! A checkpoint with its files in memory, only for fuzzing: parsing takes thousands of inputs per
+//! second, but a file system only hundreds.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,13 @@ use super::formats::{self, Format};
 use super::{Checkpoint, CheckpointError, OpenOptions};
 
 impl Checkpoint {
-    /// Opens the checkpoint that would have this text as its config and these bytes as its one file
-    /// of weights at `path`; where they are the index of a bundle, its shards are beside `path`.
+    /// Opens a checkpoint with the text of its config and the bytes of its single file of weights,
+    /// as if they were at `path`. If the bytes are the index of a bundle, its shards are read
+    /// beside `path`.
     ///
     /// # Errors
-    /// Those of [`Checkpoint::open`]; PyTorch's format is read from the file at `path`,
-    /// which has to be there.
+    /// Those of [`Checkpoint::open`]; PyTorch's format is read from the file at `path`, which must
+    /// exist.
     pub fn from_memory(
         path: &Path,
         config: &str,

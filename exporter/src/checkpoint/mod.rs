@@ -1,17 +1,19 @@
-//! A checkpoint's files as named tensors.
+//! Reads a checkpoint's files as named tensors.
 //!
-//! Each [`Format`] is known by a file's first bytes, whatever the file is called. Opening reads
-//! headers only; a weight's bytes are touched when it is asked for, so that an optimizer's
-//! gigabytes cost nothing. Of saved tables of relative positions one is read, to see that it is
-//! NEZHA's.
+//! Each [`Format`] is recognized by a file's first bytes; the file's name doesn't matter. Opening
+//! reads only headers, and a weight's bytes are read when it is asked for, so the gigabytes of an
+//! optimizer cost nothing. If tables of relative positions were saved, one of them is read to check
+//! that it is NEZHA's.
 //!
-//! Names are those of transformers' head models, `nezha.encoder.layer.0.attention.self.query.weight`
-//! or `cls.predictions.bias`, whatever the file calls them: the encoder is found under any key and
-//! any prefix, each [`Dialect`] is translated, matrices are [out, in], and [`Note`]s tell what was
-//! found, translated, skipped or assumed.
+//! Weights have the names of transformers' head models, such as
+//! `nezha.encoder.layer.0.attention.self.query.weight` or `cls.predictions.bias`, whatever their
+//! names in the file: the encoder is found under any key and any prefix, each [`Dialect`] is
+//! translated, and matrices are `[out, in]`. [`Note`]s tell what was found, translated, skipped or
+//! assumed.
 //!
-//! A checkpoint is untrusted input: each broken rule is a [`CheckpointError`], and no tensor is
-//! allocated that claims more than the file's size. A compressed pickle may unfold to 100 MiB.
+//! A checkpoint is untrusted input. Each violated rule is a [`CheckpointError`], and no memory is
+//! allocated for a tensor that claims more bytes than the file has. A compressed pickle may
+//! decompress to at most 100 MiB.
 
 mod collector;
 mod config;
@@ -61,20 +63,20 @@ use shards::Shards;
 use tensor::StoredTensor;
 use weights::Source;
 
-/// Elements that are widened at a time: 64 kB of f32, which stay in the cache.
+/// Elements that are converted at a time: 64 KiB of f32, which fit in the cache.
 const CHUNK: usize = 1 << 14;
 
-/// What is known of a weight without reading it.
+/// What is known of a weight before it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightInfo {
     /// The canonical name.
     pub name: String,
     /// The dimensions.
     pub shape: Vec<usize>,
-    /// How its elements are stored.
+    /// The storage type of its elements.
     pub storage: Storage,
-    /// Where its bytes lie row-major, or `None` where they have to be read out of another format
-    /// than safetensors.
+    /// Where its row-major bytes are in a file; `None` if they must be read or converted from
+    /// another format than safetensors.
     pub location: Option<Location>,
 }
 
@@ -90,9 +92,9 @@ impl WeightInfo {
 pub struct Location {
     /// The file.
     pub file: PathBuf,
-    /// Bytes before the range.
+    /// Offset of the range in the file, in bytes.
     pub offset: u64,
-    /// Bytes of the range.
+    /// Length of the range, in bytes.
     pub length: u64,
 }
 
@@ -109,7 +111,7 @@ pub struct Checkpoint {
     notes: Vec<Note>,
 }
 
-/// Threads share checkpoints.
+/// Threads share a checkpoint.
 const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Checkpoint>();
@@ -126,15 +128,16 @@ impl fmt::Debug for Checkpoint {
 }
 
 impl Checkpoint {
-    /// Opens the checkpoint at `path`: a folder (also a repository's in Hugging Face's cache), or a
-    /// file of weights, an index of shards or a TensorFlow prefix, with the config beside it or named
-    /// in the options.
+    /// Opens the checkpoint at `path`: a folder (also a repository's folder in Hugging Face's
+    /// cache), a file of weights, an index of shards, or the prefix of a TensorFlow checkpoint. The
+    /// config is beside it or named in the options.
     ///
-    /// The rows of the embeddings and of the classifier decide over a config that says otherwise,
-    /// and sizes that it lacks are read from the weights; [`Checkpoint::notes`] say so.
+    /// If the config contradicts the rows of the embeddings or of the classifier, these rows
+    /// decide. Sizes that the config lacks are read from the weights. [`Checkpoint::notes`] report
+    /// both.
     ///
     /// # Errors
-    /// Any [`CheckpointError`] but [`CheckpointError::NoSuchWeight`].
+    /// Any [`CheckpointError`] except [`CheckpointError::NoSuchWeight`].
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, CheckpointError> {
         let files = Files::find(path.as_ref(), options)?;
         let draft = Draft::read(&files.config, options)?;
@@ -142,7 +145,7 @@ impl Checkpoint {
         Self::of(files, draft, tensors, format, options)
     }
 
-    /// The checkpoint of a config and tensors, each as the files have them.
+    /// The checkpoint of a config and tensors as they are in the files.
     fn of(
         files: Files,
         mut draft: Draft,
@@ -175,7 +178,7 @@ impl Checkpoint {
         }
         let gelu = draft.gelu_is_ambiguous;
         let config = draft.fit(&weights)?;
-        // An option may say another reach than the one that the table was saved for.
+        // The option may give another distance than the one for which the table was saved.
         if options.max_relative_position.is_none()
             && let Some(table) = tables.first()
         {
@@ -206,7 +209,8 @@ impl Checkpoint {
         self.format
     }
 
-    /// Where the encoder was found; `None` where not even its first query matrix is there.
+    /// Where the encoder was found; `None` if the checkpoint doesn't even have its first query
+    /// matrix.
     pub fn origin(&self) -> Option<&Origin> {
         self.origin.as_ref()
     }
@@ -216,19 +220,19 @@ impl Checkpoint {
         &self.config
     }
 
-    /// The text of the config for an artifact to carry: as found, or, where the options override
-    /// something, the weights have other sizes or the config is in Huawei's dialect, completed to
+    /// The text of the config for an artifact. It is the text as found, unless the options override
+    /// something, the weights have other sizes, or the config is in another dialect: then it is
     /// what transformers would write.
     pub fn config_json(&self) -> &str {
         &self.config_json
     }
 
-    /// The folder that the checkpoint's files are in.
+    /// The folder that contains the checkpoint's files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The files that the weights are in.
+    /// The files that contain the weights.
     pub fn files(&self) -> BTreeSet<&Path> {
         self.sources.iter().map(|it| &*it.file).collect()
     }
@@ -243,19 +247,19 @@ impl Checkpoint {
         self.find(name).map(|(info, _)| info)
     }
 
-    /// The row-major bytes of the weight `name`, little-endian and unaligned.
+    /// The bytes of the weight `name`, row-major, little-endian and unaligned.
     ///
-    /// They stay where they are mapped or in memory, if they lie there as they should; otherwise
-    /// they are read or turned round each time.
+    /// If the row-major bytes are in a mapped file or in memory, this returns a view of them.
+    /// Otherwise they are read or transposed at each call.
     ///
     /// # Errors
-    /// [`CheckpointError::NoSuchWeight`], or that of reading the file.
+    /// [`CheckpointError::NoSuchWeight`], or the error of reading the file.
     pub fn bytes(&self, name: &str) -> Result<Bytes, CheckpointError> {
         let (info, source) = self.require(name)?;
         source.bytes(info.storage)
     }
 
-    /// The bytes of the matrix `name` column after column, where the file has them so.
+    /// The column-major bytes of the matrix `name`, if the file stores it so.
     ///
     /// # Errors
     /// Those of [`bytes`](Self::bytes).
@@ -268,7 +272,7 @@ impl Checkpoint {
     /// The elements of the weight `name` in row-major order, as f32.
     ///
     /// # Errors
-    /// [`CheckpointError::NoSuchWeight`], or that of reading the file.
+    /// [`CheckpointError::NoSuchWeight`], or the error of reading the file.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>, CheckpointError> {
         let (info, _) = self.require(name)?;
         let mut all = Vec::with_capacity(info.elements());
@@ -279,12 +283,12 @@ impl Checkpoint {
         Ok(all)
     }
 
-    /// Hands the elements of the weight `name` to `sink` in row-major order, as f32, at most
-    /// `elements_per_chunk` (at least one) at a time.
+    /// Passes the elements of the weight `name` to `sink`, in row-major order, as f32, in chunks of
+    /// at most `elements_per_chunk` (at least one).
     ///
     /// # Errors
-    /// [`CheckpointError::NoSuchWeight`], that of reading the file, and the first error of `sink`,
-    /// which ends the reading.
+    /// [`CheckpointError::NoSuchWeight`], the error of reading the file, or the first error of
+    /// `sink`, which ends the reading.
     pub fn read_f32_chunks<E: From<CheckpointError>>(
         &self,
         name: &str,
@@ -304,7 +308,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Bytes of all weights as they are stored.
+    /// Size of all weights as stored, in bytes.
     pub fn size(&self) -> u64 {
         self.infos
             .iter()
@@ -314,12 +318,12 @@ impl Checkpoint {
 
     /// XXH3-128 over the names, shapes, storage and bytes of all weights, hexadecimal.
     ///
-    /// It tells checkpoints apart at the speed of memory and reads all of their bytes; it proves
-    /// nothing against somebody who wants two to look alike. The format of the files makes no
-    /// difference.
+    /// It distinguishes checkpoints. It reads all of their bytes, at about the speed of memory. It
+    /// is not cryptographic: two checkpoints can be made to have the same digest. The format of the
+    /// files doesn't affect it.
     ///
     /// # Errors
-    /// That of reading a file.
+    /// The error of reading a file.
     pub fn digest(&self) -> Result<String, CheckpointError> {
         let mut hash = Xxh3Default::new();
         for (info, source) in self.infos.iter().zip(&self.sources) {
@@ -336,7 +340,7 @@ impl Checkpoint {
         Ok(format!("{:032x}", hash.digest128()))
     }
 
-    /// What was assumed, translated and skipped.
+    /// What was found, translated, skipped or assumed.
     pub fn notes(&self) -> &[Note] {
         &self.notes
     }
@@ -358,7 +362,7 @@ impl Checkpoint {
     }
 }
 
-/// The tensors of all files, and their format.
+/// The tensors of all files, and the files' format.
 fn read(
     files: &Files,
     options: &OpenOptions,

@@ -2,121 +2,120 @@ use std::fmt;
 
 use super::{Dialect, Format};
 
-/// Something that a user of a checkpoint should know, though it is no error.
+/// Something that the user of a checkpoint should know, although it is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
-    /// Names that were translated, and matrices with them that are stored as [in, out].
+    /// Names were translated. If the dialect stores matrices as `[in, out]`, they were transposed.
     Names(Dialect),
-    /// A state dict that is nested in something else.
+    /// The state dict is nested in something else.
     StateDict {
         /// The keys that lead to it, joined by dots.
         key: String,
     },
-    /// An encoder behind another prefix than transformers' `nezha.`, or behind none.
+    /// The encoder's prefix is not transformers' `nezha.`.
     Prefix {
-        /// The prefix in the file, behind the state dict's key.
+        /// The prefix in the file, after the state dict's key.
         prefix: String,
     },
-    /// LayerNorm parameters under TensorFlow's names.
+    /// LayerNorm parameters have TensorFlow's names.
     GammaBeta,
-    /// A tensor under its other name.
+    /// A tensor has its other name.
     OtherName {
         /// The name in the file.
         found: String,
         /// The name that it was read as.
         read_as: &'static str,
     },
-    /// A prediction head's decoder that has parted from the word embeddings.
+    /// The prediction head's decoder differs from the word embeddings.
     UntiedDecoder {
         /// The decoder's name in the file.
         name: String,
     },
-    /// Matrices whose shapes say that they lie otherwise than their names let expect.
+    /// The shapes of matrices show another layout than their names suggest.
     OtherLayout {
-        /// Whether they are stored as [in, out].
+        /// Whether they are stored as `[in, out]`.
         kernels: bool,
     },
-    /// A classifier that a user's own module has.
+    /// The classifier has the name that a user's own module gives it.
     OwnClassifier {
         /// Its name in the file.
         name: String,
     },
-    /// A conditional random field on top of a token classifier.
+    /// The checkpoint has a conditional random field on top of a token classifier.
     Crf {
-        /// Its transitions.
+        /// The name of its transitions.
         name: String,
     },
-    /// An optimizer's state, which was not read.
+    /// The checkpoint has an optimizer's state, which was not read.
     OptimizerState {
-        /// How many tensors.
+        /// Number of tensors.
         count: usize,
-        /// Their size in the files.
+        /// Their size in the files, in bytes.
         bytes: u64,
     },
-    /// Tensors beside the state dict, which were not read.
+    /// There are tensors outside of the state dict, which were not read.
     Beside {
-        /// How many.
+        /// Number of tensors.
         count: usize,
-        /// The name of the first one in its file.
+        /// The first tensor's name in its file.
         first: String,
     },
-    /// Buffers that no graph needs; they were not read.
+    /// There are buffers that no graph needs, which were not read.
     SkippedBuffers {
-        /// How many.
+        /// Number of buffers.
         count: usize,
-        /// Their size in the files.
+        /// Their size in the files, in bytes.
         bytes: u64,
-        /// The name of the first one in its file.
+        /// The first buffer's name in its file.
         first: String,
     },
-    /// Learned absolute positions, which NEZHA has no place for.
+    /// The checkpoint has learned absolute positions, which NEZHA doesn't use.
     PositionEmbeddings,
-    /// The config has no `max_relative_position`, nor a `model_type` that would imply it.
+    /// The config has no `max_relative_position`, and no `model_type` that implies it.
     AssumedMaxRelativePosition {
-        /// What was assumed.
+        /// The value that was assumed.
         value: usize,
     },
-    /// A config of Huawei's, whose TensorFlow and PyTorch code disagree on `gelu`.
+    /// The config is Huawei's, whose TensorFlow and PyTorch code disagree about `gelu`.
     AmbiguousGelu {
-        /// The format of the weights, which tells who may have trained them.
+        /// The format of the weights, which suggests which code trained them.
         format: Format,
     },
-    /// A config that claims to be another model's, but asks for relative positions or names a class
-    /// of NEZHA's.
+    /// The config has another `model_type`, but asks for relative positions or names a NEZHA class.
     OtherModelType {
         /// Its `model_type`.
         found: String,
     },
     /// The folder has weights in two formats.
     PreferredSafetensors {
-        /// The file that was passed over.
+        /// The file that was not read.
         ignored: String,
     },
-    /// A size that the weights have, though the config says another or none.
+    /// The weights have a size that the config contradicts or doesn't state.
     SizeFromWeights {
-        /// The config's field.
+        /// The field of the config.
         field: &'static str,
-        /// What it says.
+        /// The config's value, if it has one.
         config: Option<u64>,
-        /// What the weights have.
+        /// The weights' value.
         weights: usize,
-        /// Where that is seen.
+        /// Which tensor shows it.
         evidence: String,
     },
-    /// A field that the config lacks, that decides what the model computes and that no weight tells.
+    /// The config lacks a field on which the model's results depend, and no weight shows its value.
     AssumedDefault {
         /// The field.
         field: &'static str,
-        /// What was assumed, transformers' default.
+        /// The value that was assumed, which is transformers' default.
         value: String,
     },
-    /// The classifier has labels that the config doesn't name: they are called `LABEL_0`, `LABEL_1`,
-    /// ….
+    /// The classifier has labels that the config doesn't name. They are called `LABEL_0`,
+    /// `LABEL_1`, ….
     UnnamedLabels {
-        /// How many the classifier has.
+        /// Number of labels that the classifier has.
         count: usize,
-        /// How many the config names, where it names another number.
+        /// Number of labels that the config names, if it names labels.
         named: Option<u64>,
         /// Whether the config has a `label2id` without an `id2label`.
         label2id: bool,
@@ -124,7 +123,7 @@ pub enum Note {
 }
 
 impl Note {
-    /// Whether it says no more than that reading went its usual way: nobody's loss.
+    /// Whether the note only says that reading went as usual, so that nothing was lost.
     pub fn is_routine(&self) -> bool {
         match self {
             Note::Prefix { prefix } => matches!(prefix.as_str(), "" | "bert."),

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use nezha_graphs::Activation;
 
-/// How to read a checkpoint: what its files leave open, and what takes the place of what they say.
+/// How to read a checkpoint: choices that its files leave open, and values that replace those in
+/// its files.
 ///
 /// ```
 /// use nezha_exporter::checkpoint::OpenOptions;
@@ -22,17 +23,17 @@ pub struct OpenOptions {
     pub(super) labels: Option<Labels>,
 }
 
-/// What a caller says of the labels.
+/// What the caller says about the labels.
 #[derive(Clone, Debug)]
 pub(super) enum Labels {
     /// Their names.
     Named(Vec<String>),
-    /// How many there are.
+    /// Their number.
     Count(usize),
 }
 
 impl Labels {
-    /// How many there are.
+    /// The number of labels.
     pub(super) fn count(&self) -> usize {
         match self {
             Labels::Named(names) => names.len(),
@@ -57,61 +58,61 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// Reads the state dict of this key where a file has several, such as `ema` or `state.model`.
+    /// Chooses the state dict with this key if a file has several, such as `ema` or `state.model`.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Reads the encoder of this prefix where a state dict has several, such as `roberta.`.
+    /// Chooses the encoder with this prefix if a state dict has several, such as `roberta.`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// Maps files, which costs no memory, and is the default; `false` reads them to
-    /// memory instead, for files that somebody may truncate meanwhile (that would end the process)
-    /// or that can't be mapped. PyTorch's files are never mapped.
+    /// Whether files are mapped, which costs no memory; true by default. `false` reads them into
+    /// memory instead. That is for files that can't be mapped, or that another process may shorten
+    /// meanwhile, which would end this process. PyTorch's files are never mapped.
     #[must_use]
     pub fn mmap(mut self, mmap: bool) -> Self {
         self.mmap = mmap;
         self
     }
 
-    /// Takes the place of the config's `max_relative_position`.
+    /// Replaces the config's `max_relative_position`.
     #[must_use]
     pub fn max_relative_position(mut self, distance: usize) -> Self {
         self.max_relative_position = Some(distance);
         self
     }
 
-    /// Takes the place of the config's `hidden_act`.
+    /// Replaces the config's `hidden_act`.
     #[must_use]
     pub fn hidden_act(mut self, activation: Activation) -> Self {
         self.hidden_act = Some(activation);
         self
     }
 
-    /// Takes the model for a decoder, whose tokens see those before them alone, where its config says no
-    /// `is_decoder`: so are language models that Keras or bert4torch trained.
+    /// Treats the model as a decoder, in which tokens attend only to preceding tokens, even if its
+    /// config has no `is_decoder`. Language models that Keras or bert4torch trained need this.
     #[must_use]
     pub fn decoder(mut self, decoder: bool) -> Self {
         self.decoder = decoder;
         self
     }
 
-    /// Reads this config, wherever it is and whatever it is called, in place of the one beside the
-    /// weights.
+    /// Reads this config file instead of the one beside the weights.
     #[must_use]
     pub fn config(mut self, file: impl Into<PathBuf>) -> Self {
         self.config = Some(file.into());
         self
     }
 
-    /// Names the labels by their index, in place of the config's; [`read_labels`] reads them from a
-    /// file. There has to be one for each row of the classifier, if the checkpoint has one.
+    /// Replaces the config's labels by these names, in the order of their indices; [`read_labels`]
+    /// reads names from a file. If the checkpoint has a classifier, there must be one name for each
+    /// of its rows.
     ///
     /// [`read_labels`]: super::read_labels
     #[must_use]
@@ -121,8 +122,9 @@ impl OpenOptions {
         self
     }
 
-    /// Says how many labels there are; they keep the config's names where it names as many, and are
-    /// called `LABEL_0`, `LABEL_1`, … else. Replaces what [`OpenOptions::labels`] was given.
+    /// Sets the number of labels. They keep the config's names if it names as many; otherwise they
+    /// are called `LABEL_0`, `LABEL_1`, …. This replaces the names given to
+    /// [`OpenOptions::labels`].
     #[must_use]
     pub fn num_labels(mut self, count: usize) -> Self {
         self.labels = Some(Labels::Count(count));

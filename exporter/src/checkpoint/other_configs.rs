@@ -1,8 +1,8 @@
-//! Configs that are written in other words than transformers' and Huawei's.
+//! Translates configs whose fields have other names than transformers' and Huawei's.
 
 use serde_json::{Map, Value};
 
-/// Configs in each other; PaddleNLP's has two.
+/// The deepest nesting of configs; PaddleNLP's are nested twice.
 const DEEPEST: usize = 8;
 
 /// bert4torch's names of fields, and transformers'.
@@ -11,7 +11,7 @@ const BERT4TORCH: [(&str, &str); 2] = [
     ("max_position", "max_position_embeddings"),
 ];
 
-/// A config in the words of transformers; one that is already stays as it is.
+/// The config with transformers' names; a config that has them already is returned unchanged.
 pub(super) fn translated(fields: Map<String, Value>) -> Map<String, Value> {
     if fields.contains_key("init_class") {
         return of_paddle(fields);
@@ -32,8 +32,8 @@ fn of_bert4torch(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-/// PaddleNLP of before 2.5 wraps a model's config in its head's: the sizes stand in `init_args` of
-/// `init_args`, the class outside.
+/// PaddleNLP before 2.5 wraps a model's config in its head's config. The sizes are in the
+/// `init_args` of the `init_args`, and the class is outside.
 fn of_paddle(fields: Map<String, Value>) -> Map<String, Value> {
     let class = fields.get("init_class").cloned();
     let mut levels = vec![fields];
@@ -65,7 +65,7 @@ fn of_paddle(fields: Map<String, Value>) -> Map<String, Value> {
     flat
 }
 
-/// The config of the model in a head's.
+/// The model's config inside of a head's config.
 fn inner(fields: &Map<String, Value>) -> Option<Map<String, Value>> {
     match fields.get("init_args")? {
         Value::Array(arguments) => arguments.iter().find_map(|it| it.as_object().cloned()),

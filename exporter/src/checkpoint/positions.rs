@@ -1,5 +1,5 @@
-//! Tables of relative positions that a checkpoint has: NEZHA's is a sinusoid that graphs compute
-//! themselves, and any other makes another model.
+//! Checks the tables of relative positions that a checkpoint has. NEZHA's table is a sinusoid that
+//! graphs compute themselves; a model with any other table is not a NEZHA.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ pub(super) struct Table {
     pub name: String,
     /// The file.
     pub file: Arc<Path>,
-    /// [length, length, head size], or [rows, head size].
+    /// `[length, length, head size]`, or `[rows, head size]`.
     pub shape: Vec<usize>,
-    /// How its elements are stored.
+    /// The storage type of its elements.
     pub storage: Storage,
     /// Its elements.
     pub data: Data,
 }
 
-/// What the names of tables hold.
+/// The name of a table contains one of these.
 const POSITIONS: [&str; 3] = ["relative_position", "rel_pos", "relative_attention_bias"];
 
 /// Whether a tensor of an encoder is a table of relative positions.
@@ -31,7 +31,7 @@ pub(super) fn is_table(canonical: &str) -> bool {
     POSITIONS.iter().any(|it| name.contains(it))
 }
 
-/// Refuses a table that is not the one that graphs compute.
+/// Refuses a table that differs from the one that graphs compute.
 pub(super) fn check(table: &Table, config: &Config) -> Result<(), CheckpointError> {
     let refused = |why: String| CheckpointError::LearnedPositions {
         path: table.file.to_path_buf(),
@@ -62,7 +62,7 @@ pub(super) fn check(table: &Table, config: &Config) -> Result<(), CheckpointErro
     let length = table.shape.first().copied().unwrap_or(0);
     let stride = width * table.storage.size();
     let mut found = Vec::new();
-    // Of a table over positions, the first and the last row of it have every distance.
+    // In a table over pairs of positions, the first and the last row contain every distance.
     let positions: Vec<(usize, usize)> = match table.shape.len() {
         2 => (0..rows).map(|it| (it, it)).collect(),
         _ => {
@@ -81,7 +81,7 @@ pub(super) fn check(table: &Table, config: &Config) -> Result<(), CheckpointErro
             .unwrap_or_default();
         table.storage.to_f32(stored, &mut found);
         for (column, (found, expected)) in found.iter().zip(row(number)).enumerate() {
-            // A NaN is no sinusoid either.
+            // This also refuses NaN.
             let near = (found - expected).abs() <= tolerance(table.storage, rows);
             if !near {
                 let distance = number as i64 - reach as i64;
@@ -94,8 +94,8 @@ pub(super) fn check(table: &Table, config: &Config) -> Result<(), CheckpointErro
     Ok(())
 }
 
-/// Frameworks round `exp` by another ulp, which the row number magnifies; an element's own
-/// rounding is coarser in half precision.
+/// Frameworks round `exp` differently in the last place, and the row number multiplies this
+/// difference. In half precision, the rounding of an element itself is coarser.
 fn tolerance(storage: Storage, rows: usize) -> f32 {
     let rounding = match storage {
         Storage::F32 | Storage::F64 => 0.0,

@@ -1,4 +1,4 @@
-//! The index of weights in several files: which tensor is in which.
+//! Reads the index of weights in several files, which says which tensor is in which file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -9,13 +9,13 @@ use super::tensor::StoredTensor;
 use super::unique_map::Entries;
 use super::{CheckpointError, file};
 
-/// The part of `*.index.json` that is needed; the metadata beside it is passed over.
+/// The part of `*.index.json` that is needed; its metadata is ignored.
 #[derive(Deserialize)]
 struct Index {
     weight_map: Entries<String>,
 }
 
-/// The shards that an index names, with the tensors that each should have.
+/// The shards that an index names, with the tensors that each must have.
 pub(super) struct Shards {
     index: PathBuf,
     tensors: BTreeMap<String, BTreeSet<String>>,
@@ -58,7 +58,7 @@ impl Shards {
         })
     }
 
-    /// The files, in the order of their names.
+    /// The shards' names and paths, sorted by name.
     pub(super) fn files(&self) -> impl Iterator<Item = (&str, PathBuf)> {
         let folder = self.index.parent().unwrap_or(Path::new(""));
         self.tensors
@@ -66,7 +66,8 @@ impl Shards {
             .map(move |shard| (shard.as_str(), folder.join(shard)))
     }
 
-    /// Checks that the shard named `shard` has the tensors that the index promises, and no others.
+    /// Checks that the shard named `shard` has the tensors that the index lists for it, and no
+    /// others.
     pub(super) fn verify(
         &self,
         shard: &str,
@@ -92,9 +93,9 @@ impl Shards {
     }
 }
 
-/// Whether `name` is one plain component, so that joining it can't leave the folder.
+/// Whether `name` is a single plain component, so that joining it can't leave the folder.
 ///
-/// Backslashes and colons mean other folders on another system, and no shard has one.
+/// Backslashes and colons can mean other folders on other systems, and no shard's name has one.
 pub(super) fn is_file_name(name: &str) -> bool {
     let mut components = Path::new(name).components();
     matches!(components.next(), Some(Component::Normal(first)) if first == name)

@@ -1,5 +1,5 @@
-//! What the shapes of the weights say of a config: the rows of a table decide over it, and sizes
-//! that it lacks are read from them.
+//! Compares a config with the shapes of the weights: the rows of embeddings replace the config's
+//! sizes, and sizes that the config lacks are read from the weights.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const INTERMEDIATE: &str = "nezha.encoder.layer.0.intermediate.dense.weight";
 const LAYERS: &str = "nezha.encoder.layer.";
 const CLASSIFIER: &str = "classifier.weight";
 
-/// The shapes of a checkpoint's weights by canonical name.
+/// The shapes of a checkpoint's weights, by canonical name.
 pub(super) struct Shapes<'w>(BTreeMap<&'w str, &'w [usize]>);
 
 impl<'w> Shapes<'w> {
@@ -24,17 +24,17 @@ impl<'w> Shapes<'w> {
         Self(weights.iter().map(shape).collect())
     }
 
-    /// Rows and columns of a matrix.
+    /// The rows and columns of a matrix.
     fn matrix(&self, name: &str) -> Option<[usize; 2]> {
         self.0.get(name).and_then(|shape| (*shape).try_into().ok())
     }
 
-    /// Rows of the classifier, one for each label.
+    /// The rows of the classifier, one for each label.
     pub(super) fn classifier_rows(&self) -> Option<usize> {
         self.matrix(CLASSIFIER).map(|[rows, _]| rows)
     }
 
-    /// One more than the largest number of a layer.
+    /// The highest layer number plus one.
     fn layers(&self) -> Option<usize> {
         let names = self.0.range(LAYERS..).map(|(name, _)| *name);
         names
@@ -45,9 +45,9 @@ impl<'w> Shapes<'w> {
     }
 }
 
-/// Brings the sizes in `fields` to those of the weights, and says so.
+/// Changes the sizes in `fields` to those of the weights, and adds notes.
 ///
-/// What is there and no number is left for [`Config`] to refuse.
+/// Values that are not numbers are left for [`Config`] to refuse.
 pub(super) fn fit(fields: &mut Map<String, Value>, shapes: &Shapes, notes: &mut Vec<Note>) {
     for (field, name) in [("vocab_size", WORDS), ("type_vocab_size", TOKEN_TYPES)] {
         let Some([rows, _]) = shapes.matrix(name) else {
@@ -108,8 +108,8 @@ fn set(
     });
 }
 
-/// Says which defaults stand for fields that the config lacks, that decide the function and that no
-/// tensor tells.
+/// Notes for fields that the config lacks, on which the model's results depend, and whose values no
+/// tensor shows.
 pub(super) fn assumed(fields: &Map<String, Value>, config: &Config) -> Vec<Note> {
     let values = [
         ("hidden_act", config.hidden_act.to_string()),

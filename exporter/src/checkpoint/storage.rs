@@ -1,11 +1,11 @@
-//! Element types of stored weights, and how they become f32.
+//! The element types of stored weights, and their conversion to f32.
 
 use std::fmt;
 
 use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 
-/// How a weight's elements are stored, little-endian.
+/// The storage type of a weight's elements, little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Storage {
     /// 32-bit floating point.
@@ -19,7 +19,7 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// Bytes of one element.
+    /// Size of an element, in bytes.
     pub fn size(self) -> usize {
         match self {
             Storage::F16 | Storage::BF16 => 2,
@@ -28,7 +28,7 @@ impl Storage {
         }
     }
 
-    /// The name that safetensors gives it.
+    /// safetensors' name of the type.
     pub fn name(self) -> &'static str {
         match self {
             Storage::F32 => "F32",
@@ -38,9 +38,9 @@ impl Storage {
         }
     }
 
-    /// Writes the elements of `bytes` over the contents of `out`, f64 rounded to the nearest f32.
+    /// Replaces the content of `out` by the elements of `bytes`; f64 is rounded to the nearest f32.
     ///
-    /// The bytes need no alignment; an incomplete last element is left out.
+    /// The bytes need no alignment. An incomplete last element is ignored.
     pub(super) fn to_f32(self, bytes: &[u8], out: &mut Vec<f32>) {
         out.clear();
         match self {

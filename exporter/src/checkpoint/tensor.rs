@@ -1,4 +1,4 @@
-//! A tensor as a file holds it.
+//! A tensor as stored in a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,29 +7,29 @@ use bytes::Bytes;
 
 use super::{CheckpointError, Location, Storage};
 
-/// What one element of a stored tensor is.
+/// The element type of a stored tensor.
 pub(super) enum ElementType {
-    /// A floating point number.
+    /// A floating-point number.
     Weight(Storage),
-    /// A whole number or a truth value; buffers hold them, weights don't.
+    /// An integer or a boolean; buffers have them, weights don't.
     Integer,
-    /// Anything else, by its name in the file.
+    /// Any other type, with its name in the file.
     Other(String),
 }
 
 /// A tensor that the reader of a format found.
 pub(super) struct StoredTensor {
-    /// Its name in the file; keys of nested mappings are joined by dots.
+    /// Its name in the file; the keys of nested mappings are joined by dots.
     pub name: String,
-    /// Where in the name the keys of the mappings end that it is nested in, each behind its dot.
+    /// The offsets in the name where the keys of the enclosing mappings end, each after its dot.
     pub keys: Vec<usize>,
-    /// The file that its elements are in.
+    /// The file that contains its elements.
     pub file: Arc<Path>,
     /// Its dimensions.
     pub shape: Vec<usize>,
     /// Its element type.
     pub element: ElementType,
-    /// Its size in bytes, row-major without gaps.
+    /// Its size in bytes, without gaps.
     pub length: usize,
     /// Its elements.
     pub data: Data,
@@ -38,21 +38,21 @@ pub(super) struct StoredTensor {
 /// Reads a tensor's row-major bytes.
 type Read = dyn Fn() -> Result<Bytes, CheckpointError> + Send + Sync;
 
-/// The bytes of a tensor, or the way to them.
+/// The bytes of a tensor, or a function that reads them.
 pub(super) enum Data {
     /// Row-major bytes in a file that is mapped or in memory.
     Slice {
         /// The bytes.
         bytes: Bytes,
-        /// Where they come from.
+        /// Where they are in the file.
         location: Location,
     },
-    /// Bytes that have to be gathered, checked or unpacked whenever they are asked for.
+    /// Bytes that are gathered, verified or decompressed each time they are asked for.
     Read(Box<Read>),
 }
 
 impl Data {
-    /// Bytes that `read` gives.
+    /// Data whose bytes `read` returns.
     pub(super) fn reading(
         read: impl Fn() -> Result<Bytes, CheckpointError> + Send + Sync + 'static,
     ) -> Self {

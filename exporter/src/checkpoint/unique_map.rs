@@ -1,6 +1,6 @@
-//! JSON objects in which every key may stand once.
+//! JSON objects in which no key may be repeated.
 //!
-//! A map would keep the last of two equal keys and say nothing.
+//! A map would silently keep the last of two equal keys.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,11 +8,11 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// The entries of a JSON object in their order, repeated keys and all.
+/// The entries of a JSON object in their order, including repeated keys.
 pub(super) struct Entries<V>(pub Vec<(String, V)>);
 
 impl<V> Entries<V> {
-    /// The first key that was there before.
+    /// The first key that repeats an earlier one.
     pub(super) fn repeated_key(&self) -> Option<&str> {
         let mut seen = HashSet::new();
         self.0

@@ -1,4 +1,5 @@
-//! The weights of a checkpoint under their canonical names, and what has to be settled among them.
+//! The weights of a checkpoint under their canonical names, and the decisions that depend on
+//! several weights.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,30 +15,30 @@ use super::tensor::Data;
 use super::{CheckpointError, Note, Storage, WeightInfo};
 use crate::transpose::transpose;
 
-/// Both names of the prediction head's bias; transformers ties them, and may save either or both.
+/// Both names of the prediction head's bias. transformers ties them, and may save either or both.
 const PREDICTION_BIAS: &str = "cls.predictions.bias";
 const DECODER_BIAS: &str = "cls.predictions.decoder.bias";
 
-/// Both names of the matrix that a prediction head shares with the embeddings.
+/// Both names of the matrix that the prediction head shares with the embeddings.
 const WORDS: &str = "nezha.embeddings.word_embeddings.weight";
 const DECODER: &str = "cls.predictions.decoder.weight";
 
-/// PaddleNLP's names of the head that answers questions, and transformers'.
+/// PaddleNLP's names of the question-answering head, and transformers'.
 const ANSWERS: [(&str, &str); 2] = [
     ("classifier.weight", "qa_outputs.weight"),
     ("classifier.bias", "qa_outputs.bias"),
 ];
 
-/// A matrix that tells by its shape how linear layers are stored, and one whose size it takes.
+/// A matrix whose shape shows how linear layers are stored, and a vector that has the hidden size.
 const FEED_FORWARD: &str = "nezha.encoder.layer.0.intermediate.dense.weight";
 const NORM: &str = "nezha.embeddings.LayerNorm.weight";
 
-/// Learned absolute positions, a sign of another model.
+/// Learned absolute positions, which are a sign of another model.
 pub(super) const POSITION_EMBEDDINGS: &str = "nezha.embeddings.position_embeddings.weight";
 
 /// A weight under its canonical name.
 pub(super) struct Weight {
-    /// What is known of it.
+    /// What is known of it before it is read.
     pub info: WeightInfo,
     /// Where its elements come from.
     pub source: Source,
@@ -45,7 +46,7 @@ pub(super) struct Weight {
     pub stored: String,
     /// Whether it is the matrix of a linear layer.
     pub linear: bool,
-    /// How many modules stand between it and the encoder; 0 for the encoder's own.
+    /// Number of modules between it and the encoder; 0 if it is the encoder's own.
     pub distance: usize,
 }
 
@@ -55,8 +56,7 @@ pub(super) struct Source {
     pub data: Data,
     /// The file, for errors.
     pub file: Arc<Path>,
-    /// Whether the file has the columns of the matrix where its rows should be: the shape of what
-    /// is stored, then.
+    /// If the file stores the matrix column-major, the shape that it has there; else `None`.
     pub stored_shape: Option<[usize; 2]>,
 }
 
@@ -85,9 +85,9 @@ pub(super) struct Weights {
     pub tables: Vec<Table>,
     /// Where the encoder was found.
     pub origin: Option<Origin>,
-    /// Whether the prediction head's decoder has parted from the word embeddings.
+    /// Whether the prediction head's decoder differs from the word embeddings.
     pub untied: bool,
-    /// What was noticed.
+    /// Notes on what was found.
     pub notes: Vec<Note>,
 }
 
@@ -102,8 +102,8 @@ impl Weights {
         self.by_name.contains_key(POSITION_EMBEDDINGS)
     }
 
-    /// Reads the word embeddings under the name of the decoder that is tied to them: safetensors
-    /// keeps the first name of the alphabet alone.
+    /// Renames the decoder to the word embeddings if only the decoder was saved: the two are tied,
+    /// and safetensors keeps only the alphabetically first name.
     pub(super) fn take_words_from_decoder(&mut self) {
         if self.by_name.contains_key(WORDS) {
             return;
@@ -118,7 +118,7 @@ impl Weights {
         }
     }
 
-    /// Reads PaddleNLP's `classifier` as what it is in a model that answers questions.
+    /// Renames PaddleNLP's `classifier` to transformers' name in a question-answering model.
     pub(super) fn take_answers_from_classifier(&mut self) {
         for (theirs, ours) in ANSWERS {
             if self.by_name.contains_key(ours) {
@@ -135,10 +135,11 @@ impl Weights {
         }
     }
 
-    /// Decides whether linear layers are stored as [in, out] and turns them round if so.
+    /// Decides whether linear layers are stored as `[in, out]`, and transposes them if so.
     ///
-    /// Where one matrix is not square, its shape decides for all, square ones too; where all are,
-    /// the names do. TensorFlow's and Keras' names say it with each matrix.
+    /// In TensorFlow's and Keras' dialects, the name of each matrix says so. Otherwise, if the
+    /// feed-forward matrix is not square, its shape decides for all matrices, including square
+    /// ones; if it is square, the dialect decides.
     pub(super) fn settle_layout(
         &mut self,
         dialect: Dialect,
@@ -201,7 +202,7 @@ impl Weights {
         }
     }
 
-    /// bert4torch ties the decoder when it converts and not when it trains.
+    /// bert4torch ties the decoder when it converts a checkpoint, but not when it trains one.
     pub(super) fn settle_decoder(&mut self, dialect: Dialect) -> Result<(), CheckpointError> {
         if dialect != Dialect::Bert4torch {
             return Ok(());

@@ -1,4 +1,4 @@
-//! bert4torch's names, of releases old and new; matrices lie as in PyTorch.
+//! bert4torch's names, of old and new releases. Matrices are stored as in PyTorch.
 
 use super::{Translation, layer, renamed_module};
 
@@ -14,7 +14,7 @@ const EMBEDDINGS: [(&str, &str); 3] = [
     ("embeddings.layerNorm", "embeddings.LayerNorm"),
 ];
 
-/// Modules of a layer; the older releases number the norms.
+/// Modules of a layer. The older releases number the LayerNorms.
 const LAYER: [(&str, &str); 10] = [
     ("multiHeadAttention.q", "attention.self.query"),
     ("multiHeadAttention.k", "attention.self.key"),
@@ -28,7 +28,7 @@ const LAYER: [(&str, &str); 10] = [
     ("layerNorm2", "output.LayerNorm"),
 ];
 
-/// Heads that are modules of the encoder's own class.
+/// Heads that are modules inside of the encoder's own class.
 const HEADS: [(&str, &str); 4] = [
     ("nsp", "cls.seq_relationship"),
     ("mlmDense", "cls.predictions.transform.dense"),
@@ -52,8 +52,8 @@ pub(super) fn encoder(rest: &str) -> Option<Translation> {
     Some(Translation::parameter(name))
 }
 
-/// Outside of the encoder stands what a user built on its pooled output, in the examples and by
-/// habit called `dense`.
+/// Outside of the encoder are the modules that users add on top of its pooled output; in the
+/// examples, and so usually, they are called `dense`.
 pub(super) fn head(rest: &str, beside: bool) -> Option<Translation> {
     if beside && rest == "mlmBias" {
         return Some(Translation::plain("cls.predictions.bias"));

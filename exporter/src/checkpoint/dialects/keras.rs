@@ -1,7 +1,7 @@
 //! bert4keras' layers in a Keras file: `Transformer-0-FeedForward/Transformer-0-FeedForward/dense/kernel:0`.
 //!
-//! Keras numbers the `Dense` layers of a whole program, so that a layer's own are known by their
-//! order alone; [`number_by_layer`] makes that order their number.
+//! Keras numbers the `Dense` layers of a whole program, so only their order tells which is which in
+//! a layer. [`number_by_layer`] replaces their numbers by their positions in this order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ const TOKENS: &str = "Embedding-Token";
 const ATTENTION: &str = "MultiHeadSelfAttention";
 const FEED_FORWARD: &str = "FeedForward";
 
-/// What the attention's `Dense` layers are, in the order in which bert4keras makes them.
+/// The attention's `Dense` layers, in the order in which bert4keras creates them.
 const ATTENTION_DENSE: [&str; 4] = [
     "attention.self.query",
     "attention.self.key",
@@ -19,10 +19,10 @@ const ATTENTION_DENSE: [&str; 4] = [
     "attention.output.dense",
 ];
 
-/// The same of the feed-forward block.
+/// The feed-forward block's `Dense` layers, in that order.
 const FEED_FORWARD_DENSE: [&str; 2] = ["intermediate.dense", "output.dense"];
 
-/// Layers of the model beside its transformer blocks; the encoder's, then the heads'.
+/// Layers of the model outside of its transformer blocks: first the encoder's, then the heads'.
 const ENCODER: [(&str, &str); 4] = [
     (TOKENS, "embeddings.word_embeddings"),
     ("Embedding-Segment", "embeddings.token_type_embeddings"),
@@ -36,7 +36,7 @@ const HEADS: [(&str, &str); 4] = [
     ("NSP-Proba", "cls.seq_relationship"),
 ];
 
-/// The table of relative positions; it is the sinusoid unless it was trained.
+/// The table of relative positions: a sinusoid, unless it was trained.
 const POSITIONS: &str = "Embedding-Relative-Position";
 
 pub(super) fn prefix(name: &str) -> Option<&str> {
@@ -79,7 +79,7 @@ pub(super) fn head(rest: &str) -> Option<Translation> {
     parameter(module, member)
 }
 
-/// The layer's name, and what follows when Keras has repeated it.
+/// The layer's name, and what follows it; Keras may repeat the layer's name.
 fn layer_and_member(rest: &str) -> Option<(&str, &str)> {
     let (layer, member) = rest.split_once('/')?;
     let again = member
@@ -98,7 +98,7 @@ fn parameter(module: &str, member: &str) -> Option<Translation> {
     }
 }
 
-/// The number in `dense` (none, 0) or `dense_7`.
+/// The number in a name such as `dense` (0) or `dense_7` (7).
 fn dense_number(name: &str) -> Option<usize> {
     match name.strip_prefix("dense")? {
         "" => Some(0),
@@ -106,7 +106,7 @@ fn dense_number(name: &str) -> Option<usize> {
     }
 }
 
-/// `names` with the `Dense` layers of every transformer block numbered from 0, in their order.
+/// `names`, with the `Dense` layers of each transformer block numbered from 0, in their order.
 pub(in super::super) fn number_by_layer(names: &[String]) -> Vec<String> {
     let mut numbers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for name in names {
@@ -127,7 +127,7 @@ pub(in super::super) fn number_by_layer(names: &[String]) -> Vec<String> {
     renamed.collect()
 }
 
-/// What stands before a transformer block's `dense_N`, N, and what stands behind it.
+/// The part before a transformer block's `dense_N`, the number N, and the part after it.
 fn dense_of_block(name: &str) -> Option<(&str, usize, &str)> {
     let (path, member) = name.rsplit_once('/')?;
     let (block, dense) = path.rsplit_once('/')?;

@@ -1,9 +1,8 @@
-//! From the names in a file to the names of transformers' head models, a file for each way of
-//! writing them.
+//! Translates the names in a file to those of transformers' head models; one file for each dialect.
 //!
-//! An encoder is known by one tensor, the query matrix of its first layer: what stands before that
-//! name is the encoder's prefix, whatever it is. Heads are looked for where the encoder is and in
-//! each module around it, the nearest first.
+//! An encoder is recognized by one tensor, the query matrix of its first layer. What precedes this
+//! tensor's name is the encoder's prefix. Heads are searched beside the encoder and in each module
+//! around it, the nearest first.
 
 mod bert4torch;
 mod keras;
@@ -16,15 +15,15 @@ use std::fmt;
 pub(super) use keras::number_by_layer;
 pub(super) use transformers::{is_position_buffer, is_unread_buffer};
 
-/// What a model's names are written in.
+/// The naming scheme of a model's tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Dialect {
-    /// transformers' NEZHA, Huawei's PyTorch code and what derives from them.
+    /// transformers' NEZHA, Huawei's PyTorch code, and code derived from them.
     Transformers,
     /// bert4torch: `encoderLayer.0.multiHeadAttention.q`.
     Bert4torch,
-    /// Huawei's TensorFlow code, and what bert4keras writes in its place.
+    /// Huawei's TensorFlow code, and bert4keras when it writes a TensorFlow checkpoint.
     TensorFlow,
     /// bert4keras' layers in a Keras file: `Transformer-0-MultiHeadSelfAttention`.
     Keras,
@@ -41,7 +40,7 @@ impl Dialect {
         Dialect::Paddle,
     ];
 
-    /// What it is called.
+    /// The name of the dialect.
     pub fn name(self) -> &'static str {
         match self {
             Dialect::Transformers => "transformers",
@@ -52,8 +51,7 @@ impl Dialect {
         }
     }
 
-    /// The prefix of the encoder whose first query matrix is `name`; `None` where it is another
-    /// tensor.
+    /// The prefix of the encoder, if `name` is its first query matrix; `None` for any other tensor.
     pub(super) fn prefix(self, name: &str) -> Option<&str> {
         let query = match self {
             Dialect::Transformers => transformers::QUERY,
@@ -66,8 +64,8 @@ impl Dialect {
         (prefix.is_empty() || prefix.ends_with(SEPARATORS)).then_some(prefix)
     }
 
-    /// What the encoder's tensor `rest` (without the prefix) is; `None` where it is none of the
-    /// encoder's.
+    /// The translation of `rest`, the name of an encoder's tensor without the prefix; `None` if it
+    /// is not the encoder's.
     pub(super) fn encoder(self, rest: &str) -> Option<Translation> {
         let inner = match self {
             Dialect::Transformers => transformers::encoder(rest),
@@ -82,7 +80,8 @@ impl Dialect {
         })
     }
 
-    /// What the head's tensor `rest` is, beside the encoder's modules or around the encoder.
+    /// The translation of `rest`, the name of a head's tensor. `beside` says whether it is beside
+    /// the encoder's modules or around the encoder.
     pub(super) fn head(self, rest: &str, beside: bool) -> Option<Translation> {
         match self {
             Dialect::Transformers => transformers::head(rest),
@@ -93,7 +92,7 @@ impl Dialect {
         }
     }
 
-    /// Whether its frameworks store linear layers as [in, out].
+    /// Whether its frameworks store linear layers as `[in, out]`.
     pub(super) fn stores_kernels(self) -> bool {
         match self {
             Dialect::Transformers | Dialect::Bert4torch => false,
@@ -108,20 +107,21 @@ impl fmt::Display for Dialect {
     }
 }
 
-/// What stands between the parts of a name.
+/// Separators between the parts of a name.
 const SEPARATORS: [char; 2] = ['.', '/'];
 
-/// A tensor's name in transformers' words.
+/// A tensor's name in the transformers dialect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Translation {
-    /// The name; without `nezha.` where it is said to be the encoder's.
+    /// The name. The dialects' files name an encoder's tensor without `nezha.`;
+    /// [`Dialect::encoder`] adds it.
     pub name: String,
     /// Whether it is the matrix of a linear layer.
     pub linear: bool,
 }
 
 impl Translation {
-    /// A tensor that is read as it is.
+    /// A tensor that is read unchanged.
     fn plain(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -137,8 +137,8 @@ impl Translation {
         }
     }
 
-    /// A parameter of a module by transformers' name: a `weight` is a linear layer's, but for
-    /// norms, embeddings, and the decoder that is tied to these.
+    /// A parameter of a module with transformers' name. A `weight` is a linear layer's matrix,
+    /// except in LayerNorms, embeddings and the decoder that is tied to the embeddings.
     fn parameter(name: impl Into<String>) -> Self {
         let name = name.into();
         let module = name.strip_suffix(".weight");
@@ -148,7 +148,7 @@ impl Translation {
     }
 }
 
-/// The parts of `prefix` around its innermost module, from the nearest outwards: of `model.bert.`
+/// The parts of `prefix` around its innermost module, from the nearest outward. For `model.bert.`
 /// they are `model.` and the empty prefix.
 pub(super) fn around(prefix: &str) -> impl Iterator<Item = &str> {
     let mut rest = prefix.strip_suffix(SEPARATORS);
@@ -161,8 +161,7 @@ pub(super) fn around(prefix: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// `rest` with the module at its start called by another name; `None` where it starts with none of
-/// `modules`.
+/// `rest` with the module at its start renamed; `None` if it starts with none of `modules`.
 fn renamed_module(rest: &str, modules: &[(&str, &str)]) -> Option<String> {
     modules.iter().find_map(|(theirs, ours)| {
         let member = rest.strip_prefix(theirs)?.strip_prefix('.')?;
@@ -170,8 +169,8 @@ fn renamed_module(rest: &str, modules: &[(&str, &str)]) -> Option<String> {
     })
 }
 
-/// The number of a layer and its module's name: `0.attention` of `0.attention`; `None` where no
-/// number stands there.
+/// The number of a layer and the rest of the name, such as `0` and `attention` for `0.attention`;
+/// `None` if there is no number.
 fn layer(rest: &str) -> Option<(&str, &str)> {
     let (number, module) = rest.split_once('.')?;
     let is_number = !number.is_empty() && number.bytes().all(|it| it.is_ascii_digit());

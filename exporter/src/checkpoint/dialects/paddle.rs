@@ -1,4 +1,4 @@
-//! PaddleNLP's names. Every matrix of a linear layer is [in, out], square ones too.
+//! PaddleNLP's names. Every matrix of a linear layer is stored as `[in, out]`, square ones too.
 
 use super::{Translation, layer, renamed_module};
 

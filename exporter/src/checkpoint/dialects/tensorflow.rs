@@ -1,15 +1,15 @@
-//! The variables of Huawei's TensorFlow code, which bert4keras reads and writes as well. Slashes
-//! were read as dots.
+//! The variables of Huawei's TensorFlow code, which bert4keras also reads and writes. Slashes in
+//! names were replaced by dots.
 //!
-//! A `kernel` is [in, out]; `output_weights` is [out, in].
+//! A `kernel` is `[in, out]`; `output_weights` is `[out, in]`.
 
 use super::{Translation, layer};
 
 /// The query matrix of the first layer.
 pub(super) const QUERY: &str = "encoder.layer_0.attention.self.query.kernel";
 
-/// Heads' names, and whose they are. A fine-tuned classifier stands at the top, that of texts and
-/// that of tokens alike.
+/// The heads' names, and transformers' names for them. A fine-tuned classifier is at the top level,
+/// for texts as for tokens.
 const HEADS: [(&str, &str); 8] = [
     ("cls.predictions.output_bias", "cls.predictions.bias"),
     (

@@ -1,4 +1,4 @@
-//! transformers' own names, and those of Huawei's PyTorch code, which differ in the prefix alone.
+//! transformers' own names, and those of Huawei's PyTorch code, which differ only in the prefix.
 //!
 //! Weights that were converted from TensorFlow may keep `gamma` and `beta`.
 
@@ -7,10 +7,10 @@ use super::Translation;
 /// The query matrix of the first layer.
 pub(super) const QUERY: &str = "encoder.layer.0.attention.self.query.weight";
 
-/// What a base model's own modules start with.
+/// Prefixes of a base model's own modules.
 const BASE_MODULES: [&str; 3] = ["embeddings.", "encoder.", "pooler."];
 
-/// What the heads' modules start with.
+/// Prefixes of the heads' modules.
 const HEADS: [&str; 4] = [
     "cls.predictions.",
     "cls.seq_relationship.",
@@ -18,14 +18,14 @@ const HEADS: [&str; 4] = [
     "qa_outputs.",
 ];
 
-/// What the names of saved tables of relative positions end with: every release of transformers
+/// Suffixes of the names of saved tables of relative positions. Every release of transformers
 /// before 4.31 and of bert4torch saves one with each layer.
 const POSITION_BUFFERS: [&str; 2] = [
     "relative_positions_encoding.positions_encoding",
     "relative_positions_encoding.position_embeddings",
 ];
 
-/// What the names of other buffers end with that a graph computes itself.
+/// Suffixes of the names of other buffers that a graph computes itself.
 const BUFFERS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
 pub(super) fn encoder(rest: &str) -> Option<Translation> {

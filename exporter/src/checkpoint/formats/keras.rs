@@ -1,7 +1,7 @@
-//! The tensors of one HDF5 file that Keras wrote.
+//! The tensors of an HDF5 file that Keras wrote.
 //!
-//! The `hdf5-reader` crate reads HDF5 in Rust alone: it bounds what a header makes it allocate,
-//! follows no link to another file and knows cycles.
+//! The `hdf5-reader` crate reads HDF5 in pure Rust. It limits what a header can make it allocate,
+//! follows no links to other files, and detects cycles.
 
 use std::collections::HashSet;
 use std::panic::{self, AssertUnwindSafe};
@@ -18,25 +18,25 @@ use crate::checkpoint::{CheckpointError, Storage};
 
 const FORMAT: &str = "Keras HDF5";
 
-/// What an HDF5 file starts with.
+/// The first bytes of an HDF5 file.
 const MAGIC: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 
-/// Groups in each other; Keras writes four.
+/// The deepest nesting of groups; Keras writes four levels.
 const DEEPEST: usize = 32;
 
-/// Objects that a file may have; a large model has two thousand.
+/// The most objects that a file may have; a large model has two thousand.
 const MOST_OBJECTS: usize = 1 << 16;
 
-/// Whether a file that starts with `start` claims to be one.
+/// Whether a file that starts with `start` is an HDF5 file.
 pub(super) fn starts_like(start: &[u8]) -> bool {
     start.starts_with(&MAGIC)
 }
 
-/// Lists the tensors of the file at `path`, which has these bytes; none is read.
+/// Lists the tensors of the file at `path`, which has these bytes, without reading their elements.
 pub(super) fn tensors(bytes: Bytes, path: &Path) -> Result<Vec<StoredTensor>, CheckpointError> {
     let size = bytes.len();
     let options = OpenOptions {
-        // A dataset without chunks that claims more than the file has is none.
+        // A dataset without chunks can't be larger than the file.
         max_read_bytes: size,
         max_chunk_bytes: size,
         chunk_cache_bytes: 0,
@@ -57,8 +57,8 @@ pub(super) fn tensors(bytes: Bytes, path: &Path) -> Result<Vec<StoredTensor>, Ch
     })
 }
 
-/// What `work` gives; its panic is an error. The crate multiplies sizes that a file claims without a
-/// check, which panics in builds that check for overflow.
+/// The result of `work`; a panic becomes an error. The crate multiplies sizes from the file without
+/// a check, which panics in builds with overflow checks.
 fn without_panics<T>(
     path: &Path,
     work: impl FnOnce() -> Result<T, CheckpointError>,
@@ -70,7 +70,8 @@ fn without_panics<T>(
 struct Found<'p> {
     path: &'p Path,
     file: Arc<Path>,
-    /// Groups by their place in the file: one that is in itself is listed once.
+    /// The groups by their offsets in the file, so that a group that contains itself is listed
+    /// once.
     groups: HashSet<u64>,
     objects: usize,
     tensors: Vec<StoredTensor>,

@@ -1,5 +1,5 @@
-//! The formats of files of weights, a file each. What a file is, its first bytes say; its name
-//! says nothing.
+//! The formats of files of weights, one file for each. The first bytes of a file decide about its
+//! format; its name doesn't matter.
 
 mod keras;
 mod paddle;
@@ -23,7 +23,8 @@ use super::{CheckpointError, OpenOptions, file};
 pub(super) use refused::Refused;
 pub(super) use tensorflow::{bundle_of, is_shard, newest_of};
 
-/// Bytes at a file's start that tell every format but TensorFlow's, which its last bytes tell.
+/// Bytes at the start of a file that identify every format except TensorFlow's, which is identified
+/// by its last bytes.
 const START: u64 = 64;
 
 /// The format of a checkpoint's weights.
@@ -32,9 +33,9 @@ const START: u64 = 64;
 pub enum Format {
     /// safetensors.
     Safetensors,
-    /// What `torch.save` writes.
+    /// The zip or pickle that `torch.save` writes.
     Torch,
-    /// TensorFlow's bundle, an `.index` with its `.data` files.
+    /// TensorFlow's bundle: an `.index` with its `.data` files.
     TensorFlow,
     /// Keras' HDF5.
     Keras,
@@ -43,7 +44,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What it is called.
+    /// The name of the format.
     pub fn name(self) -> &'static str {
         match self {
             Format::Safetensors => "safetensors",
@@ -61,17 +62,17 @@ impl fmt::Display for Format {
     }
 }
 
-/// What a file is.
+/// The content of a file.
 pub(super) enum Content {
-    /// Weights in a format that is read.
+    /// Weights in a format that can be read.
     Weights(Format),
-    /// Weights in a format that is not.
+    /// Weights in a format that can't be read.
     Refused(Refused),
     /// Anything else.
     Other,
 }
 
-/// Looks at the first and the last bytes of the file at `path`.
+/// Identifies the content of the file at `path` by its first and last bytes.
 pub(super) fn content(path: &Path) -> Result<Content, CheckpointError> {
     file::refuse_lfs_pointer(path)?;
     let unreadable = |source| file::unreadable(path, source);
@@ -102,7 +103,7 @@ pub(super) fn content(path: &Path) -> Result<Content, CheckpointError> {
     Ok(Refused::of(path, &start).map_or(Content::Other, Content::Refused))
 }
 
-/// Lists the tensors of the file at `path`, sorted by name; none is read.
+/// Lists the tensors of the file at `path`, sorted by name, without reading their elements.
 pub(super) fn tensors(
     path: &Path,
     format: Format,
@@ -117,7 +118,7 @@ pub(super) fn tensors(
     tensors_of(bytes, path, format, options)
 }
 
-/// The same of the bytes of the file at `path`; PyTorch's is read from there.
+/// The same for the bytes of the file at `path`; PyTorch's format is read from the file itself.
 pub(super) fn tensors_of(
     bytes: Bytes,
     path: &Path,
@@ -131,7 +132,7 @@ pub(super) fn tensors_of(
         Format::Keras => keras::tensors(bytes, path)?,
         Format::Paddle => paddle::tensors(&bytes, path)?,
     };
-    // The libraries give them in any order, and errors and notes should not depend on chance.
+    // The libraries list tensors in any order, but errors and notes must be reproducible.
     tensors.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tensors)
 }

@@ -1,7 +1,7 @@
-//! The tensors of one file that Paddle wrote: a pickled dictionary of NumPy arrays.
+//! The tensors of a file that Paddle wrote: a pickled dictionary of NumPy arrays.
 //!
-//! The arrays stay where they are in the file. Anything else that is in the dictionary is passed
-//! over, such as the names that Paddle has for its parameters.
+//! The arrays stay in the file. Other entries of the dictionary are ignored, such as Paddle's names
+//! of its parameters.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,16 +15,17 @@ use crate::checkpoint::{CheckpointError, Storage};
 
 const FORMAT: &str = "Paddle";
 
-/// Dictionaries and lists in each other; a state dict is two or three deep.
+/// The deepest nesting of dictionaries and lists; a state dict has two or three levels.
 const DEEPEST: usize = 32;
 
-/// Tensors that a file may have; a large model has four hundred.
+/// The most tensors that a file may have; a large model has four hundred.
 const MOST_TENSORS: usize = 1 << 16;
 
-/// The key of what Paddle cut into pieces, for Python 2's pickles hold no array of 1 GB.
+/// The key of tensors that Paddle cut into slices, because Python 2's pickles can't contain an
+/// array of 1 GB.
 const SLICES: &str = "UnpackBigParamInfor@@";
 
-/// Whether a file that starts with `start` claims to be a pickle: PROTO and a version.
+/// Whether a file that starts with `start` is a pickle: the PROTO operation and a version.
 pub(super) fn starts_like(start: &[u8]) -> bool {
     matches!(start, [0x80, 2..=5, ..])
 }
@@ -53,14 +54,14 @@ struct Found<'p> {
     pickle: &'p Pickle,
     path: &'p Path,
     file: Arc<Path>,
-    /// Dictionaries and lists that were listed: one that is in itself, or a thousand times in
-    /// another, is listed once.
+    /// The dictionaries and lists that were listed, so that one that contains itself, or occurs a
+    /// thousand times, is listed once.
     visited: HashSet<Id>,
     tensors: Vec<StoredTensor>,
 }
 
 impl Found<'_> {
-    /// Lists the arrays in the value at `id`, which is called `name`.
+    /// Lists the arrays in the value at `id`, whose name is `name`.
     fn list(&mut self, id: Id, name: &str, keys: &[usize]) -> Result<(), CheckpointError> {
         if keys.len() > DEEPEST {
             return Err(malformed(self.path, "its nesting has no end".to_owned()));
@@ -89,7 +90,7 @@ impl Found<'_> {
                 }
                 Ok(())
             }
-            // A tensor of Paddle's own: its name and its array.
+            // A tensor of Paddle's own is a pair of its name and its array.
             Value::Sequence(items) => match items.as_slice() {
                 [first, array] if self.pickle.name(*first).is_some() => {
                     match self.pickle.value(*array) {
@@ -133,7 +134,7 @@ impl Found<'_> {
     }
 }
 
-/// Paddle has no code for bfloat16 in NumPy and writes it as u2.
+/// NumPy has no bfloat16, so Paddle writes it as u2.
 fn element_type(code: &str) -> ElementType {
     match code {
         "f4" => ElementType::Weight(Storage::F32),

@@ -1,8 +1,8 @@
-//! Formats that are known and not read, each with the way out.
+//! Formats that are recognized but can't be read, each with a way to convert it.
 
 use std::path::Path;
 
-/// A format of weights that is not read.
+/// A format of weights that can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Refused {
     /// Flax' msgpack.
@@ -12,7 +12,8 @@ pub(in super::super) enum Refused {
 }
 
 impl Refused {
-    /// What a file that starts with `start` is; its name tells what the first bytes leave open.
+    /// The format of a file that starts with `start`; if the first bytes don't decide, its name
+    /// does.
     pub(crate) fn of(path: &Path, start: &[u8]) -> Option<Self> {
         let is_msgpack = path.extension().is_some_and(|it| it == "msgpack");
         if is_msgpack || starts_like_state_in_msgpack(start) {
@@ -21,7 +22,7 @@ impl Refused {
         starts_like_mindspore(start).then_some(Self::MindSpore)
     }
 
-    /// What it is called.
+    /// The name of the format.
     pub(crate) fn format(self) -> &'static str {
         match self {
             Refused::Flax => "a Flax checkpoint (msgpack)",
@@ -29,7 +30,7 @@ impl Refused {
         }
     }
 
-    /// What to do about it.
+    /// How to convert it.
     pub(crate) fn remedy(self) -> &'static str {
         match self {
             Refused::Flax => {
@@ -65,7 +66,7 @@ fn starts_like_mindspore(start: &[u8]) -> bool {
     let Some((0x0a, rest)) = start.split_first().map(|(first, rest)| (*first, rest)) else {
         return false;
     };
-    // The length of the value, a number of at most ten bytes.
+    // The length of the value, a varint of at most ten bytes.
     let length = rest.iter().take(10).position(|it| *it < 0x80);
     let value = length.and_then(|at| rest.get(at + 1..));
     let Some([0x0a, length, tag @ ..]) = value else {

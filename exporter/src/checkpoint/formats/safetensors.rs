@@ -1,8 +1,8 @@
-//! The tensors of one safetensors file.
+//! The tensors of a safetensors file.
 //!
 //! The `safetensors` crate checks the header: its size, its JSON, that the offsets cover the file
-//! without holes or overlaps and that shapes don't overflow. It keeps the last of two equal names,
-//! which is checked here.
+//! without holes or overlaps, and that shapes don't overflow. If two names are equal, the crate
+//! silently keeps the last, so names are checked here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,21 +17,21 @@ use crate::checkpoint::{CheckpointError, Location, Storage};
 
 const FORMAT: &str = "safetensors";
 
-/// Bytes before the header: its length.
+/// Bytes before the header, which are its length.
 const PREFIX: usize = 8;
 
-/// The longest header that the format allows, which tells it from the start of a pickle.
+/// The longest header that the format allows; this distinguishes it from the start of a pickle.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// Whether a file of `size` bytes that starts with `start` claims to be one: the length of a header
-/// and a brace.
+/// Whether a file of `size` bytes that starts with `start` is a safetensors file: it starts with
+/// the length of a header and a brace.
 pub(super) fn starts_like(start: &[u8], size: u64) -> bool {
     let length = start.first_chunk().map(|it| u64::from_le_bytes(*it));
     let is_length = |it: u64| it <= LONGEST_HEADER.min(size);
     length.is_some_and(is_length) && start.get(PREFIX) == Some(&b'{')
 }
 
-/// Lists the tensors of the file at `path`, which has these bytes; none is read.
+/// Lists the tensors of the file at `path`, which has these bytes, without reading their elements.
 pub(super) fn tensors(data: &Bytes, path: &Path) -> Result<Vec<StoredTensor>, CheckpointError> {
     let malformed = |reason: String| CheckpointError::Malformed {
         path: path.to_owned(),

@@ -1,26 +1,27 @@
 //! A LevelDB table: sorted keys with values, in blocks with checksums.
 //!
-//! The kept crates for it, sstable and rusty-leveldb, are made for files of their own: a length
-//! beyond the block ends them with a panic, a size in a damaged footer is allocated unseen, and a
-//! block with a wrong checksum is passed over without a word. Here every length is checked against
-//! what is there, and what compressed blocks and shared prefixes unfold to is bounded.
+//! The maintained crates for it, sstable and rusty-leveldb, are made for files that they wrote
+//! themselves: they panic at a length beyond the block, allocate the size in a damaged footer
+//! without a check, and silently skip a block with a wrong checksum. Here every length is checked
+//! against the bytes that exist, and the size of decompressed blocks and of keys with shared
+//! prefixes is limited.
 
 use std::borrow::Cow;
 
-/// What a table ends with.
+/// The last bytes of a table.
 pub(super) const MAGIC: [u8; 8] = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
 
-/// Two handles of at most twenty bytes, and the magic.
+/// Size of the footer: two handles of at most twenty bytes each, and the magic.
 const FOOTER: usize = 48;
 
-/// The type of a block's compression and its checksum, behind the block.
+/// Size of what follows a block: the type of its compression, and its checksum.
 const TRAILER: usize = 5;
 
-/// Bytes that all blocks may unfold to, and that all entries may come to, together; the index of a large model
-/// with its optimizer takes 200 kB.
+/// The most bytes that all decompressed blocks and all entries may take together. The index of a
+/// large model with its optimizer takes 200 kB.
 const MOST_BYTES: usize = 64 << 20;
 
-/// Bytes of an entry without its key and its value.
+/// Memory of an entry without its key and its value, in bytes.
 const ENTRY: usize = size_of::<(Vec<u8>, Vec<u8>)>();
 
 type Result<T> = std::result::Result<T, String>;
@@ -33,7 +34,7 @@ pub(super) fn entries(table: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         .ok_or("it is shorter than its footer")?;
     let handles = footer.strip_suffix(&MAGIC).ok_or("it ends like no table")?;
     let mut handles = Cursor(handles);
-    // The first one is that of filters, which nobody needs to read all of it.
+    // The first handle is that of filters, which aren't needed to read the whole table.
     handles.handle()?;
     let mut budget = MOST_BYTES;
     let index = block(body, handles.handle()?, &mut budget)?;
@@ -50,7 +51,7 @@ pub(super) fn entries(table: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     Ok(found)
 }
 
-/// Where a block lies.
+/// The place of a block.
 struct Handle {
     offset: u64,
     size: u64,
@@ -88,8 +89,8 @@ fn block<'t>(body: &'t [u8], handle: Handle, budget: &mut usize) -> Result<Cow<'
     }
 }
 
-/// The keys and values of a block: entries that share the start of the key before, then places
-/// where they don't.
+/// The keys and values of a block. It consists of entries, whose keys share a prefix with the
+/// preceding key, and then the offsets of entries with complete keys.
 fn block_entries(block: &[u8], budget: &mut usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
     let (rest, restarts) = block.split_last_chunk().ok_or("a block is empty")?;
     let restarts = (u32::from_le_bytes(*restarts) as usize).checked_mul(4);
@@ -110,7 +111,7 @@ fn block_entries(block: &[u8], budget: &mut usize) -> Result<Vec<(Vec<u8>, Vec<u
         key.truncate(shared);
         key.extend(cursor.take(own)?);
         let value = cursor.take(value)?;
-        // An entry of three bytes is kept as two lists: their bytes count as well.
+        // Even an entry of three bytes is kept as two vectors, whose memory counts as well.
         spend(budget, ENTRY + key.len() + value.len())?;
         found.push((key.clone(), value.to_vec()));
     }
@@ -128,7 +129,7 @@ pub(super) fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Bytes that are read from their start.
+/// Bytes that are read from the start.
 struct Cursor<'b>(&'b [u8]);
 
 impl<'b> Cursor<'b> {

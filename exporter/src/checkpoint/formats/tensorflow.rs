@@ -1,7 +1,7 @@
 //! The tensors of a TensorFlow bundle: an `.index`, which is a table of protobuf messages, and the
-//! `.data` files with the bytes.
+//! `.data` files with the elements.
 //!
-//! A tensor's checksum is compared whenever it is read.
+//! A tensor's checksum is verified whenever it is read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,14 +18,14 @@ use crate::checkpoint::{CheckpointError, Storage, file};
 
 const FORMAT: &str = "TensorFlow index";
 
-/// How the names of an index and of its shards end.
+/// Suffix of an index's name, and the part of a shard's name after the prefix.
 const INDEX: &str = ".index";
 const SHARD: &str = ".data-";
 
-/// The largest index that is read.
+/// The largest index that is read, in bytes.
 const LARGEST_INDEX: u64 = 64 << 20;
 
-/// The entry with an empty key: what holds for all.
+/// The entry with the empty key, which describes the whole bundle.
 #[derive(Clone, PartialEq, Message)]
 struct BundleHeaderProto {
     #[prost(int32, tag = "1")]
@@ -50,7 +50,7 @@ struct BundleEntryProto {
     size: i64,
     #[prost(fixed32, tag = "6")]
     crc32c: u32,
-    /// Parts of a partitioned variable; their own content is not looked at.
+    /// Parts of a partitioned variable. Only their presence matters.
     #[prost(bytes = "bytes", repeated, tag = "7")]
     slices: Vec<Bytes>,
 }
@@ -69,12 +69,12 @@ struct Dim {
     size: i64,
 }
 
-/// Whether a file's name is that of a shard, whose first bytes are anybody's.
+/// Whether this is the name of a shard. The first bytes of a shard don't identify it.
 pub(in super::super) fn is_shard(name: &str) -> bool {
     name.contains(SHARD)
 }
 
-/// The index of the bundle that a file of it, or its prefix, stands for.
+/// The index of the bundle for the path of one of its files, or for its prefix.
 pub(in super::super) fn bundle_of(path: &Path) -> Option<PathBuf> {
     let name = path.file_name()?.to_str()?;
     let prefix = match name.rfind(SHARD) {
@@ -85,14 +85,14 @@ pub(in super::super) fn bundle_of(path: &Path) -> Option<PathBuf> {
     (index.is_file() && index != path).then_some(index)
 }
 
-/// The index that the text file `checkpoint` in `folder` names as the newest, where there is one.
+/// The index that the text file `checkpoint` in `folder` calls the newest, if it exists.
 pub(in super::super) fn newest_of(folder: &Path) -> Option<PathBuf> {
     let text = fs::read_to_string(folder.join("checkpoint")).ok()?;
     let line = text
         .lines()
         .find_map(|it| it.trim().strip_prefix("model_checkpoint_path:"))?;
     let prefix = line.trim().trim_matches('"');
-    // Often the path of another machine, of which the name is left.
+    // The path is often of another machine, so only the name is used.
     let name = prefix
         .rsplit(['/', '\\'])
         .next()
@@ -101,7 +101,8 @@ pub(in super::super) fn newest_of(folder: &Path) -> Option<PathBuf> {
     index.is_file().then_some(index)
 }
 
-/// Lists the tensors of the bundle with the index at `path`, which has these bytes.
+/// Lists the tensors of the bundle with the index at `path`, which has these bytes, without reading
+/// their elements.
 pub(super) fn tensors(
     index: &[u8],
     path: &Path,
@@ -145,13 +146,14 @@ pub(super) fn tensors(
     Ok(tensors)
 }
 
-/// What an index holds.
+/// The content of an index.
 struct Index {
     count: i32,
     tensors: Vec<(String, BundleEntryProto)>,
 }
 
-/// A message of an index; it takes at most 16 times the bytes, of which an index has few.
+/// Decodes a message of an index. It takes at most 16 times the memory of its bytes, and an index
+/// is small.
 #[allow(
     clippy::disallowed_methods,
     reason = "not a model: an entry holds numbers, and an index is at most 64 MiB"
@@ -203,7 +205,7 @@ fn read_index(bytes: &[u8], path: &Path) -> Result<Index, CheckpointError> {
     })
 }
 
-/// An entry that was found sound.
+/// A tensor's entry that was validated.
 struct Entry {
     shape: Vec<usize>,
     element: ElementType,
@@ -283,7 +285,8 @@ impl Entry {
     }
 }
 
-/// What TensorFlow's element types are, and their size where a tensor's bytes are its elements.
+/// The element type for TensorFlow's number, and its size if a tensor's bytes are just its
+/// elements.
 fn element_type(dtype: i32) -> (ElementType, Option<u64>) {
     let weight = |storage: Storage| (ElementType::Weight(storage), Some(storage.size() as u64));
     match dtype {
@@ -303,7 +306,7 @@ fn element_type(dtype: i32) -> (ElementType, Option<u64>) {
     }
 }
 
-/// The data files of a bundle, those that are open.
+/// The data files of a bundle; those that were opened are kept.
 struct Shards<'p> {
     index: &'p Path,
     count: i32,
@@ -345,8 +348,8 @@ impl Shards<'_> {
 struct Shard {
     path: Arc<Path>,
     size: u64,
-    /// All of it where it is mapped; otherwise tensors are read one at a time, for most of a
-    /// file may be an optimizer's.
+    /// The whole file if it is mapped. Otherwise tensors are read one at a time, because most of
+    /// the file may be an optimizer's state.
     map: Option<Bytes>,
 }
 
@@ -367,7 +370,7 @@ impl Shard {
 
     fn read(&self, range: Range<u64>) -> Result<Bytes, CheckpointError> {
         match &self.map {
-            // The range was compared with the size when it was opened.
+            // The range was compared with the file's size when the bundle was opened.
             Some(map) => Ok(map.slice(range.start as usize..range.end as usize)),
             None => file::read_range(&self.path, range),
         }

@@ -1,14 +1,14 @@
-//! The tensors of one file that `torch.save` wrote: the zip of PyTorch 1.6 and later, and the
-//! stream of pickles before it.
+//! The tensors of a file that `torch.save` wrote: the zip of PyTorch 1.6 and later, and the older
+//! stream of pickles.
 //!
-//! The `pytorch-reader` crate interprets the pickle. It calls nothing that a pickle names: it knows
-//! the few functions that rebuild a tensor and leaves every other object opaque, bounds nesting and
-//! copies, and checks each tensor against its storage. A pickled module is read as its state dict.
-//! Scalars of Python and of NumPy beside the tensors do no harm; a file with any other object is
-//! refused here by the object's name.
+//! The `pytorch-reader` crate interprets the pickle. It calls no function that the pickle names: it
+//! knows the few functions that rebuild a tensor, and doesn't interpret other objects. It limits
+//! nesting and copies, and checks each tensor against its storage. A pickled module is read as its
+//! state dict. Scalars of Python and of NumPy beside the tensors are harmless; a file with any
+//! other object is refused here, and the error names the object.
 //!
-//! Tensors are read one at a time when they are asked for, also those that were saved as views:
-//! weights converted from TensorFlow are transposed in the file.
+//! Tensors are read one at a time when they are asked for, including those that were saved as
+//! views: weights converted from TensorFlow are transposed views.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,19 +24,19 @@ use crate::checkpoint::{CheckpointError, Storage, file};
 
 const FORMAT: &str = "PyTorch";
 
-/// What a zip file starts with.
+/// The first bytes of a zip file.
 const ZIP_MAGIC: [u8; 4] = *b"PK\x03\x04";
 
-/// The number that starts PyTorch's older files, as pickled.
+/// The pickled number at the start of PyTorch's older files.
 const LEGACY_MAGIC: [u8; 10] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
-/// The same number as protocols 0 and 1 write it.
+/// The same number as written by pickle protocols 0 and 1.
 const LEGACY_MAGIC_TEXT: &[u8] = b"119547037146038801333356";
 
-/// What the reader calls a tensor.
+/// The reader's name for a tensor.
 const TENSOR: &str = "torch.Tensor";
 
-/// Objects beside tensors that are plain numbers, though a pickle makes them by a call.
+/// Objects beside tensors that are plain numbers, even though a pickle creates them by a call.
 const NUMBERS: [&str; 6] = [
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",
@@ -46,13 +46,13 @@ const NUMBERS: [&str; 6] = [
     "numpy.ndarray",
 ];
 
-/// Whether a file that starts with `start` claims to be one.
+/// Whether a file that starts with `start` is one that `torch.save` wrote.
 pub(super) fn starts_like(start: &[u8]) -> bool {
     let holds = |magic: &[u8]| start.windows(magic.len()).any(|window| window == magic);
     start.starts_with(&ZIP_MAGIC) || holds(&LEGACY_MAGIC) || holds(LEGACY_MAGIC_TEXT)
 }
 
-/// Lists the tensors of the file at `path`; none is read.
+/// Lists the tensors of the file at `path`, without reading their elements.
 pub(super) fn tensors(path: &Path) -> Result<Vec<StoredTensor>, CheckpointError> {
     file::require_file(path)?;
     let failed = |error| from_reader(error, path);
@@ -66,8 +66,8 @@ pub(super) fn tensors(path: &Path) -> Result<Vec<StoredTensor>, CheckpointError>
     let file: Arc<Path> = Arc::from(path);
     let mut tensors = Vec::with_capacity(reader.len());
     for (name, tensor) in reader.into_tensors() {
-        // An expanded view repeats elements and a compressed storage unfolds: what they come to is
-        // bounded by nothing in the file, and no state dict has them.
+        // An expanded view repeats elements, and a compressed storage grows when it is read.
+        // Nothing in the file limits the resulting size, but no state dict has either.
         if tensor.byte_len() as u64 > size {
             return Err(malformed(
                 path,
@@ -91,7 +91,7 @@ pub(super) fn tensors(path: &Path) -> Result<Vec<StoredTensor>, CheckpointError>
     Ok(tensors)
 }
 
-/// Where in each tensor's name the keys of the mappings around it end.
+/// For each tensor, the offsets in its name where the keys of the enclosing mappings end.
 fn keys_by_name(
     objects: &PickleValue,
     path: &Path,
@@ -113,7 +113,7 @@ fn keys_by_name(
 
 /// The row-major bytes of a tensor of the file at `path`.
 fn read(tensor: &Tensor, path: &Path) -> Result<Bytes, CheckpointError> {
-    // The reader hands out native byte order, and `Storage` reads little-endian.
+    // The reader returns native byte order, but `Storage` reads little-endian.
     #[cfg(target_endian = "big")]
     compile_error!("weights are read as little-endian");
     tensor
@@ -122,7 +122,7 @@ fn read(tensor: &Tensor, path: &Path) -> Result<Bytes, CheckpointError> {
         .map_err(|error| from_io(error, path))
 }
 
-/// Lists the tensors in `value`, which is what `path` leads to: their names, and where in these
+/// Lists the tensors in `value`, whose name is `path`: their names, and the offsets in these where
 /// each key ends.
 fn list_tensors(
     value: &PickleValue,
@@ -154,7 +154,7 @@ fn list_tensors(
     }
 }
 
-/// Refuses a pickle that holds anything but tensors and plain values.
+/// Refuses a pickle that contains anything but tensors and plain values.
 fn refuse_foreign_objects(value: &PickleValue, path: &Path) -> Result<(), CheckpointError> {
     match value {
         PickleValue::List(items) => items
@@ -173,7 +173,7 @@ fn refuse_foreign_objects(value: &PickleValue, path: &Path) -> Result<(), Checkp
     }
 }
 
-/// Whether an object is a plain value, a number of NumPy's, or a direct member of `torch` such as
+/// Whether an object is a plain value, a NumPy number, or a direct member of `torch` such as
 /// `torch.float32`.
 fn is_harmless(object: &str) -> bool {
     let name = object.strip_prefix("torch.").unwrap_or(object);
@@ -213,7 +213,8 @@ fn from_reader(error: PytorchError, path: &Path) -> CheckpointError {
     }
 }
 
-/// An error of the operating system is its own; any other says that the file contradicts itself.
+/// An error of the operating system is reported as such; any other means that the file is
+/// inconsistent.
 fn from_io(error: io::Error, path: &Path) -> CheckpointError {
     match error.raw_os_error() {
         Some(_) => file::unreadable(path, error),

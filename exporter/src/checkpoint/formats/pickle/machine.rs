@@ -1,18 +1,18 @@
-//! The stack machine that a pickle is written for.
+//! The stack machine that runs a pickle's operations.
 
 use bytes::Bytes;
 
 use super::{Id, LONGEST_NAME, Result, Value, malformed};
 
-/// Operations that a pickle may have, and so the most values: a state dict has forty for each
-/// tensor.
+/// The most operations that a pickle may have, which also limits its values; a state dict has forty
+/// for each tensor.
 const MOST_OPERATIONS: usize = 1 << 22;
 
-/// Bytes that calls may make beside three times the pickle's own: Python 3 writes bytes for Python 2
-/// as a text, which becomes bytes, which become an array.
+/// Bytes that calls may create in addition to three times the pickle's size. Python 3 writes bytes
+/// for Python 2 as text, which is converted to bytes and then to an array.
 const SPARE: usize = 1 << 16;
 
-/// The stack, what is kept for later, and what is left to read.
+/// The stack, the memo, and the bytes that are left to read.
 pub(super) struct Machine {
     bytes: Bytes,
     at: usize,
@@ -21,7 +21,8 @@ pub(super) struct Machine {
     /// The stack's height at each open mark.
     marks: Vec<usize>,
     memo: Vec<Id>,
-    /// Bytes that may be copied yet: what is fetched a million times may be copied as often.
+    /// Bytes that may still be copied: a value that is fetched a million times can be copied as
+    /// often.
     budget: usize,
 }
 
@@ -80,7 +81,7 @@ impl Machine {
                 self.push(Value::Plain)
             }
             0x8a => self.push_long(),
-            // Texts, and bytes. Python 2 wrote both alike.
+            // Strings and bytes. Python 2 wrote both in the same way.
             b'X' => self.push_text(Width::Four),
             0x8c => self.push_text(Width::One),
             0x8d => self.push_text(Width::Eight),
@@ -151,7 +152,7 @@ impl Machine {
             0x93 => self.push_global(),
             b'R' | 0x81 => self.call(),
             b'b' => self.build(),
-            // READONLY_BUFFER, which does nothing to bytes.
+            // READONLY_BUFFER, which doesn't change bytes.
             0x98 => Ok(()),
             b'0' => self.pop().map(drop),
             other => malformed(format!(
@@ -250,7 +251,7 @@ impl Machine {
         let fits = bytes.get_mut(..digits.len());
         match fits {
             Some(low) => low.copy_from_slice(&digits),
-            // A seed of a thousand bits is nobody's size.
+            // Such a long integer may be a random seed, but it is never a size.
             None => return self.push(Value::Plain),
         }
         self.push(Value::Int(i64::from_le_bytes(bytes)))
@@ -284,7 +285,7 @@ impl Machine {
         self.push(Value::Global(global))
     }
 
-    /// A text that is short enough to be a name.
+    /// The string at `id`, if it is short enough to be a name.
     pub(super) fn short_text(&self, id: Id) -> Result<&str> {
         let text = match self.values.get(id) {
             Some(Value::Text(text) | Value::Bytes(text)) if text.len() <= LONGEST_NAME => {
@@ -295,7 +296,7 @@ impl Machine {
         text.map_or_else(|| malformed("a name is no text"), Ok)
     }
 
-    /// Counts bytes that a call copies.
+    /// Subtracts bytes that a call copies from the budget.
     pub(super) fn spend(&mut self, bytes: usize) -> Result<()> {
         match self.budget.checked_sub(bytes) {
             Some(rest) => {
@@ -321,7 +322,7 @@ impl Machine {
         }
     }
 
-    /// The next bytes, where they are in the file.
+    /// The next `length` bytes, as a view of the file.
     fn take(&mut self, length: usize) -> Result<Bytes> {
         let end = self
             .at
@@ -359,7 +360,7 @@ impl Machine {
     }
 }
 
-/// Bytes of a length.
+/// The width of the length before bytes or a string.
 #[derive(Clone, Copy)]
 enum Width {
     One,

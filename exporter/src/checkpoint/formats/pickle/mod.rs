@@ -1,10 +1,10 @@
-//! A pickle as a tree of plain values and NumPy arrays. Nothing in it is run.
+//! Reads a pickle as a tree of plain values and NumPy arrays. Nothing in it is executed.
 //!
-//! Of the kept crates, serde-pickle and pickled copy what is fetched again without a bound and
-//! forget an array's element type, and pytorch-reader knows tensors of its own alone. Here the
-//! values stand in one list and refer to each other by their place, so that a value that is
-//! fetched a million times is there once, and an array's bytes stay where they are in the file.
-//! Calls that rebuild arrays are known by their names; any other is refused by its name.
+//! The maintained crates don't suffice: serde-pickle and pickled copy a value without a limit each
+//! time it is fetched, and they lose an array's element type; pytorch-reader only knows its own
+//! tensors. Here all values are in one list and refer to each other by index, so a value that is
+//! fetched a million times is stored once, and an array's bytes stay in the file. Calls that
+//! rebuild arrays are recognized by the function's name; any other call is refused by its name.
 
 mod machine;
 mod objects;
@@ -19,46 +19,46 @@ pub(in super::super) const LONGEST_NAME: usize = 1 << 10;
 /// Why a pickle can't be read.
 #[derive(Debug)]
 pub(in super::super) enum PickleError {
-    /// It breaks the rules.
+    /// The pickle violates the format.
     Malformed(String),
-    /// It calls something.
+    /// The pickle calls this function, which is not known.
     Foreign(String),
 }
 
 type Result<T> = std::result::Result<T, PickleError>;
 
-/// A value's place in the list.
+/// The index of a value in the list.
 pub(in super::super) type Id = usize;
 
 /// A value of a pickle.
 #[derive(Debug)]
 pub(in super::super) enum Value {
-    /// None, numbers, truth values, what nobody asks for.
+    /// None, floats, and anything else that is never needed.
     Plain,
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
-    /// Text in UTF-8.
+    /// A string in UTF-8.
     Text(Bytes),
     /// Bytes.
     Bytes(Bytes),
     /// A tuple or a list.
     Sequence(Vec<Id>),
-    /// Keys and values.
+    /// A dictionary, as pairs of keys and values.
     Dict(Vec<(Id, Id)>),
-    /// A class or a function by its module and name.
+    /// The module and name of a class or a function.
     Global(String),
-    /// A NumPy element type: its code, such as `f4`.
+    /// A NumPy element type, as its code, such as `f4`.
     ElementType(String),
     /// A NumPy array.
     Array(Array),
-    /// A NumPy array before its state.
+    /// A NumPy array before its state is set.
     EmptyArray,
 }
 
 impl Value {
-    /// Bytes that a call copied for it, or may have.
+    /// Bytes that a call copied, or may have copied, for this value.
     fn copied(&self) -> usize {
         match self {
             Value::ElementType(code) => code.len(),
@@ -89,7 +89,7 @@ pub(in super::super) struct Pickle {
 }
 
 impl Pickle {
-    /// Reads the pickle that `bytes` start with.
+    /// Reads the pickle at the start of `bytes`.
     pub(super) fn read(bytes: &Bytes) -> Result<Self> {
         let mut machine = Machine::new(bytes.clone());
         let root = machine.run()?;
@@ -99,17 +99,17 @@ impl Pickle {
         })
     }
 
-    /// The value that all others are in.
+    /// The outermost value, which contains all others.
     pub(super) fn root(&self) -> Id {
         self.root
     }
 
-    /// The value at a place.
+    /// The value at this index.
     pub(super) fn value(&self, id: Id) -> &Value {
         self.values.get(id).unwrap_or(&Value::Plain)
     }
 
-    /// The text at a place, if it is one that a tensor may be called by.
+    /// The string at this index, if it can be a tensor's name.
     pub(super) fn name(&self, id: Id) -> Option<&str> {
         match self.value(id) {
             Value::Text(text) if text.len() <= LONGEST_NAME => std::str::from_utf8(text).ok(),

@@ -1,4 +1,4 @@
-//! Calls that rebuild NumPy's arrays, and their states. No other is made.
+//! The calls that rebuild NumPy's arrays, and the states that arrays get. No other call is made.
 
 use bytes::Bytes;
 
@@ -6,11 +6,11 @@ use super::machine::Machine;
 use super::{Array, Id, PickleError, Result, Value, malformed};
 use crate::transpose::transpose;
 
-/// Dimensions that NumPy allows.
+/// The most dimensions that NumPy allows.
 const MOST_DIMENSIONS: usize = 64;
 
 impl Machine {
-    /// What a call of a known function gives; no other is made.
+    /// Replaces the call of a known function by its result; any other function is refused.
     pub(super) fn call(&mut self) -> Result<()> {
         let arguments = self.pop()?;
         let function = self.pop()?;
@@ -42,7 +42,8 @@ impl Machine {
         self.push(value)
     }
 
-    /// Python 3 writes bytes for Python 2 as the text with these code points.
+    /// Converts the string in which Python 3 writes bytes for Python 2: its code points are the
+    /// bytes.
     fn encoded(&self, text: Id) -> Result<Value> {
         let text = match self.values.get(text) {
             Some(Value::Text(text)) => std::str::from_utf8(text).ok(),
@@ -56,7 +57,7 @@ impl Machine {
         }
     }
 
-    /// NumPy's arrays of protocol 5: (bytes, element type, shape, order).
+    /// NumPy's arrays in protocol 5: (bytes, element type, shape, order).
     fn buffer_array(&self, arguments: &[Id]) -> Result<Value> {
         let &[bytes, code, shape, order] = arguments else {
             return malformed("an array has not four parts");
@@ -65,8 +66,8 @@ impl Machine {
         self.array_of(shape, code, bytes, columns_first)
     }
 
-    /// Gives an array its state, (version, shape, element type, columns first, bytes), or an element
-    /// type its byte order.
+    /// Sets the state of an array, (version, shape, element type, columns first, bytes), or of an
+    /// element type, which is its byte order.
     pub(super) fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         let Some(Value::Sequence(state)) = self.values.get(state) else {
@@ -107,13 +108,14 @@ impl Machine {
             Some(Value::Int(size)) => usize::try_from(*size).ok(),
             _ => None,
         };
-        // Counted before it is read: a list of a million may be the shape of a million arrays.
+        // The dimensions are counted before they are read, because a list of a million could be the
+        // shape of a million arrays.
         let shape = (shape.len() <= MOST_DIMENSIONS).then_some(shape);
         let shape: Option<Vec<usize>> = shape.and_then(|it| it.iter().map(dimension).collect());
         let Some(shape) = shape else {
             return malformed("an array's shape is none");
         };
-        // A code ends with its size: f4, i8, V2. Texts and objects are no tensors.
+        // A code ends with the element's size: f4, i8, V2. Strings and objects are not tensors.
         let size = code.trim_start_matches(|it: char| !it.is_ascii_digit());
         let size: usize = size.parse().unwrap_or(1);
         let length = shape
@@ -138,7 +140,7 @@ impl Machine {
     }
 }
 
-/// Columns that lie one after the other, as rows.
+/// Converts a column-major matrix to row-major.
 fn row_major(bytes: &Bytes, size: usize, rows: usize) -> Result<Bytes> {
     let mut out = Vec::with_capacity(bytes.len());
     match matches!(size, 1 | 2 | 4 | 8) && transpose(bytes, size, rows, &mut out).is_ok() {
