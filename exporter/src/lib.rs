@@ -1,17 +1,17 @@
-//! From a NEZHA checkpoint to an ONNX file, without Python and without tracing.
+//! Exports a NEZHA checkpoint to ONNX, without Python and without tracing.
 //!
-//! Data flows one way; in reading order:
+//! Data flows one way. In reading order:
 //!
-//! 1. [`checkpoint`]: files become named tensors;
+//! 1. [`checkpoint`]: reads files as named tensors;
 //! 2. [`graph`]: typed operations on values, and the scopes that name them;
-//! 3. [`nezha`]: the architecture, in equations over scopes;
-//! 4. [`passes`]: a finished graph in another precision, folded and named;
-//! 5. [`quantize`]: what weights become in fewer bits;
-//! 6. [`onnx`]: a graph becomes bytes;
-//! 7. [`export`]: all of it in one call;
-//! 8. [`inspect`](mod@inspect): what a file holds, in numbers and as a picture;
-//! 9. [`mod@reference`]: the same model in f64 and plain loops, to compare with;
-//! 10. [`verify`](mod@verify): whether a file is the checkpoint's, weight by weight.
+//! 3. [`nezha`]: the architecture, as equations over scopes;
+//! 4. [`passes`]: converts a finished graph to a precision, folds constants and names outputs;
+//! 5. [`quantize`]: the formulas for weights of fewer bits;
+//! 6. [`onnx`]: writes a graph as bytes;
+//! 7. [`export`]: does all of this in one call;
+//! 8. [`inspect`](mod@inspect): shows what a file contains, in numbers and as a picture;
+//! 9. [`mod@reference`]: the same model in f64 and plain loops, for comparison;
+//! 10. [`verify`](mod@verify): checks a file against the checkpoint, weight by weight.
 //!
 //! ```no_run
 //! use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};

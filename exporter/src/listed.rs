@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// The first few of many, what stands between them, and how many more there are.
+/// The first items of a list, the separator between them, and the number of the others.
 pub(crate) struct Listed<'t, T>(pub &'t [T], pub &'static str);
 
 impl<T: fmt::Display> fmt::Display for Listed<'_, T> {

@@ -1,16 +1,16 @@
-//! A matrix's columns one after the other.
+//! Transposes matrices.
 
 use std::array;
 use std::io::{self, Write};
 
-/// Columns that are made to rows at a time, so that what is made stays in the second-level cache.
+/// Columns that are transposed at a time, so that the result stays in the second-level cache.
 const BLOCK: usize = 32;
 
-/// Rows that are read side by side within a block: in single precision they fill a cache line of
-/// what is made.
+/// Rows that are read together within a block: in single precision, their elements fill a cache
+/// line of the result.
 const STRIP: usize = 16;
 
-/// Writes the columns of a matrix of elements of `size` bytes, one after the other.
+/// Writes a matrix with elements of `size` bytes column by column.
 ///
 /// # Errors
 /// Those of `out`.

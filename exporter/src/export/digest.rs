@@ -3,7 +3,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
 
-/// The digest of a checkpoint, computed while its weights are being written.
+/// The digest of a checkpoint, computed on another thread while its weights are written.
 pub(super) struct Digest<'s> {
     begun: Option<ScopedJoinHandle<'s, Result<String, CheckpointError>>>,
     done: String,
@@ -17,7 +17,7 @@ impl<'s> Digest<'s> {
         }
     }
 
-    /// Waits until it is there.
+    /// Waits for the digest.
     pub(super) fn get(&mut self) -> Result<&str, CheckpointError> {
         if let Some(begun) = self.begun.take() {
             self.done = begun.join().unwrap_or_else(|panic| resume_unwind(panic))?;

@@ -1,20 +1,20 @@
 use std::path::{Path, PathBuf};
 
-/// A file beside an artifact that says what was found out about it; exporting again removes it.
+/// A file beside an artifact with results about it. Exporting again removes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
-    /// Whether it is the checkpoint's: `verification.json` beside `model.onnx`,
-    /// `<head>.verification.json` beside `<head>.onnx`.
+    /// The result of verifying the artifact against the checkpoint: `verification.json` beside
+    /// `model.onnx`, `<head>.verification.json` beside `<head>.onnx`.
     Verification,
-    /// How near its answers are to those in single precision: `agreement.json`.
+    /// The difference between its outputs and those of fp32: `agreement.json`.
     Agreement,
 }
 
 impl Document {
-    /// Both.
+    /// Both documents.
     pub const ALL: [Self; 2] = [Document::Verification, Document::Agreement];
 
-    /// Where it stands for the artifact at `model`.
+    /// Its path for the artifact at `model`.
     pub fn path(self, model: &Path) -> PathBuf {
         let name = match self {
             Document::Verification => "verification.json",

@@ -6,11 +6,11 @@ use super::{LayoutError, LinkError, OPSETS, Unavailable};
 use crate::nezha::BuildError;
 use crate::onnx::WriteError;
 
-/// Why an export failed; nothing half-written is left behind.
+/// Why an export failed. No half-written file is left behind.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// The config names no class that has a head, and the tensors allow several.
+    /// The config names no class with a known head, and the tensors allow several heads.
     #[error(
         "{}: `architectures` names no class with a head that is known (found {found:?}), and the \
          tensors leave several; name the head to export{}",
@@ -19,12 +19,12 @@ pub enum ExportError {
     NoHead {
         /// The checkpoint.
         folder: PathBuf,
-        /// What `architectures` holds.
+        /// The content of `architectures`.
         found: Vec<String>,
         /// The heads that the tensors allow.
         available: Vec<Head>,
     },
-    /// A head that was asked for by name, and that the checkpoint can't give.
+    /// The checkpoint can't provide a head that was asked for by name.
     #[error(
         "{}: the {head} head can't be exported: {reason}{}", folder.display(), offer(available)
     )]
@@ -33,23 +33,23 @@ pub enum ExportError {
         folder: PathBuf,
         /// The head.
         head: Head,
-        /// Why.
+        /// The reason.
         reason: Box<Unavailable>,
-        /// The heads that it can give.
+        /// The heads that the checkpoint can provide.
         available: Vec<Head>,
     },
-    /// All heads were asked for, and none can be given.
+    /// All heads were asked for, but the checkpoint can provide none.
     #[error("{}: no head can be exported: {}", folder.display(), list(skipped))]
     NoneLeft {
         /// The checkpoint.
         folder: PathBuf,
-        /// Why each head can't be.
+        /// The reason for each head.
         skipped: Vec<(Head, Unavailable)>,
     },
-    /// No precision is asked for.
+    /// No precision was chosen.
     #[error("no precision is named: fp32 is the usual one")]
     NoPrecision,
-    /// An opset outside of [`OPSETS`].
+    /// The opset is outside of [`OPSETS`].
     #[error("opset {found} is not supported: {} to {} are", OPSETS.start(), OPSETS.end())]
     Opset {
         /// The opset that was asked for.
@@ -60,16 +60,16 @@ pub enum ExportError {
     Build {
         /// The checkpoint.
         folder: PathBuf,
-        /// Why.
+        /// The reason.
         source: BuildError,
     },
-    /// The weights can't stay where they are.
+    /// The weights can't be linked.
     #[error(transparent)]
     Link(#[from] LinkError),
-    /// The export can't have the layout.
+    /// The export is not possible in this layout.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// Whoever watched its progress stopped it.
+    /// The caller's progress function stopped the export.
     #[error("the export was stopped")]
     Stopped,
     /// The artifact can't be written.

@@ -1,5 +1,5 @@
-//! The folder that an artifact is written to: what is there already, who else writes to it, and
-//! what is of no use any more afterwards.
+//! The folder that an artifact is written to: its existing files, other exports to it, and the
+//! files that become superfluous.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
@@ -12,25 +12,26 @@ use super::tokenizer::{TOKENIZER_FILES, TokenizerFolder};
 use crate::checkpoint::Checkpoint;
 use crate::onnx::WriteError;
 
-/// How the name of an external weights file starts and ends; a digest is in between.
+/// Prefix and suffix of an external weights file's name; the digest is between them.
 const WEIGHTS: (&str, &str) = ("weights.", ".onnx_data");
 
-/// The name of the weights file with a digest.
+/// The name of the weights file with this digest.
 pub(super) fn weights_name(digest: &str) -> String {
     format!("{}{digest}{}", WEIGHTS.0, WEIGHTS.1)
 }
 
-/// A folder that nobody else exports to as long as this is held.
+/// A folder to which no other process exports while this value exists.
 pub(crate) struct TargetFolder<'p> {
     path: &'p Path,
-    /// Whether this export made the folder.
+    /// Whether this export created the folder.
     made: bool,
-    /// Released when the file is closed, also by the end of a killed process.
+    /// The lock is released when the file is closed, even if the process is killed.
     _lock: Option<File>,
 }
 
 impl<'p> TargetFolder<'p> {
-    /// Makes the folder where it is missing, locks it and removes what killed exports left there.
+    /// Creates the folder if it is missing, locks it, and removes the partial files of killed
+    /// exports.
     pub(crate) fn open(path: &'p Path) -> Result<Self, WriteError> {
         let mut above = path.ancestors();
         if let Some(file) = above.find(|it| it.exists() && !it.is_dir()) {
@@ -51,16 +52,16 @@ impl<'p> TargetFolder<'p> {
         })
     }
 
-    /// Leaves no empty folder behind a failed export.
+    /// Removes the folder if a failed export created it and it is empty.
     pub(crate) fn discard(self) {
         if self.made {
-            // It fails, as it should, where something is in the folder by now.
+            // This fails, as it should, if the folder contains something by now.
             let _ = fs::remove_dir(self.path);
         }
     }
 }
 
-/// Locks a folder where the system has the means.
+/// Locks a folder, if the system can.
 fn lock(folder: &Path) -> Result<Option<File>, WriteError> {
     if !cfg!(unix) {
         return Ok(None);
@@ -77,7 +78,8 @@ fn lock(folder: &Path) -> Result<Option<File>, WriteError> {
     }
 }
 
-/// A file beside an artifact that is not there yet in this form.
+/// A file beside an artifact that must be written, because the folder doesn't have it with this
+/// content.
 pub(super) struct Sidecar {
     /// Its path in the folder.
     pub name: String,
@@ -85,11 +87,11 @@ pub(super) struct Sidecar {
 }
 
 impl Sidecar {
-    /// The files `of_layout`, `config.json` among them, and the tokenizer's, but for
-    /// those that `folder` has already.
+    /// The files `of_layout`, which include `config.json`, and the tokenizer's files, without those
+    /// that `folder` already has with the same content.
     ///
-    /// A file of other content is replaced with `force` alone, since the folder may be another
-    /// checkpoint's; and the checkpoint's own files never are.
+    /// A file with other content is replaced only with `force`, since the folder may belong to
+    /// another checkpoint. The checkpoint's own files are never replaced.
     pub(super) fn collect(
         checkpoint: &Checkpoint,
         folder: &Path,
@@ -128,7 +130,7 @@ impl Sidecar {
         }
     }
 
-    /// Writes it to a temporary file.
+    /// Writes the file under a temporary name.
     pub(super) fn stage(&self, folder: &Path) -> Result<Staged, WriteError> {
         let staged = Staged::new(folder, |out| {
             Ok::<_, WriteError>(out.write_all(&self.bytes)?)
@@ -144,8 +146,8 @@ pub(super) fn is_same_folder(a: &Path, b: &Path) -> bool {
 
 /// Removes the external weights files in `folder` that no `.onnx` there mentions.
 ///
-/// Any mention of the name counts, so that nothing has to be understood; where a file can't be
-/// read, everything stays.
+/// Any occurrence of the name counts as a mention, so the `.onnx` files need not be parsed. If a
+/// file can't be read, nothing is removed.
 pub(super) fn remove_superseded_weights(folder: &Path) -> io::Result<()> {
     let mut weights = Vec::new();
     let mut models = Vec::new();
@@ -168,7 +170,7 @@ pub(super) fn remove_superseded_weights(folder: &Path) -> io::Result<()> {
         .try_for_each(|name| fs::remove_file(folder.join(name)))
 }
 
-/// Whether a file is called as [`weights_name`] calls it.
+/// Whether the name has the form of [`weights_name`].
 fn is_weights(name: &str) -> bool {
     let digest = name
         .strip_prefix(WEIGHTS.0)
@@ -176,7 +178,7 @@ fn is_weights(name: &str) -> bool {
     digest.is_some_and(|it| it.len() == 32 && it.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Takes the names that occur in the file at `path` out of `names`.
+/// Removes from `names` those that occur in the file at `path`.
 fn retain_unmentioned(path: &PathBuf, names: &mut Vec<String>) -> io::Result<()> {
     const CHUNK: u64 = 1 << 20;
     let mut file = File::open(path)?;

@@ -41,25 +41,25 @@ use tokenizer::TokenizerFolder;
 /// The opsets that graphs can be built for.
 pub const OPSETS: std::ops::RangeInclusive<u32> = 17..=23;
 
-/// How to export.
+/// The options of an export.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ExportOptions {
-    /// Which heads.
+    /// The heads to export.
     pub heads: Heads,
-    /// What the graphs take and give beyond their heads' own.
+    /// The options of the graphs.
     pub graph: GraphOptions,
     /// The operator set, one of [`OPSETS`].
     pub opset: u32,
-    /// How the graphs store their weights and compute: each head in each of these.
+    /// The precisions; each head is exported in each of them.
     pub precisions: Vec<Precision>,
-    /// Where the weights are.
+    /// Where the weights are stored.
     pub weights: Placement,
-    /// How the files lie, and what stands beside the model.
+    /// The structure of the folder, and the files beside the model.
     pub layout: Layout,
-    /// What `config.pbtxt` says in [`Layout::Triton`].
+    /// Settings of `config.pbtxt` for [`Layout::Triton`].
     pub triton: TritonOptions,
-    /// Whether an artifact that is there already is replaced.
+    /// Whether an existing artifact is replaced.
     pub force: bool,
 }
 
@@ -95,15 +95,16 @@ impl Default for ExportOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Heads {
-    /// The one that the config's `architectures` names first; where it names none, the only one
-    /// that the tensors allow beside the base model.
+    /// The first head that the config's `architectures` names. If it names none, the only head
+    /// beside the base model that the tensors allow.
     #[default]
     Default,
-    /// These; each of them has to be there. A single one becomes `model.onnx`, several become
-    /// `<head>.onnx` each; a precision adds its name, see [`Precision::file_name`].
+    /// These heads; the checkpoint must have each of them. A single head becomes `model.onnx`,
+    /// several become `<head>.onnx` each; a precision's name is added as in
+    /// [`Precision::file_name`].
     Named(Vec<Head>),
-    /// Every head that the checkpoint can give and the options fit, as `<head>.onnx`; the others
-    /// are skipped.
+    /// Every head that the checkpoint can provide and that fits the options, as `<head>.onnx`. The
+    /// others are skipped.
     All,
 }
 
@@ -113,15 +114,16 @@ impl From<Head> for Heads {
     }
 }
 
-/// What an export wrote.
+/// The result of an export.
 #[derive(Clone, Debug)]
 pub struct Exported {
     /// The `.onnx` files, one for each head and precision.
     pub artifacts: Vec<Artifact>,
-    /// Files of external weights: one that all heads and precisions share, or in a layout of separate models one
-    /// for each, if any.
+    /// The files of external weights, if any. All heads and precisions share one file; in a layout
+    /// of separate models, each model has its own.
     pub weights: Vec<WrittenFile>,
-    /// The heads that the checkpoint can't give, where all were asked for.
+    /// The heads that were skipped because the checkpoint can't provide them, if all were asked
+    /// for.
     pub skipped: Vec<(Head, Unavailable)>,
     /// What was left out or assumed.
     pub warnings: Vec<Warning>,
@@ -143,22 +145,23 @@ pub struct Artifact {
 /// A file that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrittenFile {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
 }
 
-/// Writes the heads of a checkpoint into `folder`, `config.json` and the tokenizer's files beside
-/// them.
+/// Writes the heads of a checkpoint into `folder`, with `config.json` and the tokenizer's files
+/// beside them.
 ///
-/// The folder is made where it is missing. The same checkpoint and options give the same bytes.
-/// Files of a folder are complete and on disk before the first of them gets its name, external weights before
-/// the `.onnx` that point to them; weights that nothing points to any more go last. So whatever
-/// fails or is killed, each `.onnx` is the old one or the new one, whole.
+/// The folder is created if it is missing. The same checkpoint and options give the same bytes. All
+/// files of a folder are completely written and synced before the first of them is renamed to its
+/// final name. External weights are renamed before the `.onnx` files that point to them, and
+/// weights that nothing points to any more are removed last. So even if the export fails or is
+/// killed, each `.onnx` is the complete old one or the complete new one.
 ///
 /// # Errors
-/// Any [`ExportError`]; an artifact that was there before is then still there, whole.
+/// Any [`ExportError`]; an artifact that existed before then still exists, complete.
 pub fn export(
     checkpoint: &Checkpoint,
     folder: impl AsRef<Path>,
@@ -169,7 +172,7 @@ pub fn export(
     })
 }
 
-/// As [`export`], telling `progress` how far it is as often as something is written; it may stop the
+/// Like [`export`], and calls `progress` whenever something was written. `progress` may stop the
 /// export.
 ///
 /// ```no_run
@@ -187,8 +190,8 @@ pub fn export(
 /// ```
 ///
 /// # Errors
-/// As [`export`]; [`ExportError::Stopped`] where `progress` breaks. What had its name by then is whole:
-/// in a layout of several folders, those that were complete stay.
+/// Those of [`export`]; [`ExportError::Stopped`] if `progress` breaks. Files that have their final
+/// names by then are complete; in a layout of several folders, the folders that were complete stay.
 pub fn export_with_progress(
     checkpoint: &Checkpoint,
     folder: impl AsRef<Path>,
@@ -256,7 +259,7 @@ fn export_to(
     Ok(exported)
 }
 
-/// Each head in each precision, each once.
+/// Each head in each precision, without repetitions.
 fn models(heads: &[Head], precisions: &[Precision]) -> Result<Vec<(Head, Precision)>, ExportError> {
     let mut models = Vec::new();
     for &precision in precisions {
@@ -270,7 +273,7 @@ fn models(heads: &[Head], precisions: &[Precision]) -> Result<Vec<(Head, Precisi
     }
 }
 
-/// Writes what goes to one folder.
+/// Writes the files of one folder.
 fn write(
     plan: &Plan,
     folder: &Path,

@@ -7,29 +7,30 @@ use crate::checkpoint::{Checkpoint, Storage};
 use crate::graph::{Content, Graph, Weights};
 use crate::onnx::{Link, Links, MESSAGE_LIMIT};
 
-/// Where the weights of an artifact are.
+/// Where the weights of an artifact are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Placement {
-    /// Embedded for one head whose messages stay below 2 GB, in whatever precisions; else external.
+    /// Embedded if there is one head and its message stays below 2 GB in each precision; otherwise
+    /// external.
     #[default]
     Auto,
-    /// Inside of the `.onnx`: one file to carry, at most 2 GB.
+    /// Inside of the `.onnx`: a single file of at most 2 GB.
     Embedded,
-    /// In one `weights.<digest>.onnx_data` beside the `.onnx`, which several heads and precisions
+    /// In one `weights.<digest>.onnx_data` beside the `.onnx`, which all heads and precisions
     /// share.
     External,
-    /// In the checkpoint's own files, to which the `.onnx` beside them points; a few kilobytes
-    /// are written. Matrices are then transposed by the engine.
+    /// In the checkpoint's own files, which must be in the folder of the `.onnx`. Only a few
+    /// kilobytes are written, and the engine transposes matrices.
     Linked,
 }
 
 impl Placement {
-    /// What `Auto` comes to for so many heads, given the bytes of each message with its weights
-    /// inside.
+    /// What `Auto` means for this number of heads, given the size of each message with embedded
+    /// weights, in bytes.
     ///
     /// # Errors
-    /// The size of the largest message, where it is to be embedded and can't be.
+    /// The size of the largest message in bytes, if it should be embedded but is too large.
     pub fn resolve(self, heads: usize, messages: &[u64]) -> Result<Self, u64> {
         let largest = messages.iter().copied().max().unwrap_or(0);
         match self {
@@ -41,11 +42,11 @@ impl Placement {
     }
 }
 
-/// Why an artifact can't point to the weights where they are.
+/// Why weights can't be linked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkError {
-    /// Engines look for weights beside the `.onnx` only.
+    /// Engines look for weights only beside the `.onnx`.
     #[error(
         "{} is not in {}, and linked weights have to be beside the .onnx: make the checkpoint's \
          folder the target, or write external weights",
@@ -54,7 +55,7 @@ pub enum LinkError {
     OtherFolder {
         /// The checkpoint's file.
         file: PathBuf,
-        /// The target.
+        /// The target folder.
         folder: PathBuf,
     },
     /// Engines and onnx.checker refuse symbolic links.
@@ -77,7 +78,7 @@ pub enum LinkError {
         /// The checkpoint's file.
         file: PathBuf,
     },
-    /// A weight that the graph has in another element type than the file.
+    /// The graph needs another element type of a weight than the file has.
     #[error(
         "tensor '{name}' is stored as {storage}, and the graph needs {needed}: weights that have to \
          be converted can't be linked; write external ones"
@@ -85,21 +86,21 @@ pub enum LinkError {
     Conversion {
         /// The weight.
         name: String,
-        /// How it is stored.
+        /// The storage type in the file.
         storage: Storage,
-        /// How the graph needs it.
+        /// The storage type that the graph needs.
         needed: Storage,
     },
-    /// Quantized weights are in no checkpoint.
+    /// Quantized weights are not in the checkpoint.
     #[error(
         "{precision} weights are computed from the checkpoint's, so they can't be linked: \
          write external ones"
     )]
     Quantized {
-        /// What was asked for.
+        /// The precision that was asked for.
         precision: Precision,
     },
-    /// A weight that does not lie row by row.
+    /// The weight is not stored in row-major order.
     #[error(
         "tensor '{name}' does not lie row by row in its file, so that it can't be linked: \
          write external weights"
@@ -108,15 +109,15 @@ pub enum LinkError {
         /// The weight.
         name: String,
     },
-    /// The file system does not say what a file is.
+    /// The file's metadata can't be read.
     #[error("{}: can't be read", file.display())]
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What it said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A name that an `.onnx` can't hold.
+    /// The file's name can't be written in an `.onnx`.
     #[error("{}: the file's name is not valid UTF-8, which an .onnx can't point to", file.display())]
     NotUtf8 {
         /// The file.
@@ -124,7 +125,7 @@ pub enum LinkError {
     },
 }
 
-/// A checkpoint's weights for graphs that point to them.
+/// A checkpoint's weights, for graphs that link them.
 pub(super) struct InPlace<'c>(pub &'c Checkpoint);
 
 impl Weights for InPlace<'_> {
@@ -137,8 +138,8 @@ impl Weights for InPlace<'_> {
     }
 }
 
-/// Where in the checkpoint's own files, which have to be in `folder`, the weights of graphs in some
-/// precisions lie.
+/// The places in the checkpoint's own files, which must be in `folder`, of the weights of graphs in
+/// some precisions.
 pub(super) fn links<'g>(
     checkpoint: &Checkpoint,
     graphs: impl Iterator<Item = (Precision, &'g Graph)>,
@@ -190,7 +191,7 @@ fn link(
     })
 }
 
-/// The name of `file`, which is in `folder` and has no other name.
+/// The name of `file`, which must be in `folder` and have no other name.
 fn file_beside(file: &Path, folder: &Path) -> Result<String, LinkError> {
     let unreadable = |source| LinkError::Unreadable {
         file: file.to_owned(),
@@ -206,7 +207,7 @@ fn file_beside(file: &Path, folder: &Path) -> Result<String, LinkError> {
         .canonicalize()
         .map(|it| it.parent().map(Path::to_owned))
         .map_err(unreadable)?;
-    // A target that is not there yet is not the checkpoint's folder either.
+    // A target that doesn't exist yet can't be the checkpoint's folder.
     if parent.is_none() || folder.canonicalize().ok() != parent {
         return Err(LinkError::OtherFolder {
             file: file.to_owned(),

@@ -23,24 +23,24 @@ use crate::nezha::{self, BuildError};
 use crate::onnx::{Links, Message, WeightsFile, WriteError, encode_metadata};
 use crate::passes;
 
-/// Everything that is decided before the first byte is written.
+/// All decisions that are made before the first byte is written.
 pub(super) struct Plan<'c> {
     checkpoint: &'c Checkpoint,
-    /// What is written: heads and their precisions.
+    /// What is written: heads with their precisions.
     models: Vec<(Head, Precision)>,
-    /// What the graphs really take and give.
+    /// The options that the graphs really have.
     options: GraphOptions,
     opset: u32,
     /// The graph of each model.
     graphs: Vec<Graph>,
-    /// The folder of the models and their weights.
+    /// The folder that contains the models and their weights.
     folder: PathBuf,
     /// The file of each model.
     paths: Vec<PathBuf>,
     layout: Layout,
     triton: TritonOptions,
     placement: Placement,
-    /// Where linked weights are.
+    /// The places of linked weights.
     links: Links,
 }
 
@@ -53,7 +53,7 @@ impl<'c> Plan<'c> {
     ) -> Result<Self, ExportError> {
         let linked = options.weights == Placement::Linked;
         let mut graph = options.graph.clone();
-        // Without its weights, a base model has no `pooler_output` to give.
+        // Without the pooler's weights, a base model has no `pooler_output`.
         graph.pooler &= has_pooler(checkpoint);
         graph.gather = options.layout.rules().gather().unwrap_or(graph.gather);
         let graphs = models
@@ -100,11 +100,11 @@ impl<'c> Plan<'c> {
         Ok(plan)
     }
 
-    /// Where the weights go, now that the sizes are known.
+    /// Decides where the weights are stored, now that their sizes are known.
     fn resolve(&self) -> Result<Placement, WriteError> {
         let mut sizes = Vec::new();
         for (model, graph) in self.models.iter().zip(&self.graphs) {
-            // A digest has a fixed length, so that sizes don't wait for it.
+            // A digest has a fixed length, so the sizes are known before the digest is.
             let metadata = self.metadata(*model, &"0".repeat(32))?;
             sizes.push(Message::new(graph, &self.links).size() + metadata.len() as u64);
         }
@@ -134,15 +134,15 @@ impl<'c> Plan<'c> {
         Ok(encode_metadata(metadata.to_props()?))
     }
 
-    /// The weights beside the models, where they are external.
+    /// The weights file beside the models, if the weights are external.
     fn weights_file(&self) -> Option<WeightsFile<'_>> {
         (self.placement == Placement::External).then(|| WeightsFile::new(&self.graphs))
     }
 
-    /// Bytes of the models, their metadata not counted, and of the weights beside them.
+    /// Size of the models without their metadata, and of the weights beside them, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         let weights = self.weights_file();
-        // As long as the name will be.
+        // A placeholder as long as the name will be.
         let name = weights_name(&"0".repeat(32));
         let links = weights.as_ref().map(|it| it.links(&name));
         let links = links.as_ref().unwrap_or(&self.links);
@@ -150,12 +150,12 @@ impl<'c> Plan<'c> {
         models.sum::<u64>() + weights.map_or(0, |it| it.size())
     }
 
-    /// The folder of the models and their weights.
+    /// The folder that contains the models and their weights.
     pub(super) fn models(&self) -> &Path {
         &self.folder
     }
 
-    /// Writes all files under temporary names, and then gives each its own.
+    /// Writes all files under temporary names, then renames each.
     pub(super) fn write(
         &self,
         folder: &Path,
@@ -222,11 +222,11 @@ impl<'c> Plan<'c> {
         })
     }
 
-    /// `config.json` and whatever else the layout wants: paths in the folder, and texts.
+    /// `config.json` and the other files of the layout, as paths in the folder and texts.
     fn files_of_layout(&self) -> Vec<(String, String)> {
         let (config, json) = (self.checkpoint.config(), self.checkpoint.config_json());
         let mut files = Vec::new();
-        // Layouts that depend on the head have one.
+        // Layouts that depend on the head have only one.
         if let [model, ..] = *self.models {
             let rules = self.layout.rules();
             let text = rules.config_json(json, config, model.0);
@@ -273,13 +273,13 @@ impl<'c> Plan<'c> {
     }
 }
 
-/// How many heads there are among models.
+/// The number of heads among the models.
 fn heads(models: &[(Head, Precision)]) -> usize {
     let heads: BTreeSet<Head> = models.iter().map(|(head, _)| *head).collect();
     heads.len()
 }
 
-/// The graph of `head` over the checkpoint's weights, `linked` to where they are or not.
+/// The graph of `head` over the checkpoint's weights, linked if `linked` is true.
 pub(crate) fn build(
     checkpoint: &Checkpoint,
     head: Head,

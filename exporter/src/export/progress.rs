@@ -1,20 +1,20 @@
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
-/// How far an export is.
+/// The progress of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes that are written.
+    /// Bytes that were written.
     pub written: u64,
-    /// Bytes of all models and weights.
+    /// Size of all models and weights, in bytes.
     pub total: u64,
 }
 
-/// Receives how far an export is, and says whether it goes on.
+/// Receives the progress of an export, and decides whether it continues.
 pub(super) type Report<'r> = &'r mut dyn FnMut(Progress) -> ControlFlow<()>;
 
-/// Counts bytes as they are written, and tells.
+/// Counts bytes as they are written, and reports them.
 pub(super) struct Counter<'r> {
     report: Report<'r>,
     progress: Progress,
@@ -23,7 +23,7 @@ pub(super) struct Counter<'r> {
 }
 
 impl<'r> Counter<'r> {
-    /// Tells `report` how many of `total` bytes are written.
+    /// Will tell `report` how many of `total` bytes were written.
     pub(super) fn new(report: Report<'r>, total: u64) -> Self {
         let progress = Progress { written: 0, total };
         Self {
@@ -33,7 +33,7 @@ impl<'r> Counter<'r> {
         }
     }
 
-    /// `out`, with everything counted that is written to it; it takes nothing once the export is stopped.
+    /// A writer to `out` that counts all bytes. It fails once the export is stopped.
     pub(super) fn watch<'p, W: Write>(&'p mut self, out: W) -> impl Write + use<'p, 'r, W> {
         Watched { out, counter: self }
     }

@@ -4,7 +4,7 @@ use super::survey::has_pooler;
 use super::{ExportError, ExportOptions, Heads, Survey, Unavailable, Warning};
 use crate::checkpoint::Checkpoint;
 
-/// The heads to export, those to skip, and what there is to say about them.
+/// The heads to export, those to skip, and warnings about them.
 pub(super) struct Selection {
     pub heads: Vec<Head>,
     pub skipped: Vec<(Head, Unavailable)>,
@@ -34,7 +34,7 @@ impl Selection {
         let mut heads = Vec::new();
         let mut skipped = Vec::new();
         for head in named(checkpoint, &survey, &options.heads)? {
-            // Every other head stands on the encoder, so that without it there is none at all.
+            // Every other head needs the encoder: without it there is no head at all.
             match survey.check(head) {
                 Err(reason) if !all || head == Head::Base => return Err(refused(head, reason)),
                 Err(reason) => skipped.push((head, reason)),
@@ -66,7 +66,7 @@ impl Selection {
     }
 }
 
-/// Why a head that the checkpoint has is not among all that are exported.
+/// Why a head that the checkpoint has is skipped when all heads are exported.
 fn unfit(
     checkpoint: &Checkpoint,
     survey: &Survey,
@@ -80,7 +80,7 @@ fn unfit(
     checked.err().map(Unavailable::Option)
 }
 
-/// The heads that `wanted` speaks of, each once.
+/// The heads that `wanted` means, without repetitions.
 fn named(
     checkpoint: &Checkpoint,
     survey: &Survey,
@@ -107,8 +107,8 @@ fn named(
     Ok(once.map(|(_, head)| *head).collect())
 }
 
-/// The head of a checkpoint whose class says nothing, where its tensors leave one: the only one
-/// that stands on the base model, or that one alone where nothing of a head is there.
+/// The head of a checkpoint whose config names no class, if its tensors leave only one: the only
+/// head beside the base model, or the base model if no head has any tensor.
 fn only_head(survey: &Survey) -> Option<Head> {
     let available = survey.available();
     let is_untrained = |head: &Head| {
@@ -134,7 +134,7 @@ fn warnings(
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for note in checkpoint.notes() {
-        // Translated names and buffers that graphs compute themselves are nobody's loss.
+        // Translated names and buffers that graphs compute themselves are no loss for the user.
         if !note.is_routine() {
             warnings.push(Warning::Checkpoint(note.clone()));
         }

@@ -8,10 +8,10 @@ use super::document::Document;
 use super::{Artifact, WrittenFile};
 use crate::onnx::{Links, WriteError};
 
-/// The complete files of an export, none of which has its name yet.
+/// The complete files of an export, before any of them has its final name.
 pub(super) struct StagedFiles {
     pub weights: Option<StagedWeights>,
-    /// Files beside the artifacts, and their names.
+    /// Files beside the artifacts, with their paths.
     pub sidecars: Vec<(Staged, PathBuf)>,
     pub artifacts: Vec<(Staged, Artifact)>,
 }
@@ -20,18 +20,19 @@ pub(super) struct StagedFiles {
 pub(super) struct StagedWeights {
     pub staged: Staged,
     pub file: WrittenFile,
-    /// Where each weight lies in it.
+    /// The place of each weight in the file.
     pub links: Links,
 }
 
-/// Files that have their names.
+/// Files that have their final names.
 pub(super) struct Written {
     pub artifacts: Vec<Artifact>,
     pub weights: Option<WrittenFile>,
 }
 
 impl StagedFiles {
-    /// Gives each file in `folder` its name; an artifact comes after all that it needs.
+    /// Renames each file in `folder` to its final name. An artifact is renamed after all files that
+    /// it needs.
     pub(super) fn commit(self, folder: &Path) -> Result<Written, WriteError> {
         let folders = self.folders(folder);
         for folder in &folders {
@@ -50,7 +51,7 @@ impl StagedFiles {
             staged.persist(&path)?;
         }
         for (staged, artifact) in self.artifacts {
-            // What was found out before was found out about another file.
+            // Results that were written before are about the old file.
             for document in Document::ALL {
                 remove_if_there(&document.path(&artifact.file.path))?;
             }
@@ -61,7 +62,7 @@ impl StagedFiles {
         Ok(written)
     }
 
-    /// The folders that files go to, `folder` first.
+    /// The folders that files are written to, `folder` first.
     fn folders(&self, folder: &Path) -> Vec<PathBuf> {
         let sidecars = self.sidecars.iter().map(|(_, path)| path);
         let artifacts = self.artifacts.iter().map(|(_, it)| &it.file.path);

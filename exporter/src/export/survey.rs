@@ -1,5 +1,5 @@
-//! Which heads a checkpoint can give: `architectures` decides whose `classifier` it is, tensors
-//! decide the rest.
+//! Which heads a checkpoint can provide: `architectures` decides to which head `classifier`
+//! belongs, and tensors decide the rest.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,11 +12,11 @@ use crate::graph::{WeightError, Weights};
 use crate::listed::Listed;
 use crate::nezha::{self, BuildError, heads};
 
-/// Why a checkpoint can't give a head.
+/// Why a checkpoint can't provide a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unavailable {
-    /// The encoder is there, the head is not.
+    /// The checkpoint has the encoder, but not the head.
     NotTrained {
         /// The classes that `architectures` names.
         architectures: Vec<String>,
@@ -28,11 +28,11 @@ pub enum Unavailable {
         /// The tensors that are missing, with the shapes they should have.
         missing: Vec<(String, Vec<usize>)>,
     },
-    /// Tensors have other shapes than the config gives them.
+    /// Tensors have other shapes than the config says.
     Misshapen {
-        /// Those tensors; each a [`WeightError::Shape`].
+        /// These tensors; each is a [`WeightError::Shape`].
         tensors: Vec<WeightError>,
-        /// The tensors that are missing besides, with the shapes they should have.
+        /// The tensors that are missing, too, with the shapes they should have.
         missing: Vec<(String, Vec<usize>)>,
     },
     /// `classifier.weight` was trained for another head.
@@ -40,9 +40,9 @@ pub enum Unavailable {
         /// The class that `architectures` names.
         by: Head,
     },
-    /// `architectures` does not say whose `classifier.weight` is.
+    /// `architectures` doesn't say to which head `classifier.weight` belongs.
     Unclaimed,
-    /// An option that was asked for is another head's.
+    /// An option that was chosen belongs to other heads.
     Option(OptionError),
 }
 
@@ -87,13 +87,13 @@ impl fmt::Display for Unavailable {
     }
 }
 
-/// Whether a head is one of those that read `classifier.weight`; nothing in its shape tells them apart
-/// for sure.
+/// Whether a head reads `classifier.weight`. The shape of this weight doesn't reliably show the
+/// head.
 fn reads_classifier(head: Head) -> bool {
     heads::of(head).reads_classifier()
 }
 
-/// The heads that read `classifier.weight`, as one reads a list.
+/// The heads that read `classifier.weight`, as an enumeration in words.
 fn classifiers() -> String {
     let all = Head::ALL.into_iter().filter(|head| reads_classifier(*head));
     let names: Vec<&str> = all.map(Head::name).collect();
@@ -104,7 +104,7 @@ fn classifiers() -> String {
     }
 }
 
-/// The first few of a list of tensors, and how many more there are.
+/// The first tensors of a list, and the number of the others.
 fn names(tensors: &[(String, Vec<usize>)]) -> String {
     let names = tensors
         .iter()
@@ -112,14 +112,14 @@ fn names(tensors: &[(String, Vec<usize>)]) -> String {
     Listed(&names.collect::<Vec<_>>(), ", ").to_string()
 }
 
-/// What heads need, and what of it a checkpoint has.
+/// The weights that heads need, compared with those of a checkpoint.
 #[derive(Debug)]
 pub struct Survey<'c> {
     checkpoint: &'c Checkpoint,
     needs: BTreeMap<Head, Needs>,
 }
 
-/// What one head needs.
+/// The weights that one head needs.
 #[derive(Debug)]
 struct Needs {
     weights: BTreeSet<String>,
@@ -127,19 +127,19 @@ struct Needs {
 }
 
 impl<'c> Survey<'c> {
-    /// Builds the graph of each of transformers' heads once, on what the checkpoint has, and on the
-    /// weights that it lacks as if they were there.
+    /// Builds the graph of each of transformers' heads once. Weights that the checkpoint lacks are
+    /// treated as if they existed.
     ///
     /// # Errors
-    /// [`BuildError`] where a graph can't be built even so.
+    /// [`BuildError`] if a graph can't be built even so.
     pub fn new(checkpoint: &'c Checkpoint) -> Result<Self, BuildError> {
         Self::with(checkpoint, &[])
     }
 
-    /// The same, with the graphs of these heads too.
+    /// Like [`Self::new`], and also builds the graphs of these heads.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// Those of [`Self::new`].
     pub fn with(checkpoint: &'c Checkpoint, heads: &[Head]) -> Result<Self, BuildError> {
         let heads: BTreeSet<Head> = Head::ALL.iter().chain(heads).copied().collect();
         let needs = heads
@@ -149,12 +149,12 @@ impl<'c> Survey<'c> {
         Ok(Self { checkpoint, needs })
     }
 
-    /// Whether the checkpoint has a head, one of those that the survey is of, and why not.
+    /// Checks that the checkpoint has a head, which must be one of the survey's.
     ///
-    /// The base head does without its pooler.
+    /// The base head doesn't need its pooler.
     ///
     /// # Errors
-    /// [`Unavailable`].
+    /// The reason, as an [`Unavailable`].
     pub fn check(&self, head: Head) -> Result<(), Unavailable> {
         self.check_claims(head)?;
         let needs = &self.needs[&head];
@@ -189,20 +189,19 @@ impl<'c> Survey<'c> {
         })
     }
 
-    /// Whether a head is one that reads `classifier.weight` and is not named by `architectures`,
-    /// which names no other such head either.
+    /// Whether a head reads `classifier.weight`, and `architectures` names no head that does.
     pub fn is_unclaimed(&self, head: Head) -> bool {
         reads_classifier(head) && self.claims().next().is_none()
     }
 
-    /// Those of transformers' heads that the checkpoint has.
+    /// The heads of transformers that the checkpoint has.
     pub fn available(&self) -> Vec<Head> {
         let has = |head: &Head| self.check(*head).is_ok();
         Head::ALL.into_iter().filter(has).collect()
     }
 
-    /// Tensors of the checkpoint that no head needs, but for the prediction head's decoder, of
-    /// which checkpoints carry a copy where it is the word embeddings.
+    /// Tensors of the checkpoint that no head needs. The prediction head's decoder doesn't count:
+    /// checkpoints contain it as a copy if it is tied to the word embeddings.
     pub fn unknown_tensors(&self) -> Vec<String> {
         let weights = self.checkpoint.weights().iter().map(|it| &it.name);
         let needed = |name: &str| self.needs.values().any(|it| it.weights.contains(name));
@@ -210,7 +209,7 @@ impl<'c> Survey<'c> {
         unknown.cloned().collect()
     }
 
-    /// Tensors outside of the encoder that no head which the checkpoint has reads.
+    /// Tensors outside of the encoder that none of the checkpoint's heads reads.
     pub fn unread_tensors(&self) -> Vec<String> {
         let available = self.available();
         let is_read = |name: &str| {
@@ -241,7 +240,7 @@ impl<'c> Survey<'c> {
 }
 
 impl Needs {
-    /// Builds the head's graph, on the checkpoint's weights as far as they go.
+    /// Builds the head's graph on the weights that the checkpoint has.
     fn of(checkpoint: &Checkpoint, head: Head) -> Result<Self, BuildError> {
         let read = Read {
             checkpoint,
@@ -257,7 +256,7 @@ impl Needs {
         };
         let mut weights = read.names.into_inner();
         if let Head::Own(own) = head {
-            // Their numbers are in the metadata and not in the graph.
+            // Their values are in the metadata, not in the graph.
             let crfs = own.spec().outputs.iter().filter_map(|it| it.crf.as_ref());
             weights.extend(crfs.flat_map(|it| it.tensors()).map(str::to_owned));
         }
@@ -265,10 +264,11 @@ impl Needs {
     }
 }
 
-/// A checkpoint that notes what is read.
+/// A checkpoint that records which weights are read.
 struct Read<'c> {
     checkpoint: &'c Checkpoint,
-    /// The weights that the graph was built from, also those that do nothing for its outputs.
+    /// The weights that were read to build the graph, including those that don't affect its
+    /// outputs.
     names: RefCell<BTreeSet<String>>,
 }
 
@@ -288,7 +288,7 @@ fn is_pooler(name: &str) -> bool {
     name.starts_with("nezha.pooler.")
 }
 
-/// Whether the weight `name` is of a module that the head does without.
+/// Whether the weight `name` belongs to the module that the head can do without.
 fn is_optional(head: Head, name: &str) -> bool {
     let rest = heads::of(head).optional_module();
     let rest = rest.and_then(|module| name.strip_prefix(module));

@@ -11,7 +11,7 @@ use super::tokenizer_json::tokenizer_json;
 use crate::checkpoint::CheckpointError;
 use crate::onnx::WriteError;
 
-/// Files that stand beside a checkpoint's weights and belong beside an artifact too.
+/// Files beside a checkpoint's weights that an artifact needs too.
 pub(super) const TOKENIZER_FILES: [&str; 5] = [
     VOCABULARY,
     TOKENIZER_JSON,
@@ -25,11 +25,12 @@ pub(super) const TOKENIZER_JSON: &str = "tokenizer.json";
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const CLEAN_UP: &str = "clean_up_tokenization_spaces";
 
-/// A checkpoint's tokenizer files by name, `tokenizer.json` made where only `vocab.txt` is there.
+/// A checkpoint's tokenizer files, by name. If there is only `vocab.txt`, `tokenizer.json` is made
+/// from it.
 pub(super) struct TokenizerFolder(BTreeMap<&'static str, Vec<u8>>);
 
 impl TokenizerFolder {
-    /// Reads what there is, for a model with embeddings for `rows` tokens.
+    /// Reads the files that exist, for a model with `rows` word embeddings.
     pub(super) fn read(
         folder: &Path,
         rows: usize,
@@ -61,7 +62,7 @@ impl TokenizerFolder {
         match self.tokenizer_json(folder, warnings) {
             Ok(text) => {
                 self.0.insert(TOKENIZER_JSON, text.into_bytes());
-                // What transformers assumes differs between the two files.
+                // transformers' defaults differ between the two files.
                 self.edit_config(|config| {
                     let slot = config.entry(CLEAN_UP).or_insert(Value::Null);
                     if slot.is_null() {
@@ -76,8 +77,8 @@ impl TokenizerFolder {
         }
     }
 
-    /// Writes into `tokenizer_config.json` which token plays which role, where it leaves that to the
-    /// defaults; nothing where the files are not as transformers writes them.
+    /// Writes the token of each role into `tokenizer_config.json` if it isn't there. If the files
+    /// don't have the form in which transformers writes them, nothing changes.
     pub(super) fn name_roles(&mut self) {
         let Ok(settings) = self.settings() else {
             return;
@@ -92,7 +93,7 @@ impl TokenizerFolder {
         });
     }
 
-    /// Changes `tokenizer_config.json`, or makes it; nothing where it is no JSON object.
+    /// Changes `tokenizer_config.json`, or creates it. If it is not a JSON object, nothing changes.
     fn edit_config(&mut self, edit: impl FnOnce(&mut Map<String, Value>)) {
         let text = self.text(TOKENIZER_CONFIG).ok().flatten();
         let Ok(Value::Object(mut config)) = serde_json::from_str(text.unwrap_or("{}")) else {
@@ -147,12 +148,12 @@ impl TokenizerFolder {
         })
     }
 
-    /// What `tokenizer.json` says, as far as it matters here.
+    /// The parts of `tokenizer.json` that matter here.
     fn parsed(&self) -> Option<TokenizerJson> {
         serde_json::from_slice(self.get(TOKENIZER_JSON)?).ok()
     }
 
-    /// The tokens that the model has no embedding for.
+    /// A warning about tokens for which the model has no embedding.
     fn tokens_beyond_table(&self, rows: usize) -> Option<Warning> {
         let TokenizerJson {
             added_tokens,
@@ -172,7 +173,8 @@ impl TokenizerFolder {
         })
     }
 
-    /// What the checkpoint's own `tokenizer.json` says otherwise than transformers reads it.
+    /// A warning if transformers reads the checkpoint's own `tokenizer.json` otherwise than it
+    /// says.
     fn overruled(&self) -> Option<Warning> {
         let settings = self.settings().ok()?;
         let found = self.parsed()?.normalizer?;

@@ -1,5 +1,5 @@
-//! `tokenizer.json` from `vocab.txt`, as transformers 4.46.3's `BertTokenizerFast` saves it: most
-//! stacks read nothing else.
+//! Makes `tokenizer.json` from `vocab.txt`, as transformers 4.46.3's `BertTokenizerFast` saves it.
+//! Most stacks read no other file.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 /// The text of `tokenizer.json`.
 ///
 /// # Errors
-/// The token with a role that the vocabulary has not got, and the role: transformers would make up
-/// an id for it that the model has no embedding for.
+/// The first special token that the vocabulary doesn't have, and its role. transformers would give
+/// it a new id, for which the model has no embedding.
 pub(super) fn tokenizer_json(
     vocabulary: &Vocabulary,
     settings: &TokenizerSettings,
@@ -73,9 +73,9 @@ fn by_id(vocabulary: &Vocabulary) -> Map<String, Value> {
         .collect()
 }
 
-/// Special and added tokens by id; one that is new to the vocabulary takes the next id, which is the
-/// number of different tokens: as in the tokenizers library, also where lines of `vocab.txt` are equal
-/// and the ids go further.
+/// Special and added tokens, by id. A token that is not in the vocabulary gets the next id, counted
+/// from the number of different tokens. The tokenizers library counts so too, even if lines of
+/// `vocab.txt` are equal and there are higher ids.
 fn added_tokens(vocabulary: &Vocabulary, settings: &TokenizerSettings) -> Vec<Value> {
     let mut next = vocabulary.len();
     let mut added: BTreeMap<usize, AddedToken> = BTreeMap::new();
@@ -111,7 +111,7 @@ fn post_processor(class: (&str, u32), separator: (&str, u32)) -> Value {
     let single = vec![special(class, 0), text("A", 0), special(separator, 0)];
     let mut pair = single.clone();
     pair.extend([text("B", 1), special(separator, 1)]);
-    // The library sorts them by their text.
+    // The library sorts them by their texts.
     let tokens: BTreeMap<&str, Value> = [class, separator]
         .map(|(token, id)| (token, json!({"id": token, "ids": [id], "tokens": [token]})))
         .into();

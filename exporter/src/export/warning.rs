@@ -5,30 +5,30 @@ use nezha_graphs::{Head, RepeatedToken};
 
 use crate::checkpoint::Note;
 
-/// Something that the user of an export should know, though it is no error.
+/// Something that the user of an export should know, although it is not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Warning {
-    /// What reading the checkpoint assumed or passed over.
+    /// What reading the checkpoint assumed or skipped.
     Checkpoint(Note),
-    /// A base model without pooler weights.
+    /// The base model has no pooler weights.
     NoPooler,
     /// `architectures` does not say what the classifier was trained for.
     UnclaimedClassifier {
         /// The head that was asked for.
         head: Head,
     },
-    /// `architectures` names no head that is known, and the tensors allow only this one.
+    /// `architectures` names no known head, and the tensors allow only this one.
     HeadFromTensors {
-        /// The head that was taken.
+        /// The head that is exported.
         head: Head,
     },
-    /// Tensors that no NEZHA head reads.
+    /// There are tensors that no NEZHA head reads.
     UnknownTensors {
         /// Their canonical names.
         names: Vec<String>,
     },
-    /// A tokenizer file in the target folder that the checkpoint doesn't have.
+    /// The target folder has a tokenizer file that the checkpoint doesn't have.
     ForeignFile {
         /// The file.
         path: PathBuf,
@@ -37,10 +37,10 @@ pub enum Warning {
     NoTokenizerJson {
         /// The checkpoint.
         folder: PathBuf,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// `vocab.txt` starts with a byte order mark, which is left out of its first token.
+    /// `vocab.txt` starts with a byte order mark, which is not part of its first token.
     ByteOrderMark {
         /// The file.
         path: PathBuf,
@@ -49,36 +49,36 @@ pub enum Warning {
     RepeatedTokens {
         /// The file.
         path: PathBuf,
-        /// The first token that comes again.
+        /// The first token that is repeated.
         first: RepeatedToken,
-        /// How many lines hold a token that came before.
+        /// Number of lines that repeat an earlier token.
         count: usize,
     },
-    /// The tokenizer knows tokens that the model has no embedding for.
+    /// The tokenizer has tokens for which the model has no embedding.
     TokensBeyondTable {
-        /// The first of them.
+        /// The first of these tokens.
         token: String,
         /// Its id.
         id: usize,
-        /// How many there are.
+        /// Number of these tokens.
         count: usize,
-        /// Rows of the word embeddings.
+        /// Number of rows of the word embeddings.
         rows: usize,
     },
-    /// The files beside `tokenizer.json`, or transformers' defaults, overrule a part of it.
+    /// The files beside `tokenizer.json`, or transformers' defaults, override a part of it.
     OverruledTokenizerJson {
         /// The field of its normalizer.
         field: &'static str,
-        /// What it says.
+        /// The value in `tokenizer.json`.
         found: Option<bool>,
-        /// What counts.
+        /// The value that is used.
         used: Option<bool>,
     },
-    /// Weights files of earlier exports could not be removed.
+    /// Weights files of earlier exports can't be removed.
     Leftover {
         /// The target folder.
         folder: PathBuf,
-        /// What the file system said.
+        /// The operating system's error.
         reason: String,
     },
 }

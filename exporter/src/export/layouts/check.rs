@@ -1,4 +1,4 @@
-//! What an export can't have in a layout, checked before anything is written.
+//! Checks that an export is possible in its layout, before anything is written.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::{Holds, Layout, LayoutError, LayoutOption};
 use crate::export::{ExportOptions, Placement};
 
 impl Layout {
-    /// Whether these models can be exported so.
+    /// Checks that these models can be exported in this layout.
     pub(in crate::export) fn check(
         self,
         models: &[(Head, Precision)],
@@ -80,7 +80,7 @@ impl Layout {
                 });
             }
             let name = match rules.holds() {
-                // A folder for each, named after the precision.
+                // Each model has its own folder, named after the precision.
                 Holds::Repositories => precision.file_name("model"),
                 _ => rules.file_name(precision, "model"),
             };
@@ -91,7 +91,7 @@ impl Layout {
         Ok(())
     }
 
-    /// A stack with classes of its own knows the contract's names.
+    /// A stack with classes of its own expects the contract's names.
     fn check_names(self, options: &GraphOptions) -> Result<(), LayoutError> {
         let changed = [
             (GraphOption::Rename, !options.rename.is_empty()),
@@ -110,7 +110,7 @@ impl Layout {
         }
     }
 
-    /// A stack that feeds the graph itself has no other inputs.
+    /// A stack that feeds the graph itself provides no other inputs.
     fn check_inputs(self, options: &GraphOptions) -> Result<(), LayoutError> {
         if !self.rules().feeds_itself() {
             return Ok(());
@@ -128,7 +128,7 @@ impl Layout {
         }
     }
 
-    /// That the layout and an option of the graph exclude each other.
+    /// The error that this layout and an option of the graph exclude each other.
     pub(super) fn excludes(self, option: GraphOption, reason: &'static str) -> LayoutError {
         LayoutError::Option {
             layout: self,

@@ -1,13 +1,13 @@
 use nezha_graphs::Config;
 use serde_json::{Map, Value, json};
 
-/// What transformers assumes where a config does not say it; a NEZHA graph has no longest sequence.
+/// The value that transformers assumes if a config has none. A NEZHA graph has no limit.
 const MAX_POSITION_EMBEDDINGS: usize = 512;
 
 /// The text of `config.json` for a stack that looks for a class of its own.
 ///
-/// No stack has NEZHA's defaults: labels and sizes stand there, whether the checkpoint's config says them or
-/// not. Only heads that the stack has a class for are exported for it.
+/// No stack knows NEZHA's defaults, so labels and sizes are written even if the checkpoint's config
+/// leaves them out. Only heads for which the stack has a class are exported for it.
 pub(super) fn of_class(text: &str, known: &Config, model_type: &str, class: &str) -> String {
     let Ok(Value::Object(mut config)) = serde_json::from_str(text) else {
         return text.to_owned();
@@ -31,7 +31,8 @@ pub(super) fn of_class(text: &str, known: &Config, model_type: &str, class: &str
     serde_json::to_string_pretty(&config).unwrap_or_else(|_| text.to_owned()) + "\n"
 }
 
-/// Writes the labels both ways, which transformers leaves out where they are its two default ones.
+/// Writes the labels in both directions. transformers leaves them out if they are its two default
+/// labels.
 fn name_labels(config: &mut Map<String, Value>, labels: &[String]) {
     let names = labels.iter().zip(0..);
     let names: Map<String, Value> = names

@@ -4,67 +4,67 @@ use nezha_graphs::{GraphOption, Head, Precision};
 
 use super::Layout;
 
-/// Why an export can't have a layout.
+/// Why an export is not possible in a layout.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// Several heads where the stack finds one model in a folder.
+    /// There are several heads, but the stack expects one model in a folder.
     #[error(
         "layout {layout} holds one head, and {found} were asked for: export each to a folder of its own"
     )]
     SeveralHeads {
         /// The layout.
         layout: Layout,
-        /// How many heads.
+        /// Number of heads.
         found: usize,
     },
-    /// Several precisions where the stack finds one model in a folder.
+    /// There are several precisions, but the stack expects one model in a folder.
     #[error(
         "layout {layout} holds one precision, and {found} were asked for: export each to a folder of its own"
     )]
     SeveralPrecisions {
         /// The layout.
         layout: Layout,
-        /// How many precisions.
+        /// Number of precisions.
         found: usize,
     },
-    /// Two models of one name.
+    /// Two models would have the same file name.
     #[error("layout {layout} would call two of the precisions '{name}': leave one out")]
     SameName {
         /// The layout.
         layout: Layout,
-        /// The file.
+        /// The file name.
         name: String,
     },
-    /// A precision that the stack can't load.
+    /// The stack can't load the precision.
     #[error("layout {layout} and precision {precision} exclude each other: {reason}")]
     Precision {
         /// The layout.
         layout: Layout,
         /// The precision.
         precision: Precision,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
-    /// A head that the stack has no class for.
+    /// The stack has no class for the head.
     #[error("layout {layout} can't hold the {head} head: it is for {known}")]
     Head {
         /// The layout.
         layout: Layout,
         /// The head.
         head: Head,
-        /// The heads it loads.
+        /// The heads that the stack can load.
         known: String,
     },
-    /// Weights where the stack does not look.
+    /// The stack doesn't look for weights at this place.
     #[error("layout {layout} needs the weights {expected}")]
     Weights {
         /// The layout.
         layout: Layout,
-        /// Where they may be.
+        /// The places where the stack looks.
         expected: &'static str,
     },
-    /// The checkpoint's own folder, whose `config.json` stays as it is.
+    /// The target is the checkpoint's own folder, whose `config.json` must not change.
     #[error(
         "layout {layout} writes a config.json of its own: choose another folder than the checkpoint's"
     )]
@@ -72,7 +72,7 @@ pub enum LayoutError {
         /// The layout.
         layout: Layout,
     },
-    /// A stack that starts with no tokenizer but `tokenizer.json`.
+    /// The stack needs a `tokenizer.json`, and there is none.
     #[error(
         "the {layout} layout needs a tokenizer.json, which the checkpoint has not: put the vocab.txt \
          that the model was trained with beside it, with all special tokens, and it is made"
@@ -81,23 +81,23 @@ pub enum LayoutError {
         /// The layout.
         layout: Layout,
     },
-    /// A graph that the stack can't feed or read.
+    /// The stack can't feed or read a graph with this option.
     #[error("layout {layout} and option '{option}' exclude each other: {reason}")]
     Option {
         /// The layout.
         layout: Layout,
         /// The option.
         option: LayoutOption,
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
 }
 
-/// An option of an export that a layout may have no place for.
+/// An option of an export that a layout may exclude.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayoutOption {
-    /// One of the graph's.
+    /// An option of the graph.
     Graph(GraphOption),
     /// [`TritonOptions::tensorrt`](super::TritonOptions::tensorrt).
     TensorRt,

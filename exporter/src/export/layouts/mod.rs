@@ -1,5 +1,5 @@
-//! How the files of an export lie for the stack that loads them: a layout a file, and [`rules`], the list
-//! of them.
+//! The layouts: where the files of an export are for the stack that loads them. Each layout has a
+//! file; [`rules`] lists them.
 
 mod check;
 mod config_json;
@@ -24,89 +24,90 @@ use super::Placement;
 use super::tokenizer::TokenizerFolder;
 use crate::nezha::heads::{self, Stack};
 
-/// A folder as some stack expects it.
+/// A folder structure that a stack expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Layout {
-    /// Everything in one folder: the contract's own.
+    /// Everything in one folder: this project's own layout.
     #[default]
     Plain,
-    /// Hugging Face Optimum's `ORTModelFor…`: one head as `model.onnx`, `config.json` beside it.
+    /// Hugging Face Optimum's `ORTModelFor…`: one head as `model.onnx`, with `config.json` beside
+    /// it.
     Optimum,
-    /// transformers.js: `onnx/model.onnx`, `onnx/model_fp16.onnx`, in int8 `onnx/model_quantized.onnx`,
-    /// `onnx/model_q4.onnx`, and a `config.json` of a model type that it knows.
+    /// transformers.js: `onnx/model.onnx`, `onnx/model_fp16.onnx`, `onnx/model_quantized.onnx` for
+    /// int8, `onnx/model_q4.onnx`, and a `config.json` with a model type that it knows.
     TransformersJs,
-    /// text-embeddings-inference: `model.onnx`, and for embeddings `1_Pooling/config.json`.
+    /// text-embeddings-inference: `model.onnx`, and `1_Pooling/config.json` for embeddings.
     Tei,
-    /// A Triton model repository: `nezha-<head>/1/model.onnx` and `nezha-<head>/config.pbtxt`; in
-    /// other precisions than fp32 `nezha-<head>-<precision>`.
+    /// A Triton model repository: `nezha-<head>/1/model.onnx` and `nezha-<head>/config.pbtxt`; for
+    /// precisions other than fp32, the folder is `nezha-<head>-<precision>`.
     Triton,
-    /// OpenVINO: one head as `model.onnx`, in the form of the graph that it computes fastest, see
-    /// [`Gather`].
+    /// OpenVINO: one head as `model.onnx`, in the form of the graph that OpenVINO computes fastest;
+    /// see [`Gather`].
     OpenVino,
 }
 
-/// What a layout wants; what most have in common is the default.
+/// The rules of a layout. The defaults are what most layouts have in common.
 pub(super) trait Rules: Sync {
     /// The name on the command line.
     fn name(&self) -> &'static str;
 
-    /// The stack, where it has classes for some heads only.
+    /// The stack, if it has classes only for some heads.
     fn stack(&self) -> Option<Stack> {
         None
     }
 
-    /// How many heads and how many precisions it holds in a folder.
+    /// How many heads and precisions a folder can contain.
     fn holds(&self) -> Holds {
         Holds::OneHead
     }
 
-    /// The folder of a model, where each has its own.
+    /// The folder of a model, if each model has its own.
     fn folder(&self, _head: Head, _precision: Precision) -> Option<String> {
         None
     }
 
-    /// The subfolder that the `.onnx` and its weights are in.
+    /// The subfolder that contains the `.onnx` and its weights.
     fn model_folder(&self) -> &'static str {
         ""
     }
 
-    /// The file of a model whose name in single precision is `stem`.
+    /// The file name of a model; `stem` is its name in single precision.
     fn file_name(&self, precision: Precision, stem: &str) -> String {
         precision.file_name(stem)
     }
 
-    /// The form of the graph that the stack computes fastest, where there is one.
+    /// The form of the graph that the stack computes fastest, if there is one.
     fn gather(&self) -> Option<Gather> {
         None
     }
 
-    /// Where the weights are stored by default; by their size if `None`.
+    /// The default placement of the weights; `None` lets their size decide.
     fn placement(&self) -> Option<Placement> {
         None
     }
 
-    /// Whether the stack feeds the graph itself: ids, mask and types, and nothing else.
+    /// Whether the stack feeds the graph itself, with ids, mask and types, and nothing else.
     fn feeds_itself(&self) -> bool {
         false
     }
 
-    /// Why the stack can't have a precision.
+    /// The reason why the stack can't load a precision, if there is one.
     fn refusal(&self, _precision: Precision, _triton: TritonOptions) -> Option<&'static str> {
         None
     }
 
-    /// Why the stack can't have what is asked for, beyond what holds for several layouts.
+    /// Refuses options that only this stack excludes.
     fn check(&self, _options: &GraphOptions, _weights: Placement) -> Result<(), LayoutError> {
         Ok(())
     }
 
-    /// Whether the stack has this tokenizer.
+    /// Checks that the stack can use this tokenizer.
     fn check_tokenizer(&self, _tokenizer: &TokenizerFolder) -> Result<(), LayoutError> {
         Ok(())
     }
 
-    /// Makes the tokenizer what the stack reads.
+    /// Changes the tokenizer to what the stack reads.
     fn complete_tokenizer(&self, _tokenizer: &mut TokenizerFolder) {}
 
     /// The text of `config.json`.
@@ -114,7 +115,7 @@ pub(super) trait Rules: Sync {
         text.to_owned()
     }
 
-    /// Files beside `config.json` and the tokenizer's: paths in the folder, and their texts.
+    /// Further files, as paths in the folder and texts.
     fn more_files(
         &self,
         _config: &Config,
@@ -126,12 +127,12 @@ pub(super) trait Rules: Sync {
     }
 }
 
-/// What a folder of a layout has room for.
+/// Which models a folder of a layout can contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Holds {
-    /// Any heads, under their names, in any precisions.
+    /// Any heads in any precisions; the heads' names distinguish them.
     Anything,
-    /// Any heads in any precisions, each in a folder of its own.
+    /// Any heads in any precisions, each in its own folder.
     Repositories,
     /// One head in several precisions.
     OneHead,
@@ -139,7 +140,7 @@ pub(super) enum Holds {
     OneModel,
 }
 
-/// Whose rules a layout's are.
+/// The rules of a layout.
 fn rules(layout: Layout) -> &'static dyn Rules {
     match layout {
         Layout::Plain => &plain::Plain,
@@ -167,12 +168,12 @@ impl Layout {
         self.rules().name()
     }
 
-    /// What it wants.
+    /// The rules of this layout.
     pub(super) fn rules(self) -> &'static dyn Rules {
         rules(self)
     }
 
-    /// The folders to write below `folder`, and the models of each.
+    /// The folders to write inside of `folder`, with the models of each.
     pub(super) fn folders(
         self,
         folder: &Path,
@@ -188,12 +189,12 @@ impl Layout {
         models.into_iter().map(own).collect()
     }
 
-    /// Whether each model is called `model`, whatever its head.
+    /// Whether every model is named `model`, for all heads.
     pub(super) fn names_no_head(self) -> bool {
         self.rules().holds() != Holds::Anything
     }
 
-    /// Whether the stack can run a head.
+    /// Whether the stack can load a head.
     fn has(self, head: Head) -> bool {
         let stack = self.rules().stack();
         stack.is_none_or(|it| heads::of(head).stacks().contains(&it))
@@ -219,7 +220,7 @@ impl FromStr for Layout {
     }
 }
 
-/// A name that is no layout's.
+/// An unknown layout.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("unknown layout '{name}'; there are {}", Layout::ALL.map(Layout::name).join(", "))]
 pub struct UnknownLayout {

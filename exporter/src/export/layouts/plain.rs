@@ -1,6 +1,6 @@
 use super::{Holds, Rules};
 
-/// Everything in one folder: the contract's own.
+/// Everything in one folder: this project's own layout.
 pub(super) struct Plain;
 
 impl Rules for Plain {

@@ -24,7 +24,7 @@ impl Rules for Tei {
     }
 
     fn file_name(&self, _: Precision, stem: &str) -> String {
-        // It takes no other name.
+        // The stack accepts no other name.
         format!("{stem}.onnx")
     }
 
@@ -67,7 +67,7 @@ impl Rules for Tei {
         if !outputs.any(|port| port.role == Role::LastHiddenState) {
             return Vec::new();
         }
-        // What it pools itself.
+        // The pooling that the stack then applies itself.
         let pooling = json!({
             "word_embedding_dimension": config.hidden_size,
             "pooling_mode_cls_token": false,

@@ -24,7 +24,7 @@ impl Rules for TransformersJs {
 
     fn file_name(&self, precision: Precision, stem: &str) -> String {
         match precision {
-            // Its `dtype: 'q8'`, which it takes in WebAssembly where nothing is said.
+            // The name for its `dtype: 'q8'`, which is its default in WebAssembly.
             Precision::Int8 => format!("{stem}_quantized.onnx"),
             _ => precision.file_name(stem),
         }
@@ -62,12 +62,12 @@ impl Rules for TransformersJs {
     }
 
     fn complete_tokenizer(&self, tokenizer: &mut TokenizerFolder) {
-        // It knows no defaults.
+        // The stack has no default tokens.
         tokenizer.name_roles();
     }
 
-    /// It knows no NEZHA, and everything that it does with the outputs is the same for BERT: inputs and
-    /// outputs have the same names.
+    /// transformers.js doesn't know NEZHA, but it treats the outputs of a BERT in the same way, and
+    /// inputs and outputs have the same names.
     fn config_json(&self, text: &str, known: &Config, head: Head) -> String {
         let class = head.transformers_class().unwrap_or_default();
         of_class(text, known, "bert", &class.replace("Nezha", "Bert"))

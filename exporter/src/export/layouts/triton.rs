@@ -1,8 +1,8 @@
 //! `config.pbtxt` of a Triton model, for its ONNX Runtime backend.
 //!
 //! Fields and names are those of Triton's
-//! [model configuration](https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_configuration.html),
-//! and the accelerator's parameters those of its
+//! [model configuration](https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_configuration.html).
+//! The accelerator's parameters are those of its
 //! [ONNX Runtime backend](https://github.com/triton-inference-server/onnxruntime_backend#onnx-runtime-with-tensorrt-optimization).
 
 use std::num::NonZeroUsize;
@@ -11,14 +11,14 @@ use nezha_graphs::{Bindings, Config, DType, Dim, Head, Port, Precision, Signatur
 
 use super::{Holds, Rules};
 
-/// What a Triton model's configuration says beside its signature.
+/// Settings of a Triton model's configuration, in addition to its signature.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TritonOptions {
-    /// How many instances of the model run at the same time on each device; 1 if `None`.
+    /// Number of instances of the model that run at the same time on each device; 1 if `None`.
     pub instances: Option<NonZeroUsize>,
-    /// Whether the ONNX Runtime backend hands the graph to TensorRT on GPUs, with shape profiles so
-    /// that no new size of an input makes it build another engine.
+    /// Whether the ONNX Runtime backend runs the graph in TensorRT on GPUs. Shape profiles are set,
+    /// so that a new size of an input doesn't make TensorRT build another engine.
     pub tensorrt: bool,
 }
 
@@ -46,12 +46,12 @@ impl Rules for Triton {
     }
 
     fn model_folder(&self) -> &'static str {
-        // A version of the model.
+        // The version of the model.
         "1"
     }
 
     fn file_name(&self, _: Precision, stem: &str) -> String {
-        // It takes no other name.
+        // The stack accepts no other name.
         format!("{stem}.onnx")
     }
 
@@ -77,30 +77,30 @@ impl Rules for Triton {
     }
 }
 
-/// The largest batch that the server may put together.
+/// The largest batch that the server may form.
 const MAX_BATCH_SIZE: usize = 64;
 
 /// How long a request may wait for others, in microseconds.
 const MAX_QUEUE_DELAY: usize = 500;
 
-/// The least, the usual and the largest number of tokens that TensorRT is prepared for.
+/// The minimum, optimum and maximum number of tokens in TensorRT's profile.
 const TOKENS: [usize; 3] = [1, 128, 512];
 
-/// The same of texts.
+/// The minimum, optimum and maximum number of texts.
 const TEXTS: [usize; 3] = [1, 8, MAX_BATCH_SIZE];
 
-/// The same of everything else: choices, and positions to be scored.
+/// The minimum, optimum and maximum of all other axes: choices, and positions to score.
 const OTHERS: [usize; 3] = [1, 4, 64];
 
-/// The folder of a head's model in the repository, which is also its name in the server.
+/// The folder of a head's model in the repository, which is also the model's name in the server.
 fn model_name(head: Head, precision: Precision) -> String {
     precision.stem(&format!("nezha-{head}"), '-')
 }
 
 /// The text of `config.pbtxt`.
 ///
-/// The server may join requests where every input and output has the batch as its first axis, and a
-/// dynamic one; otherwise shapes are given whole and requests are run as they come.
+/// If every input and output has the dynamic batch as its first axis, the server may batch
+/// requests. Otherwise shapes are complete, and requests are run one by one.
 fn config_pbtxt(name: &str, signature: &Signature, options: TritonOptions) -> String {
     let ports = || signature.inputs.iter().chain(&signature.outputs);
     let batched = ports().all(|port| {
@@ -135,7 +135,7 @@ fn config_pbtxt(name: &str, signature: &Signature, options: TritonOptions) -> St
     text
 }
 
-/// TensorRT, prepared for ranges of the axes that are not fixed.
+/// TensorRT's parameters, with profiles for the axes that are not fixed.
 fn accelerator(signature: &Signature) -> String {
     let parameter = |(key, value): (String, String)| {
         format!("        parameters {{ key: \"{key}\" value: \"{value}\" }}\n")
@@ -157,8 +157,8 @@ fn accelerator(signature: &Signature) -> String {
     )
 }
 
-/// A shape for every input that has no fixed one: `input_ids:1x16,attention_mask:1x16`. `size` is 0
-/// for the least sizes, 1 for the usual and 2 for the largest.
+/// The shapes of the inputs with dynamic axes, such as `input_ids:1x16,attention_mask:1x16`. `size`
+/// is 0 for the minimum, 1 for the optimum and 2 for the maximum.
 fn shapes(signature: &Signature, size: usize) -> String {
     let dims = signature.inputs.iter().flat_map(|port| &port.shape);
     let sizes: Bindings = dims
@@ -185,7 +185,7 @@ fn shapes(signature: &Signature, size: usize) -> String {
     shapes.collect::<Vec<_>>().join(",")
 }
 
-/// One input or output; the batch, where the server handles it, is not among its dimensions.
+/// One input or output. If the server handles the batch, its axis is not among the dimensions.
 fn tensor(kind: &str, port: &Port, batched: bool) -> String {
     let dims = port.shape.iter().skip(usize::from(batched));
     let dims: Vec<String> = dims
@@ -194,7 +194,8 @@ fn tensor(kind: &str, port: &Port, batched: bool) -> String {
             None => "-1".to_owned(),
         })
         .collect();
-    // A tensor of one number for each text has no dimensions left, which Triton wants said so.
+    // A tensor with one number for each text has no dimensions left; Triton requires a reshape for
+    // it.
     let (dims, reshape) = match dims.as_slice() {
         [] => ("1".to_owned(), "\n    reshape: { shape: [ ] }"),
         dims => (dims.join(", "), ""),
@@ -206,7 +207,7 @@ fn tensor(kind: &str, port: &Port, batched: bool) -> String {
     )
 }
 
-/// The name in `inference.DataType`.
+/// The type's name in `inference.DataType`.
 fn data_type(dtype: DType) -> &'static str {
     match dtype {
         DType::F32 => "TYPE_FP32",
