@@ -26,7 +26,7 @@ impl fmt::Debug for Builder<'_> {
 }
 
 impl<'w> Builder<'w> {
-    /// An empty graph for an opset, over weights that scopes read by name.
+    /// An empty graph for an opset. Scopes read weights by name from `weights`.
     pub fn new(name: &str, opset: u32, weights: &'w dyn Weights) -> Self {
         Self {
             weights,
@@ -35,7 +35,7 @@ impl<'w> Builder<'w> {
         }
     }
 
-    /// The place called `path`.
+    /// The scope with this path.
     pub fn scope(&self, path: &str) -> Scope<'_> {
         Scope::new(self, path.to_owned())
     }
@@ -51,7 +51,8 @@ impl<'w> Builder<'w> {
 
     /// Makes `value` the output of `port`.
     ///
-    /// `None` is for a port that nothing was built for; [`Self::finish`] names it.
+    /// `value` is `None` for a port that nothing was built for; [`Self::finish`] then returns an
+    /// error that names it.
     pub fn output(&self, port: &Port, value: Option<Value>) {
         let state = &mut *self.state.borrow_mut();
         match value {
@@ -63,17 +64,18 @@ impl<'w> Builder<'w> {
         }
     }
 
-    /// Lets `value` be an output although nodes read it, for one that is so large that its copy would
-    /// take time.
+    /// Allows `value` to be an output although nodes read it. This is for a value so large that a
+    /// copy would take time.
     pub fn share(&self, value: Value) {
         self.state.borrow_mut().graph.values[value.0].facts.shared = true;
     }
 
-    /// The graph, checked: every weight there, every operation sound, every output as its port says.
-    /// It has all that was built, whether an output needs it or not.
+    /// Checks the graph and returns it: every weight exists, every operation is valid, and every
+    /// output matches its port. The graph contains everything that was built, even if no output
+    /// needs it.
     ///
     /// # Errors
-    /// [`GraphError::Weights`] with all of them, else the first other [`GraphError`].
+    /// [`GraphError::Weights`] with all faulty weights, else the first other [`GraphError`].
     pub fn finish(self) -> Result<Graph, GraphError> {
         let state = self.state.into_inner();
         if !state.faults.is_empty() {
@@ -96,15 +98,15 @@ impl<'w> Builder<'w> {
         Ok(graph)
     }
 
-    /// Answers a question about what is built so far.
+    /// Answers a question about what was built so far.
     pub(crate) fn read<T>(&self, question: impl FnOnce(&Graph) -> T) -> T {
         question(&self.state.borrow().graph)
     }
 
-    /// Adds a node and gives its results.
+    /// Adds a node and returns its results.
     ///
-    /// Where the operation is unsound, the first such error is kept for [`Self::finish`] and the
-    /// result takes the type of the first input, if there is one, so that building goes on.
+    /// If the operation is invalid, the first such error is kept for [`Self::finish`]. The result
+    /// then has the type of the first input, if there is one, so that building can go on.
     pub(super) fn node(&self, path: &str, op: Op, inputs: &[Value]) -> Vec<Value> {
         let state = &mut *self.state.borrow_mut();
         let name = state.node_name(path, op.name());
@@ -134,12 +136,12 @@ impl<'w> Builder<'w> {
         outputs
     }
 
-    /// The name that the next node of an operator gets in a place, which is then taken.
+    /// Reserves and returns the name of the next node with this operator in a scope.
     pub(super) fn next_name(&self, path: &str, op: &Op) -> String {
         self.state.borrow_mut().node_name(path, op.name())
     }
 
-    /// The constant of this content; equal constants are one value, by the first one's name.
+    /// The constant with this content. Equal constants are one value, with the name of the first.
     pub(crate) fn constant(
         &self,
         name: String,
@@ -163,8 +165,9 @@ impl<'w> Builder<'w> {
         value
     }
 
-    /// A weight of the checkpoint, once however often it is read, under its own name, `.T` added where it is transposed, and more
-    /// where it is not in single precision; `shape` is that in the graph.
+    /// A weight of the checkpoint, which is one value even if it is read several times. Its name is
+    /// the weight's, with the suffix `.T` if it is transposed, and another suffix if it is not in
+    /// single precision. `shape` is its shape in the graph.
     pub(crate) fn weight(
         &self,
         name: &str,
@@ -189,7 +192,7 @@ impl<'w> Builder<'w> {
         value
     }
 
-    /// Keeps a fault for [`Self::finish`], so that building goes on as if the weight were there.
+    /// Keeps a fault for [`Self::finish`], so that building goes on as if the weight existed.
     pub(super) fn note_fault(&self, name: &str, fault: WeightError) {
         let state = &mut *self.state.borrow_mut();
         if state.faulty.insert(name.to_owned()) {
@@ -197,12 +200,12 @@ impl<'w> Builder<'w> {
         }
     }
 
-    /// Keeps what equations state of a value.
+    /// Keeps facts that the equations state about a value.
     pub(crate) fn state_facts(&self, value: Value, facts: Facts) {
         self.state.borrow_mut().graph.values[value.0].facts = facts;
     }
 
-    /// Keeps what no element of `value` is below.
+    /// Keeps a lower bound of the elements of `value`.
     pub(super) fn state_least(&self, value: Value, least: f32) {
         self.state.borrow_mut().graph.values[value.0].facts.least = Some(least);
     }

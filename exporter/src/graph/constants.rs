@@ -2,8 +2,8 @@ use nezha_graphs::DType;
 
 use super::{Element, Scope, Value};
 
-/// What constants of these numbers are called. Names differ in letters and digits, since burn-onnx
-/// drops all else, and two of one name would be one value to it.
+/// The name of a constant with these numbers. Names differ in letters and digits, because burn-onnx
+/// drops all other characters and would treat two constants of equal names as one value.
 fn name<T: ToString>(dtype: &str, numbers: &[T]) -> String {
     let numbers = numbers
         .iter()
@@ -12,7 +12,7 @@ fn name<T: ToString>(dtype: &str, numbers: &[T]) -> String {
     format!("constants/{}", parts.join("_"))
 }
 
-/// Constants; equal ones are one value.
+/// Constants. Equal constants are one value.
 impl Scope<'_> {
     /// A float32 of rank 0.
     pub fn float(&self, number: f32) -> Value {
@@ -21,7 +21,7 @@ impl Scope<'_> {
         self.builder.constant(name, DType::F32, &[], bytes, None)
     }
 
-    /// A float32 tensor called `name` in this place.
+    /// A float32 tensor called `name` in this scope.
     pub fn floats(&self, name: &str, shape: &[usize], numbers: &[f32]) -> Value {
         let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
         let name = format!("{}/{name}", self.path);
@@ -37,7 +37,7 @@ impl Scope<'_> {
             .constant(name, DType::I32, &[], bytes, elements)
     }
 
-    /// An int32 vector called `name` in this place.
+    /// An int32 vector called `name` in this scope.
     pub fn int32s(&self, name: &str, numbers: &[i32]) -> Value {
         let bytes = numbers.iter().flat_map(|it| it.to_le_bytes()).collect();
         let name = format!("{}/{name}", self.path);

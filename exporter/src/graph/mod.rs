@@ -1,10 +1,10 @@
-//! A typed graph under construction: values are identities, names come last.
+//! A typed graph under construction.
 //!
-//! A [`Builder`] owns the graph; a [`Scope`] is a place in it, such as
-//! `nezha.encoder.layer.0.attention.self`, and is at once the prefix of the weights read there and
-//! of the nodes made there. Operations are methods of the scope, take and return [`Value`]s, and
-//! infer dtype and shape as they go; only finishing the graph can fail, and tells then of all weights
-//! that are not there, so that the architecture reads as its equations:
+//! A [`Builder`] owns the graph. A [`Scope`] is a path in it, such as
+//! `nezha.encoder.layer.0.attention.self`; it is the prefix of the weights that are read there and
+//! of the nodes that are created there. Operations are methods of the scope. They take and return
+//! [`Value`]s, and infer dtype and shape at once. Only finishing the graph can fail, and its error
+//! lists all missing weights. So the architecture reads like its equations:
 //!
 //! ```
 //! # use nezha_exporter::graph::{Builder, NoWeights};
@@ -24,8 +24,9 @@
 //! # Ok::<(), nezha_exporter::graph::GraphError>(())
 //! ```
 //!
-//! A finished graph is in single precision and has all that was built; [`passes`](crate::passes) make of
-//! it what an artifact has. The module knows nothing of NEZHA, checkpoints or files.
+//! A finished graph is in single precision and contains everything that was built;
+//! [`passes`](crate::passes) turn it into the graph of an artifact. This module knows nothing about
+//! NEZHA, checkpoints or files.
 
 mod builder;
 mod constants;

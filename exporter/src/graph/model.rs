@@ -8,14 +8,14 @@ use super::weight::{Content, Encoding, Initializer, Weight};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Value(pub(super) usize);
 
-/// What is known of a value before the graph runs.
+/// The type of a value, and what else is known before the graph runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ValueType {
     /// The element type.
     pub dtype: DType,
-    /// The shape, dynamic axes by name.
+    /// The shape, with dynamic axes by name.
     pub shape: Vec<Dim>,
-    /// The elements, where they follow from shapes and constants alone.
+    /// The elements, if they follow from shapes and constants alone.
     pub elements: Option<Vec<Element>>,
 }
 
@@ -29,29 +29,29 @@ impl ValueType {
         }
     }
 
-    /// Whether every element is a number before the graph runs.
+    /// Whether all elements are known numbers before the graph runs.
     pub fn is_known(&self) -> bool {
         let is_number = |it: &Element| matches!(it, Element::Number(_));
         let elements = self.elements.as_ref();
         elements.is_some_and(|all| all.iter().all(is_number))
     }
 
-    /// The sizes of the axes, where none is dynamic.
+    /// The sizes of the axes, if no axis is dynamic.
     pub(crate) fn fixed_shape(&self) -> Option<Vec<usize>> {
         self.shape.iter().map(Dim::as_fixed).collect()
     }
 }
 
-/// One operation.
+/// An operation.
 #[derive(Clone, Debug)]
 pub struct Node {
     /// Path of its scope and its operator, such as `nezha.pooler/Tanh`.
     pub name: String,
     /// The operator.
     pub op: Op,
-    /// What it reads.
+    /// The values that it reads.
     pub inputs: Vec<Value>,
-    /// What it makes.
+    /// The values that it computes.
     pub outputs: Vec<Value>,
 }
 
@@ -62,21 +62,21 @@ impl Node {
     }
 }
 
-/// Where a value comes from.
+/// How a value is defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Whoever runs the graph gives it.
+    /// An input of the graph.
     Input,
-    /// It is the initializer of this number.
+    /// The initializer with this index.
     Initializer(usize),
-    /// A node makes it, from constants alone or not.
+    /// A result of a node; `constant` says whether it follows from constants alone.
     Node { constant: bool },
-    /// Nothing any more: it was left out.
+    /// Nothing: the value was removed.
     Dropped,
 }
 
-/// What a graph knows of one of its values, so that nobody has to search for it: a question asked at
-/// each node must not take longer the more nodes there are.
+/// What the graph stores about each value, so that no search is necessary: answering a question at
+/// each node must not take longer in a graph with more nodes.
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub name: String,
@@ -85,16 +85,16 @@ pub(crate) struct Known {
     pub(super) facts: Facts,
 }
 
-/// What equations state of a value beside what makes it.
+/// Facts that the equations state about a value, which don't follow from its node.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Facts {
-    /// What no element is below.
+    /// A lower bound of the elements.
     pub least: Option<f32>,
     /// Whether it may be an output although nodes read it.
     pub shared: bool,
 }
 
-/// Something that a graph is made of.
+/// A part of a graph.
 #[derive(Debug)]
 pub(crate) enum Definition {
     Input(Port, Value),
@@ -102,20 +102,20 @@ pub(crate) enum Definition {
     Node(Node),
 }
 
-/// A graph that holds together: every operation sound, every output as its port says.
+/// A valid graph: every operation has valid inputs, and every output matches its port.
 #[derive(Clone, Debug)]
 pub struct Graph {
-    /// What it is called.
+    /// The name of the graph.
     pub name: String,
-    /// The operator set it is built for.
+    /// The operator set that the graph is built for.
     pub opset: u32,
-    /// Operations, each after those it reads from.
+    /// Operations; each comes after those whose results it reads.
     pub nodes: Vec<Node>,
     /// Weights and constants, in the order of first use.
     pub initializers: Vec<Initializer>,
-    /// Inputs in order.
+    /// Inputs, in order.
     pub inputs: Vec<(Port, Value)>,
-    /// Outputs in order.
+    /// Outputs, in order.
     pub outputs: Vec<(Port, Value)>,
     pub(super) values: Vec<Known>,
 }
@@ -144,7 +144,7 @@ impl Graph {
         &self.values[value.0].value_type
     }
 
-    /// What `value` holds, where it is a weight or a constant.
+    /// The content of `value`, if it is a weight or a constant.
     pub fn content(&self, value: Value) -> Option<&Content> {
         match self.values[value.0].origin {
             Origin::Initializer(number) => Some(&self.initializers[number].content),
@@ -152,8 +152,8 @@ impl Graph {
         }
     }
 
-    /// Whether `value` follows from weights, constants and fixed sizes alone, so that it is the same
-    /// whenever the graph runs.
+    /// Whether `value` follows from weights, constants and fixed sizes alone, so that it is the
+    /// same in each run.
     pub fn is_constant(&self, value: Value) -> bool {
         match self.values[value.0].origin {
             Origin::Input | Origin::Dropped => false,
@@ -162,7 +162,7 @@ impl Graph {
         }
     }
 
-    /// What no element of `value` is below, where the equations say so.
+    /// The lower bound of the elements of `value`, if the equations state one.
     pub fn least(&self, value: Value) -> Option<f32> {
         self.values[value.0].facts.least
     }
@@ -172,7 +172,7 @@ impl Graph {
         self.values[value.0].facts.shared
     }
 
-    /// The weight that `value` is, where it is one in single precision.
+    /// The weight that `value` is, if it is a weight in single precision.
     pub(crate) fn weight(&self, value: Value) -> Option<Weight> {
         match self.content(value)? {
             Content::Weight {
@@ -188,7 +188,7 @@ impl Graph {
         }
     }
 
-    /// The place of the node that makes `value`.
+    /// The scope of the node that computes `value`.
     pub(crate) fn place_of(&self, value: Value) -> Option<&str> {
         let known = &self.values[value.0];
         let is_made = matches!(known.origin, Origin::Node { .. });
@@ -196,14 +196,14 @@ impl Graph {
         path.map(|(path, _)| path)
     }
 
-    /// The values of which equations state something.
+    /// The values about which the equations state facts.
     pub(crate) fn facts(&self) -> impl Iterator<Item = (Value, Facts)> {
         let facts = self.values.iter().map(|it| it.facts).enumerate();
         let stated = facts.filter(|(_, it)| *it != Facts::default());
         stated.map(|(number, facts)| (Value(number), facts))
     }
 
-    /// Takes the graph apart into what it is made of, in the order in which it was built.
+    /// Takes the graph apart into its definitions, in the order in which they were built.
     pub(crate) fn into_definitions(self) -> impl Iterator<Item = Definition> {
         let mut inputs = self.inputs.into_iter();
         let mut initializers = self.initializers.into_iter();
@@ -215,7 +215,7 @@ impl Graph {
                 let held = initializers.next();
                 held.map(|it| Definition::Initializer(it, known))
             }
-            // The first output stands for its node.
+            // The definition of a node is at its first output.
             Origin::Node { .. } => nodes
                 .next_if(|node| node.outputs.first() == Some(&Value(number)))
                 .map(Definition::Node),
@@ -234,7 +234,7 @@ impl Graph {
         Value(self.values.len() - 1)
     }
 
-    /// Adds a node `name` that copies `value`, and gives the copy.
+    /// Adds a node `name` that copies `value`, and returns the copy.
     pub(crate) fn add_copy(&mut self, name: String, value: Value) -> Value {
         let constant = self.is_constant(value);
         let value_type = self.value_type(value).clone();
@@ -248,7 +248,7 @@ impl Graph {
         copy
     }
 
-    /// Gives a value another name.
+    /// Renames a value.
     pub(crate) fn rename(&mut self, value: Value, name: &str) {
         name.clone_into(&mut self.values[value.0].name);
     }
@@ -262,7 +262,7 @@ impl Graph {
             .map(|it| it.name.as_str())
     }
 
-    /// Leaves out nodes, with all that they make, and initializers.
+    /// Removes initializers, and nodes with their results, for which these return false.
     pub(crate) fn retain(
         &mut self,
         node: impl Fn(&Node) -> bool,

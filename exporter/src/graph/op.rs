@@ -2,26 +2,26 @@ use nezha_graphs::DType;
 
 use super::Blocks;
 
-/// An ONNX operator with its attributes; inputs belong to the node.
+/// An ONNX operator with its attributes. The inputs belong to the node.
 ///
-/// The set is closed: an operator that is not here can't be misspelt.
+/// The set is closed, so the name of an operator can't be misspelled.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
-    /// Magnitude.
+    /// Absolute value.
     Abs,
     /// Sum, with broadcasting.
     Add,
-    /// All of the inputs one after the other along `axis`.
+    /// The inputs, concatenated along `axis`.
     Concat {
         /// The axis.
         axis: usize,
     },
-    /// Inputs: values `[batch, channels, length]`, kernel `[outputs, channels, columns]`, and a bias where
-    /// there is one. A convolution that keeps the length.
+    /// A convolution that keeps the length. Inputs: values `[batch, channels, length]`, kernel
+    /// `[outputs, channels, columns]`, and optionally a bias.
     Conv {
         /// Zeros on each side.
         padding: usize,
-        /// How far apart the kernel's columns are.
+        /// Distance between the kernel's columns.
         dilation: usize,
     },
     /// Cosine.
@@ -31,9 +31,9 @@ pub enum Op {
         /// The element type.
         to: DType,
     },
-    /// Inputs: values, least, most.
+    /// Inputs: values, minimum, maximum.
     Clip,
-    /// Inputs: bytes, a scale for each index of an axis. The values that they stand for.
+    /// Dequantized values. Inputs: bytes, and one scale for each index of `axis`.
     DequantizeLinear {
         /// The axis.
         axis: usize,
@@ -46,65 +46,69 @@ pub enum Op {
     Erf,
     /// `eˣ`.
     Exp,
-    /// Inputs: values, shape. Repeats axes of size 1.
+    /// Repeats axes of size 1. Inputs: values, shape.
     Expand,
-    /// Inputs: values, indices. Whole slices along `axis`.
+    /// Whole slices along `axis`. Inputs: values, indices.
     Gather {
         /// The axis.
         axis: usize,
     },
-    /// Inputs: values, indices of the same rank. Single elements along `axis`.
+    /// Single elements along `axis`. Inputs: values, indices of the same rank.
     GatherElements {
         /// The axis.
         axis: usize,
     },
-    /// Inputs: values, indices `[n, 2]`. Slices along the first two axes.
+    /// Slices along the first two axes. Inputs: values, indices `[n, 2]`.
     GatherNd,
-    /// `x · Φ(x)`, exact or by tanh; opset 20.
+    /// `x · Φ(x)`, exact or approximated by tanh; from opset 20.
     Gelu {
         /// Whether Φ is approximated by tanh.
         tanh: bool,
     },
     /// `A·Bᵀ + C` of matrices.
     Gemm,
-    /// Inputs: values `[length, batch, inputs]`, `[1, 3·hidden, inputs]`, `[1, 3·hidden, hidden]`,
-    /// `[1, 6·hidden]`, the first states `[1, batch, hidden]`; the gates in the order update, reset, new. States `[length, 1, batch, hidden]`, the reset
-    /// after the product as in torch.
+    /// The states of a GRU, `[length, 1, batch, hidden]`, with the reset gate applied after the
+    /// product, as in PyTorch. Inputs: values `[length, batch, inputs]`, weights
+    /// `[1, 3·hidden, inputs]` and `[1, 3·hidden, hidden]`, biases `[1, 6·hidden]`, initial states
+    /// `[1, batch, hidden]`. The order of the gates is update, reset, new.
     Gru {
-        /// Numbers of a state.
+        /// Size of the state.
         hidden: usize,
     },
-    /// The value itself, under another name.
+    /// A copy of the value.
     Identity,
-    /// Inputs: values, scale, bias. Normalises the last axis.
+    /// Normalizes the last axis. Inputs: values, scale, bias.
     LayerNormalization {
-        /// Added to the variance.
+        /// The ε that is added to the variance.
         epsilon: f32,
     },
     /// Natural logarithm.
     Log,
     /// Logarithm of the softmax along the last axis.
     LogSoftmax,
-    /// Inputs: values `[length, batch, inputs]`, `[1, 4·hidden, inputs]`, `[1, 4·hidden, hidden]`,
-    /// `[1, 8·hidden]`, the first states and memories `[1, batch, hidden]`; the gates in the order input, output, forget, cell. States `[length, 1, batch, hidden]`.
+    /// The states of an LSTM, `[length, 1, batch, hidden]`. Inputs: values
+    /// `[length, batch, inputs]`, weights `[1, 4·hidden, inputs]` and `[1, 4·hidden, hidden]`,
+    /// biases `[1, 8·hidden]`, initial states and memories `[1, batch, hidden]` each. The order of
+    /// the gates is input, output, forget, cell.
     Lstm {
-        /// Numbers of a state.
+        /// Size of the state.
         hidden: usize,
     },
-    /// Product of matrices, batched over leading axes with broadcasting.
+    /// Matrix product, batched over leading axes with broadcasting.
     MatMul,
-    /// Inputs: bytes A, bytes B, where 0 is in A. The product of matrices, int32.
+    /// Matrix product of bytes, as int32. Inputs: A, B, and the zero point of A.
     MatMulInteger,
-    /// Inputs: A, the rows of B in blocks, their scales. `A·Bᵀ`; an operator of ONNX Runtime's.
+    /// `A·Bᵀ`, in an operator of ONNX Runtime. Inputs: A, the rows of B in blocks, and their
+    /// scales.
     MatMulNBits {
-        /// How the rows of B are divided.
+        /// The blocks of the rows of B.
         blocks: Blocks,
-        /// Elements of a row.
+        /// Number of elements in a row of B.
         columns: usize,
-        /// Rows of B.
+        /// Number of rows of B.
         rows: usize,
     },
-    /// The larger one, with broadcasting.
+    /// The larger of two values, with broadcasting.
     Max,
     /// The mean of all elements, of rank 0.
     MeanAll,
@@ -112,24 +116,26 @@ pub enum Op {
     Mul,
     /// `−x`.
     Neg,
-    /// Inputs: values, scale, zero point. Rounds to the zero point's type and keeps within it.
+    /// Divides by the scale, rounds, adds the zero point, and clips to the zero point's type.
+    /// Inputs: values, scale, zero point.
     QuantizeLinear,
     /// Inputs: start, limit, step; all of rank 0.
     Range,
-    /// Inputs: values, and from opset 18 axes.
+    /// The maximum along an axis. Inputs: values, and from opset 18 the axis.
     ReduceMax {
         /// The axis.
         axis: usize,
-        /// Whether the axis stays, with size 1.
+        /// Whether the axis is kept, with size 1.
         keep: bool,
     },
-    /// Inputs: values, axes. The axes stay, with size 1.
+    /// The sum along axes, which are kept with size 1. Inputs: values, axes.
     ReduceSum,
     /// `max(x, 0)`.
     Relu,
-    /// Inputs: values, shape; 0 keeps an axis, −1 takes what is left.
+    /// Another shape. Inputs: values, shape; in the shape, 0 keeps an axis, and −1 stands for the
+    /// remaining size.
     Reshape,
-    /// The sizes of the axes from `start` up to `end`.
+    /// The sizes of the axes from `start` to `end`, which is excluded.
     Shape {
         /// The first axis.
         start: usize,
@@ -146,7 +152,7 @@ pub enum Op {
     Softmax,
     /// Square root.
     Sqrt,
-    /// Inputs: values, axes of size 1 to drop.
+    /// Removes axes of size 1. Inputs: values, axes.
     Squeeze,
     /// Difference, with broadcasting.
     Sub,
@@ -154,14 +160,15 @@ pub enum Op {
     SumAll,
     /// Hyperbolic tangent.
     Tanh,
-    /// Inputs: values, how many. Gives the largest along the last axis, and where they were.
+    /// The largest elements along the last axis, and their indices. Inputs: values, number of
+    /// elements.
     TopK,
-    /// Axes in another order.
+    /// Reorders the axes.
     Transpose {
         /// For each axis of the result, the axis it comes from.
         perm: Vec<usize>,
     },
-    /// Inputs: values, axes of size 1 to add.
+    /// Adds axes of size 1. Inputs: values, axes.
     Unsqueeze,
 }
 
@@ -221,7 +228,7 @@ impl Op {
         }
     }
 
-    /// The domain of the operator; empty for ONNX's own.
+    /// The operator's domain; empty for standard operators.
     pub fn domain(&self) -> &'static str {
         match self {
             Op::MatMulNBits { .. } => "com.microsoft",

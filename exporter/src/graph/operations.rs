@@ -2,7 +2,7 @@ use nezha_graphs::DType;
 
 use super::{Blocks, Op, Scope, Value};
 
-/// Operations, as equations write them.
+/// Operations, written as in equations.
 impl Scope<'_> {
     /// `a + b`.
     pub fn add(&self, a: Value, b: Value) -> Value {
@@ -24,22 +24,23 @@ impl Scope<'_> {
         self.node(Op::Div, &[a, b])
     }
 
-    /// The states of an LSTM after each step of `x` [length, batch, inputs], [length, 1, batch, hidden]; the
-    /// weights as [`Op::Lstm`] has them, and what the state and the memory are at first [1, batch, hidden].
+    /// The states of an LSTM after each step, `[length, 1, batch, hidden]`, for `x`
+    /// `[length, batch, inputs]`. `weights` are those of [`Op::Lstm`]; `first` is the initial state
+    /// and the initial memory, `[1, batch, hidden]`.
     pub fn lstm(&self, x: Value, weights: [Value; 3], first: Value, hidden: usize) -> Value {
         let [of_inputs, of_states, bias] = weights;
         let inputs = [x, of_inputs, of_states, bias, first, first];
         self.node(Op::Lstm { hidden }, &inputs)
     }
 
-    /// The states of a GRU, likewise; the weights as [`Op::Gru`] has them.
+    /// The states of a GRU, in the same way, with the weights of [`Op::Gru`].
     pub fn gru(&self, x: Value, weights: [Value; 3], first: Value, hidden: usize) -> Value {
         let [of_inputs, of_states, bias] = weights;
         self.node(Op::Gru { hidden }, &[x, of_inputs, of_states, bias, first])
     }
 
-    /// A convolution of `x` [batch, channels, length] that keeps the length: `padding` zeros on each side, the
-    /// kernel's columns `dilation` apart.
+    /// A convolution of `x` `[batch, channels, length]` that keeps the length, with `padding` zeros
+    /// on each side and the kernel's columns `dilation` apart.
     pub fn conv(
         &self,
         x: Value,
@@ -57,7 +58,7 @@ impl Scope<'_> {
         self.node(Op::Equal, &[a, b])
     }
 
-    /// The product of matrices, batched over leading axes.
+    /// The matrix product, batched over leading axes.
     pub fn matmul(&self, a: Value, b: Value) -> Value {
         self.node(Op::MatMul, &[a, b])
     }
@@ -82,7 +83,7 @@ impl Scope<'_> {
         self.node(Op::Sin, &[x])
     }
 
-    /// Layer normalisation of the last axis.
+    /// Layer normalization of the last axis.
     pub fn layer_normalization(&self, x: Value, scale: Value, bias: Value, epsilon: f32) -> Value {
         self.node(Op::LayerNormalization { epsilon }, &[x, scale, bias])
     }
@@ -92,7 +93,7 @@ impl Scope<'_> {
         self.node(Op::Erf, &[x])
     }
 
-    /// `x · Φ(x)`, Φ exact or by tanh; opset 20.
+    /// `x · Φ(x)`, with Φ exact or approximated by tanh; from opset 20.
     pub fn gelu(&self, x: Value, tanh: bool) -> Value {
         self.node(Op::Gelu { tanh }, &[x])
     }
@@ -117,17 +118,17 @@ impl Scope<'_> {
         self.node(Op::Cast { to }, &[x])
     }
 
-    /// `x` kept between two values of rank 0.
+    /// `x` clipped to the range between two values of rank 0.
     pub fn clip(&self, x: Value, least: Value, most: Value) -> Value {
         self.node(Op::Clip, &[x, least, most])
     }
 
-    /// The inputs one after the other along `axis`.
+    /// The inputs, concatenated along `axis`.
     pub fn concat(&self, axis: usize, parts: &[Value]) -> Value {
         self.node(Op::Concat { axis }, parts)
     }
 
-    /// `x` repeated along axes of size 1 to a shape.
+    /// `x`, with axes of size 1 repeated up to `shape`.
     pub fn expand(&self, x: Value, shape: Value) -> Value {
         self.node(Op::Expand, &[x, shape])
     }
@@ -151,38 +152,38 @@ impl Scope<'_> {
         self.node(Op::Range, &[zero, limit, one])
     }
 
-    /// The sum along `axis`, which stays with size 1.
+    /// The sum along `axis`, which is kept with size 1.
     pub fn reduce_sum(&self, x: Value, axis: i64) -> Value {
         self.node(Op::ReduceSum, &[x, self.vector(&[axis])])
     }
 
-    /// Another shape: 0 keeps an axis, −1 takes what is left.
+    /// `x` with another shape: 0 keeps an axis, and −1 stands for the remaining size.
     pub fn reshape(&self, x: Value, shape: &[i64]) -> Value {
         self.reshape_to(x, self.vector(shape))
     }
 
-    /// Another shape, known only when the graph runs.
+    /// `x` with a shape that is known only when the graph runs.
     pub fn reshape_to(&self, x: Value, shape: Value) -> Value {
         self.node(Op::Reshape, &[x, shape])
     }
 
-    /// The sizes of the axes from `start` up to `end`, int64.
+    /// The sizes of the axes from `start` to `end`, which is excluded; int64.
     pub fn shape(&self, x: Value, start: usize, end: usize) -> Value {
         self.node(Op::Shape { start, end }, &[x])
     }
 
-    /// The part of `x` from `start` up to `end` along `axis`, whose size is fixed.
+    /// The part of `x` from `start` to `end` (excluded) along `axis`, whose size is fixed.
     pub fn slice(&self, x: Value, axis: usize, start: usize, end: usize) -> Value {
         let [start, end, axis] = [start, end, axis].map(|it| self.vector(&[it as i64]));
         self.node(Op::Slice, &[x, start, end, axis])
     }
 
-    /// `x` without the axes of size 1 that are named.
+    /// `x` without these axes of size 1.
     pub fn squeeze(&self, x: Value, axes: &[i64]) -> Value {
         self.node(Op::Squeeze, &[x, self.vector(axes)])
     }
 
-    /// Axes in another order.
+    /// `x` with its axes reordered.
     pub fn transpose(&self, x: Value, perm: &[usize]) -> Value {
         self.node(
             Op::Transpose {
@@ -197,7 +198,7 @@ impl Scope<'_> {
         self.node(Op::Unsqueeze, &[x, self.vector(axes)])
     }
 
-    /// Magnitude.
+    /// Absolute value.
     pub fn abs(&self, x: Value) -> Value {
         self.node(Op::Abs, &[x])
     }
@@ -227,7 +228,7 @@ impl Scope<'_> {
         self.node(Op::Sqrt, &[x])
     }
 
-    /// The larger one, element by element.
+    /// The larger of two values, element by element.
     pub fn max(&self, a: Value, b: Value) -> Value {
         self.node(Op::Max, &[a, b])
     }
@@ -247,12 +248,12 @@ impl Scope<'_> {
         self.node(Op::SumAll, &[x])
     }
 
-    /// The largest along `axis`, which goes.
+    /// The maximum along `axis`, which is removed.
     pub fn reduce_max(&self, x: Value, axis: usize) -> Value {
         self.largest(x, axis, false)
     }
 
-    /// The largest along the last axis, which stays with size 1.
+    /// The maximum along the last axis, which is kept with size 1.
     pub fn row_max(&self, x: Value) -> Value {
         self.largest(x, self.rank(x).saturating_sub(1), true)
     }
@@ -263,22 +264,22 @@ impl Scope<'_> {
         self.node(Op::ReduceMax { axis, keep }, &inputs)
     }
 
-    /// `x / scale`, rounded and kept within the type of `zero_point`, which is where 0 is.
+    /// `x / scale`, rounded, shifted by `zero_point`, and clipped to its type.
     pub fn quantize_linear(&self, x: Value, scale: Value, zero_point: Value) -> Value {
         self.node(Op::QuantizeLinear, &[x, scale, zero_point])
     }
 
-    /// `x·scale` of signed bytes, with a scale for each index of an axis.
+    /// `x·scale` of signed bytes, with one scale for each index of `axis`.
     pub fn dequantize_linear(&self, x: Value, scale: Value, axis: usize) -> Value {
         self.node(Op::DequantizeLinear { axis }, &[x, scale])
     }
 
-    /// `(a − zero_point)·b` of matrices of bytes, batched over leading axes, int32.
+    /// `(a − zero_point)·b` of matrices of bytes, batched over leading axes; int32.
     pub fn matmul_integer(&self, a: Value, b: Value, zero_point: Value) -> Value {
         self.node(Op::MatMulInteger, &[a, b, zero_point])
     }
 
-    /// `a·bᵀ` with the rows of `b` [rows, columns] in blocks, and their scales.
+    /// `a·bᵀ`; `b` is the rows of a matrix `[rows, columns]` in blocks, and their scales.
     pub fn matmul_nbits(
         &self,
         a: Value,
@@ -295,7 +296,7 @@ impl Scope<'_> {
         self.node(op, &[a, b[0], b[1]])
     }
 
-    /// The `count` largest along the last axis, and where they were, int64.
+    /// The `count` largest elements along the last axis, and their indices, int64.
     pub fn top_k(&self, x: Value, count: usize) -> [Value; 2] {
         let results = self.results(Op::TopK, &[x, self.vector(&[count as i64])]);
         [results[0], results[1]]

@@ -2,7 +2,8 @@ use nezha_graphs::DType;
 
 use super::{Builder, Encoding, Graph, Layout, Op, Value, ValueType, WeightError};
 
-/// A place in the graph: the prefix of the weights read and of the nodes made there.
+/// A path in the graph: the prefix of the weights that are read and the nodes that are created
+/// there.
 #[derive(Clone, Debug)]
 pub struct Scope<'g> {
     pub(crate) builder: &'g Builder<'g>,
@@ -14,7 +15,7 @@ impl<'g> Scope<'g> {
         Self { builder, path }
     }
 
-    /// The place `name` inside of this one.
+    /// The scope `name` inside of this one.
     pub fn at(&self, name: impl std::fmt::Display) -> Self {
         Self {
             builder: self.builder,
@@ -22,12 +23,12 @@ impl<'g> Scope<'g> {
         }
     }
 
-    /// The operator set the graph is built for.
+    /// The operator set that the graph is built for.
     pub fn opset(&self) -> u32 {
         self.builder.opset
     }
 
-    /// What is known of a value.
+    /// The type of a value, and what else is known of it.
     pub fn value_type(&self, value: Value) -> ValueType {
         self.read(|graph| graph.value_type(value).clone())
     }
@@ -37,24 +38,24 @@ impl<'g> Scope<'g> {
         self.read(|graph| graph.value_type(value).dtype)
     }
 
-    /// How many axes a value has.
+    /// The number of axes of a value.
     pub fn rank(&self, value: Value) -> usize {
         self.read(|graph| graph.value_type(value).shape.len())
     }
 
-    /// The last axis's fixed size; 0 where it is dynamic.
+    /// The fixed size of the last axis; 0 if it is dynamic.
     pub fn width(&self, x: Value) -> usize {
         let width = |graph: &Graph| graph.value_type(x).shape.last()?.as_fixed();
         self.read(width).unwrap_or(0)
     }
 
-    /// Says that no element of `value` is below `least`, which follows from the equations but not from
-    /// the operations one by one.
+    /// States that no element of `value` is less than `least`. This must follow from the equations;
+    /// it need not follow from single operations.
     pub fn at_least(&self, value: Value, least: f32) {
         self.builder.state_least(value, least);
     }
 
-    /// Whether the checkpoint has the weight `name` of this place.
+    /// Whether the checkpoint has the weight `name` of this scope.
     pub fn has_weight(&self, name: &str) -> bool {
         self.builder
             .weights
@@ -62,16 +63,16 @@ impl<'g> Scope<'g> {
             .is_some()
     }
 
-    /// The weight `name` of this place, as stored; float32 in the graph.
+    /// The weight `name` of this scope, as stored; float32 in the graph.
     ///
-    /// Where the checkpoint lacks it or has it in another shape, building goes on as if it were
-    /// there, and [`Builder::finish`] tells.
+    /// If the checkpoint lacks it or has another shape, building goes on as if it existed, and
+    /// [`Builder::finish`] returns the error.
     pub fn weight(&self, name: &str, shape: &[usize]) -> Value {
         self.weight_as(name, shape, Layout::AsStored)
     }
 
-    /// The matrix `name` of this place, stored as `shape`, with its two axes exchanged: in the
-    /// artifact, or by a node where weights stay [in place](super::Weights::in_place).
+    /// The matrix `name` of this scope, stored as `shape`, transposed. It is transposed in the
+    /// artifact, or by a node if the weights stay [in place](super::Weights::in_place).
     pub fn transposed_weight(&self, name: &str, shape: [usize; 2]) -> Value {
         if self.builder.weights.in_place() {
             return self.transpose(self.weight(name, &shape), &[1, 0]);
@@ -113,12 +114,12 @@ impl<'g> Scope<'g> {
         }
     }
 
-    /// Answers a question about what is built so far.
+    /// Answers a question about what was built so far.
     pub(crate) fn read<T>(&self, question: impl FnOnce(&Graph) -> T) -> T {
         self.builder.read(question)
     }
 
-    /// The result of an operation, the first one where there are several.
+    /// The first result of an operation.
     pub(crate) fn node(&self, op: Op, inputs: &[Value]) -> Value {
         self.results(op, inputs)[0]
     }
@@ -128,7 +129,7 @@ impl<'g> Scope<'g> {
         self.builder.node(&self.path, op, inputs)
     }
 
-    /// The name that the next node of an operator gets here, which is then taken.
+    /// Reserves and returns the name of the next node with this operator in this scope.
     pub(crate) fn next_name(&self, op: &Op) -> String {
         self.builder.next_name(&self.path, op)
     }

@@ -9,16 +9,16 @@ use super::{Graph, GraphError, Value, ValueType};
 /// What a [`Builder`](super::Builder) has built so far.
 pub(super) struct State {
     pub graph: Graph,
-    /// How many nodes of a name there are, to number the second and later ones.
+    /// Number of nodes of each name, to number the second and later ones.
     pub node_names: BTreeMap<String, usize>,
-    /// Constants by dtype, shape and content.
+    /// Constants, by dtype, shape and content.
     pub constants: BTreeMap<(&'static str, Vec<usize>, Bytes), Value>,
-    /// Weights by what they are called in the artifact.
+    /// Weights, by their names in the artifact.
     pub weights: BTreeMap<String, Value>,
-    /// Weights that can't be read, each once by name.
+    /// Weights that can't be read, each once.
     pub faults: Vec<WeightError>,
     pub faulty: BTreeSet<String>,
-    /// The first of all other errors.
+    /// The first error that is not about weights.
     pub error: Option<GraphError>,
 }
 

@@ -3,32 +3,32 @@ use nezha_graphs::DType;
 
 use super::Value;
 
-/// How a weight lies in the artifact.
+/// The axis order of a weight in the artifact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layout {
-    /// As the checkpoint has it.
+    /// As in the checkpoint.
     AsStored,
-    /// A matrix with its two axes exchanged.
+    /// A transposed matrix.
     Transposed,
 }
 
 /// Where the elements of an initializer come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
-    /// A small constant: row-major, little-endian.
+    /// A small constant, row-major and little-endian.
     Inline(Bytes),
-    /// A weight, read when the artifact is written.
+    /// A weight that is read when the artifact is written.
     Weight {
         /// Its name in the checkpoint.
         name: String,
-        /// How it lies in the artifact.
+        /// Its axis order in the artifact.
         layout: Layout,
-        /// What its elements become.
+        /// The encoding of its elements.
         encoding: Encoding,
     },
 }
 
-/// What the elements of a weight become in the artifact; see [`quantize`](crate::quantize) for the
+/// The encoding of a weight's elements in the artifact; see [`quantize`](crate::quantize) for the
 /// formulas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Encoding {
@@ -36,27 +36,27 @@ pub enum Encoding {
     F32,
     /// Half precision, rounded to nearest.
     F16,
-    /// int8 with a scale for each row as stored.
+    /// int8, with one scale for each row as stored.
     Int8,
-    /// Those scales.
+    /// The scales of [`Int8`](Self::Int8).
     Int8Scales,
-    /// Each row in blocks with a scale each, `[rows, blocks, bytes of a block]`.
+    /// Each row in blocks with one scale for each block, `[rows, blocks, bytes of a block]`.
     Blocks(Blocks),
-    /// Those scales, `[rows, blocks]`.
+    /// The scales of [`Blocks`](Self::Blocks), `[rows, blocks]`.
     BlockScales(Blocks),
 }
 
-/// How a row of a matrix is divided; the last block is filled up with zeros.
+/// How a row of a matrix is divided into blocks; the last block is padded with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Blocks {
     /// 128 elements of 8 bits.
     Q8,
-    /// 32 elements of 4 bits, the first of two in the lower half of a byte.
+    /// 32 elements of 4 bits. The first of two elements is in the lower half of a byte.
     Q4,
 }
 
 impl Blocks {
-    /// Bits of an element.
+    /// Bits of each element.
     pub const fn bits(self) -> usize {
         match self {
             Blocks::Q8 => 8,
@@ -64,7 +64,7 @@ impl Blocks {
         }
     }
 
-    /// Elements of a block.
+    /// Number of elements in a block.
     pub const fn size(self) -> usize {
         match self {
             Blocks::Q8 => 128,
@@ -72,17 +72,17 @@ impl Blocks {
         }
     }
 
-    /// Bytes of a block.
+    /// Size of a block, in bytes.
     pub const fn bytes(self) -> usize {
         self.size() * self.bits() / 8
     }
 
-    /// The number that stands for 0.
+    /// The number that represents 0.
     pub const fn zero(self) -> u8 {
         1 << (self.bits() - 1)
     }
 
-    /// Blocks of a row.
+    /// Number of blocks in a row.
     pub fn of_row(self, columns: usize) -> usize {
         columns.div_ceil(self.size())
     }
@@ -91,19 +91,19 @@ impl Blocks {
 /// A weight or a constant.
 #[derive(Clone, Debug)]
 pub struct Initializer {
-    /// The value it is.
+    /// The value that it defines.
     pub value: Value,
     /// Its elements.
     pub content: Content,
 }
 
-/// The weights that a graph may name.
+/// The weights that a graph may read.
 pub trait Weights {
     /// The shape of the weight called `name`, if there is one.
     fn shape(&self, name: &str) -> Option<&[usize]>;
 
-    /// Whether the artifact points to the weights in the checkpoint's own files, so that each lies
-    /// as it is stored and exchanging a matrix's axes is the work of a node.
+    /// Whether the artifact points to the weights in the checkpoint's own files. Then each weight
+    /// is used as stored, and a node transposes matrices.
     fn in_place(&self) -> bool {
         false
     }
@@ -119,11 +119,11 @@ impl Weights for NoWeights {
     }
 }
 
-/// A weight that the graph needs and can't have.
+/// A weight that the graph needs but can't read.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WeightError {
-    /// It is not there.
+    /// It is missing.
     #[error("tensor '{name}' {expected:?} is missing")]
     Missing {
         /// Its name.
@@ -131,7 +131,7 @@ pub enum WeightError {
         /// The shape it should have.
         expected: Vec<usize>,
     },
-    /// It has another shape than the config says.
+    /// Its shape differs from the one that the config implies.
     #[error("tensor '{name}' has shape {found:?}, but config.json makes it {expected:?}")]
     Shape {
         /// Its name.
@@ -154,7 +154,7 @@ impl Encoding {
         }
     }
 
-    /// What follows a weight's name in the artifact.
+    /// The suffix of a weight's name in the artifact.
     fn suffix(self) -> &'static str {
         match self {
             Encoding::F32 => "",
@@ -179,7 +179,7 @@ pub(crate) struct Weight {
 }
 
 impl Weight {
-    /// The rows and columns of a matrix as the checkpoint has it.
+    /// The rows and columns of a matrix as stored in the checkpoint.
     pub(crate) fn stored_matrix(&self) -> Option<[usize; 2]> {
         match (self.shape.as_slice(), self.layout) {
             (&[rows, columns], Layout::AsStored) => Some([rows, columns]),
@@ -189,7 +189,7 @@ impl Weight {
     }
 }
 
-/// What a weight is called in the artifact.
+/// The name of a weight in the artifact.
 pub(super) fn label(name: &str, layout: Layout, encoding: Encoding) -> String {
     let layout = match layout {
         Layout::AsStored => "",

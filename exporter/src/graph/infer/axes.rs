@@ -1,4 +1,4 @@
-//! Operations that move elements to other axes and compute nothing.
+//! Operations that rearrange elements without computing.
 
 use nezha_graphs::Dim;
 

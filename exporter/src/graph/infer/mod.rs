@@ -12,7 +12,7 @@ use sequences::{conv, recurrent};
 /// An element that is known before the graph runs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Element {
-    /// A number of the graph's own.
+    /// A number that the graph itself contains.
     Number(i64),
     /// The size of a dynamic axis.
     Size(Dim),
@@ -20,8 +20,8 @@ pub enum Element {
 
 type Inferred = Result<ValueType, String>;
 
-/// Dtype and shape of the first thing that `op` makes of its inputs; the error says what does not
-/// fit.
+/// Dtype and shape of the first result of `op` on these inputs. The error says why the inputs are
+/// invalid.
 pub(crate) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
     match (op, inputs) {
         (Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max, [a, b]) => arithmetic(a, b),
@@ -118,8 +118,8 @@ pub(crate) fn output(op: &Op, inputs: &[&ValueType]) -> Inferred {
     }
 }
 
-/// What the second thing that `op` makes is called, if there is one, and its type; `first` is that of
-/// the first.
+/// The name and type of the second result of `op`, if there is one. `first` is the type of the
+/// first result.
 pub(super) fn second_output(op: &Op, first: &ValueType) -> Option<(&'static str, ValueType)> {
     match op {
         Op::TopK => Some(("indices", plain(DType::I64, first.shape.clone()))),
@@ -137,7 +137,7 @@ impl From<Dim> for Element {
 }
 
 impl Element {
-    /// As a size; `None` for a negative number.
+    /// The element as a size; `None` if it is negative.
     fn size(&self) -> Option<Dim> {
         match self {
             Element::Number(number) => usize::try_from(*number).ok().map(Dim::from),

@@ -1,4 +1,4 @@
-//! Products of matrices.
+//! Matrix products.
 
 use nezha_graphs::{DType, Dim};
 
@@ -24,7 +24,7 @@ pub(super) fn matmul(a: &ValueType, b: &ValueType) -> Inferred {
     Ok(plain(a.dtype, shape_of_product(a, b)?))
 }
 
-/// The product of matrices of bytes; `zero_point` is of A.
+/// The product of matrices of bytes; `zero_point` is A's.
 pub(super) fn matmul_integer(a: &ValueType, b: &ValueType, zero_point: &ValueType) -> Inferred {
     expect_bytes(a)?;
     expect_bytes(b)?;

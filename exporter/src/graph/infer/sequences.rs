@@ -1,11 +1,12 @@
-//! What goes along a sequence.
+//! Operations along a sequence.
 
 use nezha_graphs::Dim;
 
 use super::{Inferred, expect_float, expect_same_dtype, plain, show};
 use crate::graph::ValueType;
 
-/// The states of a cell with so many gates after each step; one with four has a memory beside its state.
+/// The states after each step of a cell with this many gates. A cell with four gates also has a
+/// memory.
 pub(super) fn recurrent(
     gates: usize,
     hidden: usize,
