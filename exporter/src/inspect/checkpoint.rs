@@ -10,7 +10,7 @@ use crate::Survey;
 use crate::checkpoint::{Checkpoint, WeightInfo};
 use crate::nezha::BuildError;
 
-/// Prefixes of canonical names, and what the part of a model is called that they stand for.
+/// Prefixes of canonical names, and the names of the parts of a model that they stand for.
 const PARTS: [(&str, &str); 7] = [
     ("nezha.embeddings.", "embeddings"),
     ("nezha.encoder.", "layers"),
@@ -21,53 +21,54 @@ const PARTS: [(&str, &str); 7] = [
     ("qa_outputs.", "question-answering head"),
 ];
 
-/// A checkpoint in numbers.
+/// A checkpoint, in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CheckpointSummary {
     /// The folder.
     pub folder: PathBuf,
     /// The files of weights.
     pub files: Vec<FileSummary>,
-    /// The format of the weights by its name, such as `safetensors` or `TensorFlow`.
+    /// The name of the weights' format, such as `safetensors` or `TensorFlow`.
     pub format: &'static str,
-    /// Where the encoder was found; absent where there is none.
+    /// Where the encoder was found; absent if there is none.
     pub origin: Option<OriginSummary>,
-    /// The weights by the way their elements are stored.
+    /// The weights, by the storage type of their elements.
     pub storage: Vec<StorageSummary>,
-    /// Elements of all weights.
+    /// Number of elements of all weights.
     pub parameters: u64,
-    /// Bytes of all weights.
+    /// Size of all weights, in bytes.
     pub bytes: u64,
-    /// The weights by part of the model, in the order in which data passes through.
+    /// The weights by part of the model, in the order in which data flows.
     pub parts: Vec<PartSummary>,
-    /// The config, defaults filled in.
+    /// The config, with defaults filled in.
     pub config: Config,
-    /// Width of one attention head.
+    /// Size of one attention head.
     pub head_size: usize,
-    /// All heads, and whether this checkpoint can give them.
+    /// All heads, and whether this checkpoint can provide them.
     pub heads: Vec<HeadSummary>,
     /// Tensors that no head needs.
     pub unknown_tensors: Vec<String>,
-    /// A head of one's own over the tensors that no head reads, in TOML: a guess from names and shapes. Absent
-    /// where nothing fits them.
+    /// A proposed spec, in TOML, of a head over the tensors that no head reads: a guess from names
+    /// and shapes. Absent if nothing fits the tensors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proposed_head: Option<String>,
-    /// What was assumed, translated and skipped, one sentence each.
+    /// What was found, translated, skipped or assumed, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Where in a checkpoint its encoder was found.
+/// The place of the encoder in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct OriginSummary {
-    /// The keys of the state dict that it is in, joined by dots; empty where the file is one.
+    /// The keys of the state dict that contains it, joined by dots; empty if the file itself is the
+    /// state dict.
     pub key: String,
-    /// What stands before its names.
+    /// The prefix of its names.
     pub prefix: String,
-    /// What its names are written in, such as `transformers` or `PaddleNLP`.
+    /// The naming scheme of its tensors, such as `transformers` or `PaddleNLP`.
     pub dialect: &'static str,
 }
 
-/// A file.
+/// A file of weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileSummary {
     /// The file.
@@ -76,25 +77,25 @@ pub struct FileSummary {
     pub bytes: u64,
 }
 
-/// The weights that are stored alike.
+/// The weights with the same storage type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StorageSummary {
-    /// The element type by safetensors' name.
+    /// The storage type, by safetensors' name.
     pub storage: String,
-    /// How many tensors.
+    /// Number of tensors.
     pub tensors: usize,
-    /// Their bytes.
+    /// Their size, in bytes.
     pub bytes: u64,
 }
 
 /// The weights of one part of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartSummary {
-    /// What it is called.
+    /// The name of the part.
     pub part: &'static str,
-    /// How many tensors.
+    /// Number of tensors.
     pub tensors: usize,
-    /// Their elements.
+    /// Number of their elements.
     pub parameters: u64,
 }
 
@@ -105,15 +106,15 @@ pub struct HeadSummary {
     pub head: &'static str,
     /// Whether the config's `architectures` names it.
     pub named: bool,
-    /// Why the checkpoint can't give it; absent where it can.
+    /// Why the checkpoint can't provide it; absent if it can.
     pub unavailable: Option<String>,
 }
 
 impl CheckpointSummary {
-    /// Counts what `checkpoint` holds.
+    /// Summarizes `checkpoint`.
     ///
     /// # Errors
-    /// [`BuildError`] where a head's graph could not be built even with all of its tensors.
+    /// [`BuildError`] if a head's graph can't be built even with all of its tensors.
     pub fn new(checkpoint: &Checkpoint) -> Result<Self, BuildError> {
         let survey = Survey::new(checkpoint)?;
         let weights = checkpoint.weights();

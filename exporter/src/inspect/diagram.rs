@@ -11,27 +11,28 @@ use nezha_graphs::{TensorType, attribute_text, constant_text, graph_types};
 use super::notation::Notation;
 use super::svg::Canvas;
 
-/// The most nodes that a picture can hold and still be read; layout-rs takes many seconds for more.
+/// The most nodes of a picture. A larger picture is unreadable, and layout-rs takes many seconds
+/// for it.
 const LIMIT: usize = 150;
 
-/// layout-rs reserves a square of this many pixels for a character; text is set larger, so that a
-/// character of average width fills it, and every line is followed by an empty one.
+/// layout-rs reserves a square of this many pixels for each character. Text is set larger, so that
+/// a character of average width fills the square, and each line is followed by an empty one.
 const CHARACTER: usize = 8;
 
-/// Fills of the scopes, pale enough to read on; as 0xRRGGBBAA.
+/// Fill colors of the scopes, pale enough for text; as 0xRRGGBBAA.
 const PALETTE: [u32; 12] = [
     0xdbe9f6ff, 0xfde2c8ff, 0xd9efd5ff, 0xf8d5d8ff, 0xe6dcf2ff, 0xfff3bfff, 0xd3f0eeff, 0xf3d9ecff,
     0xe4e4d4ff, 0xcfe0d8ff, 0xf1e0d6ff, 0xdcdcf5ff,
 ];
 
-/// Fill of what comes from outside of the picture and of what leaves it.
+/// Fill color of values that come from outside of the picture or leave it.
 const OUTSIDE: u32 = 0xf2f2f2ff;
 
-/// Why there is no picture.
+/// Why no picture can be drawn.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DiagramError {
-    /// No node is called so.
+    /// No node has such a name.
     #[error("no node's name starts with '{scope}'; there is {}", known.join(", "))]
     NoSuchScope {
         /// The scope that was asked for.
@@ -39,7 +40,7 @@ pub enum DiagramError {
         /// Some scopes that the graph has.
         known: Vec<String>,
     },
-    /// Too much to be read.
+    /// There are too many nodes.
     #[error(
         "'{scope}' has {nodes} nodes, and a picture of more than {LIMIT} can't be read: name a \
          smaller part"
@@ -47,16 +48,16 @@ pub enum DiagramError {
     TooLarge {
         /// The scope that was asked for.
         scope: String,
-        /// Its nodes.
+        /// The number of its nodes.
         nodes: usize,
     },
 }
 
-/// The part of `graph` whose nodes' names start with `scope`, as an SVG picture.
+/// Draws the part of `graph` whose nodes' names start with `scope`, as an SVG picture.
 ///
-/// Each node is a box: its operator, then the weights and constants that it reads. Boxes of one
-/// module have one colour. Shapes stand where the edges begin. What comes from outside of the scope
-/// and what leaves it are grey.
+/// Each node is a box with its operator and the weights and constants that it reads. Boxes of the
+/// same module have the same color. Shapes are written where the edges begin. Values that come from
+/// outside of the scope or leave it are gray.
 ///
 /// # Errors
 /// Any [`DiagramError`].
@@ -79,7 +80,7 @@ pub fn diagram(graph: &GraphProto, scope: &str) -> Result<String, DiagramError> 
     }
 }
 
-/// A node's name, or, where it has none, that of its first result.
+/// A node's name; if it has none, the name of its first result.
 fn name(node: &NodeProto) -> &str {
     match node.name.as_str() {
         "" => node.output.first().map_or("", String::as_str),
@@ -87,7 +88,7 @@ fn name(node: &NodeProto) -> &str {
     }
 }
 
-/// `layer.1` holds `layer.1/Add` and `layer.1.output`, not `layer.10`.
+/// `layer.1` contains `layer.1/Add` and `layer.1.output`, but not `layer.10`.
 fn is_within(name: &str, scope: &str) -> bool {
     name.strip_prefix(scope).is_some_and(|rest| {
         scope.is_empty() || !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_')
@@ -99,7 +100,7 @@ fn module(name: &str) -> &str {
     name.rsplit_once('/').map_or("", |(module, _)| module)
 }
 
-/// The first modules of a graph, enough to guess the rest.
+/// The first modules of a graph, from which the others can be guessed.
 fn scopes(graph: &GraphProto) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let modules = graph.node.iter().map(|node| module(name(node)));
@@ -188,14 +189,14 @@ impl<'g> Picture<'g> {
         canvas.finish(&[self.scope.to_owned(), self.notation.key()], &key)
     }
 
-    /// The modules in the picture, in order of first appearance.
+    /// The modules in the picture, in the order of first appearance.
     fn modules(&self) -> Vec<&'g str> {
         let mut seen = BTreeSet::new();
         let modules = self.nodes.iter().map(|node| module(name(node)));
         modules.filter(|it| seen.insert(*it)).collect()
     }
 
-    /// The operator, its attributes, then what it reads that is no edge.
+    /// The operator, its attributes, then those of its inputs that are not edges.
     fn node_text(&self, node: &NodeProto) -> Vec<String> {
         let mut lines = vec![node.op_type.clone()];
         let attributes: Vec<String> = node.attribute.iter().map(attribute_text).collect();
@@ -216,14 +217,14 @@ impl<'g> Picture<'g> {
         lines
     }
 
-    /// A name without the module, else without the scope that it begins with.
+    /// A name without its module, else without the scope at its start.
     fn nearby<'n>(&self, name: &'n str, module: &str) -> &'n str {
         let mut prefixes = [module, self.scope].into_iter();
         let rest = prefixes.find_map(|prefix| name.strip_prefix(prefix));
         rest.unwrap_or(name).trim_start_matches(['.', '/'])
     }
 
-    /// The shapes of values, to stand below the box that they come from.
+    /// The shapes of values, to write below the box that they come from.
     fn shapes(&self, values: &[&str]) -> String {
         let types = values.iter().filter_map(|it| self.types.get(it));
         types
@@ -232,7 +233,7 @@ impl<'g> Picture<'g> {
             .join(", ")
     }
 
-    /// The values that a node reads which are edges, each once.
+    /// Those values that a node reads which are edges, each once.
     fn values_read(&self, node: &'g NodeProto) -> BTreeSet<&'g str> {
         let values = node.input.iter().map(String::as_str);
         values
@@ -240,14 +241,14 @@ impl<'g> Picture<'g> {
             .collect()
     }
 
-    /// The values that come from outside.
+    /// The values that come from outside of the scope.
     fn incoming(&self) -> BTreeSet<&'g str> {
         let made: BTreeSet<&str> = self.made().collect();
         let read = self.nodes.iter().flat_map(|node| self.values_read(node));
         read.filter(|it| !made.contains(it)).collect()
     }
 
-    /// The values that leave, and who reads them.
+    /// The values that leave the scope, and the nodes that read them.
     fn outgoing(&self) -> Vec<(&'g str, Vec<String>)> {
         let outside = self
             .graph
@@ -286,7 +287,7 @@ impl<'g> Picture<'g> {
     }
 }
 
-/// A box of `lines`; its `title` shows under the pointer, its `label` stands below.
+/// A box with `lines`. Its `title` is shown under the pointer, its `label` below the box.
 fn element(lines: &[String], title: &str, label: &str, fill: u32) -> Element {
     let look = StyleAttr::new(
         Color::fast("black"),

@@ -1,7 +1,7 @@
-//! What a file holds: a checkpoint or an `.onnx`, in numbers ([`inspect`]) and, for a graph, as a
-//! picture of one part of it ([`diagram`]).
+//! What a file contains: a checkpoint or an `.onnx`, in numbers ([`inspect`]) and, for a part of a
+//! graph, as a picture ([`diagram`]).
 //!
-//! Headers and messages are read, weights are not.
+//! Headers and messages are read, but not weights.
 
 mod checkpoint;
 mod diagram;
@@ -24,7 +24,7 @@ pub use checkpoint::{
 };
 pub use diagram::{DiagramError, diagram};
 
-/// What a path holds.
+/// What a path contains.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Inspected {
@@ -34,31 +34,31 @@ pub enum Inspected {
     Model(Box<InspectedModel>),
 }
 
-/// An `.onnx` file and the files it needs.
+/// An `.onnx` file and the files that it needs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InspectedModel {
     /// The file.
     pub path: PathBuf,
     /// Its size in bytes.
     pub bytes: u64,
-    /// What it holds.
+    /// Its content, in numbers.
     #[serde(flatten)]
     pub summary: ModelSummary,
-    /// Files of weights that it names and that are not there, or are too short.
+    /// Files of weights that it names and that are missing or too short.
     pub missing_files: Vec<String>,
 }
 
-/// Why there is nothing to say of a path.
+/// Why a path can't be inspected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// It can't be read, or is no sound checkpoint.
+    /// It can't be read, or is not a valid checkpoint.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// It is called `.onnx`, and is not, or can't be read.
+    /// Its extension is `.onnx`, but it is not a valid model or can't be read.
     #[error(transparent)]
     Model(#[from] ReadModelError),
-    /// A folder without a checkpoint's weights and with more than one `.onnx`.
+    /// A folder has no weights of a checkpoint and more than one `.onnx`.
     #[error("{}: {} .onnx files; name one of them: {}", folder.display(), names.len(), names.join(", "))]
     SeveralModels {
         /// The folder.
@@ -66,10 +66,10 @@ pub enum InspectError {
         /// The files.
         names: Vec<String>,
     },
-    /// A head's graph contradicts itself.
+    /// A head's graph is not valid, by a fault of the exporter.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// Some other file.
+    /// The path is another kind of file.
     #[error(
         "{}: expected a checkpoint (its folder, or its file of weights) or an .onnx file, found \
          another kind of file",
@@ -81,8 +81,8 @@ pub enum InspectError {
     },
 }
 
-/// Says what is at `path`: a checkpoint, an `.onnx` file, or a folder with one; `options` are for a
-/// checkpoint.
+/// Inspects what is at `path`: a checkpoint, an `.onnx` file, or a folder with one. `options` are
+/// for a checkpoint.
 ///
 /// # Errors
 /// Any [`InspectError`].
@@ -104,8 +104,8 @@ pub fn inspect(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Inspecte
     }
 }
 
-/// The messages of the `.onnx` file at `path`, or of the only one in that folder; weights stay in
-/// the mapped file.
+/// Reads the `.onnx` file at `path`, or the only one in the folder at `path`; weights stay in the
+/// mapped file.
 ///
 /// # Errors
 /// Any [`InspectError`].
@@ -120,7 +120,7 @@ fn is_onnx(path: &Path) -> bool {
     path.extension().is_some_and(|it| it == "onnx") || nezha_graphs::is_packed(path)
 }
 
-/// The only `.onnx` file in a folder; `None` where there is none, or `path` is no folder.
+/// The only `.onnx` file in a folder; `None` if there is none, or `path` is not a folder.
 fn model_in(path: &Path) -> Result<Option<PathBuf>, InspectError> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();
     let mut models: Vec<PathBuf> = entries

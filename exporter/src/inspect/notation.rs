@@ -1,20 +1,21 @@
-//! Shapes short enough to stand beside an edge: `[b, 12, s, 64]`, with a key to the letters.
+//! Shapes that are short enough for a place beside an edge, such as `[b, 12, s, 64]`, with a key to
+//! the letters.
 
 use std::collections::{BTreeMap, HashSet};
 
 use nezha_graphs::TensorType;
 
-/// The element type that goes without saying.
+/// The element type that is not written.
 const USUAL: &str = "float32";
 
-/// A letter or two for each named axis.
+/// One or more letters for each named axis.
 pub(super) struct Notation {
-    /// From the name of an axis to what stands for it.
+    /// The letters, by the name of the axis.
     short: BTreeMap<String, String>,
 }
 
 impl Notation {
-    /// Gives each axis of `types` the shortest beginning of its name that no other axis has.
+    /// Gives each axis of `types` the shortest prefix of its name that no other axis has.
     pub(super) fn new<'t>(types: impl IntoIterator<Item = &'t TensorType>) -> Self {
         let mut short = BTreeMap::new();
         let mut taken = HashSet::new();
@@ -32,7 +33,7 @@ impl Notation {
         Self { short }
     }
 
-    /// A type in short: the element type only where it is not float32.
+    /// The short form of a type; the element type is written only if it is not float32.
     pub(super) fn write(&self, tensor_type: &TensorType) -> String {
         let dims = tensor_type.shape.as_ref();
         let dims = dims.map(|dims| dims.iter().map(|it| self.dim(it)).collect::<Vec<_>>());
@@ -43,7 +44,7 @@ impl Notation {
         }
     }
 
-    /// What the letters stand for.
+    /// The meaning of the letters.
     pub(super) fn key(&self) -> String {
         let axes = self
             .short
@@ -60,7 +61,7 @@ impl Notation {
     }
 }
 
-/// The pieces of a dimension such as `batch_size*num_choices`: names and numbers, and what is
+/// The pieces of a dimension such as `batch_size*num_choices`: names and numbers, and the text
 /// between them.
 fn words(dim: &str) -> impl Iterator<Item = &str> {
     dim.split_inclusive(|c| !is_part_of_name(c))

@@ -1,7 +1,8 @@
-//! A spec for tensors that none of transformers' heads reads: what their names and shapes allow.
+//! Proposes a spec for tensors that none of transformers' heads reads, from their names and shapes.
 //!
-//! Shapes say which layers follow each other, and how many vectors are read side by side. Which ones, and
-//! the functions between the layers, no tensor says: the proposal is a guess for its reader to check.
+//! Shapes show which layers follow each other, and how many vectors are concatenated. No tensor
+//! shows which vectors these are, or which functions are between the layers. So the proposal is a
+//! guess that its reader must check.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +11,15 @@ use nezha_graphs::head_spec::HeadSpec;
 use crate::Survey;
 use crate::checkpoint::Checkpoint;
 
-/// More layers than a search over their orders is worth.
+/// The most layers for which all orders are tried.
 const MOST: usize = 7;
 
-/// A spec in TOML over the tensors that no head reads, or that a head reads which is not the checkpoint's;
-/// `None` where there are none, or nothing fits them.
+/// A spec in TOML for the tensors outside of the encoder that none of the checkpoint's heads reads;
+/// `None` if there are none, or nothing fits them.
 pub(super) fn propose(checkpoint: &Checkpoint, survey: &Survey) -> Option<String> {
     let modules = modules(checkpoint, survey);
     let text = body(checkpoint, &modules)?;
-    // Whatever the guess is, it can be exported.
+    // The guess may be wrong, but it can always be exported.
     let spec = HeadSpec::from_toml(&text).ok()?;
     spec.resolve(checkpoint.config(), checkpoint).ok()?;
     Some(text)
@@ -49,11 +50,11 @@ enum Kind {
     },
 }
 
-/// The parts by the names of their modules.
+/// The parts, by the names of their modules.
 fn modules(checkpoint: &Checkpoint, survey: &Survey) -> BTreeMap<String, Kind> {
     let unread = survey.unread_tensors();
     let has_crf = unread.iter().any(|it| it.ends_with(".transitions"));
-    // A CRF stands on a classifier that a head may read by itself.
+    // A CRF decodes the scores of a classifier, which one of transformers' heads may read.
     let classifier = has_crf.then(|| "classifier.weight".to_owned());
     let names = unread.into_iter().chain(classifier);
     let kinds = names.filter_map(|name| {
@@ -92,7 +93,8 @@ fn recurrent(checkpoint: &Checkpoint, module: &str, rows: usize, inputs: usize) 
     })
 }
 
-/// Finds the linear layers that are of a GlobalPointer: by their names, and by rows for vectors of 64.
+/// Finds the linear layers of a GlobalPointer: by their names, and by a number of rows for vectors
+/// of size 64.
 fn name_pointers(modules: &mut BTreeMap<String, Kind>) {
     let efficient: Vec<(String, usize)> = modules
         .iter()
@@ -125,7 +127,7 @@ fn name_pointers(modules: &mut BTreeMap<String, Kind>) {
     }
 }
 
-/// The spec's text.
+/// The text of the spec.
 fn body(checkpoint: &Checkpoint, modules: &BTreeMap<String, Kind>) -> Option<String> {
     if modules.is_empty() || modules.len() > MOST {
         return None;
@@ -169,7 +171,7 @@ fn body(checkpoint: &Checkpoint, modules: &BTreeMap<String, Kind>) -> Option<Str
     Some(text)
 }
 
-/// What is read where so many vectors stand side by side.
+/// What is read if this many vectors are concatenated.
 fn reading(count: usize, tokens: bool, pooler: bool) -> Option<String> {
     Some(match (count, tokens, pooler) {
         (1, true, _) => "read = \"tokens\"".to_owned(),
@@ -188,15 +190,15 @@ fn reading(count: usize, tokens: bool, pooler: bool) -> Option<String> {
     })
 }
 
-/// The numbers of the last layers, the last one first.
+/// The numbers of the last layers, starting with the last.
 fn last(count: usize) -> Vec<i64> {
     (1..=count as i64).map(|it| -it).collect()
 }
 
 type Part<'m> = (&'m String, &'m Kind);
 
-/// All parts in an order in which each takes what the one before gives; those that come first by name
-/// first, where several orders fit.
+/// All parts, in an order in which each takes what the part before it returns. If several orders
+/// fit, the one that is first by name.
 fn chain<'m>(width: usize, rest: &[Part<'m>]) -> Option<Vec<Part<'m>>> {
     if rest.is_empty() {
         return Some(Vec::new());
@@ -209,7 +211,7 @@ fn chain<'m>(width: usize, rest: &[Part<'m>]) -> Option<Vec<Part<'m>>> {
             .filter(|(j, _)| *j != i)
             .map(|(_, it)| *it)
             .collect();
-        // Nothing follows pairs of tokens.
+        // Nothing can follow scores of pairs of tokens.
         let is_last = matches!(part.1, Kind::Pointer { .. } | Kind::Efficient { .. });
         if is_last && !others.is_empty() {
             return None;
@@ -220,7 +222,7 @@ fn chain<'m>(width: usize, rest: &[Part<'m>]) -> Option<Vec<Part<'m>>> {
     })
 }
 
-/// How many numbers a part gives for vectors of this width; `None` where it takes others.
+/// The width of a part's output for vectors of this width; `None` if the part takes another width.
 fn gives(kind: &Kind, width: usize) -> Option<usize> {
     let (inputs, outputs) = match *kind {
         Kind::Linear { inputs, outputs }

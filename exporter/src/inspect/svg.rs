@@ -1,4 +1,4 @@
-//! Where layout-rs says that things go, as SVG.
+//! Draws the layout that layout-rs computes, as SVG.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use layout::core::style::StyleAttr;
 /// Height of a line of text, in pixels.
 const LINE: f64 = 16.0;
 
-/// Space around everything.
+/// Space around the picture, in pixels.
 const MARGIN: f64 = 20.0;
 
 /// An SVG picture under construction.
@@ -23,7 +23,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// The picture under a heading; each entry of `key` is a colour and what it stands for.
+    /// The picture under a heading. Each entry of `key` is a color and its meaning.
     pub(super) fn finish(self, heading: &[String], key: &[(String, String)]) -> String {
         let (least, most) = (
             self.least.unwrap_or_else(Point::zero),
@@ -72,7 +72,8 @@ impl Canvas {
 }
 
 impl RenderBackend for Canvas {
-    /// The first line of `properties` stands below the box, the rest shows under the pointer.
+    /// The first line of `properties` is written below the box; the rest is shown under the
+    /// pointer.
     fn draw_rect(
         &mut self,
         at: Point,
@@ -110,7 +111,7 @@ impl RenderBackend for Canvas {
         );
     }
 
-    /// The first line is the heading; empty lines only made room.
+    /// The first line is the heading. Empty lines only reserve space.
     fn draw_text(&mut self, middle: Point, text: &str, _look: &StyleAttr) {
         let lines: Vec<&str> = text
             .lines()
