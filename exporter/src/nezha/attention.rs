@@ -7,15 +7,16 @@
 //! context_i  = Σ_j p[i,j]·(v_j + T[r(i,j)])
 //! ```
 //!
-//! What is the same for all keys is taken out of the sums over them:
+//! Terms that are the same for all keys are taken out of the sums over keys:
 //!
-//! - `q_i·b_key`, with `b_key` the bias of the keys, is a constant in the scores of a row, which its
-//!   softmax does not see: keys are computed without their bias.
-//! - The weights p sum to 1: the row `T[2M]` that [`relative`](super::relative) splits off its sum
-//!   is added to the bias of the values.
-//! - A head mask multiplies p, that is the context, which is smaller.
+//! - `q_i·b_key`, with `b_key` the bias of the keys, is constant in a row of scores, so it doesn't
+//!   change the softmax of the row. Keys are computed without their bias.
+//! - The weights p sum to 1. So the row `T[2M]`, which [`relative`](super::relative) splits off
+//!   from its sum, is added to the bias of the values.
+//! - A head mask multiplies p. It is applied to the context instead, which is smaller.
 //!
-//! A cache has keys and values as the checkpoint makes them, so there both stay as they are.
+//! A KV cache contains keys and values as the checkpoint's model computes them, so with a cache
+//! both keep their biases.
 
 use nezha_graphs::Config;
 
@@ -23,26 +24,27 @@ use super::ops::{linear, product};
 use super::relative::RelativePositions;
 use crate::graph::{Scope, Value};
 
-/// What the layers' attentions share.
+/// What is shared by the attentions of all layers.
 pub(super) struct Setting<'r> {
-    /// Added to the scores, [batch, 1, 1 or queries, keys].
+    /// The term that is added to the scores, [batch, 1, 1 or queries, keys].
     pub mask: Value,
     /// The relative positions of queries and keys.
     pub relative: RelativePositions<'r>,
 }
 
-/// What attention gives.
+/// The results of attention.
 pub(super) struct Attention {
     /// [batch, queries, H].
     pub context: Value,
     /// p, after the head mask, [batch, A, queries, keys].
     pub probabilities: Value,
-    /// Keys and values of the past and of now, [batch, A, keys, D]; under a cache.
+    /// The past and present keys and values, [batch, A, keys, D]; only with a cache.
     pub present: Option<[Value; 2]>,
 }
 
-/// Attends from each of `x` [batch, queries, H] to each of `source` [batch, keys, H], after the keys
-/// and values of `past` [batch, A, past keys, D]; `head_mask` is [A, 1, 1].
+/// Attends from each of `x` [batch, queries, H] to each of `source` [batch, keys, H]. The keys and
+/// values of `past` [batch, A, past keys, D] come before those of `source`. `head_mask` is [A, 1,
+/// 1].
 pub(super) fn attention(
     s: &Scope,
     config: &Config,
@@ -63,7 +65,7 @@ pub(super) fn attention(
     let (k, v, present) = match past {
         None => {
             let k = product(&key, source, hidden);
-            // A checkpoint without it is not whole, although its elements don't matter.
+            // A checkpoint without it is incomplete, although its elements don't matter.
             key.weight("bias", &[hidden]);
             let v = product(&value, source, hidden);
             let bias = s.add(value.weight("bias", &[hidden]), relative.last_of_heads());
@@ -92,13 +94,13 @@ pub(super) fn attention(
     }
 }
 
-/// [batch, sequence, H] as [batch, A, sequence, D].
+/// Reshapes [batch, sequence, H] to [batch, A, sequence, D].
 fn split_heads(s: &Scope, config: &Config, x: Value) -> Value {
     let [heads, depth] = [config.num_attention_heads, config.head_size()].map(|it| it as i64);
     s.transpose(s.reshape(x, &[0, 0, heads, depth]), &[0, 2, 1, 3])
 }
 
-/// [batch, A, sequence, D] as [batch, sequence, H].
+/// Reshapes [batch, A, sequence, D] to [batch, sequence, H].
 fn merge_heads(s: &Scope, config: &Config, x: Value) -> Value {
     let hidden = config.hidden_size as i64;
     s.reshape(s.transpose(x, &[0, 2, 1, 3]), &[0, 0, hidden])

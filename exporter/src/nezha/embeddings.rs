@@ -1,4 +1,4 @@
-//! `x = LayerNorm(word[ids] + token_type[types])`: NEZHA embeds no positions.
+//! `x = LayerNorm(word[ids] + token_type[types])`: NEZHA has no position embeddings.
 
 use nezha_graphs::{Config, DType};
 
@@ -14,7 +14,7 @@ pub(super) fn embeddings(s: &Scope, config: &Config, inputs: &Inputs, words: Val
     };
     let types = s.at("token_type_embeddings");
     let table = types.weight("weight", &[config.type_vocab_size, config.hidden_size]);
-    // Without types every token is of the first text, whose row is added to all.
+    // Without types, every token belongs to the first text, so that text's row is added to all.
     let rows = inputs.token_type_ids.unwrap_or_else(|| types.int64(0));
     let sum = s.add(embedded, types.gather(table, rows, 0));
     layer_norm(&s.at("LayerNorm"), sum, config.layer_norm_eps)

@@ -1,5 +1,5 @@
-//! A layer is attention and a feed-forward block, each added to its input and normalised; a decoder
-//! with an encoder attends to it in between:
+//! A layer consists of attention and a feed-forward block. The output of each is added to its input
+//! and normalized. With cross-attention, a decoder attends to the encoder in between:
 //!
 //! ```text
 //! x = LayerNorm(x + dense(attention(x, x)))
@@ -16,11 +16,11 @@ use super::ops::{activate, layer_norm, linear};
 use super::relative::{Places, RelativePositions, RelativeTable};
 use crate::graph::{Scope, Value};
 
-/// What the layers give.
+/// The results of the layers.
 pub(super) struct Encoded {
     /// The embeddings, then the output of each layer, [batch, sequence, H].
     pub hidden_states: Vec<Value>,
-    /// What each layer attended to.
+    /// The attentions of each layer.
     pub layers: Vec<LayerAttentions>,
 }
 
@@ -28,22 +28,23 @@ pub(super) struct Encoded {
 pub(super) struct LayerAttentions {
     /// Self-attention.
     pub own: Attention,
-    /// Cross-attention, where the model has an encoder.
+    /// Cross-attention, if the model has it.
     pub cross: Option<Attention>,
 }
 
-/// What all layers share.
+/// What is shared by all layers.
 struct Shared<'t> {
     own: Setting<'t>,
     cross: Option<(Setting<'t>, Value)>,
 }
 
-/// The tokens whose last hidden state is read.
+/// The tokens whose last hidden state is read by the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tokens {
-    /// All of them.
+    /// All tokens.
     All,
-    /// The first one. Then the last layer, which no other layer reads, computes no other.
+    /// The first token. Then the last layer is computed for this token only, since no other layer
+    /// reads it.
     First,
 }
 
@@ -135,7 +136,8 @@ impl<'t> Shared<'t> {
     }
 }
 
-/// Layer `i` for the tokens `x`, over all tokens as the layer before gives them, `source`.
+/// Layer `i` for the tokens `x`. They attend to `source`, all tokens as the layer before returns
+/// them.
 fn layer(
     s: &Scope,
     config: &Config,

@@ -1,4 +1,4 @@
-//! The graph's inputs, as the layers want them.
+//! The graph's inputs, converted to what the layers expect.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ pub(crate) struct Inputs {
     by_role: BTreeMap<Role, Value>,
     /// Token ids or embedded tokens, one row for each text.
     pub tokens: Value,
-    /// int64 [rows, keys], or [rows, sequence, keys] where each token has a row of its own.
+    /// int64 [rows, keys], or [rows, sequence, keys] if each token has its own row.
     pub attention_mask: Value,
-    /// int64 [rows, sequence]; none where all tokens are of the first text.
+    /// int64 [rows, sequence]; `None` if all tokens belong to the first text.
     pub token_type_ids: Option<Value>,
-    /// What a decoder attends to besides itself.
+    /// What cross-attention reads.
     pub encoder: Option<EncoderInputs>,
 }
 
-/// What a decoder gets from an encoder.
+/// An encoder's output for a decoder.
 pub(crate) struct EncoderInputs {
     /// [batch, encoder sequence, H].
     pub hidden_states: Value,
@@ -32,8 +32,8 @@ pub(crate) struct EncoderInputs {
 impl Inputs {
     /// Declares all inputs of the signature.
     ///
-    /// Multiple choice is [batch, choices, sequence]; the layers see [batch·choices, sequence]. Whole
-    /// numbers are int64 to them, whatever they come as.
+    /// The inputs of multiple choice are [batch, choices, sequence], but the layers get
+    /// [batch·choices, sequence]. Integer inputs are converted to int64.
     pub(crate) fn declare(
         builder: &Builder,
         config: &Config,
@@ -85,7 +85,7 @@ impl Inputs {
             .map(|mask| s.unsqueeze(of_layer(mask), &[1, 2]))
     }
 
-    /// How many tokens the cache holds, int64 [1].
+    /// The number of tokens in the cache, int64 [1].
     pub(crate) fn past_length(&self, s: &Scope) -> Option<Value> {
         let [key, _] = self.past_of_layer(0, AttentionKind::Own)?;
         Some(s.shape(key, 2, 3))
@@ -105,7 +105,7 @@ impl Inputs {
     }
 }
 
-/// An input, whole numbers as int64.
+/// An input, converted to int64 if it is int32.
 fn widened(builder: &Builder, port: &Port) -> Value {
     let input = builder.input(port);
     match port.dtype {
@@ -114,7 +114,7 @@ fn widened(builder: &Builder, port: &Port) -> Value {
     }
 }
 
-/// [batch, choices, …] as [batch·choices, …].
+/// Reshapes [batch, choices, …] to [batch·choices, …].
 fn merge_choices(s: &Scope, input: Value) -> Value {
     // Flatten would do the same, but tract can't multiply symbols there.
     let rank = s.rank(input);

@@ -1,7 +1,7 @@
 //! The architecture, in reading order: embeddings, relative positions, attention, encoder, heads.
 //!
-//! B batch, S sequence, A attention heads, D head size, H = A·D hidden size, L layers,
-//! M `max_relative_position`, R = 2M + 1 rows of the table of relative positions.
+//! Sizes: B batch, S sequence, A attention heads, D head size, H = A·D hidden size, L layers, M
+//! `max_relative_position`, R = 2M + 1 rows of the table of relative positions.
 
 mod attention;
 mod embeddings;
@@ -33,34 +33,36 @@ use crate::listed::Listed;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The checkpoint lacks what the head needs.
+    /// The checkpoint lacks weights that the head needs.
     #[error("the {head} head can't be built: {}", Listed(faults, "; "))]
     Weights {
         /// The head.
         head: Head,
-        /// Every weight that the checkpoint lacks or has in another shape, in the order in which the
+        /// The weights that the checkpoint lacks or has in another shape, in the order in which the
         /// graph reads them.
         faults: Vec<WeightError>,
     },
     /// An option that the head or the checkpoint can't have.
     #[error(transparent)]
     Option(#[from] OptionError),
-    /// The architecture contradicts itself; please report it.
+    /// The graph is not valid, by a fault of the exporter; please report it.
     #[error("a fault in the exporter, in the {head} graph")]
     Graph {
         /// The head.
         head: Head,
-        /// What does not hold together.
+        /// The fault.
         source: GraphError,
     },
 }
 
-/// Builds the graph of `head` over the weights of a checkpoint, in canonical names: in single precision,
-/// and for [`passes::prepare`](crate::passes::prepare) to make an artifact's of.
+/// Builds the graph of `head` over the weights of a checkpoint, which have canonical names. The
+/// graph is in single precision; [`passes::prepare`](crate::passes::prepare) turns it into the
+/// graph of an artifact.
 ///
 /// # Errors
-/// [`BuildError::Weights`] where weights are missing or do not have the shape that the config
-/// gives them; [`BuildError::Option`] where the options don't fit the head.
+/// [`BuildError::Weights`] if weights are missing or don't have the shape that the config implies;
+/// [`BuildError::Option`] if the options don't fit the head; [`BuildError::Graph`] by a fault of
+/// the exporter.
 pub fn build(
     weights: &dyn Weights,
     config: &Config,
@@ -115,7 +117,7 @@ fn compose(builder: &Builder, config: &Config, head: Head, options: &GraphOption
     }
 }
 
-/// The probabilities of an attention in layer `i`, and where there is a cache its keys and values.
+/// The probabilities of an attention in layer `i`, and with a cache its keys and values.
 fn attention_outputs(
     builder: &Builder,
     i: usize,

@@ -1,23 +1,23 @@
-//! The few compositions that every block uses.
+//! Compositions of operations that every block uses.
 
 use nezha_graphs::Activation;
 
 use crate::graph::{Scope, Value};
 
-/// `x·Wᵀ + b` with the `weight` [`width`, inputs] and `bias` [`width`] of this place.
+/// `x·Wᵀ + b` with the `weight` [`width`, inputs] and `bias` [`width`] of this scope.
 pub(super) fn linear(s: &Scope, x: Value, width: usize) -> Value {
     let product = product(s, x, width);
     let bias = s.weight("bias", &[width]);
     s.add(product, bias)
 }
 
-/// `x·Wᵀ` with the `weight` [`width`, inputs] of this place.
+/// `x·Wᵀ` with the `weight` [`width`, inputs] of this scope.
 pub(super) fn product(s: &Scope, x: Value, width: usize) -> Value {
     let weight = s.transposed_weight("weight", [width, s.width(x)]);
     s.matmul(x, weight)
 }
 
-/// LayerNorm over the last axis with the `weight` and `bias` of this place.
+/// LayerNorm over the last axis with the `weight` and `bias` of this scope.
 pub(super) fn layer_norm(s: &Scope, x: Value, epsilon: f32) -> Value {
     let width = s.width(x);
     let weight = s.weight("weight", &[width]);
@@ -30,7 +30,7 @@ pub(super) fn activate(s: &Scope, activation: Activation, x: Value) -> Value {
     let active = match activation {
         Activation::Gelu if s.opset() >= 20 => s.gelu(x, false),
         Activation::Gelu => {
-            // In this order ONNX Runtime recognises the formula and runs it as one kernel.
+            // ONNX Runtime recognizes the formula in this order and runs it as one kernel.
             let erf = s.erf(s.div(x, s.float(std::f32::consts::SQRT_2)));
             s.mul(s.mul(x, s.add(erf, s.float(1.0))), s.float(0.5))
         }

@@ -1,10 +1,11 @@
-//! One vector for each text, inside of the graph.
+//! Pooling inside of the graph: one vector for each text.
 
 use nezha_graphs::{DType, Pooling};
 
 use crate::graph::{Scope, Value};
 
-/// Pools `x` [batch, sequence, H] over the tokens whose `attention_mask` is 1, to [batch, H].
+/// Pools `x` [batch, sequence, H] over the tokens whose `attention_mask` is 1; the result is
+/// [batch, H].
 pub(super) fn pool(s: &Scope, pooling: Pooling, x: Value, attention_mask: Value) -> Value {
     let mask = || s.unsqueeze(s.cast(attention_mask, DType::F32), &[2]);
     match pooling {
@@ -12,7 +13,7 @@ pub(super) fn pool(s: &Scope, pooling: Pooling, x: Value, attention_mask: Value)
         Pooling::Mean => {
             let mask = mask();
             let sum = s.reduce_sum(s.mul(x, mask), 1);
-            // A text without any token gives zeros and not a division by zero.
+            // A text without any token gives zeros instead of a division by zero.
             let count = s.max(s.reduce_sum(mask, 1), s.float(1e-9));
             s.squeeze(s.div(sum, count), &[1])
         }

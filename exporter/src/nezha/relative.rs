@@ -1,41 +1,43 @@
 //! Functional relative positions (NEZHA, [arXiv:1909.00204](https://arxiv.org/abs/1909.00204),
-//! section 2.1) without a tensor of a head's size for every pair of positions.
+//! section 2.1) without a vector of the head's size for every pair of positions.
 //!
 //! Attention reads one row of the table for each pair, `T[r(i, j)]` with
-//! `r(i, j) = clip(j − i, −M, M) + M`. Materialised, that is S·S·D numbers. But there are only
-//! R = 2M + 1 different rows, so the products with them are made first and the pairs picked after:
+//! `r(i, j) = clip(j − i, −M, M) + M`. As a tensor, these rows would be S·S·D numbers. But there
+//! are only R = 2M + 1 different rows, so the products with them are computed first, and the pairs
+//! are picked from the products:
 //!
 //! ```text
 //! scores:  q_i·T[r(i,j)]        = (q·Tᵀ)[i, r(i,j)]
 //! context: Σ_j p[i,j]·T[r(i,j)] = Σ_r w[i,r]·T[r]   where  w[i,r] = Σ_{j: r(i,j)=r} p[i,j]
 //! ```
 //!
-//! Of the sums w, those with 0 < r < 2M have one term, `p[i, i + r − M]` or nothing: the band.
-//! Only the two ends add up many. Since the w of a row sum to 1, the right end follows from the
-//! others, and with `T'[r] = T[r] − T[2M]` it needs no computing at all:
+//! For 0 < r < 2M, the sum w has one term, `p[i, i + r − M]`, or none: these are the band. Only the
+//! two ends sum up many terms. The w of a row sum to 1, so the right end follows from the others.
+//! With `T'[r] = T[r] − T[2M]` it needs no computation at all:
 //!
 //! ```text
 //! Σ_r w[i,r]·T[r] = Σ_{0<r<2M} band[i,r]·T'[r] + left[i]·T'[0] + T[2M]
 //! ```
 //!
-//! The last term is the same for all queries and keys; the values have it in their bias.
+//! The last term is the same for all queries and keys, so it is added to the bias of the values.
 //!
-//! Rows of `q·Tᵀ` and of p are picked from in one of two forms, [`Gather`]: the same numbers, by the
-//! operator that the target is fast at.
+//! There are two forms of picking from the rows of `q·Tᵀ` and of p, [`Gather`]. Both give the same
+//! numbers; the target decides which operator is faster.
 
 use nezha_graphs::{Config, DType, Gather};
 
 use super::relative_position_table;
 use crate::graph::{Scope, Value};
 
-/// T in each form that attention reads, once for all layers and heads, keys and values.
+/// T in each form that attention reads, shared by all layers and heads, keys and values.
 ///
-/// Each is stored as it is read: engines have nothing to compute before they run, and tools that look
-/// for the weights of a product find a constant, for another 33 kB at base size.
+/// Each form is stored as it is read. So engines compute nothing before they run, and tools that
+/// look for the weights of a product find a constant. It costs 33 kB more at base size.
 pub(super) struct RelativeTable {
-    /// How its products are picked from.
+    /// How rows are picked from its products.
     gather: Gather,
-    /// Tᵀ, [D, R]; to be picked from flat, with columns of zeros up to a multiple of [`ALIGNED`].
+    /// Tᵀ, [D, R]. For the flat form, columns of zeros are appended up to a multiple of
+    /// [`ALIGNED`].
     transposed: Value,
     /// T'[0], [1, D].
     left: Value,
@@ -43,60 +45,60 @@ pub(super) struct RelativeTable {
     band: Value,
     /// T[2M], [1, D].
     last: Value,
-    /// T[2M] once for each head, [H].
+    /// T[2M], repeated for each head, [H].
     last_of_heads: Value,
 }
 
-/// The relative positions of queries and keys, once for all layers.
+/// The relative positions of queries and keys, shared by all layers.
 pub(super) struct RelativePositions<'t> {
     table: &'t RelativeTable,
-    /// Absent where M = 0, when all pairs share the row T[2M] = T[0].
+    /// `None` if M = 0: then all pairs share the row T[2M] = T[0].
     clipped: Option<Clipped>,
 }
 
 struct Clipped {
-    /// r(i, j), for each key.
+    /// r(i, j) for each key.
     rows: Picks,
-    /// 1 where r(i, j) = 0, else 0, [queries, keys].
+    /// 1 if r(i, j) = 0, else 0, [queries, keys].
     left: Value,
     band: Band,
 }
 
-/// The keys at distance −M < t < M of each query.
+/// The keys at the distances −M < t < M from each query.
 struct Band {
-    /// i + t, kept inside of the sequence, for each of the 2M − 1 distances.
+    /// i + t for each of the 2M − 1 distances, clipped to the sequence.
     keys: Picks,
-    /// 1 where i + t was inside, else 0, [queries, 2M − 1].
+    /// 1 if i + t was inside of the sequence, else 0, [queries, 2M − 1].
     inside: Value,
 }
 
-/// Places in the row of each query, the same rows for every text and head.
+/// Indices into the row of each query; they are the same for every text and head.
 enum Picks {
     /// int32 [batch, A, queries, width].
     Elements(Value),
-    /// Counted through the rows one after the other, int32 [queries, width].
+    /// Indices into the rows laid one after the other, int32 [queries, width].
     Flat(Value),
 }
 
-/// What rows that are picked from flat are a multiple of: OpenVINO's product is faster for it.
+/// In the flat form, the length of rows is a multiple of this: OpenVINO's product is faster then.
 const ALIGNED: usize = 16;
 
-/// Where the queries and the keys of attention stand.
+/// The positions of attention's queries and keys.
 pub(super) struct Places {
-    /// int64 [1].
+    /// Batch size, int64 [1].
     pub batch: Value,
     /// Number of queries, int64 [1].
     pub queries: Value,
     /// Number of keys, int64 [1].
     pub keys: Value,
-    /// Position of each query, int32 [queries, 1]; a decoder's cache comes before it.
+    /// Position of each query, int32 [queries, 1]; queries come after the cached tokens.
     pub query: Value,
     /// Position of each key, int32 [1, keys].
     pub key: Value,
 }
 
 impl Places {
-    /// Queries that follow `past` others, and keys from position 0.
+    /// Queries after `past` tokens, and keys from position 0.
     pub(super) fn new(
         s: &Scope,
         batch: Value,
@@ -118,10 +120,10 @@ impl Places {
         }
     }
 
-    /// The same for the first query alone.
+    /// The positions for the first query alone.
     ///
-    /// Its position is picked from all, although it is known: tract takes seconds to load a graph in
-    /// which all positions of a band follow from constants and the length.
+    /// Its position is known, but is gathered from all positions: tract takes seconds to load a
+    /// graph in which all positions of a band follow from constants and the length.
     pub(super) fn of_first_query(self, s: &Scope) -> Self {
         Self {
             queries: s.vector(&[1]),
@@ -131,13 +133,13 @@ impl Places {
     }
 }
 
-/// A count, int64 [1], as an int32 of rank 0.
+/// Converts a count, int64 [1], to an int32 of rank 0.
 fn scalar(s: &Scope, count: Value) -> Value {
     s.cast(s.squeeze(count, &[0]), DType::I32)
 }
 
 impl RelativeTable {
-    /// The table of a model, to be picked from by `gather`.
+    /// The table of a model, in the forms that `gather` needs.
     pub(super) fn new(s: &Scope, config: &Config, gather: Gather) -> Self {
         let (m, depth) = (config.max_relative_position, config.head_size());
         let table = relative_position_table(m, depth);
@@ -146,7 +148,7 @@ impl RelativeTable {
         let column = |column| (0..width).map(move |row| element(row, column));
         let transposed: Vec<f32> = (0..depth).flat_map(column).collect();
         let (others, last) = table.split_at(2 * m * depth);
-        // T'[0..2M], row after row.
+        // T'[0..2M], row by row.
         let pairs = others.iter().zip(last.iter().cycle());
         let differences: Vec<f32> = pairs.map(|(x, last)| x - last).collect();
         let (left, band) = differences.split_at(depth.min(differences.len()));
@@ -164,7 +166,7 @@ impl RelativeTable {
 }
 
 impl<'t> RelativePositions<'t> {
-    /// The pairs of queries and keys at these places.
+    /// The pairs of queries and keys at these positions.
     pub(super) fn new(
         s: &Scope,
         config: &Config,
@@ -178,9 +180,11 @@ impl<'t> RelativePositions<'t> {
         }
     }
 
-    /// The scores `content` [batch, A, queries, keys] with `q_i·T[r(i, j)]`; `q` [batch, A, queries, D].
+    /// Adds `q_i·T[r(i, j)]` to the scores `content` [batch, A, queries, keys]; `q` is [batch, A,
+    /// queries, D].
     ///
-    /// Where M = 0 that is a constant in the scores of a row, which no softmax sees.
+    /// If M = 0, this term is constant in a row of scores, so the softmax doesn't change and
+    /// nothing is added.
     pub(super) fn add_scores(&self, s: &Scope, content: Value, q: Value) -> Value {
         let Some(clipped) = &self.clipped else {
             return content;
@@ -189,8 +193,8 @@ impl<'t> RelativePositions<'t> {
         s.add(content, clipped.rows.of(s, by_row))
     }
 
-    /// The context of the values, [batch, A, queries, D], with `Σ_j p[i, j]·T[r(i, j)] − T[2M]`;
-    /// `p` [batch, A, queries, keys], each row of which sums to 1.
+    /// Adds `Σ_j p[i, j]·T[r(i, j)] − T[2M]` to the context of the values, [batch, A, queries, D].
+    /// `p` is [batch, A, queries, keys], and each of its rows sums to 1.
     pub(super) fn add_context(&self, s: &Scope, context: Value, p: Value) -> Value {
         let Some(Clipped { left, band, .. }) = &self.clipped else {
             return context;
@@ -207,7 +211,7 @@ impl<'t> RelativePositions<'t> {
         self.table.last
     }
 
-    /// T[2M] once for each head, [H].
+    /// T[2M], repeated for each head, [H].
     pub(super) fn last_of_heads(&self) -> Value {
         self.table.last_of_heads
     }
@@ -258,12 +262,13 @@ fn at_least_0(s: &Scope, x: Value) -> Value {
     s.clip(x, s.int32(0), s.int32(i32::MAX))
 }
 
-/// `min(x, most)` of int32, without a Clip whose bound is computed: burn-onnx can't have one.
+/// `min(x, most)` of int32. It avoids a Clip with a computed bound, which burn-onnx doesn't
+/// support.
 fn at_most(s: &Scope, x: Value, most: Value) -> Value {
     s.sub(most, at_least_0(s, s.sub(most, x)))
 }
 
-/// How many columns the products with the table have.
+/// The number of columns of the products with the table.
 fn width_of_rows(config: &Config, gather: Gather) -> usize {
     let rows = 2 * config.max_relative_position + 1;
     match gather {
@@ -273,21 +278,22 @@ fn width_of_rows(config: &Config, gather: Gather) -> usize {
 }
 
 impl Picks {
-    /// Repeats indices [queries, `width`] for every text and head, as `GatherElements` wants them.
+    /// Repeats indices [queries, `width`] for every text and head, as `GatherElements` requires.
     fn per_head(s: &Scope, config: &Config, places: &Places, indices: Value, width: Value) -> Self {
         let heads = s.vector(&[config.num_attention_heads as i64]);
         let shape = s.concat(0, &[places.batch, heads, places.queries, width]);
         Picks::Elements(s.expand(indices, shape))
     }
 
-    /// Indices [queries, width] into rows of `length` elements, int32 of rank 0, counted from the
-    /// first query's row on.
+    /// Converts indices [queries, width] into rows of `length` elements (int32, rank 0) to indices
+    /// that count from the start of the first query's row.
     fn flat(s: &Scope, places: &Places, indices: Value, length: Value) -> Self {
         let row = s.unsqueeze(s.range(scalar(s, places.queries)), &[1]);
         Picks::Flat(s.add(s.mul(row, length), indices))
     }
 
-    /// The elements of `x` [batch, A, queries, n] at these places, [batch, A, queries, width].
+    /// Picks the elements of `x` [batch, A, queries, n] at these indices, [batch, A, queries,
+    /// width].
     fn of(&self, s: &Scope, x: Value) -> Value {
         match *self {
             Picks::Elements(indices) => s.gather_elements(x, indices, 3),

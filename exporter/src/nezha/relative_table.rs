@@ -4,23 +4,24 @@ const WAVELENGTH_BASE: f64 = 10_000.0;
 /// NEZHA's table T of relative positions, `[2M + 1, D]` in row-major order, for M =
 /// `max_relative_position` and D = `head_size`.
 ///
-/// Row r stands for the distance r − M, key position minus query position, clipped to ±M:
+/// Row r belongs to the distance r − M, key position minus query position, clipped to ±M:
 ///
 /// ```text
 /// T[r, 2k] = sin(r·w_k),  T[r, 2k + 1] = cos(r·w_k),  w_k = exp(2k · (−ln(10000) / D))
 /// ```
 ///
 /// (Wei et al., "NEZHA", arXiv:1909.00204, functional relative positional encoding.) The angle is
-/// that of the row, not of the distance, as in transformers' `NezhaRelativePositionsEncoding`. A
-/// head of size 1 has the sine column alone.
+/// computed from the row r, not from the distance, as in transformers'
+/// `NezhaRelativePositionsEncoding`. A head of size 1 has only the sine column.
 ///
-/// Every step rounds where torch rounds: the factor −ln(10000) / D is a double that becomes a
-/// single, all else is single precision. `libm` makes the bits the same on every platform; torch's
-/// own `exp` and `sin` may differ by an ulp, and the row number magnifies the former, so tables are
-/// compared with torch's at (2M + 1)·2⁻²⁴.
+/// Every step rounds where PyTorch rounds: the factor −ln(10000) / D is a double that is rounded to
+/// single, and all other steps are in single precision. With `libm`, the bits are the same on every
+/// platform. PyTorch's own `exp` and `sin` may differ in the last place, and the row number
+/// multiplies the difference of `exp`. So tables are compared with PyTorch's at a tolerance of (2M
+/// + 1)·2⁻²⁴.
 ///
-/// This is the only place that makes the table; all layers and heads, keys and values, the graph
-/// and the reference share it.
+/// Only this function computes the table. All layers and heads, keys and values, the graph and the
+/// reference share it.
 pub fn relative_position_table(max_relative_position: usize, head_size: usize) -> Vec<f32> {
     let factor = (-libm::log(WAVELENGTH_BASE) / head_size as f64) as f32;
     let frequencies: Vec<f32> = (0..head_size)

@@ -4,7 +4,7 @@ use super::parts::predictions;
 use super::{Given, HeadGraph, Stack};
 use crate::graph::Value;
 
-/// Scores of the vocabulary at every position, or at those that are asked for.
+/// Scores of the vocabulary at every position, or at the positions in `mask_positions`.
 pub(super) struct MaskedLm;
 
 impl HeadGraph for MaskedLm {

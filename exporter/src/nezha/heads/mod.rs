@@ -1,4 +1,4 @@
-//! What stands on the encoder: a head a file, and [`of`], the list of them.
+//! The heads on top of the encoder, one file for each; [`of`] lists them.
 
 mod base;
 mod masked_lm;
@@ -20,21 +20,21 @@ use super::inputs::Inputs;
 use super::loss::classify;
 use crate::graph::{Builder, Scope, Value};
 
-/// Values by what they are.
+/// Values by role.
 pub(crate) type Outputs = BTreeMap<Role, Value>;
 
-/// One head: what it computes, and what others ask about it.
+/// A head: the graph that it computes, and facts about it.
 pub(crate) trait HeadGraph: Sync {
-    /// Whether its outputs read no other token of the last layer than the first.
+    /// Whether its outputs read only the first token of the last layer.
     fn reads_first_token(&self, _options: &GraphOptions) -> bool {
         false
     }
 
-    /// Its outputs; more than the signature asks for does no harm, since what no output needs is not
-    /// written.
+    /// The head's outputs. There may be more than the signature has: nodes that no output needs are
+    /// not written.
     fn outputs(&self, given: &Given) -> Vec<(Role, Value)>;
 
-    /// The loss of its `outputs` against the labels among the inputs; none without labels.
+    /// The loss of its `outputs` against the labels among the inputs; `None` without labels.
     fn loss(&self, s: &Scope, given: &Given, outputs: &Outputs) -> Option<Value> {
         classify(s, given, outputs, Role::Logits, Role::Labels)
     }
@@ -44,22 +44,23 @@ pub(crate) trait HeadGraph: Sync {
         s.softmax(logits)
     }
 
-    /// Whether it reads `classifier.weight`, which nothing tells apart from other heads' but what
-    /// `architectures` says.
+    /// Whether it reads `classifier.weight`. Several heads do, and only `architectures` tells them
+    /// apart.
     fn reads_classifier(&self) -> bool {
         false
     }
 
-    /// The module that it does without where a checkpoint lacks it, and leaves out what follows from it.
+    /// The module that the head can do without if a checkpoint lacks it; the outputs that depend on
+    /// it are then left out.
     fn optional_module(&self) -> Option<&'static str> {
         None
     }
 
-    /// The stacks that have a class for it.
+    /// The stacks that have a class for the head.
     fn stacks(&self) -> &'static [Stack];
 }
 
-/// Software for transformers' models that has a class of its own for each head that it runs.
+/// Software that runs transformers' models and has a class of its own for each head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stack {
     /// Optimum's `ORTModelFor…`.
@@ -70,26 +71,26 @@ pub(crate) enum Stack {
     Tei,
 }
 
-/// What a head is given.
+/// What is available to a head.
 pub(crate) struct Given<'g> {
     /// The graph.
     pub builder: &'g Builder<'g>,
-    /// The model.
+    /// The config of the model.
     pub config: &'g Config,
-    /// What the graph takes and gives beyond the head's own.
+    /// The options of the graph.
     pub options: &'g GraphOptions,
     /// The graph's inputs.
     pub inputs: &'g Inputs,
     /// The word embeddings, [`vocab_size`, H].
     pub words: Value,
-    /// The output of the last layer for the [tokens read](tokens_read), [batch, sequence or 1, H].
+    /// The last layer's output for the [tokens read](tokens_read), [batch, sequence or 1, H].
     pub last_hidden_state: Value,
-    /// The embeddings and the output of each layer, [batch, sequence, H]; of the last one the
-    /// [tokens read](tokens_read).
+    /// The output of the embeddings and of each layer, [batch, sequence, H]; the last layer's is
+    /// only for the [tokens read](tokens_read).
     pub hidden_states: &'g [Value],
 }
 
-/// Which one a head is.
+/// The implementation of a head.
 pub(crate) fn of(head: Head) -> &'static dyn HeadGraph {
     match head {
         Head::Base => &base::Base,
@@ -104,7 +105,7 @@ pub(crate) fn of(head: Head) -> &'static dyn HeadGraph {
     }
 }
 
-/// The tokens that the outputs need the last layer for.
+/// The tokens for which the outputs need the last layer.
 pub(crate) fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
     let reads_first = of(head).reads_first_token(options);
     match reads_first && !options.hidden_states && !options.attentions {
@@ -113,7 +114,7 @@ pub(crate) fn tokens_read(head: Head, options: &GraphOptions) -> Tokens {
     }
 }
 
-/// The head's outputs, with loss, probabilities and the best of them.
+/// The head's outputs, with the loss, the probabilities and the most probable tokens.
 pub(crate) fn outputs(head: Head, given: &Given) -> Outputs {
     let head = of(head);
     let mut outputs = Outputs::from_iter(head.outputs(given));

@@ -28,9 +28,9 @@ impl HeadGraph for MultipleChoice {
     }
 }
 
-/// [batch·choices, 1] as [batch, choices].
+/// Reshapes [batch·choices, 1] to [batch, choices].
 fn split_choices(s: &Scope, scores: Value, inputs: &Inputs) -> Value {
-    // Whatever the graph takes of these begins with both axes.
+    // Any of these inputs that the graph has begins with both axes.
     let begin_so = [Role::AttentionMask, Role::SelfAttentionMask, Role::TokenIds];
     let mut inputs = begin_so.into_iter().filter_map(|role| inputs.get(role));
     match inputs.next() {

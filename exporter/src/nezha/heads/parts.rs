@@ -1,4 +1,4 @@
-//! What several heads have.
+//! Parts that several heads have in common.
 
 use super::Given;
 use crate::graph::Value;
@@ -15,19 +15,19 @@ pub(super) fn pooler(given: &Given) -> Value {
     s.tanh(dense)
 }
 
-/// The classifier's `width` scores of `x` […, H].
+/// The classifier's scores of `x` […, H], […, `width`].
 pub(super) fn classifier(given: &Given, x: Value, width: usize) -> Value {
     linear(&given.builder.scope("classifier"), x, width)
 }
 
-/// Scores of: the second text follows, it is random; [batch, 2].
+/// Scores of two classes, "the second text follows" and "it is random", [batch, 2].
 pub(super) fn relationship(given: &Given) -> Value {
     let s = &given.builder.scope("cls.seq_relationship");
     let pooled = pooler(given);
     linear(s, pooled, 2)
 }
 
-/// Scores of the vocabulary for `x` [batch, sequence, H] or [n, H].
+/// Scores of the vocabulary for `x` [batch, sequence, H] or [n, H]: […, V].
 pub(super) fn predictions(given: &Given, x: Value) -> Value {
     let config = given.config;
     let s = &given.builder.scope("cls.predictions");
@@ -43,7 +43,7 @@ pub(super) fn predictions(given: &Given, x: Value) -> Value {
         false => decoder.weight("weight", &[vocabulary, hidden]),
     };
     let bias = s.weight("bias", &[vocabulary]);
-    // Gemm reads the matrix as the embeddings lie, so that a tied one is stored once.
+    // Gemm reads the matrix in the axis order of the embeddings, so a tied matrix is stored once.
     let rows = decoder.reshape(normed, &[-1, hidden as i64]);
     let scores = decoder.gemm(rows, weight, bias);
     let rank = decoder.rank(x);

@@ -17,7 +17,7 @@ impl HeadGraph for Pretraining {
         ]
     }
 
-    /// The sum of the two.
+    /// The sum of both losses.
     fn loss(&self, s: &Scope, given: &Given, outputs: &Outputs) -> Option<Value> {
         let (labels, follows) = (Role::Labels, Role::NextSentenceLabel);
         Some(s.add(

@@ -18,7 +18,7 @@ impl HeadGraph for QuestionAnswering {
         ]
     }
 
-    /// The mean of the two.
+    /// The mean of both losses.
     fn loss(&self, s: &Scope, given: &Given, outputs: &Outputs) -> Option<Value> {
         let side = |logits: Role, positions: Role| {
             let logits = outputs.get(&logits).copied()?;
@@ -34,8 +34,8 @@ impl HeadGraph for QuestionAnswering {
     }
 }
 
-/// Cross-entropy over the positions of a sequence: those beyond it are ignored, those before it
-/// count as 0. `logits` is [batch, sequence].
+/// Cross-entropy over the positions of a sequence. Positions after the sequence are ignored, and
+/// negative positions count as 0. `logits` is [batch, sequence].
 fn position_loss(s: &Scope, logits: Value, positions: Value) -> Value {
     let length = s.cast(s.squeeze(s.shape(logits, 1, 2), &[0]), DType::I32);
     let positions = s.clip(positions, s.int64(0), s.int64(i32::MAX.into()));

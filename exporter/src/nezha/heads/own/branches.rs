@@ -3,7 +3,8 @@ use nezha_graphs::head_spec::Branches;
 use super::{Place, reading};
 use crate::graph::Value;
 
-/// Several lists of steps from `x`, which was made of `origin`, and what they come to together.
+/// The combined results of several lists of steps, all applied to `x`, which was computed as
+/// `origin` says.
 pub(super) fn branches(place: &Place, branches: &Branches, x: Value, origin: &str) -> Value {
     let lists = branches.of.iter();
     let values: Vec<Value> = lists

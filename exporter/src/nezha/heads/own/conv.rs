@@ -3,7 +3,7 @@ use nezha_graphs::head_spec::Conv;
 use super::Place;
 use crate::graph::Value;
 
-/// A convolution over the tokens of `x` [batch, sequence, inputs], which gives [batch, sequence, outputs].
+/// A convolution over the tokens of `x` [batch, sequence, inputs], to [batch, sequence, outputs].
 pub(super) fn conv(place: &Place, conv: &Conv, x: Value) -> Value {
     let s = place.module(&conv.module);
     let kernel = conv.kernel.unwrap_or_default();

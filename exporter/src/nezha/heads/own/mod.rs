@@ -1,4 +1,4 @@
-//! A head of the user's own: what its spec says, a kind of step a file.
+//! A head of the user's own, built from its spec; one file for each kind of step.
 
 mod branches;
 mod conv;
@@ -42,12 +42,13 @@ impl HeadGraph for OwnHead {
     }
 }
 
-/// Where the head is built.
+/// The context in which the head is built.
 struct Place<'g> {
     given: &'g Given<'g>,
-    /// Of what no tensor of the checkpoint's names the place of.
+    /// The scope of nodes that belong to no tensor of the checkpoint.
     scope: Scope<'g>,
-    /// What is there, by what it was made of: outputs that begin alike share it.
+    /// The values that were built, by their origin: outputs that begin with the same steps share
+    /// them.
     known: RefCell<BTreeMap<String, Value>>,
 }
 
@@ -65,7 +66,7 @@ impl<'g> Place<'g> {
         self.steps(&output.steps, start, origin)
     }
 
-    /// What the steps make of `x`, which was made of `origin`.
+    /// Applies the steps to `x`, which was computed as `origin` says.
     fn steps(&self, steps: &[Step], x: Value, mut origin: String) -> Value {
         steps.iter().fold(x, |x, step| {
             origin = format!("{origin} {step:?}");
@@ -92,7 +93,7 @@ impl<'g> Place<'g> {
         }
     }
 
-    /// The value that was made of `origin`, or that is made now.
+    /// The value of this origin; it is made if it doesn't exist yet.
     fn once(&self, origin: String, make: impl FnOnce() -> Value) -> Value {
         if let Some(value) = self.known.borrow().get(&origin) {
             return *value;
@@ -102,12 +103,12 @@ impl<'g> Place<'g> {
         value
     }
 
-    /// The place of the module `name`.
+    /// The scope of the module `name`.
     fn module(&self, name: &str) -> Scope<'g> {
         self.given.builder.scope(name)
     }
 
-    /// The place of the tensor `name`, and what it is called there.
+    /// The scope of the tensor `name`, and its name there.
     fn tensor<'n>(&self, name: &'n str) -> (Scope<'g>, &'n str) {
         match name.rsplit_once('.') {
             Some((module, name)) => (self.module(module), name),
@@ -116,7 +117,7 @@ impl<'g> Place<'g> {
     }
 }
 
-/// The numbers in a column of vectors.
+/// The numbers in a column of the vectors.
 fn column_of(s: &Scope, column: usize, x: Value) -> Value {
     s.gather(x, s.int64(column as i64), s.rank(x) - 1)
 }

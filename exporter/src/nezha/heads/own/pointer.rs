@@ -1,4 +1,6 @@
-//! GlobalPointer and its efficient form: scores of pairs of tokens, [batch, labels, sequence, sequence].
+//! GlobalPointer and Efficient GlobalPointer
+//! ([arXiv:2208.03054](https://arxiv.org/abs/2208.03054)): scores of pairs of tokens, [batch,
+//! labels, sequence, sequence].
 
 use nezha_graphs::DType;
 use nezha_graphs::head_spec::{EfficientGlobalPointer, GlobalPointer, Linear};
@@ -7,7 +9,7 @@ use super::rotary::Rotary;
 use super::{Place, linear};
 use crate::graph::{Scope, Value};
 
-/// `q_i·k_j / √d` with a q and a k for each label.
+/// `q_i·k_j / √d`, with a q and a k for each label.
 pub(super) fn global(place: &Place, pointer: &GlobalPointer, x: Value) -> Value {
     let s = &place.module(&pointer.module);
     let size = pointer.size;
@@ -29,7 +31,8 @@ pub(super) fn global(place: &Place, pointer: &GlobalPointer, x: Value) -> Value 
     without_none(place, s, s.div(products, s.float((size as f32).sqrt())))
 }
 
-/// `q_i·k_j / √d` for all labels, plus half of what each label gives for the first and for the last token.
+/// `q_i·k_j / √d` for all labels, plus half of each label's scores of the first and of the last
+/// token.
 pub(super) fn efficient(place: &Place, pointer: &EfficientGlobalPointer, x: Value) -> Value {
     let s = &place.module(&pointer.module);
     let size = pointer.size();
@@ -62,13 +65,13 @@ fn dense(place: &Place, layer: Option<&Linear>, x: Value) -> Value {
     layer.map_or(x, |layer| linear::linear(place, layer, x))
 }
 
-/// q·kᵀ of vectors that are turned by their positions.
+/// q·kᵀ, of vectors that are rotated by their positions.
 fn products(s: &Scope, rotary: Option<&Rotary>, q: Value, k: Value, swap: &[usize]) -> Value {
     let turned = |x: Value| rotary.map_or(x, |rotary| rotary.turn(s, x));
     s.matmul(turned(q), s.transpose(turned(k), swap))
 }
 
-/// −∞ where a token is padding, or the last one comes before the first.
+/// Replaces the score by −∞ if a token is padding, or if the last token is before the first.
 fn without_none(place: &Place, s: &Scope, scores: Value) -> Value {
     let mask = place.given.inputs.attention_mask;
     let length = s.cast(s.squeeze(s.shape(mask, 1, 2), &[0]), DType::I32);

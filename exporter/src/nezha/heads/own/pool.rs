@@ -5,7 +5,7 @@ use super::Place;
 use crate::graph::Value;
 use crate::nezha::pooling;
 
-/// One vector of those of all tokens: [batch, sequence, width] to [batch, width].
+/// Pools the vectors of all tokens: [batch, sequence, width] to [batch, width].
 pub(super) fn pool(place: &Place, pool: Pool, x: Value) -> Value {
     let s = &place.scope;
     let masked = |way| pooling::pool(s, way, x, place.given.inputs.attention_mask);

@@ -1,4 +1,4 @@
-//! What a head reads: layers become one value, and readings of it one value again.
+//! What a head reads: layers are mixed to one value, and its readings are combined to one value.
 
 use nezha_graphs::head_spec::{Combine, Mix, OutputSpec, Pool, Read, Weighted};
 
@@ -26,7 +26,7 @@ pub(super) fn read(place: &Place, output: &OutputSpec) -> Value {
     combine(&place.scope, output.combine, &readings)
 }
 
-/// Layers as one value.
+/// Mixes layers to one value.
 fn mix(place: &Place, mix: &Mix, layers: &[Value]) -> Value {
     let s = &place.scope;
     match (mix, layers) {
@@ -54,7 +54,7 @@ fn sum_with_weights(place: &Place, weighted: &Weighted, layers: &[Value]) -> Val
     sum(s, &terms.collect::<Vec<_>>())
 }
 
-/// Several values as one.
+/// Combines several values to one.
 pub(super) fn combine(s: &Scope, combine: Combine, values: &[Value]) -> Value {
     match (combine, values) {
         (_, [only]) => *only,

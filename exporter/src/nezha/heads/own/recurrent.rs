@@ -1,8 +1,8 @@
-//! torch's LSTM and GRU over [batch, sequence, inputs].
+//! PyTorch's LSTM and GRU over [batch, sequence, inputs].
 //!
-//! Both directions run forwards: the second one over tokens in reverse, which are put back after it. Packed,
-//! each text is reversed by itself, so that no engine needs to know lengths: states before a text's end
-//! don't depend on the padding after it.
+//! Both directions run forward: the tokens of the second one are reversed before it, and its states
+//! are reversed after it. If packed, each text is reversed within its own length. Then no engine
+//! needs to know the lengths, because states inside of a text don't depend on the padding after it.
 
 use nezha_graphs::DType;
 use nezha_graphs::head_spec::{Recurrent, RecurrentOutput};
@@ -10,7 +10,7 @@ use nezha_graphs::head_spec::{Recurrent, RecurrentOutput};
 use super::Place;
 use crate::graph::{Scope, Value};
 
-/// What is repeated along the tokens.
+/// The cell that is applied to one token after the other.
 #[derive(Clone, Copy)]
 pub(super) enum Cell {
     Lstm,
@@ -18,7 +18,8 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    /// torch's gates in ONNX's order: torch has input, forget, cell, output and reset, update, new.
+    /// Indices of PyTorch's gates in ONNX's order. PyTorch's order is input, forget, cell, output,
+    /// or reset, update, new.
     fn gates(self) -> &'static [usize] {
         match self {
             Cell::Lstm => &[0, 3, 1, 2],
@@ -26,9 +27,10 @@ impl Cell {
         }
     }
 
-    /// The states of `x` [sequence, batch, inputs].
+    /// The states after each token of `x` [sequence, batch, inputs].
     fn states(self, s: &Scope, x: Value, weights: [Value; 3], hidden: usize) -> Value {
-        // Zeros are what is taken where none are given, but by tract, which wants to know the batch then.
+        // Zeros are also the default initial state, but without an explicit one tract needs to know
+        // the batch size.
         let batch = s.concat(
             0,
             &[s.vector(&[1]), s.shape(x, 1, 2), s.vector(&[hidden as i64])],
@@ -79,7 +81,7 @@ fn joined(s: &Scope, axis: usize, parts: &[Value]) -> Value {
     }
 }
 
-/// The states after each token, [batch, sequence, hidden].
+/// The states of one direction after each token, [batch, sequence, hidden].
 fn one_direction(s: &Scope, recurrent: &Recurrent, cell: Cell, suffix: &str, x: Value) -> Value {
     let shape = recurrent.shape;
     let hidden = shape.map_or(0, |it| it.hidden);
@@ -106,24 +108,27 @@ fn one_direction(s: &Scope, recurrent: &Recurrent, cell: Cell, suffix: &str, x: 
     s.transpose(states, &[1, 0, 2])
 }
 
-/// Where the texts end.
+/// Where texts end.
 enum Ends {
-    /// All where the sequence does: its positions from the last to the first, and the last one.
+    /// All texts end with the sequence. `reversed` has the positions from the last to the first,
+    /// and `last` the last position.
     Together { reversed: Value, last: Value },
-    /// Each after as many tokens as it has.
+    /// Each text ends after its own tokens.
     Apart {
-        /// For each position, the one that takes its place where the text is reversed, int64 [batch, sequence, 1].
+        /// For each position, the position that replaces it in the reversed text, int64 [batch,
+        /// sequence, 1].
         reversed: Value,
-        /// Of the last token, int64 [batch, 1, 1].
+        /// Position of the last token, int64 [batch, 1, 1].
         last: Value,
-        /// 1 for a position of the text, 0 after its end, [batch, sequence, 1].
+        /// 1 for positions inside of the text, 0 after its end, [batch, sequence, 1].
         inside: Value,
     },
 }
 
 impl Ends {
     fn new(place: &Place, s: &Scope, packed: bool, x: Value) -> Self {
-        // int32 and back: tract computes with the names of axes as long as they are int64.
+        // The length is int32 for a while: tract computes symbolically with axes as long as they
+        // are int64.
         let length = s.cast(s.squeeze(s.shape(x, 1, 2), &[0]), DType::I32);
         let positions = s.range(length);
         if !packed {
@@ -139,7 +144,7 @@ impl Ends {
         let positions = s.unsqueeze(positions, &[0]);
         let [zero, one] = [s.int32(0), s.int32(1)];
         let last = s.sub(count, one);
-        // last − 2·position is added inside of the text, nothing after it.
+        // Inside of the text, last − 2·position is added; after it, nothing.
         let inside = s.clip(s.sub(count, positions), zero, one);
         let turned = s.sub(s.sub(last, positions), positions);
         let reversed = s.add(positions, s.mul(inside, turned));
@@ -153,7 +158,7 @@ impl Ends {
         }
     }
 
-    /// `x` [batch, sequence, width] with the tokens in reverse.
+    /// `x` [batch, sequence, width] with the tokens reversed.
     fn reverse(&self, s: &Scope, x: Value) -> Value {
         match self {
             Self::Together { reversed, .. } => s.gather(x, *reversed, 1),
@@ -163,7 +168,7 @@ impl Ends {
         }
     }
 
-    /// The last one that was read, [batch, width].
+    /// The vector of the last token, [batch, width].
     fn last(&self, s: &Scope, x: Value) -> Value {
         match self {
             Self::Together { last, .. } => s.gather(x, *last, 1),
@@ -174,7 +179,7 @@ impl Ends {
         }
     }
 
-    /// Zeros for what is padding, where there is a packed text.
+    /// Sets the vectors of padding to 0 if texts are packed.
     fn without_padding(&self, s: &Scope, x: Value) -> Value {
         match self {
             Self::Together { .. } => x,
@@ -183,7 +188,7 @@ impl Ends {
     }
 }
 
-/// Indices [batch, positions, 1] once for each column of `x`.
+/// Repeats indices [batch, positions, 1] for each column of `x`.
 fn for_each_column(s: &Scope, indices: Value, x: Value) -> Value {
     let shape = s.concat(0, &[s.shape(indices, 0, 2), s.vector(&[s.width(x) as i64])]);
     s.expand(indices, shape)

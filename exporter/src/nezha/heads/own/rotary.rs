@@ -1,23 +1,25 @@
-//! Rotary positions (Su et al., [arXiv:2104.09864](https://arxiv.org/abs/2104.09864)): pairs of numbers turned by
-//! an angle that grows with the position, so that a product depends on distances alone.
+//! Rotary positions (Su et al., [arXiv:2104.09864](https://arxiv.org/abs/2104.09864)): each pair of
+//! numbers is rotated by an angle that grows with the position, so that a product depends only on
+//! the distance of two tokens.
 
 use nezha_graphs::DType;
 
 use crate::graph::{Scope, Value};
 use crate::nezha::rotary_frequencies;
 
-/// What tokens are turned by.
+/// The rotation of each token.
 pub(super) struct Rotary {
-    /// [sequence, size], each angle for both numbers of a pair.
+    /// The cosines, [sequence, size]: each angle for both numbers of a pair.
     cos: Value,
-    /// Likewise.
+    /// The sines, likewise.
     sin: Value,
-    /// Exchanges the two numbers of each pair, and the sign of the first: [size, size].
+    /// A matrix [size, size] that exchanges the two numbers of each pair and changes the sign of
+    /// the first.
     exchange: Value,
 }
 
 impl Rotary {
-    /// For the tokens of `x` [batch, sequence, …].
+    /// The rotation for the tokens of `x` [batch, sequence, …].
     pub(super) fn new(s: &Scope, x: Value, size: usize) -> Self {
         let length = s.cast(s.squeeze(s.shape(x, 1, 2), &[0]), DType::I32);
         let positions = s.unsqueeze(s.cast(s.range(length), DType::F32), &[1]);
@@ -27,7 +29,7 @@ impl Rotary {
         let mut exchange = vec![0.0; size * size];
         for even in (0..size).step_by(2) {
             let odd = even + 1;
-            // x·exchange has −x[odd] at the even place, and x[even] at the odd one.
+            // x·exchange has −x[odd] at the even index and x[even] at the odd one.
             exchange[odd * size + even] = -1.0;
             exchange[even * size + odd] = 1.0;
         }
@@ -38,7 +40,7 @@ impl Rotary {
         }
     }
 
-    /// `x` […, sequence, size], turned.
+    /// Rotates `x` […, sequence, size].
     pub(super) fn turn(&self, s: &Scope, x: Value) -> Value {
         let exchanged = s.matmul(x, self.exchange);
         s.add(s.mul(x, self.cos), s.mul(exchanged, self.sin))
