@@ -6,14 +6,14 @@ use crate::graph::{Blocks, Content, Encoding, Layout};
 use crate::quantize::{encode, unencodable};
 use crate::transpose::transpose;
 
-/// Elements that are converted at a time: enough to keep all cores busy, few enough to stay in the
-/// cache.
+/// Elements that are converted at a time: enough for all cores, few enough for the cache.
 const CHUNK: usize = 1 << 18;
 
 /// Writes the elements of an initializer, row-major, little-endian.
 ///
 /// # Errors
-/// Those of `out` and of reading the checkpoint.
+/// The error of `out` or of reading the checkpoint; [`WriteError::Precision`] if the encoding can't
+/// represent an element.
 pub fn write_content(
     checkpoint: &Checkpoint,
     content: &Content,
@@ -35,7 +35,7 @@ pub fn write_content(
             encoding,
         } => {
             let unchanged = is_unchanged(checkpoint, name, *encoding);
-            // TensorFlow's and Paddle's matrices lie as the graph wants them.
+            // TensorFlow's and Paddle's matrices are stored in the order that the graph needs.
             if unchanged && let Some(columns) = checkpoint.columns(name)? {
                 return Ok(out.write_all(&columns)?);
             }
@@ -53,7 +53,7 @@ pub fn write_content(
     }
 }
 
-/// Whether an encoding gives a weight's bytes as the checkpoint has them.
+/// Whether an encoding leaves a weight's bytes as they are in the checkpoint.
 fn is_unchanged(checkpoint: &Checkpoint, name: &str, encoding: Encoding) -> bool {
     match checkpoint.weight(name).map(|it| it.storage) {
         Some(Storage::F32) => encoding == Encoding::F32,
@@ -62,7 +62,7 @@ fn is_unchanged(checkpoint: &Checkpoint, name: &str, encoding: Encoding) -> bool
     }
 }
 
-/// Writes the elements of a weight encoded, row after row.
+/// Writes the encoded elements of a weight, row by row.
 fn convert(
     checkpoint: &Checkpoint,
     name: &str,

@@ -7,20 +7,20 @@ use nezha_graphs::files::FileError;
 use super::MESSAGE_LIMIT;
 use crate::checkpoint::CheckpointError;
 
-/// Why an artifact was not written; what stood there before still does.
+/// Why an artifact was not written. The file that was there before is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// It exists already, or the file system said no.
+    /// The file exists already, or the file system refuses to write it.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A file stands where the folder to write to should be.
+    /// The target is a file instead of a folder.
     #[error("{} is a file, and the target has to be a folder; choose another one", path.display())]
     NotAFolder {
         /// The file.
         path: PathBuf,
     },
-    /// Somebody else is writing to the folder.
+    /// Another export is writing to the folder.
     #[error(
         "{}: another export is writing to this folder; wait for its end or choose another folder",
         path.display()
@@ -29,7 +29,7 @@ pub enum WriteError {
         /// The folder.
         path: PathBuf,
     },
-    /// Writing broke off.
+    /// Writing was interrupted by an error.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The message would be too large for protobuf.
@@ -38,10 +38,10 @@ pub enum WriteError {
          {MESSAGE_LIMIT}: write external weights"
     )]
     TooLarge {
-        /// How many bytes it would take.
+        /// The size of the message, in bytes.
         bytes: u64,
     },
-    /// A weight has a number that the precision has not.
+    /// A weight has a number that the precision can't represent.
     #[error(
         "tensor '{name}' holds {element}, for which {precision} has no number: export in \
          fp32"
@@ -51,13 +51,13 @@ pub enum WriteError {
         name: String,
         /// The number.
         element: f32,
-        /// What it was to become.
+        /// The precision.
         precision: &'static str,
     },
     /// A weight can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The metadata can't be made.
+    /// The metadata are not valid.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }

@@ -10,7 +10,8 @@ use nezha_graphs::proto::{
 use super::ir_version;
 use crate::graph::{Blocks, Graph, Initializer, Node, Op, Value};
 
-/// The messages of a graph but for its initializers, which are written one by one, and the metadata.
+/// The message of a graph, without its initializers, which are written one by one, and without
+/// metadata.
 pub(super) fn model(graph: &Graph) -> ModelProto {
     ModelProto {
         ir_version: ir_version(graph.opset),
@@ -38,11 +39,11 @@ pub(super) fn model(graph: &Graph) -> ModelProto {
     }
 }
 
-/// ONNX's own operators, and those of other domains that the graph has.
+/// The operator sets: ONNX's standard operators, and the other domains of the graph's operators.
 fn opset_import(graph: &Graph) -> Vec<OperatorSetIdProto> {
     let others: BTreeSet<&str> = graph.nodes.iter().map(|it| it.op.domain()).collect();
     let others = others.into_iter().filter(|it| !it.is_empty());
-    // Nobody but ONNX has given its operators a second version.
+    // Only ONNX's own operators have more than one version.
     let versions = others.map(|domain| (domain, 1));
     std::iter::once(("", i64::from(graph.opset)))
         .chain(versions)
@@ -67,7 +68,7 @@ pub(super) fn tensor(graph: &Graph, initializer: &Initializer) -> TensorProto {
     }
 }
 
-/// How many bytes the elements of an initializer take.
+/// The size of an initializer's elements, in bytes.
 pub(super) fn tensor_bytes(graph: &Graph, initializer: &Initializer) -> u64 {
     let value_type = graph.value_type(initializer.value);
     let sizes = value_type
@@ -77,14 +78,14 @@ pub(super) fn tensor_bytes(graph: &Graph, initializer: &Initializer) -> u64 {
     sizes.product::<u64>() * value_type.dtype.size() as u64
 }
 
-/// The place of a recurrent operator's lengths among its inputs.
+/// The index of the lengths among a recurrent operator's inputs.
 const LENGTHS: usize = 4;
 
 fn node(graph: &Graph, node: &Node) -> NodeProto {
     let name = |value: &Value| graph.value_name(*value).to_owned();
     let mut input: Vec<String> = node.inputs.iter().map(name).collect();
     if matches!(node.op, Op::Lstm { .. } | Op::Gru { .. }) {
-        // The lengths of the texts, which are left out: a name that is empty.
+        // The lengths of the texts are omitted, which is written as an empty name.
         input.insert(LENGTHS, String::new());
     }
     NodeProto {
@@ -97,7 +98,7 @@ fn node(graph: &Graph, node: &Node) -> NodeProto {
     }
 }
 
-/// Types and shapes of the edges between nodes; inputs and outputs have theirs.
+/// Types and shapes of the values between nodes; inputs and outputs state their own.
 fn value_info(graph: &Graph) -> Vec<ValueInfoProto> {
     let outputs: HashSet<Value> = graph.outputs.iter().map(|(_, value)| *value).collect();
     let edges = graph.nodes.iter().flat_map(|node| &node.outputs).copied();
@@ -197,12 +198,14 @@ fn attributes(node: &Node) -> Vec<AttributeProto> {
     }
 }
 
-/// How precisely `MatMulNBits` computes on a CPU: 1 leaves activations in single precision, at 4 those
-/// of a block become int8, which costs 0.5 % of the largest result.
+/// The accuracy level of `MatMulNBits` on a CPU. At level 1, activations stay in single precision.
+/// At level 4, the activations of a block are converted to int8, which costs 0.5 % of the largest
+/// result.
 ///
-/// Of 8 bits, ONNX Runtime 1.32 has a kernel at level 4 alone: at 1 it unpacks the matrix in every
-/// run, for 2 to 6 times the time of an fp32 product of 1 to 128 rows, where 4 takes 0.5 to 1.05 of
-/// it. Of 4 bits there is one at level 1 too, 0.4 to 1.3 of it and no slower on many rows than 4's.
+/// For 8 bits, ONNX Runtime 1.32 only has a kernel at level 4: it takes 0.5 to 1.05 of the time of
+/// an fp32 product of 1 to 128 rows. At level 1 it unpacks the matrix in every run, which takes 2
+/// to 6 times as long as the fp32 product. For 4 bits there is a kernel at level 1 too: it takes
+/// 0.4 to 1.3 of the fp32 product's time, and is not slower on many rows than the one at level 4.
 fn accuracy_level(blocks: Blocks) -> i64 {
     match blocks {
         Blocks::Q8 => 4,

@@ -13,10 +13,10 @@ use super::lower;
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Content, Graph, Initializer};
 
-/// The most bytes that protobuf allows a message.
+/// The largest message that protobuf allows, in bytes.
 pub const MESSAGE_LIMIT: u64 = i32::MAX as u64;
 
-/// Numbers of the fields that are framed by hand, in `ModelProto`, `GraphProto`, `TensorProto`.
+/// Numbers of the fields that are encoded by hand, in `ModelProto`, `GraphProto` and `TensorProto`.
 const GRAPH: u32 = 7;
 const INITIALIZER: u32 = 5;
 const RAW_DATA: u32 = 9;
@@ -26,24 +26,24 @@ const RAW_DATA: u32 = 9;
 pub struct Link {
     /// The file's name.
     pub location: String,
-    /// Bytes before the range.
+    /// Offset of the range in the file, in bytes.
     pub offset: u64,
-    /// Bytes of the range.
+    /// Length of the range, in bytes.
     pub length: u64,
 }
 
-/// Where initializers lie that are not inside of the message.
+/// The places of the initializers that are not inside of the message.
 pub type Links = HashMap<Content, Link>;
 
-/// The message of an `.onnx` file up to its metadata, its size known before a byte is written.
+/// The message of an `.onnx` file without its metadata. Its size is known before a byte is written.
 ///
-/// Weights go from the checkpoint to the file one after the other: the messages around them are
-/// framed by hand, since encoding the whole model would hold every weight at once. The fields of
-/// a message may come in any order, so that [`encode_metadata`] follows when all else is written.
+/// Weights are copied from the checkpoint to the file one by one. The messages around them are
+/// encoded by hand, since encoding the whole model would hold all weights in memory at once. The
+/// fields of a message may come in any order, so [`encode_metadata`] can be written last.
 pub struct Message<'g> {
-    /// Everything of the model but the graph and the metadata.
+    /// The model without the graph and the metadata.
     model: Vec<u8>,
-    /// Everything of the graph but the initializers.
+    /// The graph without the initializers.
     graph: Vec<u8>,
     tensors: Vec<Tensor<'g>>,
 }
@@ -58,7 +58,7 @@ impl fmt::Debug for Message<'_> {
 }
 
 impl<'g> Message<'g> {
-    /// Lays out the message of `graph`; initializers without a link are inside of it.
+    /// Lays out the message of `graph`. Initializers without a link are inside of it.
     pub fn new(graph: &'g Graph, links: &Links) -> Self {
         let mut model = lower::model(graph);
         let nodes = model.graph.take().unwrap_or_default().encode_to_vec();
@@ -72,7 +72,7 @@ impl<'g> Message<'g> {
         }
     }
 
-    /// Its bytes.
+    /// Its size in bytes.
     pub fn size(&self) -> u64 {
         let graph = self.graph_size();
         self.model.len() as u64 + frame(GRAPH, graph).len() as u64 + graph
@@ -81,7 +81,7 @@ impl<'g> Message<'g> {
     /// Writes it to `out`.
     ///
     /// # Errors
-    /// [`WriteError::Io`] and [`WriteError::Checkpoint`].
+    /// [`WriteError::Io`], [`WriteError::Checkpoint`] and [`WriteError::Precision`].
     pub fn write(&self, checkpoint: &Checkpoint, out: &mut impl Write) -> Result<(), WriteError> {
         out.write_all(&self.model)?;
         out.write_all(&frame(GRAPH, self.graph_size()))?;
@@ -102,7 +102,7 @@ impl<'g> Message<'g> {
     }
 }
 
-/// The metadata of a model as the last bytes of its file.
+/// The metadata of a model, encoded as the last bytes of its file.
 pub fn encode_metadata(metadata: Vec<(String, String)>) -> Vec<u8> {
     let entry = |(key, value)| StringStringEntryProto { key, value };
     ModelProto {
@@ -112,10 +112,10 @@ pub fn encode_metadata(metadata: Vec<(String, String)>) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// A `TensorProto` in two parts: what prost encodes, and the elements behind it.
+/// A `TensorProto` in two parts: the fields that prost encodes, and the elements after them.
 struct Tensor<'g> {
     header: Vec<u8>,
-    /// The elements and how many bytes they take, unless they are in another file.
+    /// The elements and their size in bytes, unless they are in another file.
     elements: Option<(&'g Content, u64)>,
 }
 
@@ -155,7 +155,7 @@ impl<'g> Tensor<'g> {
     }
 }
 
-/// What stands before a field of `size` bytes: its number and its length.
+/// The start of a field with `size` bytes of content: its number and its length.
 fn frame(field: u32, size: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(2 + encoded_len_varint(size));
     encode_key(field, WireType::LengthDelimited, &mut bytes);

@@ -6,20 +6,19 @@ use prost::encoding::{WireType, decode_key, decode_varint, skip_field};
 
 use super::{WriteError, encode_metadata};
 
-/// Number of the field `ModelProto.metadata_props`.
+/// Field number of `ModelProto.metadata_props`.
 const METADATA_PROPS: u32 = 14;
 
-/// Number of the field `StringStringEntryProto.key`.
+/// Field number of `StringStringEntryProto.key`.
 const KEY: u32 = 1;
 
-/// The bytes of a model with `key` set to `value` in its metadata: all other fields as they are, in
-/// the pieces to write one after the other.
+/// Sets `key` to `value` in the metadata of an encoded model and copies all other fields unchanged.
+/// Returns the pieces to write one after the other.
 ///
-/// Nothing is decoded but the frames around the fields, so that gigabytes of weights stay where they
-/// are mapped.
+/// Only the field headers are decoded, so that gigabytes of weights stay in the mapped file.
 ///
 /// # Errors
-/// [`WriteError::Io`] where the bytes are no complete model.
+/// [`WriteError::Io`] if the bytes are not a complete model.
 pub(crate) fn with_metadata<'b>(
     model: &'b [u8],
     key: &str,
@@ -51,7 +50,7 @@ pub(crate) fn with_metadata<'b>(
     Ok(parts)
 }
 
-/// The key of an entry; empty where it has none.
+/// The key of an entry; empty if it has none.
 fn key_of(mut entry: &[u8]) -> io::Result<&[u8]> {
     let mut key: &[u8] = &[];
     while !entry.is_empty() {
@@ -64,7 +63,7 @@ fn key_of(mut entry: &[u8]) -> io::Result<&[u8]> {
     Ok(key)
 }
 
-/// Takes the content of a field off the front, its length first.
+/// Splits off the content of a field, which starts with its length.
 fn content<'b>(rest: &mut &'b [u8]) -> io::Result<&'b [u8]> {
     let length = usize::try_from(decode_varint(rest).map_err(invalid)?);
     let split = length.ok().and_then(|length| rest.split_at_checked(length));

@@ -1,9 +1,9 @@
-//! From finished graphs to files: messages, files of weights, and writing without leaving half a
-//! file behind.
+//! Writes finished graphs to files: messages and files of weights, without leaving half-written
+//! files.
 //!
-//! A [`Message`] is a whole `.onnx` file. Its weights are inside of it, or [`Links`] say where
-//! they lie: in a [`WeightsFile`] beside it, or in the checkpoint's own files. Both know their
-//! size before anything is written, and both stream: no more than one weight is in memory.
+//! A [`Message`] is an `.onnx` file. Its weights are inside of it, or [`Links`] say where they are:
+//! in a [`WeightsFile`] beside it, or in the checkpoint's own files. The size of both is known
+//! before anything is written, and both are streamed: at most one weight is in memory at a time.
 
 mod content;
 mod error;
@@ -22,7 +22,7 @@ pub use weights_file::WeightsFile;
 
 use crate::graph::Graph;
 
-/// The message of a graph but for its initializers.
+/// The message of a graph, without its initializers.
 pub(crate) fn graph_message(graph: &Graph) -> GraphProto {
     lower::model(graph).graph.unwrap_or_default()
 }

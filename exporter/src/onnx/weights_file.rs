@@ -9,16 +9,16 @@ use super::{Link, Links, WriteError};
 use crate::checkpoint::Checkpoint;
 use crate::graph::{Content, Graph};
 
-/// Tensors of a page or more start on a page, so that an engine can map each by itself, as the
-/// ONNX specification advises.
+/// Alignment of tensors of a page or more: they start at a page, so that an engine can map each one
+/// separately, as the ONNX specification advises.
 const PAGE: u64 = 4096;
 
-/// Smaller tensors start on a cache line.
+/// Alignment of smaller tensors: they start at a cache line.
 const LINE: u64 = 64;
 
 /// The layout of a file of weights that one or more graphs share.
 ///
-/// A weight that several graphs have in the same form is there once. Small constants stay in the
+/// A weight that several graphs have in the same form is stored once. Small constants stay in the
 /// messages.
 #[derive(Debug)]
 pub struct WeightsFile<'g> {
@@ -63,12 +63,12 @@ impl<'g> WeightsFile<'g> {
         });
     }
 
-    /// Its bytes.
+    /// Its size in bytes.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Where its weights lie once the file is called `location`.
+    /// The places of its weights in a file named `location`.
     pub fn links(&self, location: &str) -> Links {
         let link = |range: &Range| Link {
             location: location.to_owned(),
@@ -81,10 +81,10 @@ impl<'g> WeightsFile<'g> {
             .collect()
     }
 
-    /// Writes it to `out` and returns the XXH3-128 of what was written, hexadecimal.
+    /// Writes the file to `out`, and returns the XXH3-128 of its content, hexadecimal.
     ///
     /// # Errors
-    /// [`WriteError::Io`] and [`WriteError::Checkpoint`].
+    /// [`WriteError::Io`], [`WriteError::Checkpoint`] and [`WriteError::Precision`].
     pub fn write(
         &self,
         checkpoint: &Checkpoint,
@@ -104,7 +104,7 @@ impl<'g> WeightsFile<'g> {
     }
 }
 
-/// A writer that hashes what passes.
+/// A writer that hashes what is written.
 struct Hashed<W> {
     out: W,
     hash: Xxh3Default,
