@@ -7,19 +7,20 @@ use super::matrix::MatrixOp;
 use super::rewrite::{Rule, rewrite};
 use crate::graph::{Blocks, Encoding, Graph, GraphError, Layout, Node, Scope, Value, Weight};
 
-/// Weights in blocks of few bits, computing with what they stand for:
+/// Stores weights in blocks of few bits, and computes with the numbers that they represent:
 ///
 /// ```text
 /// W ≈ s·(V − z)      each block of a row of W with the scale s, see `quantize::blocks`
 /// ```
 ///
-/// Products are ONNX Runtime's `MatMulNBits`; the rows of a table that are picked are widened in
-/// standard operators, from the same initializers.
+/// Products use ONNX Runtime's `MatMulNBits`. The rows that are picked from a table are dequantized
+/// by standard operators, from the same initializers.
 ///
-/// Requires a graph in single precision. Leaves every matrix and every table but small ones in blocks.
+/// Precondition: a graph in single precision. Postcondition: every matrix, and every table except
+/// small ones, is in blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct InBlocks(
-    /// The blocks of all matrices but the vocabulary's.
+    /// The blocks of all matrices except the vocabulary's.
     pub Blocks,
 );
 
@@ -48,8 +49,9 @@ impl Pass for InBlocks {
     }
 }
 
-/// The blocks of a table and of the decoder that may share it, which are all that is left as stored:
-/// in 4 bits the logits of the bundled masked-lm were twice as far off.
+/// The blocks of the vocabulary's table, and of the decoder that may share it. These are the only
+/// matrices that are not transposed. In 4 bits, the error of the bundled masked-lm's logits was
+/// twice as large.
 const VOCABULARY: Blocks = Blocks::Q8;
 
 struct Divided {
@@ -97,7 +99,7 @@ impl Divided {
         })
     }
 
-    /// The elements and the scales of a matrix, row by row as stored.
+    /// The elements and the scales of a matrix, with the rows of the stored matrix.
     fn parts(
         &mut self,
         s: &Scope,

@@ -1,11 +1,11 @@
-//! What passes require of graphs, and leave.
+//! Preconditions and postconditions that passes have in common.
 
 use nezha_graphs::DType;
 
 use super::matrix::MatrixOp;
 use crate::graph::{Content, Encoding, Graph, Node};
 
-/// Nothing is in half precision, and weights are as the checkpoint has them.
+/// Nothing is in half precision, and no weight is encoded.
 pub(super) fn is_in_single_precision(graph: &Graph) -> Result<(), String> {
     for it in &graph.initializers {
         match &it.content {
@@ -33,7 +33,7 @@ pub(super) fn reads_no_weight_in_single(graph: &Graph) -> Result<(), String> {
     })
 }
 
-/// No product with a matrix of weights in single precision is left, and no table.
+/// No product reads a matrix of weights in single precision, and no node reads a large table in it.
 pub(super) fn reads_no_matrix_in_single(graph: &Graph) -> Result<(), String> {
     every(graph, |node| {
         let left = MatrixOp::of(graph, &node.op, &node.inputs);
@@ -41,7 +41,7 @@ pub(super) fn reads_no_matrix_in_single(graph: &Graph) -> Result<(), String> {
     })
 }
 
-/// No node has a fault; the error names the first that has.
+/// No node has a fault; the error names the first node that has one.
 pub(super) fn every(graph: &Graph, fault: impl Fn(&Node) -> Option<String>) -> Result<(), String> {
     let mut nodes = graph.nodes.iter();
     let found = nodes.find_map(|node| Some((node, fault(node)?)));

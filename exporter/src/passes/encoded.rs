@@ -2,12 +2,12 @@ use std::collections::HashMap;
 
 use crate::graph::{Encoding, Layout, Scope, Value, Weight};
 
-/// Weights in other encodings, each once for all who read it.
+/// Weights in other encodings; each is made once and shared by all its readers.
 #[derive(Default)]
 pub(super) struct Encoded(HashMap<(Value, Encoding), Value>);
 
 impl Encoded {
-    /// The weight that `value` is in another encoding; `shape` is that in the graph.
+    /// The weight `value` in another encoding; `shape` is its shape in the graph.
     pub(super) fn weight(
         &mut self,
         s: &Scope,

@@ -6,7 +6,8 @@ use nezha_graphs::DType;
 use super::encoded::Encoded;
 use crate::graph::{Content, Encoding, Graph, Scope, Value};
 
-/// Values in the other of the two floating-point types, each once for all who read it.
+/// Values converted to the other of the two floating-point types; each is converted once and shared
+/// by all its readers.
 #[derive(Default)]
 pub(super) struct Floats {
     weights: Encoded,
@@ -30,7 +31,7 @@ impl Floats {
         }
     }
 
-    /// `value` in single precision; weights are stored in half.
+    /// `value` in single precision; a weight is stored in half precision and converted.
     pub(super) fn single(&mut self, s: &Scope, value: Value) -> Value {
         let narrow = match s.read(|graph| graph.weight(value)) {
             Some(_) => self.half(s, value),
@@ -46,14 +47,14 @@ impl Floats {
     }
 }
 
-/// Where the conversion of `value` stands, which any number of others read: where it was made, or at
-/// its first reader `s`.
+/// The scope of the conversion of `value`, which several nodes may read: the scope where `value` is
+/// computed, or that of its first reader, `s`.
 fn place_of<'g>(s: &Scope<'g>, value: Value) -> Scope<'g> {
     let place = s.read(|graph| graph.place_of(value).map(str::to_owned));
     place.map_or_else(|| s.clone(), |place| s.builder.scope(&place))
 }
 
-/// The constant `value`, of float32, in half precision; `None` where it is no constant.
+/// The float32 constant `value` in half precision; `None` if it is not a constant.
 fn half_of_constant(s: &Scope, value: Value) -> Option<Value> {
     let converted = |graph: &Graph| {
         let Content::Inline(bytes) = graph.content(value)? else {

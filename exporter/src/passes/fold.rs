@@ -5,14 +5,13 @@ use super::conditions::every;
 use super::rewrite::{Rule, rewrite};
 use crate::graph::{Element, Graph, GraphError, Node, Op, Scope, Value, ValueType, infer};
 
-/// What is known is not computed: operations on shapes and positions that are numbers already become
-/// constants.
+/// Constant folding: operations on shapes and positions that are known numbers become constants.
 ///
-/// A graph of dynamic axes has few of them. Where every axis is fixed, sizes are numbers, and so is
+/// A graph with dynamic axes has few of them. If every axis is fixed, sizes are numbers, and so is
 /// everything that follows from them: no Shape and no Range is left.
 ///
-/// Requires nothing. Leaves no operation whose result is known, but for element types that whole
-/// numbers are not written in.
+/// Precondition: none. Postcondition: no operation has a known result, except of element types in
+/// which integers are not written.
 #[derive(Clone, Copy, Debug)]
 pub struct Fold;
 
@@ -56,7 +55,7 @@ impl Rule for Folded {
     }
 }
 
-/// What an operation comes to, where everything about it is known.
+/// The result of an operation, if everything about it is known.
 struct Constant {
     dtype: DType,
     shape: Vec<usize>,
@@ -78,7 +77,7 @@ impl Constant {
     }
 }
 
-/// The elements of what `op` makes, `inferred`, where they are numbers.
+/// The elements of the result of `op`, if they are numbers. `inferred` is its type.
 fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Option<Vec<i64>> {
     if let Some(known) = &inferred.elements {
         return numbers(known);
@@ -91,7 +90,7 @@ fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Option<Vec<i64>
         (Op::Clip, [x, least, most]) => {
             let [x, least, most] = [x, least, most].map(|it| numbers(it.elements.as_deref()?));
             let (least, most) = (*least?.first()?, *most?.first()?);
-            // As ONNX has it where the bounds cross: the upper one wins.
+            // ONNX's rule if the bounds cross: the upper bound wins.
             Some(x?.into_iter().map(|it| it.max(least).min(most)).collect())
         }
         (Op::Add, [a, b]) => pairwise(a, b, inferred, i64::checked_add),
@@ -102,7 +101,7 @@ fn fold(op: &Op, inputs: &[&ValueType], inferred: &ValueType) -> Option<Vec<i64>
     }
 }
 
-/// The bytes of whole numbers as elements of `dtype`; `None` for a type that can't hold them.
+/// Integers as bytes of `dtype`; `None` if the type can't hold them.
 fn bytes(dtype: DType, numbers: &[i64]) -> Option<Vec<u8>> {
     let numbers = numbers.iter();
     match dtype {
@@ -125,7 +124,7 @@ fn numbers(elements: &[Element]) -> Option<Vec<i64>> {
     elements.iter().map(number).collect()
 }
 
-/// `f` of two tensors of whole numbers that broadcast to `result`.
+/// Applies `f` to two tensors of integers that broadcast to `result`.
 fn pairwise(
     a: &ValueType,
     b: &ValueType,
@@ -144,10 +143,10 @@ fn pairwise(
     (0..count).map(element).collect()
 }
 
-/// The elements of a tensor that is read as if it had a larger shape.
+/// The elements of a tensor that is broadcast to a larger shape.
 struct Operand {
     elements: Vec<i64>,
-    /// Elements between neighbours along each axis of the larger shape; 0 where it repeats.
+    /// Stride of each axis of the larger shape, in elements; 0 if the axis is repeated.
     strides: Vec<usize>,
 }
 
@@ -164,7 +163,7 @@ impl Operand {
         Some(Self { elements, strides })
     }
 
-    /// The element that stands at the row-major place `at` of the larger shape.
+    /// The element at the row-major index `at` of the larger shape.
     fn at(&self, at: usize, shape: &[usize]) -> Option<i64> {
         let mut rest = at;
         let mut place = 0;

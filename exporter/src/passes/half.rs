@@ -6,13 +6,16 @@ use super::float16::Floats;
 use super::rewrite::{Rule, rewrite};
 use crate::graph::{Graph, GraphError, Node, Op, Scope, Value};
 
-/// Half precision: products of matrices, LayerNorm and activations in half; in single what sums up
-/// many terms or stands beside a mask, whose least float is −∞ in half.
+/// Half precision: matrix products, LayerNorm and activations are in half precision. Operations
+/// that sum up many terms, or that are near a mask, are in single precision: the mask's least float
+/// would be −∞ in half precision.
 ///
-/// LayerNorm takes its mean and variance in single by definition (ONNX's `stash_type`).
+/// LayerNorm computes its mean and variance in single precision by definition (ONNX's
+/// `stash_type`).
 ///
-/// Requires a graph in single precision. Leaves products and LayerNorm in half and softmax, exponentials
-/// and sums in single, every weight that is read in half, and outputs of their ports' types.
+/// Precondition: a graph in single precision. Postcondition: products and LayerNorm are in half
+/// precision; softmax, exponentials and sums are in single precision; every weight that is read is
+/// in half precision; outputs have their ports' types.
 #[derive(Clone, Copy, Debug)]
 pub struct Half;
 
@@ -47,7 +50,7 @@ impl Pass for Half {
     }
 }
 
-/// What some operations compute in.
+/// The type that an operation computes in.
 #[derive(Clone, Copy)]
 enum Type {
     Half,
@@ -55,7 +58,7 @@ enum Type {
 }
 
 impl Type {
-    /// `None` where the inputs decide.
+    /// `None` if the inputs decide.
     fn of(op: &Op) -> Option<Self> {
         match op {
             Op::MatMul | Op::LayerNormalization { .. } => Some(Self::Half),
@@ -93,12 +96,12 @@ struct InHalf {
 impl Rule for InHalf {
     fn result(&mut self, s: &Scope, node: &Node, inputs: &[Value]) -> Option<Value> {
         if let (Op::Gemm, [x, matrix, bias]) = (&node.op, inputs) {
-            // tract gives a Gemm of halves in single precision.
+            // tract returns single precision for a Gemm of half precision.
             let columns = s.transpose(self.floats.half(s, *matrix), &[1, 0]);
             let product = self.compute(s, &Op::MatMul, &[*x, columns]);
             return Some(self.compute(s, &Op::Add, &[product, *bias]));
         }
-        // An operation with more results than one takes what it is given.
+        // An operation with several results gets its inputs unchanged.
         (node.outputs.len() == 1).then(|| self.compute(s, &node.op, inputs))
     }
 
@@ -111,7 +114,7 @@ impl Rule for InHalf {
 }
 
 impl InHalf {
-    /// The result of `op` on `inputs` in the type that it computes in.
+    /// The result of `op` on `inputs`, in the type that it computes in.
     fn compute(&mut self, s: &Scope, op: &Op, inputs: &[Value]) -> Value {
         let Some(needed) = needed(s, op, inputs) else {
             return s.node(op.clone(), inputs);
@@ -130,18 +133,18 @@ fn is_floating(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::F16)
 }
 
-/// What the inputs of `op` are converted to; `None` where they stay.
+/// The type to which the inputs of `op` are converted; `None` if they stay.
 fn needed(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Type> {
     Type::of(op).or_else(|| match op {
         Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Max | Op::Concat { .. } => {
             Some(s.read(|graph| common(graph, inputs)))
         }
-        // What only moves the elements of a weight.
+        // Operations that only move the elements of a weight.
         Op::Gather { .. } | Op::Transpose { .. } => {
             let table = s.read(|graph| graph.weight(inputs[0]));
             table.map(|_| Type::Half)
         }
-        // What makes something else of a weight, once for all runs.
+        // Operations that compute something from a weight, once for all runs.
         _ => {
             let is_weight = |value: &Value| s.read(|graph| graph.weight(*value)).is_some();
             inputs.iter().any(is_weight).then_some(Type::Single)
@@ -149,8 +152,9 @@ fn needed(s: &Scope, op: &Op, inputs: &[Value]) -> Option<Type> {
     })
 }
 
-/// What the inputs of an element-wise operation meet in: half if all are that are not free to be
-/// either, as single numbers are and what follows from weights alone.
+/// The common type of an element-wise operation's inputs. Scalars and values that follow from
+/// weights alone can have either type. If all other inputs are in half precision, the operation is
+/// too.
 fn common(graph: &Graph, inputs: &[Value]) -> Type {
     let is_free =
         |value: &Value| graph.value_type(*value).shape.is_empty() || graph.is_constant(*value);
@@ -160,7 +164,8 @@ fn common(graph: &Graph, inputs: &[Value]) -> Type {
     };
     match (has(DType::F32), has(DType::F16)) {
         (false, true) => Type::Half,
-        // What is computed once too, from weights that are stored in half.
+        // All inputs follow from weights, which are stored in half precision, so this is computed
+        // only once.
         _ => Type::Single,
     }
 }

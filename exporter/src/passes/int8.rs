@@ -9,7 +9,7 @@ use super::matrix::MatrixOp;
 use super::rewrite::{Rule, rewrite};
 use crate::graph::{Element, Encoding, Graph, GraphError, Layout, Node, Op, Scope, Value};
 
-/// int8 in standard operators, so that rows do not depend on each other:
+/// int8 in standard operators, so that rows don't depend on each other:
 ///
 /// ```text
 /// x ≈ r·(X − 128)    each row of x with the scale r = max|x|/127, X uint8
@@ -17,17 +17,17 @@ use crate::graph::{Element, Encoding, Graph, GraphError, Layout, Node, Op, Scope
 /// x·Wᵀ ≈ r·c·((X − 128)·Vᵀ)
 /// ```
 ///
-/// The sums are of whole numbers, exact in any order. So a token's answer is the same bits alone, padded
-/// at the end and in any batch, where an engine adds what follows after what comes first. A sum over
-/// a mask becomes a product of matrices too: a `ReduceSum` adds in an order that depends on how many terms
-/// there are, so that padding would change the last bit.
+/// The products are sums of integers, which are exact in any order. So a token's answer has the
+/// same bits alone, padded at the end and in any batch, if the engine adds later terms after
+/// earlier ones. A sum over a mask becomes a matrix product too: the order in which a `ReduceSum`
+/// adds depends on the number of terms, so padding would change the last bit.
 ///
-/// With m = max|x|, r is m/127. The quotient by 127 goes to the scales of the columns, as there are
-/// fewer of them, and as a number of all rows it has ONNX Runtime compute the whole product in one
-/// kernel, see `Products::step`.
+/// With m = max|x|, r is m/127. The division by 127 is applied to the scales of the columns, which
+/// are fewer. Since it is one number for all rows, ONNX Runtime computes the whole product in one
+/// kernel; see `Products::step`.
 ///
-/// Requires a graph in single precision. Leaves every matrix and every table but small ones in 8 bits,
-/// and no `ReduceSum` over a mask.
+/// Precondition: a graph in single precision. Postcondition: every matrix, and every table except
+/// small ones, is in 8 bits, and no `ReduceSum` over a mask is left.
 #[derive(Clone, Copy, Debug)]
 pub struct Int8;
 
@@ -59,19 +59,20 @@ impl Pass for Int8 {
     }
 }
 
-/// One step of a row whose largest magnitude is 1: that of a signed byte which has an opposite is 127.
+/// The step of a row whose largest magnitude is 1: the largest magnitude that both signs of an int8
+/// have is 127.
 const STEP: f32 = 1.0 / 127.0;
 
-/// Where 0 is among unsigned bytes.
+/// The unsigned byte that represents 0.
 const ZERO_POINT: u8 = 128;
 
-/// A row of zeros must not be divided by its largest element.
+/// A lower bound for divisors, so that a row of zeros is not divided by 0.
 const LEAST: f32 = 1e-30;
 
 struct Quantized {
     products: Products,
     masked: MaskedSums,
-    /// A column of ones for the last axis of a mask, by the mask in the old graph.
+    /// A column of ones for the last axis of each mask of the old graph.
     ones: HashMap<Value, Value>,
 }
 
@@ -79,7 +80,7 @@ impl Rule for Quantized {
     fn reads<'n>(&self, node: &'n Node) -> &'n [Value] {
         let is_masked = |it: &Value| self.masked.sums.contains_key(it);
         match node.outputs.iter().any(is_masked) {
-            // Not the axes.
+            // The axes are not read.
             true => &node.inputs[..1],
             false => &node.inputs,
         }
@@ -100,19 +101,19 @@ impl Rule for Quantized {
     }
 }
 
-/// [keys, 1], for a mask [queries, keys].
+/// Ones [keys, 1] for a mask [queries, keys].
 fn ones(s: &Scope, mask: Value) -> Value {
     let keys = s.range(s.squeeze(s.shape(mask, 1, 2), &[0]));
     let ones = s.clip(s.cast(keys, DType::F32), s.float(1.0), s.float(1.0));
     s.unsqueeze(ones, &[1])
 }
 
-/// `Σ p·mask` along the last axis, of p of any rank and one mask [queries, keys] for all that p has
-/// before: a `ReduceSum` of a Mul.
+/// `Σ p·mask` along the last axis, as a `ReduceSum` of a Mul. p has any rank; one mask [queries,
+/// keys] applies to all of its leading axes.
 struct MaskedSums {
-    /// The mask by `p·mask`.
+    /// The mask of each `p·mask`.
     products: HashMap<Value, Value>,
-    /// The mask by the sum.
+    /// The mask of each sum.
     sums: HashMap<Value, Value>,
 }
 
@@ -148,13 +149,13 @@ impl MaskedSums {
 #[derive(Default)]
 pub(super) struct Products {
     weights: Encoded,
-    /// Each row of a value in 8 bits, and the largest magnitude of each.
+    /// The rows of a value in 8 bits, and the largest magnitude of each row.
     rows: HashMap<Value, [Value; 2]>,
     step: Option<Value>,
 }
 
 impl Products {
-    /// The result of an operation; `None` where it has no matrix.
+    /// The result of an operation; `None` if it has no matrix in single precision.
     pub(super) fn result(&mut self, s: &Scope, op: &MatrixOp) -> Option<Value> {
         match *op {
             MatrixOp::Product { x, matrix, bias } => {
@@ -165,7 +166,8 @@ impl Products {
         }
     }
 
-    /// The elements of a matrix of weights, as it lies, and the scale of each row as stored.
+    /// The elements of a matrix of weights, in the graph's axis order, and the scale of each stored
+    /// row.
     pub(super) fn quantized(&mut self, s: &Scope, matrix: Value) -> Option<(Value, Value)> {
         let weight = s.read(|graph| graph.weight(matrix))?;
         let [rows, _] = weight.stored_matrix()?;
@@ -192,9 +194,9 @@ impl Products {
 
     /// 1/127, [1], known only when the graph runs.
     ///
-    /// ONNX Runtime has a `MatMulIntegerToFloat` for `sums·(a·columns)` with a number a for all rows,
-    /// which saves two passes over the result. A constant it would fold into the columns before it
-    /// looks.
+    /// ONNX Runtime has a `MatMulIntegerToFloat` for `sums·(a·columns)`, with a number a for all
+    /// rows, which saves two passes over the result. If a were a constant, ONNX Runtime would fold
+    /// it into the columns before it looks for this pattern.
     fn step(&mut self, s: &Scope) -> Value {
         *self.step.get_or_insert_with(|| {
             let first = s.read(|graph| graph.inputs.first().map(|(_, value)| *value));
@@ -217,8 +219,9 @@ impl Products {
     }
 }
 
-/// x as uint8, and the largest magnitude of each row; after an activation that hardly goes below 0,
-/// the largest element, and at least what the activation may be below.
+/// x as uint8, and the largest magnitude of each row. If x is known to lie hardly below 0, as after
+/// an activation, the largest element is used instead, but at least the depth that x can have below
+/// 0.
 fn quantize(s: &Scope, x: Value) -> [Value; 2] {
     let largest = match s.read(|graph| graph.least(x)) {
         Some(least) => s.max(s.row_max(x), s.float((-least).max(LEAST))),

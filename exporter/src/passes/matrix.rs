@@ -1,12 +1,12 @@
 use crate::graph::{Graph, Layout, Op, Value};
 
-/// A table of fewer rows takes more operations than it saves bytes.
+/// In a table with fewer rows, the added operations cost more than the saved bytes are worth.
 const SMALL_TABLE: usize = 16;
 
-/// The two things that are done with a matrix of weights in single precision.
+/// The two kinds of operations with a matrix of weights in single precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MatrixOp {
-    /// `x·Wᵀ`, and what is added to it; W is [outputs, inputs].
+    /// `x·Wᵀ`, and the bias that is added; W is [outputs, inputs].
     Product {
         x: Value,
         matrix: Value,
@@ -17,7 +17,7 @@ pub(super) enum MatrixOp {
 }
 
 impl MatrixOp {
-    /// Which of them `op` is on these inputs, if any.
+    /// The kind of `op` on these inputs, if it is one of them.
     pub(super) fn of(graph: &Graph, op: &Op, inputs: &[Value]) -> Option<Self> {
         let layout_of = |value: &Value| graph.weight(*value).map(|it| it.layout);
         match (op, inputs) {

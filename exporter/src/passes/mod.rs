@@ -1,18 +1,18 @@
-//! What is done to a finished graph: graph in, graph out.
+//! Passes over a finished graph: each takes a graph and returns a graph.
 //!
-//! The architecture is written once, in single precision and as if nothing were known but names of
-//! axes. [`prepare`] makes of it what an artifact has, by one [`Pass`] after the other:
+//! The architecture is written once, in single precision and without knowledge of sizes.
+//! [`prepare`] turns it into the graph of an artifact, by one [`Pass`] after the other:
 //!
-//! 1. one for the precision, [`Half`], [`Stored`], [`Int8`], [`W8`] or [`InBlocks`]; none for single
-//!    precision;
+//! 1. the pass of the precision, [`Half`], [`Stored`], [`Int8`], [`W8`] or [`InBlocks`]; none for
+//!    single precision;
 //! 2. [`Fold`]: operations on known numbers become constants;
-//! 3. [`DropUnused`]: what no output needs is left out;
-//! 4. [`NameOutputs`]: outputs get the names of their ports.
+//! 3. [`DropUnused`]: removes what no output needs;
+//! 4. [`NameOutputs`]: gives outputs the names of their ports.
 //!
-//! In this order, since names are numbered in the order in which nodes were built, whether they stay or
-//! not, and since the pass of a precision makes operations on sizes, too. Passes look at the graph and
-//! know nothing of NEZHA; what a graph can't show by itself, such as the least value of an activation,
-//! the equations state as facts about values ([`Scope::at_least`](crate::graph::Scope::at_least)).
+//! The order matters: names are numbered in the order in which nodes were built, including removed
+//! nodes, and a precision's pass adds operations on sizes too. Passes look only at the graph and
+//! know nothing about NEZHA. Facts that a graph can't show by itself, such as the minimum of an
+//! activation, are stated by the equations ([`Scope::at_least`](crate::graph::Scope::at_least)).
 
 mod blocks;
 mod conditions;
@@ -43,31 +43,31 @@ pub use w8::W8;
 
 use crate::graph::{Blocks, Graph, GraphError};
 
-/// A step from one graph to another of the same inputs and outputs.
+/// A transformation of a graph that keeps its inputs and outputs.
 pub trait Pass {
-    /// What it is called.
+    /// The name of the pass.
     fn name(&self) -> &'static str;
 
-    /// Whether it can take `graph`; the reason where not.
+    /// Checks the precondition on `graph`.
     ///
     /// # Errors
-    /// The reason, in words.
+    /// Why the pass can't take the graph, in words.
     fn requires(&self, graph: &Graph) -> Result<(), String>;
 
-    /// The graph that it makes.
+    /// Transforms the graph.
     ///
     /// # Errors
-    /// A [`GraphError`] where it makes operations that don't hold together, by a fault of its own.
+    /// A [`GraphError`] if the new graph is not valid, by a fault of the pass.
     fn run(&self, graph: Graph) -> Result<Graph, GraphError>;
 
-    /// Whether `graph` is as this pass leaves one.
+    /// Checks the postcondition on `graph`.
     ///
     /// # Errors
-    /// The reason why not, in words.
+    /// Why the graph doesn't meet it, in words.
     fn leaves(&self, graph: &Graph) -> Result<(), String>;
 }
 
-/// Runs a pass, and checks what it requires and what it leaves.
+/// Runs a pass, and checks its precondition and its postcondition.
 ///
 /// # Errors
 /// [`GraphError::Requires`] and [`GraphError::Leaves`], and those of the pass.
@@ -81,7 +81,7 @@ pub fn apply(pass: &dyn Pass, graph: Graph) -> Result<Graph, GraphError> {
     Ok(graph)
 }
 
-/// What is written to an artifact of some precision, of a graph as [`Builder::finish`] gives it.
+/// Turns a graph from [`Builder::finish`] into that of an artifact in this precision.
 ///
 /// [`Builder::finish`]: crate::graph::Builder::finish
 ///

@@ -4,17 +4,17 @@ use super::Pass;
 use super::unused::is_all_used;
 use crate::graph::{Graph, GraphError, Op, Value};
 
-/// The place of the copies that outputs get.
+/// The scope of the copies for outputs.
 const PLACE: &str = "outputs";
 
 /// Gives each output the name of its port.
 ///
-/// One that nodes read, too, or that is an input, a constant or another output, goes through an
-/// Identity: a tool that converts an output to another type does not expect that nodes read it. One that
-/// is [shared](crate::graph::Builder::share) may be read.
+/// An output goes through an Identity if nodes read it, or if it is an input, a constant or another
+/// output too: a tool that converts an output to another type doesn't expect that nodes read it. A
+/// [shared](crate::graph::Builder::share) output may be read.
 ///
-/// Requires a graph of which nothing is unused, since a copy is made for each reader. Leaves outputs under
-/// their ports' names, and no name twice.
+/// Precondition: a graph in which everything is used, since a copy is made for each reader.
+/// Postcondition: outputs have their ports' names, and no name is repeated.
 #[derive(Clone, Copy, Debug)]
 pub struct NameOutputs;
 
@@ -72,7 +72,7 @@ fn name_of_copy(number: usize) -> String {
     }
 }
 
-/// A name of two values.
+/// A name that two values have.
 fn name_twice(graph: &Graph) -> Option<String> {
     let mut seen = BTreeSet::new();
     let twice = graph.names().find(|name| !seen.insert(*name));

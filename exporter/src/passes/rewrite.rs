@@ -1,4 +1,4 @@
-//! The frame of passes that replace operations.
+//! The framework of passes that replace operations.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,31 +8,31 @@ use crate::graph::{
     Builder, Content, Definition, Facts, Graph, GraphError, Known, NoWeights, Node, Scope, Value,
 };
 
-/// The place of what a rule makes for an output.
+/// The scope of nodes that a rule adds for an output.
 const OUTPUTS: &str = "outputs";
 
-/// What becomes of the operations of a graph, one by one in the order in which they were built.
+/// A rule that replaces operations of a graph, one by one in the order in which they were built.
 pub(super) trait Rule {
-    /// The inputs of `node` that its result is made from.
+    /// The inputs of `node` from which its result is computed.
     fn reads<'n>(&self, node: &'n Node) -> &'n [Value] {
         &node.inputs
     }
 
-    /// The result of `node` at its place `s`; `inputs` are those that it [reads](Self::reads), in the new
-    /// graph. `None` where the operation stays as it is.
+    /// The result of `node` in its scope `s`. `inputs` are the inputs that it [reads](Self::reads),
+    /// as values of the new graph. `None` keeps the operation.
     fn result(&mut self, s: &Scope, node: &Node, inputs: &[Value]) -> Option<Value>;
 
-    /// `value` of the new graph as an output of element type `dtype`.
+    /// Converts `value` of the new graph to an output of element type `dtype`.
     fn output(&mut self, _s: &Scope, value: Value, _dtype: DType) -> Value {
         value
     }
 }
 
-/// Builds `graph` once more, by a rule.
+/// Builds `graph` again, with a rule.
 ///
-/// Everything comes in the order in which it was built, and nodes are numbered anew: the new graph is
-/// the one that equations would have built which say what the rule makes of theirs. What they state
-/// of a value holds for what takes its place. The old graph goes as the new one comes.
+/// Definitions keep their order, and nodes are numbered anew: the new graph is the one that
+/// equations with the rule's operations would have built. Facts about a value hold for the value
+/// that replaces it. The old graph is freed while the new one is built.
 pub(super) fn rewrite(mut graph: Graph, rule: &mut dyn Rule) -> Result<Graph, GraphError> {
     let builder = Builder::new(&graph.name, graph.opset, &NoWeights);
     let late = made_late(&graph, rule);
@@ -66,8 +66,8 @@ pub(super) fn rewrite(mut graph: Graph, rule: &mut dyn Rule) -> Result<Graph, Gr
     builder.finish()
 }
 
-/// Constants whose first reader is one by a rule that does not read them: equations that are as the
-/// rule says would make each of them for the next reader.
+/// Constants whose first reader doesn't read them under the rule. Equations with the rule's
+/// operations would create each of them for its next reader, so they are built there.
 fn made_late(graph: &Graph, rule: &dyn Rule) -> HashSet<Value> {
     let mut seen = HashSet::new();
     let mut late = HashSet::new();
@@ -83,19 +83,19 @@ fn made_late(graph: &Graph, rule: &dyn Rule) -> HashSet<Value> {
     late
 }
 
-/// A graph on its way to another.
+/// A graph that is being rebuilt.
 struct Renewal<'g> {
     builder: &'g Builder<'static>,
-    /// What equations state of old values.
+    /// Facts about old values.
     facts: HashMap<Value, Facts>,
-    /// New values by the old ones.
+    /// New values, by the old ones.
     new: HashMap<Value, Value>,
-    /// Old initializers that are not made yet.
+    /// Old initializers that were not built yet.
     held: HashMap<Value, (Content, Known)>,
 }
 
 impl Renewal<'_> {
-    /// What takes the place of `old`; an initializer is made where it is not there yet.
+    /// The value that replaces `old`; an initializer is built if it doesn't exist yet.
     fn value(&mut self, old: Value) -> Option<Value> {
         self.new.get(&old).copied().or_else(|| {
             let (content, known) = self.held.remove(&old)?;

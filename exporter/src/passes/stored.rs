@@ -6,10 +6,10 @@ use super::float16::Floats;
 use super::rewrite::{Rule, rewrite};
 use crate::graph::{Graph, GraphError, Node, Op, Scope, Value};
 
-/// Half precision on disk: each weight is widened where it is read.
+/// Half precision on disk: each weight is converted to single precision where it is read.
 ///
-/// Requires a graph in single precision. Leaves every weight that is read in half, and computing in
-/// single.
+/// Precondition: a graph in single precision. Postcondition: every weight that is read is in half
+/// precision, and computation is in single precision.
 #[derive(Clone, Copy, Debug)]
 pub struct Stored;
 
@@ -40,7 +40,7 @@ impl Rule for Widened {
     fn result(&mut self, s: &Scope, node: &Node, inputs: &[Value]) -> Option<Value> {
         let is_weight = |value: &Value| s.read(|graph| graph.weight(*value)).is_some();
         match (&node.op, inputs) {
-            // The rows that are picked are fewer than the table has.
+            // The rows that are picked are converted, since they are fewer than the table's.
             (Op::Gather { axis }, [table, indices]) if is_weight(table) => {
                 let picked = s.gather(self.floats.half(s, *table), *indices, *axis);
                 Some(s.cast(picked, DType::F32))

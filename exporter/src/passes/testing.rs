@@ -1,4 +1,4 @@
-//! Small graphs for the tests of passes, and how they read.
+//! Small graphs for the tests of passes, and their text form.
 
 use nezha_graphs::{DType, Dim, Port};
 
@@ -22,7 +22,7 @@ impl Weights for Small {
     }
 }
 
-/// The graph whose output `y` is what `build` makes.
+/// The graph whose output `y` is the value that `build` returns.
 pub(super) fn built(build: impl FnOnce(&Builder) -> Value) -> Graph {
     let builder = Builder::new("small", 17, &Small);
     let y = build(&builder);
@@ -43,13 +43,13 @@ pub(super) fn dense(builder: &Builder, x: Value) -> Value {
     s.matmul(x, s.transposed_weight("weight", [6, 4]))
 }
 
-/// The nodes that a pass leaves: what they make, and of what.
+/// The nodes of the graph after a pass: their results and inputs.
 #[track_caller]
 pub(super) fn after(pass: &dyn Pass, graph: Graph) -> Vec<String> {
     lines(&apply(pass, graph).unwrap())
 }
 
-/// The nodes of a graph: what they make, and of what.
+/// The nodes of a graph: their results and inputs.
 pub(super) fn lines(graph: &Graph) -> Vec<String> {
     let name = |value: &Value| graph.value_name(*value).to_owned();
     let result = |value: &Value| {

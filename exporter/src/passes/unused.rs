@@ -4,9 +4,9 @@ use super::Pass;
 use super::conditions::every;
 use crate::graph::{Graph, GraphError, Value};
 
-/// Leaves out nodes and initializers that no output needs; inputs stay.
+/// Removes nodes and initializers that no output needs; inputs are kept.
 ///
-/// Requires nothing. Leaves no node whose results nobody reads, and no such initializer.
+/// Precondition: none. Postcondition: every node and every initializer is used by an output.
 #[derive(Clone, Copy, Debug)]
 pub struct DropUnused;
 
@@ -34,7 +34,7 @@ impl Pass for DropUnused {
     }
 }
 
-/// Whether an output needs everything that there is.
+/// Checks that every node and every initializer is used by an output.
 pub(super) fn is_all_used(graph: &Graph) -> Result<(), String> {
     let needed = needed(graph);
     every(graph, |node| {
@@ -48,7 +48,7 @@ pub(super) fn is_all_used(graph: &Graph) -> Result<(), String> {
     }
 }
 
-/// The values that outputs follow from, and outputs themselves.
+/// The outputs, and the values from which they follow.
 fn needed(graph: &Graph) -> BTreeSet<Value> {
     let mut needed: BTreeSet<Value> = graph.outputs.iter().map(|(_, value)| *value).collect();
     for node in graph.nodes.iter().rev() {

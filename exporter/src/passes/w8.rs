@@ -5,18 +5,19 @@ use super::matrix::MatrixOp;
 use super::rewrite::{Rule, rewrite};
 use crate::graph::{Graph, GraphError, Layout, Node, Scope, Value};
 
-/// Weights in 8 bits, computing in single precision with what they stand for:
+/// Stores weights in 8 bits, and computes in single precision with the numbers that they represent:
 ///
 /// ```text
 /// W ≈ c·V            each row of W with the scale c, V int8, see `quantize::rows`
 /// x·Wᵀ ≈ x·(c·V)ᵀ    by DequantizeLinear in front of an ordinary product
 /// ```
 ///
-/// Engines that have products with such weights recognise the pair and never widen them; the others
-/// widen them once, and have a smaller file. The vocabulary's table, and the decoder that may share it,
-/// are those of [`Int8`](super::Int8).
+/// An engine with products for such weights recognizes the pair of operators and never dequantizes
+/// the whole matrix. Other engines dequantize it once, and still have a smaller file. The
+/// vocabulary's table, and the decoder that may share it, are stored as in [`Int8`](super::Int8).
 ///
-/// Requires a graph in single precision. Leaves every matrix and every table but small ones in 8 bits.
+/// Precondition: a graph in single precision. Postcondition: every matrix, and every table except
+/// small ones, is in 8 bits.
 #[derive(Clone, Copy, Debug)]
 pub struct W8;
 
@@ -51,7 +52,7 @@ impl Rule for Dequantized {
                 if s.read(|graph| graph.weight(matrix))?.layout == Layout::Transposed =>
             {
                 let (elements, scales) = self.int8.quantized(s, matrix)?;
-                // [inputs, outputs]: a scale for each column.
+                // The matrix is [inputs, outputs], with one scale for each column.
                 let product = s.matmul(x, s.dequantize_linear(elements, scales, 1));
                 Some(bias.map_or(product, |bias| s.add(product, bias)))
             }

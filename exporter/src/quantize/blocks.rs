@@ -1,13 +1,15 @@
-//! A row of weights in blocks: `w ≈ s·(v − z)` with a scale s for each block, `v = round(w/s) + z`,
-//! ties to even, and z half of the range, as ONNX Runtime's `MatMulNBits` has it without zero points.
+//! A row of weights in blocks: `w ≈ s·(v − z)` with a scale s for each block and
+//! `v = round(w/s) + z`, ties to even. z is half of the range, as in ONNX Runtime's `MatMulNBits`
+//! without zero points.
 //!
-//! The range has one number more below z than above. The scale takes the sign that puts the largest
-//! magnitude there, and its own magnitude is the least at which no weight is off by more than half a
-//! step; on the bundled checkpoints that leaves 12 % less error than the same range on both sides.
+//! The range has one more number below z than above. The sign of the scale puts the largest
+//! magnitude below z. The magnitude of the scale is the smallest at which no weight is off by more
+//! than half a step. On the bundled checkpoints, the error is 12 % less than with the same range on
+//! both sides.
 
 use crate::graph::Blocks;
 
-/// Writes the elements of a row, block after block.
+/// Writes the elements of a row, block by block.
 pub(super) fn quantize(blocks: Blocks, row: &[f32], bytes: &mut [u8]) {
     let zero = f64::from(blocks.zero());
     let pairs = row
@@ -35,10 +37,10 @@ pub(super) fn scales(blocks: Blocks, row: &[f32], bytes: &mut [u8]) {
     }
 }
 
-/// s; 0 for a block of zeros.
+/// The scale s; 0 for a block of zeros.
 fn scale(blocks: Blocks, block: &[f32]) -> f32 {
     let below = f64::from(blocks.zero());
-    // Half a step more than the range has above z.
+    // A weight may lie half a step above the range.
     let above = below - 0.5;
     let (least, most) = block.iter().fold((0.0_f32, 0.0_f32), |(least, most), it| {
         (least.min(*it), most.max(*it))
@@ -51,7 +53,7 @@ fn scale(blocks: Blocks, block: &[f32]) -> f32 {
     scale as f32
 }
 
-/// Writes codes side by side, the first in the lowest bits, and z where a block is filled up.
+/// Packs codes, the first in the lowest bits; the rest of the last block is filled with z.
 fn pack(blocks: Blocks, codes: impl Iterator<Item = u8>, bytes: &mut [u8]) {
     let mut codes = codes.chain(std::iter::repeat(blocks.zero()));
     for byte in bytes {

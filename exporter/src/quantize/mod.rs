@@ -1,7 +1,7 @@
-//! How weights become fewer bits: plain arithmetic on rows of numbers, without graphs and files.
+//! Encodes weights in fewer bits: plain arithmetic on rows of numbers, without graphs and files.
 //!
-//! [`encode`] is what an artifact holds of a weight, so that whoever has the checkpoint can tell what
-//! each initializer should be.
+//! [`encode`] computes the bytes of a weight in an artifact, so whoever has the checkpoint can tell
+//! what each initializer should be.
 
 mod blocks;
 mod half;
@@ -11,10 +11,10 @@ use rayon::prelude::*;
 
 use crate::graph::Encoding;
 
-/// The bytes that `elements`, whole rows of `columns` numbers as the checkpoint has them, become:
-/// row-major, little-endian, of [`Encoding::dtype`].
+/// Encodes `elements`, which are whole rows of `columns` numbers in the checkpoint's order. The
+/// result is row-major and little-endian, with elements of [`Encoding::dtype`].
 ///
-/// Rows don't depend on each other: encoding some and then the others gives the same bytes.
+/// Rows are independent: encoding some rows and then the others gives the same bytes.
 pub fn encode(encoding: Encoding, columns: usize, elements: &[f32]) -> Vec<u8> {
     match encoding {
         Encoding::F32 => elements.iter().flat_map(|it| it.to_le_bytes()).collect(),
@@ -38,8 +38,8 @@ pub fn encode(encoding: Encoding, columns: usize, elements: &[f32]) -> Vec<u8> {
     }
 }
 
-/// The first of the elements that the encoding has nothing for: too large for half precision, or
-/// not a finite number in 8 and 4 bits.
+/// The first element that the encoding can't represent: too large for half precision, or not finite
+/// in 8 and 4 bits.
 pub fn unencodable(encoding: Encoding, elements: &[f32]) -> Option<f32> {
     let has_none = |element: &f32| match encoding {
         Encoding::F32 => false,
@@ -51,7 +51,7 @@ pub fn unencodable(encoding: Encoding, elements: &[f32]) -> Option<f32> {
     elements.iter().copied().find(has_none)
 }
 
-/// Lets `encode` make `bytes` of each row, on all cores.
+/// Lets `encode` compute `bytes` bytes from each row, on all cores.
 fn in_rows(
     elements: &[f32],
     columns: usize,

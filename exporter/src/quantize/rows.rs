@@ -1,17 +1,17 @@
 //! A row of weights as int8: `w ≈ c·v` with `c = max|w|/127` and `v = round(w/c)`, ties to even.
 //!
-//! Symmetric, so that a product with the row needs no sum of its elements; a scale for each row, as
-//! the rows of a trained matrix differ by much.
+//! The range is symmetric, so a product with the row needs no sum of its elements. Each row has its
+//! own scale, since the rows of a trained matrix differ a lot.
 
 /// The largest magnitude that both signs of an int8 have.
 const LARGEST: f32 = 127.0;
 
-/// c; 0 for a row of zeros.
+/// The scale c; 0 for a row of zeros.
 pub(super) fn scale(row: &[f32]) -> f32 {
     largest(row) / LARGEST
 }
 
-/// v, a byte for each element.
+/// The numbers v, one byte for each element.
 pub(super) fn quantize(row: &[f32], bytes: &mut [u8]) {
     let largest = largest(row);
     let inverse = match largest > 0.0 {
