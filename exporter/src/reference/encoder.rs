@@ -6,15 +6,15 @@ use super::inputs::{Text, Words};
 use super::weights::Module;
 use super::{Outputs, Reference, ReferenceError, ops};
 
-/// What the encoder computes for one text of s tokens.
+/// The encoder's results for one text of s tokens.
 pub(super) struct Encoded {
-    /// Whether any token attends to it, for each token.
+    /// For each token, whether any token attends to it.
     pub(super) visible: Vec<bool>,
     /// Output of the embeddings and of each layer, L + 1 of `[s, H]`.
     pub(super) hidden_states: Vec<Array2<f64>>,
     /// Self-attention probabilities of each layer, L of `[A, s, s]`.
     pub(super) attentions: Vec<Array3<f64>>,
-    /// Cross-attention probabilities of each layer, L of `[A, s, e]`; none without an encoder.
+    /// Cross-attention probabilities of each layer, L of `[A, s, e]`; empty without an encoder.
     pub(super) cross_attentions: Vec<Array3<f64>>,
 }
 
@@ -25,7 +25,7 @@ impl Encoded {
     }
 }
 
-/// Hidden states and attentions by the contract's names, the texts stacked.
+/// Hidden states and attentions, by the contract's names, with the texts stacked.
 pub(super) fn outputs(texts: &[Encoded]) -> Outputs {
     let mut outputs = Outputs::new();
     let count = |of: fn(&Encoded) -> usize| texts.first().map_or(0, of);
@@ -82,7 +82,7 @@ pub(super) fn encode(
     Ok(encoded)
 }
 
-/// `LayerNorm(word + token_type)`, `[s, H]`: there are no absolute positions.
+/// `LayerNorm(word + token_type)`, `[s, H]`: there are no absolute position embeddings.
 fn embed(model: &Reference, module: &Module, text: &Text) -> Result<Array2<f64>, ReferenceError> {
     let config = &model.config;
     let word = model.word_embeddings()?;
@@ -101,11 +101,11 @@ fn embed(model: &Reference, module: &Module, text: &Text) -> Result<Array2<f64>,
     module.layer_norm("LayerNorm", &sum, config.layer_norm_eps)
 }
 
-/// Attention of x, `[s, H]`, over `source`, `[k, H]`: x itself in self-attention, the encoder's
-/// hidden states in cross-attention. Gives the next x and the probabilities `[A, s, k]`.
+/// Attention of x, `[s, H]`, to `source`, `[k, H]`: x itself in self-attention, the encoder's
+/// hidden states in cross-attention. Returns the next x and the probabilities `[A, s, k]`.
 ///
-/// Wei et al., "NEZHA", arXiv:1909.00204, on the attention of Shaw et al.,
-/// arXiv:1803.02155; transformers' `NezhaSelfAttention` and `NezhaSelfOutput`:
+/// Wei et al., "NEZHA", arXiv:1909.00204, based on the attention of Shaw et al., arXiv:1803.02155;
+/// transformers' `NezhaSelfAttention` and `NezhaSelfOutput`:
 ///
 /// ```text
 /// score[i,j] = (q_i·k_j + q_i·T[r(i,j)]) / √D where j is visible to i, else min(f32)
@@ -114,9 +114,9 @@ fn embed(model: &Reference, module: &Module, text: &Text) -> Result<Array2<f64>,
 /// x = LayerNorm(x + dense(ctx))
 /// ```
 ///
-/// transformers adds min(f32) to the hidden scores, where single precision swallows the score
-/// itself, so that a row which sees no key at all is uniform over all keys. Here the minimum
-/// replaces the score, which is the same without rounding.
+/// transformers adds min(f32) to the masked scores. In single precision this removes the score
+/// itself, so a row that attends to no key is uniform over all keys. Here the minimum replaces the
+/// score, which is the same without rounding.
 fn attend(
     model: &Reference,
     module: &Module,

@@ -1,13 +1,13 @@
 use crate::checkpoint::CheckpointError;
 
-/// Why the reference has no answer.
+/// Why the reference can't compute an answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReferenceError {
-    /// A weight could not be read.
+    /// A weight can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The head needs a weight that the checkpoint does not have.
+    /// The checkpoint doesn't have a weight that the head needs.
     #[error(
         "weight '{name}' of shape {expected:?} is missing: the checkpoint was saved from another \
          head"
@@ -18,7 +18,7 @@ pub enum ReferenceError {
         /// The shape that the config implies.
         expected: Vec<usize>,
     },
-    /// A weight of another shape than the config implies.
+    /// A weight has another shape than the config implies.
     #[error("weight '{name}' has shape {found:?}, the config implies {expected:?}")]
     WeightShape {
         /// The weight's canonical name.
@@ -28,16 +28,16 @@ pub enum ReferenceError {
         /// The shape that the checkpoint has.
         found: Vec<usize>,
     },
-    /// Neither or both of the inputs that stand for each other.
+    /// Neither or both of two alternative inputs are given.
     #[error("exactly one of 'input_ids' and 'inputs_embeds' is needed, {found} given")]
     InputIdsOrEmbeds {
         /// "none is" or "both are".
         found: &'static str,
     },
-    /// Both of the masks that stand for each other.
+    /// Both of two alternative masks are given.
     #[error("'attention_mask' and 'self_attention_mask' exclude each other, but both are given")]
     TwoMasks,
-    /// An input without which another one means nothing.
+    /// An input is missing that another input needs.
     #[error("input '{name}' is missing: '{given}' is given and needs it")]
     MissingInput {
         /// The input that is missing.
@@ -45,17 +45,17 @@ pub enum ReferenceError {
         /// The input that needs it.
         given: &'static str,
     },
-    /// An input that this head does not read.
+    /// The head doesn't have this input.
     #[error("head {head} has no input '{name}'; its inputs are {known}")]
     UnknownInput {
         /// The name that was given.
         name: String,
         /// The head.
         head: nezha_graphs::Head,
-        /// The names it reads.
+        /// The names of the head's inputs.
         known: String,
     },
-    /// An input of another element type.
+    /// An input has another element type.
     #[error("input '{name}' holds {found}, expected {expected}")]
     InputType {
         /// The input.
@@ -65,7 +65,7 @@ pub enum ReferenceError {
         /// The kind of number it holds.
         found: &'static str,
     },
-    /// An input of another shape.
+    /// An input has another shape.
     #[error("input '{name}' has shape {found:?}, expected {expected}")]
     InputShape {
         /// The input.
@@ -75,12 +75,12 @@ pub enum ReferenceError {
         /// The shape it has.
         found: Vec<usize>,
     },
-    /// A number that indexes nothing.
+    /// An index is out of range.
     #[error("{name}{index:?} is {value}, expected 0 to {last}")]
     OutOfRange {
         /// The input.
         name: String,
-        /// Where in the input.
+        /// The position in the input.
         index: Vec<usize>,
         /// The number that was found.
         value: i64,

@@ -1,4 +1,4 @@
-//! What graph options make of the head's outputs.
+//! Applies graph options to the head's outputs.
 
 use ndarray::{Array2, ArrayD, Axis};
 use nezha_graphs::{GraphOptions, Head, MaskSource, Pooling};
@@ -6,20 +6,20 @@ use nezha_graphs::{GraphOptions, Head, MaskSource, Pooling};
 use super::inputs::{Inputs, Tensor, expect_below};
 use super::{Outputs, Reference, ReferenceError, ReferenceOptions, heads};
 
-/// What the input is called that chooses tokens.
+/// The name of the input that chooses tokens.
 const MASK_POSITIONS: &str = "mask_positions";
 
 impl Reference {
-    /// Computes what a graph of `head` under `options` gives, and what [`Reference::run`] gives
-    /// beside it.
+    /// Computes the outputs of a graph of `head` with `options`, and the other outputs of
+    /// [`Reference::run`].
     ///
-    /// `inputs` may hold `mask_positions`, i64 `[n, 2]`. Where the graph makes its mask from padding, so
-    /// does this. `top_ids` are the most probable tokens, equal
-    /// ones in the order of the vocabulary. A cache is the same texts in more steps, and changes
-    /// nothing here.
+    /// `inputs` may contain `mask_positions`, i64 `[n, 2]`. If the graph makes its mask from
+    /// padding, this function does too. `top_ids` are the most probable tokens; if probabilities
+    /// are equal, the lower id comes first. A cache only splits the same texts into more steps, so
+    /// it changes nothing here.
     ///
     /// # Errors
-    /// As [`Reference::run`].
+    /// Those of [`Reference::run`].
     pub fn run_graph(
         &self,
         head: Head,
@@ -61,7 +61,8 @@ impl Reference {
     }
 }
 
-/// One vector for each text, `[b, s, H]` → `[b, H]`; mean and maximum over the visible tokens.
+/// Pools each text to one vector, `[b, s, H]` → `[b, H]`; mean and maximum are over the visible
+/// tokens.
 fn pool(x: &ArrayD<f64>, inputs: &Inputs, pooling: Pooling, normalize: bool) -> ArrayD<f64> {
     let [batch, sequence, hidden] = *x.shape() else {
         return x.clone();
@@ -115,7 +116,7 @@ fn at_positions(logits: &ArrayD<f64>, positions: &Tensor) -> Result<ArrayD<f64>,
     Ok(scored.into_dyn())
 }
 
-/// The `k` largest of the last axis, largest first: where they are, and what they are.
+/// The indices and the values of the `k` largest elements along the last axis, largest first.
 fn top(probabilities: &ArrayD<f64>, k: usize) -> (ArrayD<f64>, ArrayD<f64>) {
     let last = probabilities.ndim().saturating_sub(1);
     let mut shape = probabilities.shape().to_vec();

@@ -5,20 +5,20 @@ use nezha_graphs::{Config, Head};
 
 use super::{ReferenceError, heads};
 
-/// The mask that has a row for each token.
+/// The mask with a row for each token.
 const SELF_ATTENTION_MASK: &str = "self_attention_mask";
 
 /// The inputs by the contract's names.
 ///
 /// - `input_ids` i64 or `inputs_embeds` f64, `attention_mask` i64 (default ones), `token_type_ids`
 ///   i64 (default zeros), shaped as the contract says for the head;
-/// - `self_attention_mask` i64, in place of `attention_mask` and with one more axis of s at its end: row
-///   i has 1 where token i attends to the token of the column, causal or not;
+/// - `self_attention_mask` i64 instead of `attention_mask`, with one more axis of size s at its
+///   end: row i has 1 if token i attends to the token of the column. No causal mask is added to it;
 /// - `head_mask` f64 `[L, A]` or `[A]` (default ones);
 /// - with cross-attention, `encoder_hidden_states` f64 `[texts, e, H]` (without it the block is
 ///   skipped, as in transformers) and `encoder_attention_mask` i64 `[texts, e]` (default ones); the
 ///   texts of multiple choice are batch·choices;
-/// - the head's labels, which make it give a `loss`.
+/// - the head's labels; if they are given, the outputs contain `loss`.
 pub type Inputs = BTreeMap<String, Tensor>;
 
 /// An input of the reference.
@@ -58,13 +58,14 @@ impl From<ArrayD<f32>> for Tensor {
     }
 }
 
-/// The inputs, checked, text by text: no row of a batch depends on another.
+/// The validated inputs, text by text: the rows of a batch are independent.
 pub(super) struct Batch {
-    /// At least one; choices are texts of their own.
+    /// At least one; each choice is a text of its own.
     pub(super) texts: Vec<Text>,
     /// Factors of the attention probabilities, `[L, A]`.
     pub(super) head_mask: Array2<f64>,
-    /// How many texts in a row are the choices of one question; 1 but in multiple choice.
+    /// Number of consecutive texts that are the choices of one question; 1 except in multiple
+    /// choice.
     pub(super) choices: usize,
 }
 
@@ -79,9 +80,9 @@ pub(super) struct Text {
     pub(super) encoder: Option<EncoderOutput>,
 }
 
-/// Where the word embeddings of a text come from.
+/// The word embeddings of a text.
 pub(super) enum Words {
-    /// Rows of the word embeddings.
+    /// Ids, which are rows of the word embeddings.
     Ids(Vec<usize>),
     /// The embeddings themselves, `[s, H]`.
     Embeddings(Array2<f64>),
@@ -91,11 +92,11 @@ pub(super) enum Words {
 pub(super) struct EncoderOutput {
     /// `[e, H]`.
     pub(super) hidden_states: Array2<f64>,
-    /// Whether the position may be attended to.
+    /// For each position, whether it may be attended to.
     pub(super) visible: Vec<bool>,
 }
 
-/// Checks the inputs and takes them apart.
+/// Checks the inputs and splits them into texts.
 pub(super) fn batch(config: &Config, head: Head, inputs: &Inputs) -> Result<Batch, ReferenceError> {
     refuse_unknown(config, head, inputs)?;
     let (shape, words) = words(config, head, inputs)?;
@@ -120,7 +121,7 @@ pub(super) fn batch(config: &Config, head: Head, inputs: &Inputs) -> Result<Batc
     })
 }
 
-/// The input `name`, if given: whole numbers of exactly this shape.
+/// The input `name`, if given: integers of exactly this shape.
 pub(super) fn integers<'a>(
     inputs: &'a Inputs,
     name: &str,
@@ -154,7 +155,7 @@ pub(super) fn floats<'a>(
     }
 }
 
-/// Checks that every number is below `bound` and not negative.
+/// Checks that no number is negative, and that all are less than `bound`.
 pub(super) fn expect_below(
     bound: usize,
     name: &str,
@@ -220,9 +221,10 @@ fn refuse_unknown(config: &Config, head: Head, inputs: &Inputs) -> Result<(), Re
     }
 }
 
-/// Which tokens each token of a text attends to, text by text; `shape` is that of the token ids.
+/// For each text, which tokens each token attends to. `shape` is the shape of the token ids.
 ///
-/// Causal and padding mask are one mask, so that one minimum stands for both.
+/// The causal mask and the padding mask are combined, so that the minimum replaces a score only
+/// once.
 fn masks(
     config: &Config,
     inputs: &Inputs,
@@ -250,8 +252,8 @@ fn masks(
         .collect())
 }
 
-/// The shape of `input_ids`, `[batch, s]` or `[batch, choices, s]`, given or implied, and the
-/// words of each text.
+/// The shape of `input_ids`, given or implied, `[batch, s]` or `[batch, choices, s]`, and the words
+/// of each text.
 fn words(
     config: &Config,
     head: Head,
@@ -283,8 +285,8 @@ fn words(
     Ok((shape, words.map(Words::Embeddings).collect()))
 }
 
-/// The rows along the last axis of an input of whole numbers, each at least 0 and below `bound`;
-/// rows of `default` where it is not given.
+/// The rows along the last axis of an integer input, whose numbers must be at least 0 and less than
+/// `bound`; rows of `default` if the input is not given.
 fn indices(
     inputs: &Inputs,
     name: &str,
@@ -305,7 +307,7 @@ fn indices(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// The matrices of the last two axes.
+/// The matrices along the last two axes.
 fn matrices(array: &ArrayD<f64>) -> Vec<Array2<f64>> {
     let [.., rows, columns] = *array.shape() else {
         return Vec::new();

@@ -6,10 +6,10 @@ use nezha_graphs::Role;
 use super::inputs::{Inputs, expect_below, integers};
 use super::{Outputs, ReferenceError, ops};
 
-/// The label that torch's `CrossEntropyLoss` leaves out by default.
+/// The label that PyTorch's `CrossEntropyLoss` ignores by default.
 const IGNORED: i64 = -100;
 
-/// Cross-entropy of `[…, n]` logits and `[…]` classes, −100 ignored; none without labels.
+/// Cross-entropy of `[…, n]` logits and `[…]` classes, with −100 ignored; `None` without labels.
 pub(super) fn class_loss(
     inputs: &Inputs,
     labels: Role,
@@ -26,9 +26,9 @@ pub(super) fn class_loss(
     Ok(Some(cross_entropy(logits, labels, IGNORED)))
 }
 
-/// Mean of −ln softmax(logits)[label] over the labels that are not ignored; NaN where all are.
+/// Mean of −ln softmax(logits)[label] over the labels that are not ignored; NaN if all are.
 ///
-/// torch's `CrossEntropyLoss`.
+/// This is PyTorch's `CrossEntropyLoss`.
 pub(super) fn cross_entropy(logits: &ArrayD<f64>, labels: &ArrayD<i64>, ignored: i64) -> f64 {
     let rows = logits.lanes(Axis(labels.ndim()));
     let pairs = rows.into_iter().zip(labels);

@@ -1,17 +1,18 @@
 //! NEZHA in f64: the executable specification.
 //!
-//! Naive loops that read like the equations, for one text at a time, written to be obviously right
-//! rather than fast. They share nothing with the graph but the [table of relative
-//! positions](crate::nezha::relative_position_table): what the graph computes by buckets and bands
-//! is one sum over keys here. The tests hold them to transformers 4.46.3
-//! (`models/deprecated/nezha/modeling_nezha.py`), and engines are held to them.
+//! Naive loops that read like the equations, for one text at a time, written to be obviously
+//! correct instead of fast. They share nothing with the graph except the
+//! [table of relative positions](crate::nezha::relative_position_table) and the rotary frequencies:
+//! what the graph computes by buckets and bands is a single sum over keys here. Tests compare the
+//! reference with transformers 4.46.3 (`models/deprecated/nezha/modeling_nezha.py`), and engines
+//! are compared with the reference.
 //!
-//! In reading order: `inputs` (what may be given, and its checks), `encoder` (embeddings,
-//! attention, layers), `heads` (a file each), `loss`, `extras` (pooling, the most probable tokens and
-//! the like), over `weights` and `ops` (LayerNorm, softmax, activations).
+//! In reading order: `inputs` (the inputs and their checks), `encoder` (embeddings, attention,
+//! layers), `heads` (one file for each), `loss`, `extras` (pooling, the most probable tokens), over
+//! `weights` and `ops` (LayerNorm, softmax, activations).
 //!
-//! Where transformers breaks, the rule is its own, continued: relative positions have no maximum
-//! length, and query i and key j of a cross-attention are i and j tokens into texts of any two
+//! Where transformers fails, its own rule is continued: relative positions have no maximum length,
+//! and in cross-attention the position of query i is i and that of key j is j, for texts of any two
 //! lengths.
 
 use std::collections::BTreeMap;
@@ -39,16 +40,17 @@ use encoder::Encoded;
 use heads::Given;
 use weights::Weights;
 
-/// The outputs by the contract's names: those of the head, `hidden_states.{0..=L}`,
-/// `attentions.{0..L}`, `cross_attentions.{0..L}` where an encoder's output is given, and `loss`
-/// (rank 0) where labels are.
+/// The outputs, by the contract's names: those of the head, `hidden_states.{0..=L}`,
+/// `attentions.{0..L}`, `cross_attentions.{0..L}` if an encoder's output is given, and `loss` (rank
+/// 0) if labels are given.
 pub type Outputs = BTreeMap<String, ArrayD<f64>>;
 
-/// What the inputs do not say.
+/// Options that are not among the inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReferenceOptions {
-    /// The loss of a sequence classifier, in place of what the config says or implies.
+    /// The problem type of a sequence classifier, which decides its loss. It replaces the one that
+    /// the config states or implies.
     pub problem_type: Option<ProblemType>,
 }
 
@@ -58,7 +60,7 @@ impl ReferenceOptions {
     }
 }
 
-/// A checkpoint that can be computed.
+/// A checkpoint with its weights in memory, ready to compute.
 pub struct Reference {
     config: Config,
     weights: Weights,
@@ -75,17 +77,18 @@ impl fmt::Debug for Reference {
 }
 
 impl Reference {
-    /// Reads every weight of the checkpoint; 4 bytes of memory for each.
+    /// Reads every weight of the checkpoint; each element takes 4 bytes of memory.
     ///
-    /// Which of them a head needs, and their shapes, is checked when it runs.
+    /// Whether a head's weights exist and have the right shapes is checked when it runs.
     ///
     /// # Errors
-    /// [`ReferenceError::Checkpoint`] where a weight can't be read.
+    /// [`ReferenceError::Checkpoint`] if a weight can't be read.
     pub fn load(checkpoint: &Checkpoint) -> Result<Self, ReferenceError> {
         Self::with_weights(checkpoint, |info| Ok(checkpoint.read_f32(&info.name)?))
     }
 
-    /// The same with the weights that `read` gives for the checkpoint's, as many row-major elements.
+    /// Like [`Self::load`], with the weights that `read` returns: row-major, with as many elements
+    /// as the checkpoint's.
     pub(crate) fn with_weights<E: From<ReferenceError>>(
         checkpoint: &Checkpoint,
         read: impl Fn(&WeightInfo) -> Result<Vec<f32>, E>,
@@ -102,13 +105,13 @@ impl Reference {
         })
     }
 
-    /// Computes everything that `head` can give for these inputs.
+    /// Computes all outputs of `head` for these inputs.
     ///
-    /// `pooler_output` is left out where the checkpoint has no pooler.
+    /// `pooler_output` is left out if the checkpoint has no pooler.
     ///
     /// # Errors
-    /// A weight that the head needs is missing or misshapen; an input is unknown, of another type
-    /// or shape, or out of range.
+    /// [`ReferenceError`] if a weight that the head needs is missing or has another shape; or if an
+    /// input is unknown, has another type or shape, or is out of range.
     pub fn run(
         &self,
         head: Head,
@@ -138,14 +141,14 @@ impl Reference {
         Ok(outputs)
     }
 
-    /// T[r(i,j)], r(i,j) = clip(j − i, −M, M) + M, of query position i and key position j.
+    /// T[r(i,j)] for query position i and key position j, with r(i,j) = clip(j − i, −M, M) + M.
     fn relative(&self, i: usize, j: usize) -> ArrayView1<'_, f64> {
         let reach = self.config.max_relative_position;
         let row = (j + reach).saturating_sub(i).min(2 * reach);
         self.relative_positions.row(row)
     }
 
-    /// `[V, H]`.
+    /// The word embeddings, `[V, H]`.
     fn word_embeddings(&self) -> Result<ArrayView2<'_, f32>, ReferenceError> {
         let shape = Ix2(self.config.vocab_size, self.config.hidden_size);
         let embeddings = self.weights.module("nezha.embeddings");

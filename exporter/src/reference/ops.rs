@@ -5,7 +5,7 @@ use nezha_graphs::Activation;
 
 /// `(x − mean) / √(variance + ε) · γ + β` over each row, with the biased variance.
 ///
-/// Ba et al., "Layer Normalization", arXiv:1607.06450; torch's `nn.LayerNorm`.
+/// Ba et al., "Layer Normalization", arXiv:1607.06450; PyTorch's `nn.LayerNorm`.
 pub(super) fn layer_norm(
     x: &Array2<f64>,
     gamma: &Array1<f64>,
@@ -24,7 +24,7 @@ pub(super) fn layer_norm(
     y
 }
 
-/// `exp(x_j) / Σ exp(x)`, shifted by the largest x so that nothing overflows.
+/// `exp(x_j) / Σ exp(x)`; the largest x is subtracted first, so that nothing overflows.
 pub(super) fn softmax(x: ArrayView1<f64>) -> Array1<f64> {
     let exponentials = shifted(x).mapv_into(f64::exp);
     let sum = exponentials.sum();
@@ -42,7 +42,7 @@ pub(super) fn softmax_of_rows(x: &ArrayD<f64>) -> ArrayD<f64> {
     probabilities
 }
 
-/// `x_j − ln Σ exp(x)`, shifted likewise.
+/// `x_j − ln Σ exp(x)`; the largest x is subtracted first.
 pub(super) fn log_softmax(x: ArrayView1<f64>) -> Array1<f64> {
     let shifted = shifted(x);
     let sum = shifted.mapv(f64::exp).sum();
@@ -54,7 +54,7 @@ fn shifted(x: ArrayView1<f64>) -> Array1<f64> {
     x.mapv(|value| value - largest)
 }
 
-/// The activation of every element, with the formulas of transformers' `ACT2FN`.
+/// The activation of each element, with the formulas of transformers' `ACT2FN`.
 pub(super) fn activate<D: Dimension>(activation: Activation, x: Array<f64, D>) -> Array<f64, D> {
     let tanh_form = |x: f64, inner: f64| 0.5 * x * (1.0 + inner.tanh());
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
@@ -74,7 +74,7 @@ pub(super) fn activate<D: Dimension>(activation: Activation, x: Array<f64, D>) -
     })
 }
 
-/// Arrays of one shape along a new first axis.
+/// Stacks arrays of the same shape along a new first axis.
 pub(super) fn stack<'a, D: Dimension + 'a>(
     parts: impl Iterator<Item = &'a Array<f64, D>>,
 ) -> ArrayD<f64> {

@@ -5,13 +5,14 @@ use ndarray::{Array2, ArrayD, ArrayView, Dimension, Ix1, Ix2, IxDyn};
 use super::{ReferenceError, ops};
 use crate::checkpoint::{Checkpoint, WeightInfo};
 
-/// Every weight of a checkpoint by its canonical name.
+/// Every weight of a checkpoint, by canonical name.
 ///
-/// Kept in f32, which is exact, and widened to f64 where it is used: half the memory.
+/// Weights are kept in f32, which is half the memory of f64, and converted to f64 without loss
+/// where they are used.
 pub(super) struct Weights(BTreeMap<String, ArrayD<f32>>);
 
 impl Weights {
-    /// The elements of each come from `read`.
+    /// Loads all weights; `read` returns the elements of each.
     pub(super) fn load<E: From<ReferenceError>>(
         checkpoint: &Checkpoint,
         read: impl Fn(&WeightInfo) -> Result<Vec<f32>, E>,
@@ -36,7 +37,7 @@ impl Weights {
         self.0.contains_key(name)
     }
 
-    /// The whole network.
+    /// The root module, which contains the whole network.
     pub(super) fn root(&self) -> Module<'_> {
         Module {
             weights: self,
@@ -94,7 +95,7 @@ impl<'a> Module<'a> {
 
     /// `x·Wᵀ + b` of the linear layer `name`: `[rows, in]` → `[rows, width]`, W `[width, in]`.
     ///
-    /// torch's `nn.Linear`.
+    /// PyTorch's `nn.Linear`.
     pub(super) fn linear(
         &self,
         name: &str,

@@ -1,5 +1,5 @@
-//! What stands on top of the encoder: transformers' `NezhaModel` and `NezhaFor…` classes, a head a file,
-//! and [`of`], the list of them.
+//! The heads on top of the encoder: transformers' `NezhaModel` and `NezhaFor…` classes, one file
+//! for each; [`of`] lists them.
 
 mod base;
 mod masked_lm;
@@ -20,17 +20,17 @@ use super::inputs::Inputs;
 use super::loss::class_loss;
 use super::{Outputs, Reference, ReferenceError, ops};
 
-/// One head.
+/// The reference of one head.
 pub(super) trait HeadReference: Sync {
-    /// Its outputs.
+    /// The head's outputs.
     fn outputs(&self, given: &Given) -> Result<Vec<(Role, ArrayD<f64>)>, ReferenceError>;
 
-    /// The labels that its loss reads.
+    /// The labels that the head's loss reads.
     fn labels(&self) -> &'static [Role] {
         &[Role::Labels]
     }
 
-    /// Its loss, where all of its labels are given.
+    /// The head's loss; `None` unless all of its labels are given.
     fn loss(
         &self,
         _problem_type: ProblemType,
@@ -40,21 +40,21 @@ pub(super) trait HeadReference: Sync {
         class_loss(inputs, Role::Labels, outputs, Role::Logits)
     }
 
-    /// The probabilities of its `logits`.
+    /// The probabilities of the head's `logits`.
     fn probabilities(&self, _problem_type: ProblemType, logits: &ArrayD<f64>) -> ArrayD<f64> {
         ops::softmax_of_rows(logits)
     }
 }
 
-/// What a head is given.
+/// What is available to a head.
 pub(super) struct Given<'g> {
     pub(super) model: &'g Reference,
     pub(super) texts: &'g [Encoded],
-    /// How many texts in a row belong to one question.
+    /// Number of consecutive texts that belong to one question.
     pub(super) choices: usize,
 }
 
-/// Which one a head is.
+/// The implementation of a head.
 pub(super) fn of(head: Head) -> &'static dyn HeadReference {
     match head {
         Head::Base => &base::Base,

@@ -1,4 +1,4 @@
-//! What several heads have.
+//! Parts that several heads have in common.
 
 use ndarray::{Array2, ArrayD, Ix1, Ix2};
 use nezha_graphs::Activation;
@@ -6,7 +6,8 @@ use nezha_graphs::Activation;
 use super::Given;
 use crate::reference::{ReferenceError, ops};
 
-/// A function of each text's last hidden state: `[s, H]` → `[s, n]`, stacked to `[texts, s, n]`.
+/// Applies `f` to each text's last hidden state, `[s, H]` → `[s, n]`, and stacks the results to
+/// `[texts, s, n]`.
 pub(super) fn per_text(
     given: &Given,
     f: impl Fn(&Array2<f64>) -> Result<Array2<f64>, ReferenceError>,
@@ -35,7 +36,7 @@ pub(super) fn of_pooled(
     Ok(root.linear(name, &pooled(given)?, width)?.into_dyn())
 }
 
-/// Scores of: the second text follows, it is random; `[texts, 2]`.
+/// Scores of two classes, "the second text follows" and "it is random", `[texts, 2]`.
 pub(super) fn relationship(given: &Given) -> Result<ArrayD<f64>, ReferenceError> {
     of_pooled(given, "cls.seq_relationship", 2)
 }

@@ -22,7 +22,7 @@ impl HeadReference for Pretraining {
         &[Role::Labels, Role::NextSentenceLabel]
     }
 
-    /// The sum of the two.
+    /// The sum of both losses.
     fn loss(
         &self,
         _problem_type: ProblemType,

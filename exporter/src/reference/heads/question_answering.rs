@@ -24,7 +24,7 @@ impl HeadReference for QuestionAnswering {
         &[Role::StartPositions, Role::EndPositions]
     }
 
-    /// The mean of the two.
+    /// The mean of both losses.
     fn loss(
         &self,
         _problem_type: ProblemType,
@@ -39,7 +39,7 @@ impl HeadReference for QuestionAnswering {
     }
 }
 
-/// Cross-entropy of `[b, s]` logits and `[b]` positions clamped to 0 to s, of which s is ignored.
+/// Cross-entropy of `[b, s]` logits and `[b]` positions, which are clamped to 0 to s; s is ignored.
 fn position_loss(
     inputs: &Inputs,
     role: Role,

@@ -45,7 +45,7 @@ impl HeadReference for SequenceClassification {
     }
 }
 
-/// Mean of (logit − label)²; torch's `MSELoss`, of squeezed arrays where there is one label.
+/// Mean of (logit − label)²: PyTorch's `MSELoss`, with squeezed arrays if there is one label.
 fn squared_loss(inputs: &Inputs, logits: &ArrayD<f64>) -> Result<Option<f64>, ReferenceError> {
     let (labels, batch) = last_axis(logits);
     let labels = match labels {
@@ -60,7 +60,7 @@ fn squared_loss(inputs: &Inputs, logits: &ArrayD<f64>) -> Result<Option<f64>, Re
 
 /// Mean of −y·ln σ(x) − (1 − y)·ln(1 − σ(x)) = max(x, 0) − x·y + ln(1 + exp(−|x|)).
 ///
-/// torch's `BCEWithLogitsLoss`.
+/// PyTorch's `BCEWithLogitsLoss`.
 fn binary_loss(inputs: &Inputs, logits: &ArrayD<f64>) -> Result<Option<f64>, ReferenceError> {
     let labels = floats(inputs, &Role::Labels.name(), &[logits.shape()])?;
     Ok(labels.map(|labels| {

@@ -3,7 +3,7 @@ use nezha_graphs::head_spec::Branches;
 use super::{Part, Place, reading};
 use crate::reference::ReferenceError;
 
-/// Several lists of steps from one value, and what they come to together.
+/// The combined results of several lists of steps, all applied to the same value.
 pub(super) fn branches(
     place: &Place,
     branches: &Branches,

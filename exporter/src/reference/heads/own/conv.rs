@@ -4,7 +4,8 @@ use nezha_graphs::head_spec::Conv;
 use super::Place;
 use crate::reference::ReferenceError;
 
-/// torch's `Conv1d` over `[s, inputs]`: y[t, o] = b[o] + Σ_{c,k} W[o, c, k]·x[t + k·dilation − padding, c].
+/// PyTorch's `Conv1d` over `[s, inputs]`: y[t, o] = b[o] + Σ_{c,k} W[o, c, k]·x[t + k·dilation −
+/// padding, c].
 pub(super) fn conv(
     place: &Place,
     conv: &Conv,

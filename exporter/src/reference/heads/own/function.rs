@@ -4,7 +4,7 @@ use nezha_graphs::head_spec::Function;
 use super::Part;
 use crate::reference::ops;
 
-/// A function of every number, or of every vector.
+/// A function of each number, or of each vector.
 pub(super) fn apply(function: Function, x: Part) -> Part {
     let f = |array: ArrayD<f64>| match function {
         Function::Activation(activation) => ops::activate(activation, array),

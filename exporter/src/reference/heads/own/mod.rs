@@ -1,4 +1,4 @@
-//! A head of the user's own in f64, text by text: a kind of step a file.
+//! A head of the user's own in f64, text by text; one file for each kind of step.
 
 mod branches;
 mod conv;
@@ -51,27 +51,27 @@ impl HeadReference for OwnHead {
     }
 }
 
-/// One text, and what computes it.
+/// One text, and the context that computes it.
 struct Place<'g> {
     given: &'g Given<'g>,
     text: &'g Encoded,
-    /// Which of the texts it is.
+    /// The index of the text.
     number: usize,
 }
 
-/// What a head computes of one text.
+/// A value that a head computes for one text.
 #[derive(Clone, Debug)]
 enum Part {
     /// A vector, as the only row.
     Text(Array2<f64>),
     /// A vector for each token, `[s, width]`.
     Tokens(Array2<f64>),
-    /// What is given as it is: numbers, or an array over pairs of tokens.
+    /// A final result: numbers, or an array over pairs of tokens.
     Other(ArrayD<f64>),
 }
 
 impl Part {
-    /// As the output has it, without the axis of texts.
+    /// The output for this text, without the axis of texts.
     fn into_array(self) -> ArrayD<f64> {
         match self {
             Part::Text(vector) => vector.row(0).to_owned().into_dyn(),
@@ -80,7 +80,7 @@ impl Part {
         }
     }
 
-    /// The vectors, changed.
+    /// Applies `f` to the vectors.
     fn map(
         self,
         f: impl FnOnce(Array2<f64>) -> Result<Array2<f64>, ReferenceError>,
@@ -132,7 +132,7 @@ impl Place<'_> {
     }
 }
 
-/// The numbers in a column.
+/// The numbers in a column of the vectors.
 fn column_of(column: usize, x: Part) -> Part {
     match x {
         Part::Text(vector) => Part::Other(ndarray::arr0(vector[[0, column]]).into_dyn()),

@@ -1,4 +1,4 @@
-//! GlobalPointer and its efficient form, pair by pair.
+//! GlobalPointer and Efficient GlobalPointer, pair by pair.
 
 use ndarray::{Array2, Array3, ArrayD, ArrayView1, s};
 use nezha_graphs::head_spec::{EfficientGlobalPointer, GlobalPointer, Linear};
@@ -7,7 +7,7 @@ use super::{Place, linear};
 use crate::nezha::rotary_frequencies;
 use crate::reference::ReferenceError;
 
-/// `q_i·k_j / √d` with a q and a k for each label, `[labels, s, s]`.
+/// `q_i·k_j / √d`, with a q and a k for each label, `[labels, s, s]`.
 pub(super) fn global(
     place: &Place,
     pointer: &GlobalPointer,
@@ -24,7 +24,8 @@ pub(super) fn global(
     }))
 }
 
-/// `q_i·k_j / √d` for all labels, plus half of what each label gives for the first and for the last token.
+/// `q_i·k_j / √d` for all labels, plus half of each label's scores of the first and of the last
+/// token.
 pub(super) fn efficient(
     place: &Place,
     pointer: &EfficientGlobalPointer,
@@ -49,7 +50,8 @@ fn dense(
     layer.map_or_else(|| Ok(x.clone()), |layer| linear::linear(place, layer, x))
 }
 
-/// A score for each label and pair; −∞ where a token is padding, or the last one comes before the first.
+/// A score for each label and pair; −∞ if a token is padding, or if the last token is before the
+/// first.
 fn pairs(place: &Place, labels: usize, score: impl Fn(usize, usize, usize) -> f64) -> ArrayD<f64> {
     let visible = &place.text.visible;
     let shape = (labels, visible.len(), visible.len());
@@ -62,7 +64,7 @@ fn pairs(place: &Place, labels: usize, score: impl Fn(usize, usize, usize) -> f6
     pairs.into_dyn()
 }
 
-/// q·k, both turned by their positions where asked for.
+/// q·k, both rotated by their positions if `rotary` is true.
 fn product(
     rotary: bool,
     (q, i): (ArrayView1<f64>, usize),
@@ -78,7 +80,7 @@ fn product(
     }
 }
 
-/// Each pair of numbers turned by the angle of the position.
+/// Rotates each pair of numbers by the angle of the position.
 fn turned(x: ArrayView1<f64>, position: usize) -> Vec<f64> {
     let frequencies = rotary_frequencies(x.len());
     let pairs = x.iter().step_by(2).zip(x.iter().skip(1).step_by(2));

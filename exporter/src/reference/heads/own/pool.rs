@@ -3,7 +3,7 @@ use nezha_graphs::head_spec::Pool;
 
 use super::Place;
 
-/// One row of `[s, width]`.
+/// Pools `[s, width]` to one row.
 pub(super) fn pool(place: &Place, pool: Pool, x: &Array2<f64>) -> Array2<f64> {
     let all = matches!(pool, Pool::MeanAll | Pool::MaxAll);
     let read: Vec<usize> = (0..x.nrows())

@@ -31,7 +31,7 @@ pub(super) fn read(place: &Place, output: &OutputSpec) -> Result<Part, Reference
     Ok(combine(output.combine, &readings))
 }
 
-/// Layers `[s, H]` as one.
+/// Mixes layers `[s, H]` to one value.
 fn mix(place: &Place, mix: &Mix, layers: &[&Array2<f64>]) -> Result<Array2<f64>, ReferenceError> {
     let views: Vec<_> = layers.iter().map(|it| it.view()).collect();
     let shape = layers[0].dim();
@@ -60,7 +60,7 @@ fn mix(place: &Place, mix: &Mix, layers: &[&Array2<f64>]) -> Result<Array2<f64>,
     Ok(sum)
 }
 
-/// Several values of one form as one.
+/// Combines several values of the same form to one.
 pub(super) fn combine(combine: Combine, parts: &[Part]) -> Part {
     let first = &parts[0];
     if parts.len() == 1 {

@@ -6,10 +6,11 @@ use crate::reference::ReferenceError;
 
 type Vector = Array1<f64>;
 
-/// The next state, from a token's gates, those of the state before, that state and a memory.
+/// Computes the next state from the gates of the token, the gates of the previous state, the
+/// previous state and a memory.
 type Step = fn(&Vector, &Vector, &Vector, &mut Vector) -> Vector;
 
-/// What is repeated along the tokens.
+/// The cell that is applied to one token after the other.
 #[derive(Clone, Copy)]
 pub(super) struct Cell {
     gates: usize,
@@ -26,7 +27,8 @@ pub(super) const GRU: Cell = Cell {
     step: gru,
 };
 
-/// torch's `nn.LSTM` and `nn.GRU` over `[s, inputs]`, the tokens after the text's end left out where packed.
+/// PyTorch's `nn.LSTM` and `nn.GRU` over `[s, inputs]`; if packed, tokens after the end of the text
+/// are skipped.
 pub(super) fn recurrent(
     place: &Place,
     recurrent: &Recurrent,
@@ -72,7 +74,7 @@ pub(super) fn recurrent(
     })
 }
 
-/// The state after each token, read in this order.
+/// The states after each token, which are read in this order.
 fn one_direction(
     place: &Place,
     recurrent: &Recurrent,
