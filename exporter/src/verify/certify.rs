@@ -12,7 +12,7 @@ use crate::onnx::{WriteError, with_metadata};
 /// The key of `metadata_props` that holds the summary of the last verification.
 pub const SUMMARY_KEY: &str = "nezha.verification";
 
-/// Writes a document of the artifact at `model`, in one step.
+/// Writes a document about the artifact at `model`, atomically.
 ///
 /// # Errors
 /// [`VerifyError::Write`].
@@ -26,14 +26,15 @@ pub fn write_document(
     Ok(write_file(document.path(model), text).map_err(WriteError::from)?)
 }
 
-/// Writes the result of a verification: `summary` into the metadata of the artifact, then
-/// the text that `document` makes for the files as they are then, as [`Document::Verification`].
+/// Writes the result of a verification: `summary` to the metadata of the artifact, then the text
+/// that `document` makes from the digests of the files, as [`Document::Verification`].
 ///
-/// Each file is replaced in one step; whatever fails or is killed, it is the old or the new one. A packed
-/// file stays as it is, since it lists the digests of its parts: nothing is written.
+/// Each file is replaced atomically: even if something fails or the process is killed, it is the
+/// complete old one or the complete new one. For a packed file nothing is written, because it
+/// contains the digests of its parts.
 ///
 /// # Errors
-/// [`VerifyError::Changed`] where the artifact is another one by now; [`VerifyError::Write`].
+/// [`VerifyError::Changed`] if the artifact was replaced meanwhile; [`VerifyError::Write`].
 pub fn certify(
     model: impl AsRef<Path>,
     verified: &Verified,
@@ -68,7 +69,7 @@ pub fn certify(
     Ok(write_file(path, text).map_err(WriteError::from)?)
 }
 
-/// The folder of the artifact at `model`.
+/// The folder that contains the artifact at `model`.
 fn folder(model: &Path) -> &Path {
     match model.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

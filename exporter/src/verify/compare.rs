@@ -1,4 +1,4 @@
-//! Every element of every initializer.
+//! Compares every element of every initializer.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use crate::checkpoint::Checkpoint;
 use crate::graph::{Graph, Initializer};
 use crate::onnx::{WriteError, write_content};
 
-/// What comparing the initializers found.
+/// The result of comparing the initializers.
 pub(super) struct Compared {
     pub elements: u64,
     pub differences: Vec<Difference>,
@@ -67,7 +67,7 @@ fn elements(graph: &Graph, initializer: &Initializer) -> u64 {
 
 /// Compares one initializer: element type and shape, then the elements.
 ///
-/// The exporter gives the same bytes for the same weight, so that none may differ.
+/// The exporter gives the same bytes for the same weight, so no byte may differ.
 fn one(
     checkpoint: &Checkpoint,
     graph: &Graph,
@@ -121,10 +121,10 @@ fn describe(dtype: DType, shape: &[Dim]) -> String {
     port.trim_start_matches(": ").to_owned()
 }
 
-/// Compares what is written to it with bytes that are there already; takes whole elements.
+/// A writer that compares what is written with existing bytes. Only whole elements may be written.
 struct Comparison<'b> {
     found: &'b [u8],
-    /// Bytes of an element.
+    /// Size of an element, in bytes.
     size: usize,
     position: usize,
     differing: u64,
@@ -165,7 +165,7 @@ impl Write for Comparison<'_> {
     }
 }
 
-/// Where the element number `element` is in a row-major tensor.
+/// The index of the element number `element` in a row-major tensor.
 fn index(element: usize, shape: &[usize]) -> Vec<usize> {
     let mut rest = element;
     let mut index: Vec<usize> = shape
@@ -181,7 +181,7 @@ fn index(element: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
-/// One little-endian element, for a reader.
+/// One little-endian element as text.
 fn number(dtype: DType, bytes: &[u8]) -> String {
     let hexadecimal = || bytes.iter().map(|it| format!("{it:02x}")).collect();
     let text = match dtype {

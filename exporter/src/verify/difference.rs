@@ -1,4 +1,4 @@
-//! What is not as the checkpoint gives it, but for the elements of initializers.
+//! Differences between an artifact and its checkpoint, other than the elements of initializers.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use super::stored::StoredModel;
 use crate::graph::Graph;
 use crate::onnx;
 
-/// One way in which an artifact is not what the checkpoint gives.
+/// A difference between an artifact and what this version builds from the checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Difference {
-    /// The artifact was made under another config.
+    /// The artifact has another config.
     Config {
         /// The field.
         field: String,
@@ -25,12 +25,12 @@ pub enum Difference {
         /// The artifact's value.
         found: String,
     },
-    /// The transitions of a head of the user's own, which stand in the metadata.
+    /// The transitions of a head of the user's own differ; they are in the metadata.
     Crf {
         /// The output whose labels they decode.
         output: String,
     },
-    /// A node, an input, an output or the type of an edge.
+    /// A node, an input, an output or the type of an intermediate value differs.
     Graph {
         /// `node`, `input`, `output` or `value_info`.
         part: &'static str,
@@ -38,54 +38,54 @@ pub enum Difference {
         position: usize,
         /// What this version builds there.
         expected: String,
-        /// What the artifact has there.
+        /// What the artifact contains there.
         found: String,
     },
-    /// An initializer that the artifact lacks.
+    /// The artifact lacks an initializer.
     Missing {
         /// The initializer.
         name: String,
     },
-    /// An initializer that the graph has no use for, or has twice.
+    /// An initializer is not in the graph, or is repeated.
     Unexpected {
         /// The initializer.
         name: String,
     },
-    /// An initializer of another element type, shape or size.
+    /// An initializer has another element type, shape or size.
     Type {
         /// The initializer.
         name: String,
-        /// What it should be.
+        /// The expected type.
         expected: String,
-        /// What it is.
+        /// The type in the artifact.
         found: String,
     },
-    /// An initializer with other elements.
+    /// An initializer has other elements.
     Value {
         /// The initializer.
         name: String,
         /// The first element that differs.
         index: Vec<usize>,
-        /// What the checkpoint gives there.
+        /// The checkpoint's value of it.
         expected: String,
-        /// What the artifact has there.
+        /// The artifact's value of it.
         found: String,
-        /// How many elements differ.
+        /// Number of elements that differ.
         differing: u64,
-        /// How many there are.
+        /// Number of elements of the initializer.
         elements: u64,
     },
-    /// A quantized weight that stands for a number too far from the checkpoint's.
+    /// A quantized weight represents a number too far from the checkpoint's.
     Rounding {
         /// The initializer.
         name: String,
-        /// Row and column of the first such element, as the checkpoint has the matrix.
+        /// Row and column of the first such element in the checkpoint's matrix.
         index: Vec<usize>,
         /// The checkpoint's weight.
         weight: String,
-        /// What the artifact's stands for.
+        /// The number that the artifact's weight represents.
         found: String,
-        /// The step that it is a multiple of.
+        /// The step of the quantization: represented numbers are multiples of it.
         step: String,
     },
 }
@@ -151,7 +151,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The fields of the config in which artifact and checkpoint differ.
+/// The fields in which the configs of artifact and checkpoint differ.
 pub(super) fn config(found: &Config, expected: &Config) -> Vec<Difference> {
     let fields = |config: &Config| match serde_json::to_value(config) {
         Ok(Value::Object(fields)) => fields,
@@ -170,7 +170,7 @@ pub(super) fn config(found: &Config, expected: &Config) -> Vec<Difference> {
         .collect()
 }
 
-/// The first node, input, output and edge that differ.
+/// The first node, input, output and intermediate type that differ.
 pub(super) fn graph(expected: &Graph, model: &StoredModel) -> Vec<Difference> {
     let expected = onnx::graph_message(expected);
     let found = &model.graph;

@@ -8,33 +8,33 @@ use crate::nezha::BuildError;
 use crate::onnx::WriteError;
 use crate::reference::ReferenceError;
 
-/// Why an artifact can't be compared with a checkpoint, or the result not written down.
+/// Why an artifact can't be compared with a checkpoint, or why the result can't be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The artifact can't be read.
     #[error(transparent)]
     Model(#[from] InspectError),
-    /// The artifact does not say, or not in words of this version, what it is.
+    /// The artifact's metadata are missing, or this version can't use them.
     #[error("{}: what it says of itself can't be used", path.display())]
     Metadata {
         /// The artifact.
         path: PathBuf,
-        /// Which key, and why.
+        /// The error, which names the key.
         source: MetadataError,
     },
-    /// The checkpoint can't have the artifact's graph.
+    /// The artifact's graph can't be built from the checkpoint.
     #[error("{}: not what the artifact was exported from", folder.display())]
     Build {
         /// The checkpoint.
         folder: PathBuf,
-        /// Why.
+        /// The reason.
         source: BuildError,
     },
     /// A weight of the checkpoint, or a file of the artifact's weights, can't be read.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The reference can't have the checkpoint's weights.
+    /// The reference can't be computed from the checkpoint's weights.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// An initializer points outside of the artifact's folder.
@@ -48,10 +48,10 @@ pub enum VerifyError {
         path: PathBuf,
         /// The initializer.
         name: String,
-        /// Where it says that it is.
+        /// The file that it points to.
         location: String,
     },
-    /// A file of weights ends before an initializer does.
+    /// A file of weights ends before the end of an initializer.
     #[error(
         "{}: initializer '{name}' should be bytes {start} to {end}, and the file has {found}: it \
          was cut short, or is another export's; export again",
@@ -62,9 +62,9 @@ pub enum VerifyError {
         path: PathBuf,
         /// The initializer.
         name: String,
-        /// Where its elements start.
+        /// Offset of the initializer's first byte.
         start: u64,
-        /// Where they end.
+        /// Offset of the byte after its last.
         end: u64,
         /// The size of the file in bytes.
         found: u64,

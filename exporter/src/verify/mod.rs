@@ -1,9 +1,10 @@
-//! Whether an artifact is the checkpoint's, weight by weight: the part of verification that needs no
-//! engine.
+//! Checks an artifact against its checkpoint, weight by weight. This is the part of verification
+//! that needs no engine.
 //!
-//! The artifact says in its metadata which graph it is. [`verify`] builds that graph again over the
-//! checkpoint and compares: nodes, inputs and outputs, and every element of every initializer, so
-//! that a weight which no test input reaches counts too. [`certify`] writes the result down.
+//! The artifact's metadata describe its graph. [`verify`] builds this graph again from the
+//! checkpoint, and compares nodes, inputs, outputs, and every element of every initializer. So it
+//! finds a wrong weight even if no test input reaches it. [`certify`] writes the result to the
+//! artifact.
 
 mod certify;
 mod compare;
@@ -30,25 +31,25 @@ use crate::inspect::read_model;
 use crate::reference::Reference;
 use stored::StoredModel;
 
-/// What comparing an artifact with a checkpoint found.
+/// The result of comparing an artifact with a checkpoint.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    /// What the artifact says of itself.
+    /// The artifact's metadata.
     pub metadata: Metadata,
     /// The operator set of its graph.
     pub opset: u32,
-    /// How many initializers the graph has.
+    /// Number of initializers in the graph.
     pub initializers: usize,
-    /// How many elements they have, every one of them compared.
+    /// Number of their elements, all of which were compared.
     pub elements: u64,
-    /// The `.onnx` and the files of weights that it names, as they were compared.
+    /// The digests of the `.onnx` and of the files of weights that it names, as they were compared.
     pub files: Vec<FileDigest>,
-    /// How far the worst of the quantized weights is from the checkpoint's, in steps of its scale;
-    /// none where nothing is quantized.
+    /// The largest error of a quantized weight, in steps of its scale; `None` if nothing is
+    /// quantized.
     pub worst_rounding: Option<f64>,
-    /// Where the artifact is not what the checkpoint gives; empty for a sound one.
+    /// The differences; empty if the artifact is correct.
     pub differences: Vec<Difference>,
-    /// The graph that it should have.
+    /// The graph that the artifact should have.
     expected: Graph,
 }
 
@@ -58,27 +59,28 @@ impl Verified {
         self.metadata.head
     }
 
-    /// `checkpoint` in f64, each weight rounded to what the artifact has in its place: what engines that
-    /// run the artifact are compared with.
+    /// The reference in f64, with each of `checkpoint`'s weights rounded as in the artifact.
+    /// Engines that run the artifact are compared with it.
     ///
     /// # Errors
-    /// [`VerifyError::Checkpoint`] and [`VerifyError::Reference`] where a weight can't be read,
-    /// [`VerifyError::Write`] where it can't be rounded.
+    /// [`VerifyError::Checkpoint`] and [`VerifyError::Reference`] if a weight can't be read;
+    /// [`VerifyError::Write`] if it can't be rounded.
     pub fn reference(&self, checkpoint: &Checkpoint) -> Result<Reference, VerifyError> {
         read_back::reference(checkpoint, &self.expected)
     }
 }
 
-/// Compares the artifact at `path` with the graph that `checkpoint` gives for the same head, options
-/// and opset.
+/// Compares the artifact at `path` with the graph that is built from `checkpoint` for the same
+/// head, options and opset.
 ///
-/// Initializers are compared bit by bit: the exporter gives the same bytes for the same checkpoint.
-/// Quantized ones are also read back, and none may be off by more than half a step.
+/// Initializers are compared bit by bit, since the exporter gives the same bytes for the same
+/// checkpoint. Quantized initializers are also dequantized, and no weight may be off by more than
+/// half a step.
 ///
 /// # Errors
-/// [`VerifyError`] where there is nothing to compare: a file that can't be read, a model of another
-/// exporter, a checkpoint that can't have the artifact's head. What differs is no error, but a
-/// [`Difference`].
+/// [`VerifyError`] if no comparison is possible: a file can't be read, the model is another
+/// exporter's, or the checkpoint can't have the artifact's head. A difference is not an error, but
+/// a [`Difference`].
 pub fn verify(path: impl AsRef<Path>, checkpoint: &Checkpoint) -> Result<Verified, VerifyError> {
     let path = path.as_ref();
     let model = read_model(path)?;

@@ -1,5 +1,5 @@
-//! What weights in fewer bits stand for, read by the definition of their encoding and not by what
-//! wrote them.
+//! The numbers that encoded weights represent, computed from the definition of the encoding,
+//! without the code that writes them.
 
 use std::collections::HashMap;
 
@@ -12,11 +12,11 @@ use crate::graph::{Content, Encoding, Graph, Layout};
 use crate::onnx::write_content;
 use crate::reference::Reference;
 
-/// The reference over the weights that those of `graph` stand for, so that an engine is held to what
-/// computing costs and not to what rounding the weights does.
+/// The reference with the numbers that the weights of `graph` represent. So an engine's comparison
+/// measures the error of computing, not that of rounding the weights.
 ///
-/// The checkpoint's weights are rounded for it, not the artifact's read: two faults that cancel out in
-/// the artifact don't here.
+/// The checkpoint's weights are rounded for it, instead of reading the artifact's: two faults that
+/// cancel out in the artifact don't cancel out here.
 pub(super) fn reference(checkpoint: &Checkpoint, graph: &Graph) -> Result<Reference, VerifyError> {
     let named = graph
         .initializers
@@ -40,8 +40,8 @@ pub(super) fn reference(checkpoint: &Checkpoint, graph: &Graph) -> Result<Refere
     })
 }
 
-/// The numbers that a weight stands for once it is encoded, row-major as the checkpoint has it; none
-/// where it keeps its own.
+/// The numbers that a weight represents after it is encoded, row-major as in the checkpoint; `None`
+/// if encoding doesn't change them.
 fn stands_for(checkpoint: &Checkpoint, content: &Content) -> Result<Option<Vec<f32>>, VerifyError> {
     let Content::Weight { name, encoding, .. } = content else {
         return Ok(None);
@@ -64,14 +64,14 @@ fn stands_for(checkpoint: &Checkpoint, content: &Content) -> Result<Option<Vec<f
     }))
 }
 
-/// The bytes that an artifact has of a weight.
+/// The bytes of a weight in an artifact.
 fn encoded(checkpoint: &Checkpoint, content: &Content) -> Result<Bytes, VerifyError> {
     let mut bytes = Vec::new();
     write_content(checkpoint, content, &mut bytes)?;
     Ok(bytes.into())
 }
 
-/// A matrix and the scales of its parts, as they lie in an artifact.
+/// A quantized matrix and its scales, as stored in an artifact.
 pub(super) struct Quantized {
     encoding: Encoding,
     layout: Layout,
@@ -82,8 +82,8 @@ pub(super) struct Quantized {
 }
 
 impl Quantized {
-    /// Takes the bytes of elements and scales from `bytes`; none where `content` is not quantized,
-    /// or there are more or fewer of them than its shape wants.
+    /// Gets the bytes of elements and scales from `bytes`. `None` if `content` is not quantized, or
+    /// if the number of bytes doesn't match its shape.
     pub(super) fn read(
         checkpoint: &Checkpoint,
         content: &Content,
@@ -128,7 +128,7 @@ impl Quantized {
         }))
     }
 
-    /// What the element stands for, and the step it is a multiple of.
+    /// The number that the element represents, and its step.
     pub(super) fn at(&self, row: usize, column: usize) -> (f64, f64) {
         let (number, step) = match self.encoding {
             Encoding::Blocks(blocks) => {

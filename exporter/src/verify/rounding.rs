@@ -1,5 +1,5 @@
-//! What quantized initializers stand for against the checkpoint's weights: none may be off by more than
-//! half a step.
+//! Compares the numbers that quantized initializers represent with the checkpoint's weights: none
+//! may be off by more than half a step.
 
 use std::collections::HashMap;
 
@@ -12,22 +12,22 @@ use super::{Difference, VerifyError};
 use crate::checkpoint::{Checkpoint, CheckpointError};
 use crate::graph::{Content, Graph, Initializer};
 
-/// Half a step, and what single precision adds to it.
+/// Half a step, plus the rounding of single precision.
 const ALLOWED: f64 = 0.5001;
 
-/// In place of a step of 0, which a row of zeros has.
+/// Replaces a step of 0, which a row of zeros has.
 const LEAST: f64 = 1e-30;
 
-/// What comparing quantized weights found.
+/// The result of comparing quantized weights.
 #[derive(Default)]
 pub(super) struct Rounding {
-    /// The largest distance in steps; none where nothing is quantized.
+    /// The largest error in steps; `None` if nothing is quantized.
     pub worst: Option<f64>,
     pub differences: Vec<Difference>,
 }
 
-/// Compares the quantized initializers of `model`, by the names that `expected` has for them; those
-/// of another size are passed over, as comparing the bytes has told of them.
+/// Compares the quantized initializers of `model`, by their names in `expected`. Initializers of
+/// another size are skipped, since comparing the bytes reports them.
 pub(super) fn rounding(
     checkpoint: &Checkpoint,
     expected: &Graph,
@@ -51,7 +51,7 @@ pub(super) fn rounding(
     Ok(found)
 }
 
-/// The largest distance in steps, and the first element that is too far.
+/// The largest error in steps, and the first element whose error is too large.
 fn compare(
     matrix: &Quantized,
     checkpoint: &Checkpoint,
@@ -63,7 +63,7 @@ fn compare(
         for (column, weight) in weights.iter().map(|it| f64::from(*it)).enumerate() {
             let (found, step) = matrix.at(row, column);
             let distance = (found - weight).abs() / step.max(LEAST);
-            // Which not a number is not either.
+            // This is false for NaN too.
             let is_near = distance <= ALLOWED;
             if !is_near && first.is_none() {
                 first = Some(Difference::Rounding {
@@ -82,7 +82,7 @@ fn compare(
     Ok((worst, first))
 }
 
-/// The initializers of an artifact by what the checkpoint's graph has in them.
+/// The initializers of an artifact, by their contents in the checkpoint's graph.
 struct Stored<'m> {
     model: &'m StoredModel,
     tensors: HashMap<&'m Content, &'m TensorProto>,

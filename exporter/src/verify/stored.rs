@@ -12,14 +12,14 @@ use super::VerifyError;
 use crate::checkpoint::file;
 use crate::inspect::InspectError;
 
-/// A file and what tells it apart.
+/// A file's name, size and digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileDigest {
     /// Its name in the artifact's folder.
     pub name: String,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// XXH3-128 of its content, hexadecimal; tells files apart, proves nothing.
+    /// XXH3-128 of its content, hexadecimal. It distinguishes files, but is not cryptographic.
     pub xxh3_128: String,
 }
 
@@ -39,7 +39,7 @@ pub(super) struct StoredModel {
     path: PathBuf,
     /// The `.onnx` itself.
     bytes: Bytes,
-    /// Files of weights by name.
+    /// The files of weights, by name.
     external: BTreeMap<String, Bytes>,
 }
 
@@ -79,7 +79,8 @@ impl StoredModel {
         })
     }
 
-    /// Whether weights lie in the checkpoint's own files, and matrices as they are stored there.
+    /// Whether weights are in the checkpoint's own files, with matrices in the axis order that they
+    /// have there.
     pub(super) fn is_linked(&self) -> bool {
         self.external.keys().any(|it| it.ends_with(".safetensors"))
     }
@@ -105,7 +106,7 @@ impl StoredModel {
         Ok(file.slice(start as usize..end as usize))
     }
 
-    /// The `.onnx` first, then the files of weights.
+    /// The digests of the `.onnx` and then of the files of weights.
     pub(super) fn files(&self) -> Vec<FileDigest> {
         let name = self.path.file_name().unwrap_or_default();
         let model = FileDigest::new(&name.to_string_lossy(), &self.bytes);
