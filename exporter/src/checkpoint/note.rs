@@ -100,7 +100,7 @@ pub enum Note {
         config: Option<u64>,
         /// The weights' value.
         weights: usize,
-        /// Which tensor shows it.
+        /// The evidence in the weights, such as `the weights are of 12 layers`.
         evidence: String,
     },
     /// The config lacks a field on which the model's results depend, and no weight shows its value.

@@ -31,7 +31,7 @@ pub enum Op {
         /// The element type.
         to: DType,
     },
-    /// Inputs: values, minimum, maximum.
+    /// Clips to a range. Inputs: values, minimum, maximum.
     Clip,
     /// Dequantized values. Inputs: bytes, and one scale for each index of `axis`.
     DequantizeLinear {
@@ -119,7 +119,7 @@ pub enum Op {
     /// Divides by the scale, rounds, adds the zero point, and clips to the zero point's type.
     /// Inputs: values, scale, zero point.
     QuantizeLinear,
-    /// Inputs: start, limit, step; all of rank 0.
+    /// The numbers from start to limit, which is excluded. Inputs: start, limit, step, of rank 0.
     Range,
     /// The maximum along an axis. Inputs: values, and from opset 18 the axis.
     ReduceMax {
@@ -146,7 +146,7 @@ pub enum Op {
     Sigmoid,
     /// Sine.
     Sin,
-    /// Inputs: values, starts, ends, axes.
+    /// A part of the values. Inputs: values, starts, ends, axes.
     Slice,
     /// Exponentials that sum to 1 along the last axis.
     Softmax,
@@ -165,7 +165,7 @@ pub enum Op {
     TopK,
     /// Reorders the axes.
     Transpose {
-        /// For each axis of the result, the axis it comes from.
+        /// For each axis of the result, the axis of the input.
         perm: Vec<usize>,
     },
     /// Adds axes of size 1. Inputs: values, axes.

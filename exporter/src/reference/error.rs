@@ -60,9 +60,9 @@ pub enum ReferenceError {
     InputType {
         /// The input.
         name: String,
-        /// The kind of number it should hold.
+        /// The expected kind of number.
         expected: &'static str,
-        /// The kind of number it holds.
+        /// The kind of number that was found.
         found: &'static str,
     },
     /// An input has another shape.

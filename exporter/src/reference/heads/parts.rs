@@ -54,7 +54,7 @@ pub(super) fn pooled(given: &Given) -> Result<Array2<f64>, ReferenceError> {
 
 /// `LayerNorm(act(dense(x)))·Eᵀ + bias`, `[texts, s, V]`; `NezhaLMPredictionHead`.
 ///
-/// E is the word embeddings; a decoder of its own with `tie_word_embeddings: false`.
+/// E is the word embeddings; with `tie_word_embeddings: false` it is the decoder's own matrix.
 pub(super) fn predictions(given: &Given) -> Result<ArrayD<f64>, ReferenceError> {
     let model = given.model;
     let config = &model.config;
