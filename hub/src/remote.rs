@@ -27,7 +27,7 @@ const LISTING_LIMIT: u64 = 16 << 20;
 /// How many redirects within the hub a file may have.
 const MOST_MOVES: usize = 5;
 
-/// Characters of a path that need no encoding.
+/// The characters that are percent-encoded in a part of a path.
 const PART: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')

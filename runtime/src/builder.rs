@@ -100,7 +100,7 @@ macro_rules! start_setters {
     };
 }
 
-/// Loads a [`Session`]: [`Session::builder`].
+/// Builds a [`Session`]; [`Session::builder`] makes one.
 ///
 /// ```no_run
 /// use nezha_runtime::Session;

@@ -48,7 +48,7 @@ pub struct Tuned {
     pub throughput: Measured,
     /// Everything that was measured, including these two.
     pub measured: Vec<Measured>,
-    /// What was not measured, and why.
+    /// The models and ways without results, and why.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -60,7 +60,7 @@ pub struct Machine {
     pub system: String,
     /// The architecture, such as `x86_64`.
     pub architecture: String,
-    /// The processor's name; `None` if the system isn't Linux.
+    /// The processor's name; `None` if `/proc/cpuinfo` doesn't tell it, or the system isn't Linux.
     pub processor: Option<String>,
     /// Threads that run at the same time; `None` if the system doesn't say.
     pub threads: Option<NonZeroUsize>,
@@ -94,15 +94,15 @@ pub struct Measured {
     pub texts_per_second: f64,
 }
 
-/// A model and a way that were not measured.
+/// A model and a way that were left out of the results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {
     /// The model's file, relative to the folder.
     pub model: String,
-    /// The engine, and the precision that it would compute in.
+    /// The engine, and the precision that it computes in.
     pub way: Way,
-    /// Why it was not measured.
+    /// Why it was left out.
     pub reason: String,
 }
 

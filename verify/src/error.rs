@@ -15,7 +15,7 @@ pub enum VerificationError {
     /// The artifact can't be compared with the checkpoint, or the result can't be written.
     #[error(transparent)]
     Artifact(#[from] VerifyError),
-    /// None of the engines takes an option.
+    /// An option is for none of the engines.
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A named engine can't be started.

@@ -147,9 +147,9 @@ impl<'s> Decoder<'s> {
         self.step_masked(ids, mask)
     }
 
-    /// Appends tokens, `[batch, new]`, of which those are padding whose `mask`, of the same shape,
-    /// is 0. Returns the logits of the token after the last real token of each sequence, `[batch,
-    /// vocabulary]`.
+    /// Appends tokens, `[batch, new]`; `mask`, of the same shape, is 1 for a token and 0 for
+    /// padding. Returns the logits of the token after the last real token of each sequence,
+    /// `[batch, vocabulary]`.
     ///
     /// Padding takes up positions: a sequence that is padded on the right continues behind its
     /// padding, farther from its tokens than without it. Pad prompts on the left.
@@ -166,8 +166,7 @@ impl<'s> Decoder<'s> {
         self.step_typed(ids, mask, first_text)
     }
 
-    /// Like [`step_masked`](Self::step_masked), with the token type of each token, of the same
-    /// shape.
+    /// Like [`step_masked`](Self::step_masked), with `token_types`, of the same shape as `ids`.
     ///
     /// # Errors
     /// Those of [`step_masked`](Self::step_masked).
@@ -196,8 +195,8 @@ impl<'s> Decoder<'s> {
         Ok(of_last)
     }
 
-    /// Appends tokens, `[batch, new]`, of which those are padding whose `mask`, of the same shape,
-    /// is 0. Returns the graph's outputs for them, except those that are cached.
+    /// Appends tokens, `[batch, new]`; `mask`, of the same shape, is 1 for a token and 0 for
+    /// padding. Returns the graph's outputs for them, except those that are cached.
     ///
     /// If the graph takes a mask for each pair of tokens, the tokens of one step see one another
     /// and all earlier tokens. A first step can then read a prompt in both directions, as UniLM
@@ -212,7 +211,7 @@ impl<'s> Decoder<'s> {
         self.run_typed(ids, mask, first_text)
     }
 
-    /// Like [`run`](Self::run), with the token type of each token, of the same shape.
+    /// Like [`run`](Self::run), with `token_types`, of the same shape as `ids`.
     ///
     /// # Errors
     /// Those of [`run`](Self::run).

@@ -30,7 +30,7 @@ pub struct TextGeneration {
     tokenizer: Option<Tokenizer>,
 }
 
-/// Loads a [`TextGeneration`]: [`TextGeneration::builder`].
+/// Builds a [`TextGeneration`]; [`TextGeneration::builder`] makes one.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct TextGenerationBuilder {
@@ -87,7 +87,7 @@ impl TextGeneration {
         Self::builder().load(path)
     }
 
-    /// Loads a model in another engine, or with other options.
+    /// Builds a [`TextGeneration`] in another engine, or with other options.
     pub fn builder() -> TextGenerationBuilder {
         TextGenerationBuilder::default()
     }

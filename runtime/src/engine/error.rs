@@ -108,7 +108,7 @@ pub enum EngineError {
         /// What to do.
         remedy: &'static str,
     },
-    /// None of several engines starts.
+    /// None of the chosen engines starts.
     #[error("no engine starts:{}", lines(.0))]
     NoneStarts(
         /// What was tried, in order.

@@ -158,7 +158,8 @@ pub struct Capabilities {
     pub writes_graph: bool,
     /// Whether several execution providers may share a model's nodes.
     pub has_providers: bool,
-    /// Whether its profiles list nodes in the order of the run, under new names that it gave them.
+    /// Whether its profiles contain nodes that it has added under names of its own, and list all
+    /// nodes in the order of the run.
     pub names_nodes: bool,
 }
 

@@ -175,8 +175,8 @@ impl Core {
     pub(crate) fn read(&self, model: &Path) -> Result<Graph> {
         let utf8 = model.to_str();
         let model = text(utf8.ok_or_else(|| Failure("expected a path in UTF-8".to_owned()))?)?;
-        // SAFETY: core and path are valid, null stands for separate weights, of which there are none,
-        // and the graph can be written.
+        // SAFETY: core and path are valid, null says that no separate weights file is given, and
+        // the graph can be written.
         made(|graph| unsafe {
             sys::ov_core_read_model(self.0.as_ptr(), model.as_ptr(), ptr::null(), graph)
         })
@@ -185,9 +185,9 @@ impl Core {
 
     /// Reads a model with embedded weights from memory; OpenVINO copies them.
     pub(crate) fn read_bytes(&self, model: &[u8]) -> Result<Graph> {
-        // SAFETY: core and bytes are valid for their length, null stands for separate weights, of
-        // which there are none, and the graph can be written. It keeps no reference to the bytes:
-        // only weights in a tensor would be shared.
+        // SAFETY: core and bytes are valid for their length, null says that no separate weights
+        // are given, and the graph can be written. It keeps no reference to the bytes: only
+        // weights in a tensor would be shared.
         made(|graph| unsafe {
             sys::ov_core_read_model_from_memory_buffer(
                 self.0.as_ptr(),
@@ -203,7 +203,8 @@ impl Core {
     /// Compiles a graph for a device.
     pub(crate) fn compile(&self, graph: &Graph, device: &str) -> Result<Compiled> {
         let device = text(device)?;
-        // SAFETY: all pointers are valid, no settings follow, and the compiled graph can be written.
+        // SAFETY: all pointers are valid, no settings follow, and the compiled graph can be
+        // written.
         made(|compiled| unsafe {
             sys::ov_core_compile_model(
                 self.0.as_ptr(),
@@ -341,8 +342,8 @@ impl Values {
             dims: sizes.as_mut_ptr(),
         };
         let elements = with_array!(&tensor.0, array => array.as_ptr().cast::<c_void>());
-        // SAFETY: the shape is valid during the call. A tensor's layout is standard, so its elements
-        // are all that the shape says, one after the other; OpenVINO only reads inputs.
+        // SAFETY: the shape is valid during the call. A tensor's layout is standard, so its
+        // elements are all that the shape says, one after the other; OpenVINO only reads inputs.
         made(|values| unsafe {
             sys::ov_tensor_create_from_host_ptr(
                 element_type(tensor.dtype()),

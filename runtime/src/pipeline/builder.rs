@@ -8,7 +8,7 @@ use crate::builder::Start;
 use crate::task::Task;
 use crate::{EngineChoice, EngineOptions, SessionError};
 
-/// Loads a [`Pipeline`]: [`Pipeline::builder`].
+/// Builds a [`Pipeline`]; [`Pipeline::builder`] makes one.
 ///
 /// ```no_run
 /// use nezha_runtime::TextClassification;

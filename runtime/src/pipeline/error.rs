@@ -38,7 +38,7 @@ pub enum PipelineError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: Arc<io::Error>,
     },
     /// `config.json`, which a model without metadata needs, is invalid.

@@ -77,7 +77,7 @@ pub struct Plan {
     pub asked: Asked,
     /// The columns with text.
     pub columns: Vec<String>,
-    /// Which columns of the input were asked for.
+    /// The columns of the input to keep, as requested.
     pub keep: Keep,
     /// The prefix of the answers' column names.
     pub prefix: String,
