@@ -1,4 +1,4 @@
-//! Every head that a checkpoint has weights for, exported over one file of weights that all of them share.
+//! Exports every head that a checkpoint has weights for; all of them share one file of weights.
 //!
 //! ```text
 //! cargo run --release --example all_heads -- models/nezha-tiny-zh out

@@ -1,4 +1,4 @@
-//! A concurrent classifier: many clients, one pipeline, shared by reference.
+//! Classifies texts of many clients at the same time: they share one pipeline by reference.
 //!
 //! ```text
 //! nezha export models/nezha-tiny-zh-sentiment -o out

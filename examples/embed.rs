@@ -1,5 +1,5 @@
-//! A batch embedder: texts from standard input, a vector on each line of standard output, computed
-//! by several threads that share one pipeline.
+//! Embeds texts: reads one per line from standard input, and writes one vector per line to standard
+//! output. Several threads share one pipeline.
 //!
 //! ```text
 //! nezha export models/nezha-tiny-zh -o out --head base
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args()
         .nth(1)
         .ok_or("expected an exported folder")?;
-    // A session of its own for each thread: none waits for another.
+    // A session for each thread, so that none waits for another.
     let engine = EngineOptions::default()
         .threads(NonZeroUsize::new(1))
         .ort(OrtOptions::default().sessions(THREADS));

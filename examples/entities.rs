@@ -1,5 +1,5 @@
-//! Named entities over a stream: a text on each line of standard input, a JSON list of its entities on each
-//! line of standard output, in the same order, as long as texts come.
+//! Finds named entities in a stream: reads one text per line from standard input, and writes a JSON
+//! list of its entities per line to standard output, in the same order, until the input ends.
 //!
 //! ```text
 //! nezha export models/nezha-tiny-zh-ner -o out
@@ -14,7 +14,8 @@ use std::num::NonZeroUsize;
 use nezha_onnx::runtime::task::{Aggregation, TokenClassificationOptions};
 use nezha_onnx::runtime::{Batching, TokenClassification};
 
-/// Texts that are read before the first of them is answered: more are faster, fewer answer sooner.
+/// Texts that are read before the first of them is answered: more are faster, fewer are answered
+/// sooner.
 const WINDOW: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,6 +1,6 @@
-//! Generation: texts go on, token by token, over a decoder's cache of keys and values.
+//! Continues texts, token by token, with a decoder's cache of keys and values.
 //!
-//! The bundled checkpoint was not trained as a decoder: it shows how, not how well.
+//! The bundled checkpoint was not trained as a decoder: this shows how it works, not how well.
 //!
 //! ```text
 //! nezha export models/nezha-tiny-zh -o out --head masked-lm --kv-cache --decoder

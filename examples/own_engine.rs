@@ -1,4 +1,4 @@
-//! An engine of one's own: it remembers the answers to inputs that come again, and leaves the rest to
+//! An engine of your own: it caches the outputs of inputs that it has seen, and leaves the rest to
 //! another engine.
 //!
 //! ```text
@@ -15,7 +15,7 @@ use std::time::Instant;
 use nezha_onnx::ndarray::array;
 use nezha_onnx::runtime::{Engine, EngineError, EngineKind, Model, Session, Tensors};
 
-/// The name that errors and logs have.
+/// The name in errors and logs.
 const REMEMBERING: EngineKind = EngineKind::Custom("remembering");
 
 struct Remembering {
@@ -49,7 +49,7 @@ impl Engine for Remembering {
         if let Some(known) = answers().get(&key) {
             return Ok(known.clone());
         }
-        // Not under the lock: others need not wait.
+        // The lock is not held here, so that other threads need not wait.
         let answer = self.inner.engine().run(inputs, deadline)?;
         answers().insert(key, answer.clone());
         Ok(answer)

@@ -1,5 +1,5 @@
-//! A head of one's own: what it reads and computes in a few lines, exported, verified, and asked by a task of
-//! one's own.
+//! A head of your own: a few lines say what it reads and computes. It is exported, verified, and
+//! run by a task of your own.
 //!
 //! ```text
 //! cargo run --release --example own_head
@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let source = "models/nezha-tiny-zh-sentiment";
     let checkpoint = Checkpoint::open(source, &OpenOptions::default())?;
 
-    // The classifier over the mean of the first token's vectors in the last two layers, in place of the pooler.
+    // The classifier reads the mean of the first token's vectors in the last two layers, instead of
+    // the pooler's output.
     let head = HeadSpec::new("without-pooler")
         .output(
             OutputSpec::new([Read::Cls])

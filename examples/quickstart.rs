@@ -1,4 +1,4 @@
-//! The README's ten lines: a checkpoint becomes an artifact, the artifact answers.
+//! The README's ten lines: export a checkpoint, and let the artifact answer.
 //!
 //! ```text
 //! cargo run --release --example quickstart

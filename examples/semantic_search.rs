@@ -1,4 +1,4 @@
-//! Semantic search: the texts of standard input that mean what a question means, the nearest first.
+//! Semantic search: finds the texts of standard input whose meaning is nearest to a question.
 //!
 //! ```text
 //! nezha export models/nezha-tiny-zh -o out --head base
@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(folder), Some(question)) = (arguments.next(), arguments.next()) else {
         return Err("expected an exported folder and a question".into());
     };
-    // Of vectors of length 1 the product is the cosine.
+    // For vectors of length 1, the product is the cosine.
     let options = EmbeddingOptions::default()
         .pooling(Pooling::Mean)
         .normalize(true);

@@ -1,4 +1,4 @@
-//! A web service: a text comes by POST, its labels go back as JSON. One pipeline serves all threads.
+//! A web service: clients POST a text and get its labels as JSON. One pipeline serves all threads.
 //!
 //! ```text
 //! nezha export models/nezha-tiny-zh-sentiment -o out
@@ -14,9 +14,9 @@ use std::{env, thread};
 use nezha_onnx::runtime::TextClassification;
 use tiny_http::{Request, Response, Server};
 
-/// Requests that are answered at a time.
+/// Requests that are answered at the same time.
 const THREADS: usize = 4;
-/// Bytes of a text at most.
+/// Bytes of a text, at most.
 const LONGEST: u64 = 64 << 10;
 
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
                             Response::from_string(error.to_string()).with_status_code(400)
                         }
                     };
-                    // Whoever asked may be gone.
+                    // The client may have disconnected.
                     let _ = request.respond(response);
                 }
             });

@@ -1,7 +1,7 @@
-//! What C sees, and the crate's only unsafe code.
+//! The functions and types that C sees, and the crate's only unsafe code.
 //!
-//! Every function answers a status and leaves what it found behind its last argument. No panic crosses:
-//! it is an error like any other, unless the program was built to abort.
+//! Every function that can fail returns a status, and writes its result through its last argument.
+//! A panic doesn't cross the border: it becomes an error, unless the program was built to abort.
 
 #![allow(
     unsafe_code,
@@ -14,41 +14,42 @@ use std::{fmt, ptr, slice, str};
 
 use crate::{Finding, Model, Place, Question};
 
-/// The function did what it should.
+/// The function succeeded.
 pub const NEZHA_OK: i32 = 0;
-/// It did not: `nezha_last_error` says why.
+/// The function failed; `nezha_last_error` says why.
 pub const NEZHA_ERROR: i32 = 1;
 
 /// Load a model to classify texts.
 pub const NEZHA_CLASSIFY: u32 = 1;
-/// Load a model to find the names in texts.
+/// Load a model to find the entities in texts, such as names.
 pub const NEZHA_TOKENS: u32 = 2;
 /// Load a model to answer questions about texts.
 pub const NEZHA_ANSWER: u32 = 3;
-/// Load a model to make vectors of texts.
+/// Load a model to compute vectors of texts.
 pub const NEZHA_EMBED: u32 = 4;
 
-/// A text in UTF-8: no zero ends it.
+/// A text in UTF-8, which doesn't end with a zero.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct NezhaText {
-    /// Its first byte; may be null where there are none.
+    /// Its first byte; may be null if the length is 0.
     pub bytes: *const u8,
-    /// How many there are.
+    /// Its length in bytes.
     pub length: usize,
 }
 
-/// How a model is started. A null pointer in its place stands for the defaults.
+/// How a model is started. A null pointer stands for the defaults.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct NezhaOptions {
-    /// The engine, or a list that is tried in order: `openvino,ort,tract`; empty for `auto`.
+    /// The engine, or a list that is tried in order, such as `openvino,ort,tract`; empty for
+    /// `auto`.
     pub engines: NezhaText,
-    /// Threads that share a run; 0 leaves that to the engine.
+    /// Threads that share a run; 0 for the engine's default.
     pub threads: usize,
 }
 
-/// A model that was loaded; threads may share it.
+/// A loaded model; threads may share it.
 pub struct NezhaModel {
     model: Model,
 }
@@ -59,55 +60,55 @@ impl fmt::Debug for NezhaModel {
     }
 }
 
-/// A label of a text, a name in it, or a stretch of it that answers a question.
+/// A label of a text, an entity in it, or a span of it that answers a question.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct NezhaFinding {
     /// The label; empty for an answer.
     pub label: NezhaText,
-    /// The words; empty for a label of the whole text.
+    /// The words in the text; empty for a label of the whole text.
     pub text: NezhaText,
-    /// From 0 to 1.
+    /// The probability, from 0 to 1; for a regression, the model's number.
     pub score: f64,
-    /// The first character of the words in the text, in Unicode scalar values.
+    /// The index of the first character of the words in the text, in Unicode scalar values.
     pub start: usize,
-    /// The character behind the last one.
+    /// The index behind the last character of the words.
     pub end: usize,
 }
 
-/// What was found, until `nezha_findings_free`.
+/// The results of a call; valid until `nezha_findings_free`.
 #[derive(Debug)]
 #[repr(C)]
 pub struct NezhaFindings {
-    /// The first one.
+    /// The first result.
     pub items: *const NezhaFinding,
-    /// How many there are.
+    /// The number of results.
     pub length: usize,
 }
 
-/// A text as numbers, until `nezha_vector_free`.
+/// The vector of a text; valid until `nezha_vector_free`.
 #[derive(Debug)]
 #[repr(C)]
 pub struct NezhaVector {
-    /// The first one.
+    /// The first number.
     pub items: *const f32,
-    /// How many there are: the model's hidden size.
+    /// How many numbers there are: the model's hidden size.
     pub length: usize,
 }
 
-/// Findings, and what their pointers lead to.
+/// Findings, with what their pointers point to.
 #[repr(C)]
 struct OwnedFindings {
-    /// First, so that a pointer to it is one to all.
+    /// The first field, so that a pointer to it is a pointer to the whole.
     seen: NezhaFindings,
     items: Vec<NezhaFinding>,
     _findings: Vec<Finding>,
 }
 
-/// A vector, and what its pointer leads to.
+/// A vector, with what its pointer points to.
 #[repr(C)]
 struct OwnedVector {
-    /// First, so that a pointer to it is one to all.
+    /// The first field, so that a pointer to it is a pointer to the whole.
     seen: NezhaVector,
     items: Vec<f32>,
 }
@@ -116,16 +117,18 @@ thread_local! {
     static LAST_ERROR: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Why the last call of this thread failed; valid until its next call.
+/// Why the last call in this thread failed; valid until the thread's next call.
 #[unsafe(no_mangle)]
 pub extern "C" fn nezha_last_error() -> NezhaText {
     LAST_ERROR.with_borrow(|error| text(error))
 }
 
-/// Loads the model at a path: a folder that `nezha export` wrote, or a file that `nezha pack` made of one.
+/// Loads the model at a path: a folder that `nezha export` wrote, an `.onnx` file in it, or a file
+/// that `nezha pack` wrote. `question` is `NEZHA_CLASSIFY`, `NEZHA_TOKENS`, `NEZHA_ANSWER` or
+/// `NEZHA_EMBED`.
 ///
 /// # Safety
-/// Texts and options are valid to read, and the model can be written.
+/// The path and the options must be valid to read, and `model` must be valid to write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nezha_load(
     path: NezhaText,
@@ -142,11 +145,11 @@ pub unsafe extern "C" fn nezha_load(
     }
 }
 
-/// Loads a packed model from memory. The bytes are not copied: they stay as they are until
+/// Loads a packed model from memory. The bytes are not copied: they must not change before
 /// `nezha_model_free`.
 ///
 /// # Safety
-/// As for `nezha_load`; the bytes are valid to read for as long as the model lives.
+/// As for `nezha_load`; the bytes must be valid to read until the model is freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nezha_load_bytes(
     bytes: *const u8,
@@ -164,11 +167,11 @@ pub unsafe extern "C" fn nezha_load_bytes(
     }
 }
 
-/// The labels of a text, the likeliest first.
+/// The labels of a text, the most probable first.
 ///
 /// # Safety
-/// The model is one that was loaded and not freed, the text is valid to read, and the findings can be
-/// written.
+/// The model must be loaded and not freed, the text must be valid to read, and the last argument
+/// must be valid to write.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nezha_classify(
     model: *const NezhaModel,
@@ -183,7 +186,7 @@ pub unsafe extern "C" fn nezha_classify(
     }
 }
 
-/// The names in a text, in its order.
+/// The entities of a text, in its order.
 ///
 /// # Safety
 /// As for `nezha_classify`.
@@ -197,7 +200,7 @@ pub unsafe extern "C" fn nezha_tokens(
     unsafe { given(findings, || Ok(owned(loaded(model)?.tokens(read(&text)?)?))) }
 }
 
-/// The stretches of a context that answer a question, the likeliest first.
+/// The spans of a context that answer a question, the most probable first.
 ///
 /// # Safety
 /// As for `nezha_classify`.
@@ -217,7 +220,7 @@ pub unsafe extern "C" fn nezha_answer(
     }
 }
 
-/// A text as a vector of length one: the mean over its tokens.
+/// The vector of a text: the mean over its tokens, scaled to length 1.
 ///
 /// # Safety
 /// As for `nezha_classify`.
@@ -244,47 +247,48 @@ pub unsafe extern "C" fn nezha_embed(
     }
 }
 
-/// Frees a model; null is none.
+/// Frees a model; null is allowed.
 ///
 /// # Safety
-/// It came from `nezha_load` or `nezha_load_bytes`, and nothing uses it any more.
+/// The model must come from `nezha_load` or `nezha_load_bytes`, and must not be used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nezha_model_free(model: *mut NezhaModel) {
     // SAFETY: as promised by the caller.
     unsafe { free(model) }
 }
 
-/// Frees findings; null is none.
+/// Frees findings; null is allowed.
 ///
 /// # Safety
-/// They came from this library, and nothing uses them any more.
+/// The findings must come from this library, and must not be used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nezha_findings_free(findings: *mut NezhaFindings) {
-    // SAFETY: as promised by the caller; they are the first field of what was made.
+    // SAFETY: as promised by the caller; the findings are the first field of an `OwnedFindings`.
     unsafe { free(findings.cast::<OwnedFindings>()) }
 }
 
-/// Frees a vector; null is none.
+/// Frees a vector; null is allowed.
 ///
 /// # Safety
-/// It came from this library, and nothing uses it any more.
+/// The vector must come from this library, and must not be used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn nezha_vector_free(vector: *mut NezhaVector) {
-    // SAFETY: as promised by the caller; it is the first field of what was made.
+    // SAFETY: as promised by the caller; the vector is the first field of an `OwnedVector`.
     unsafe { free(vector.cast::<OwnedVector>()) }
 }
 
-/// Runs `work` and hands over what it gives, or keeps its error.
+/// Runs `work` and writes its result to `place`, or keeps its error.
 ///
 /// # Safety
-/// `place` is null or can be written.
+/// `place` must be null or valid to write.
 unsafe fn given<T>(place: *mut *mut T, work: impl FnOnce() -> Result<*mut T, String>) -> i32 {
     if place.is_null() {
         return kept("there is no place for the answer: expected a pointer to one, found null");
     }
-    // SAFETY: it is not null, and the caller says that it can be written.
+    // SAFETY: it is not null, and the caller promises that it is valid to write.
     unsafe { place.write(ptr::null_mut()) };
-    // What a panic leaves half done is not used again: a model has no state that a run changes.
+    // What a panic leaves half done is not used again, because a run doesn't change the state of a
+    // model.
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => {
             // SAFETY: as above.
@@ -306,7 +310,7 @@ fn kept(error: &str) -> i32 {
 }
 
 /// # Safety
-/// The options are null or valid to read.
+/// The options must be null or valid to read.
 unsafe fn load(
     place: &Place<'_>,
     question: u32,
@@ -330,7 +334,7 @@ unsafe fn load(
 }
 
 /// # Safety
-/// The model is null, or loaded and not freed.
+/// The model must be null, or loaded and not freed.
 unsafe fn loaded<'m>(model: *const NezhaModel) -> Result<&'m Model, String> {
     // SAFETY: as promised by the caller.
     let model = unsafe { model.as_ref() };
@@ -339,7 +343,7 @@ unsafe fn loaded<'m>(model: *const NezhaModel) -> Result<&'m Model, String> {
 }
 
 /// # Safety
-/// The text's bytes are valid to read.
+/// The text's bytes must be valid to read.
 unsafe fn read<'t>(text: &NezhaText) -> Result<&'t str, String> {
     // SAFETY: as promised by the caller.
     let bytes = unsafe { numbers(text.bytes, text.length)? };
@@ -347,7 +351,7 @@ unsafe fn read<'t>(text: &NezhaText) -> Result<&'t str, String> {
 }
 
 /// # Safety
-/// The bytes are valid to read.
+/// The bytes must be valid to read.
 unsafe fn numbers<'t>(bytes: *const u8, length: usize) -> Result<&'t [u8], String> {
     match (bytes.is_null(), length) {
         (_, 0) => Ok(&[]),
@@ -366,7 +370,7 @@ fn text(text: &str) -> NezhaText {
     }
 }
 
-/// Findings as C sees them.
+/// Converts findings to the form that C sees.
 fn owned(findings: Vec<Finding>) -> *mut NezhaFindings {
     let seen = |it: &Finding| NezhaFinding {
         label: text(&it.label),
@@ -382,7 +386,7 @@ fn owned(findings: Vec<Finding>) -> *mut NezhaFindings {
             length: items.len(),
         },
         items,
-        // A text stays where it is when the vector that holds it moves.
+        // The texts stay in place when the vector that contains them moves.
         _findings: findings,
     };
     debug_assert_eq!(owned.seen.length, owned.items.len());
@@ -390,7 +394,7 @@ fn owned(findings: Vec<Finding>) -> *mut NezhaFindings {
 }
 
 /// # Safety
-/// The value is null, or was made by `Box::into_raw` and is not used again.
+/// The value must be null, or come from `Box::into_raw` and not be used again.
 unsafe fn free<T>(value: *mut T) {
     if !value.is_null() {
         // SAFETY: as promised by the caller.

@@ -1,6 +1,6 @@
-//! The C interface of nezha-onnx: how Go, Swift, Kotlin and C++ programs embed a model.
+//! The C interface of nezha-onnx, with which Go, Swift, Kotlin and C++ programs embed a model.
 //!
-//! `include/nezha.h` is the interface, and [`border`] is all that it promises; this file is what it does.
+//! `include/nezha.h` is the interface, [`border`] declares it, and this file implements it.
 #![deny(missing_docs)]
 
 pub mod border;
@@ -17,7 +17,7 @@ use nezha_runtime::{
     TokenClassification,
 };
 
-/// A model and the one question that it was loaded for.
+/// A model, with the task that it was loaded for.
 enum Model {
     Classification(TextClassification),
     Tokens(TokenClassification),
@@ -25,7 +25,7 @@ enum Model {
     Embedding(Embedding),
 }
 
-/// What a model is loaded for.
+/// The task that a model is loaded for.
 #[derive(Clone, Copy)]
 enum Question {
     Classify,
@@ -41,7 +41,7 @@ enum Place<'p> {
     Bytes(&'static [u8]),
 }
 
-/// A label, a name or an answer.
+/// A label, an entity or an answer.
 struct Finding {
     label: String,
     text: String,
@@ -51,7 +51,7 @@ struct Finding {
 }
 
 impl Model {
-    /// Loads a model in the engines of a list, and on so many threads; 0 leaves that to the engine.
+    /// Loads a model in the engines of a list, with `threads` threads; 0 for the engine's default.
     fn load(
         place: &Place<'_>,
         question: Question,
@@ -81,7 +81,7 @@ impl Model {
         }
         Ok(match question {
             Question::Classify => {
-                // Every label, the likeliest first.
+                // All labels, the most probable first.
                 let options = TextClassificationOptions::default().top_k(None);
                 let builder = TextClassification::builder().options(options);
                 Self::Classification(load(builder, place, engines, threads)?)
@@ -104,7 +104,7 @@ impl Model {
         })
     }
 
-    /// The labels of a text, the likeliest first.
+    /// The labels of a text, the most probable first.
     fn classify(&self, text: &str) -> Result<Vec<Finding>, String> {
         let Self::Classification(pipeline) = self else {
             return Err(other_question("to classify"));
@@ -120,7 +120,7 @@ impl Model {
         Ok(labels.map(finding).collect())
     }
 
-    /// The names in a text, in its order.
+    /// The entities of a text, in its order.
     fn tokens(&self, text: &str) -> Result<Vec<Finding>, String> {
         let Self::Tokens(pipeline) = self else {
             return Err(other_question("for tokens"));
@@ -136,7 +136,7 @@ impl Model {
         Ok(entities.map(finding).collect())
     }
 
-    /// The stretches of a context that answer a question, the likeliest first.
+    /// The spans of a context that answer a question, the most probable first.
     fn answer(&self, question: &str, context: &str) -> Result<Vec<Finding>, String> {
         let Self::Answers(pipeline) = self else {
             return Err(other_question("to answer"));
@@ -152,7 +152,7 @@ impl Model {
         Ok(answers.map(finding).collect())
     }
 
-    /// A text as a vector of length one: the mean over its tokens.
+    /// The vector of a text: the mean over its tokens, scaled to length 1.
     fn embed(&self, text: &str) -> Result<Vec<f32>, String> {
         let Self::Embedding(pipeline) = self else {
             return Err(other_question("to embed"));

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! models--OWNER--NAME/blobs/CHECKSUM              the content of a file
-//! models--OWNER--NAME/blobs/CHECKSUM.incomplete   what of it has come
+//! models--OWNER--NAME/blobs/CHECKSUM.incomplete   the part of it that has arrived
 //! models--OWNER--NAME/snapshots/COMMIT/FILE       a link to the content
 //! models--OWNER--NAME/refs/REVISION               the commit that a branch or tag stands for
-//! .locks/models--OWNER--NAME/CHECKSUM.lock        held by whoever downloads it
+//! .locks/models--OWNER--NAME/CHECKSUM.lock        held by the process that downloads it
 //! ```
 
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use crate::files::{CONFIGS, Needed, Weights, shards};
 use crate::id::is_commit;
 use crate::{HubError, ModelId};
 
-/// A folder for all models.
+/// The cache folder, for all models.
 #[derive(Debug)]
 pub(crate) struct Cache {
     folder: PathBuf,
@@ -32,7 +32,7 @@ impl Cache {
         &self.folder
     }
 
-    /// The place of a commit of `model`.
+    /// A commit of `model` in the cache.
     pub(crate) fn revision(&self, model: &ModelId, commit: &str) -> Revision {
         Revision {
             model: self.folder.join(model.folder()),
@@ -41,7 +41,7 @@ impl Cache {
         }
     }
 
-    /// What the cache has of `model`, if it is all that a checkpoint needs.
+    /// The snapshot of `model`, if the cache has all files that a checkpoint needs.
     pub(crate) fn snapshot(&self, model: &ModelId) -> Result<Option<Revision>, HubError> {
         let commit = match model.is_commit() {
             true => model.revision().to_owned(),
@@ -78,28 +78,28 @@ impl Revision {
         self.model.join("snapshots").join(&self.commit)
     }
 
-    /// Where a file of it is.
+    /// The path of one of its files.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder().join(name)
     }
 
-    /// Whether a file of it is there.
+    /// Whether one of its files is there.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.file(name).is_file()
     }
 
-    /// Where content is, or will be.
+    /// The path of the content with this checksum.
     pub(crate) fn content(&self, checksum: &Checksum) -> PathBuf {
         self.model.join("blobs").join(checksum.digits())
     }
 
-    /// Where content is while it arrives.
+    /// The path of content while it arrives.
     pub(crate) fn incomplete(&self, checksum: &Checksum) -> PathBuf {
         let name = format!("{}.incomplete", checksum.digits());
         self.model.join("blobs").join(name)
     }
 
-    /// Makes the folders, and waits until nobody else downloads the same content.
+    /// Creates the folders, and waits until no other process downloads the same content.
     pub(crate) fn lock(&self, checksum: &Checksum) -> Result<File, HubError> {
         for folder in [self.model.join("blobs"), self.locks.clone()] {
             fs::create_dir_all(&folder).map_err(|source| failed(&folder, source))?;
@@ -110,13 +110,13 @@ impl Revision {
         lock.map_err(|source| failed(&path, source))
     }
 
-    /// Gives content the name of a file of this commit.
+    /// Links content under the name of a file of this commit.
     pub(crate) fn link(&self, name: &str, checksum: &Checksum) -> Result<(), HubError> {
         let path = self.file(name);
         let folder = self.folder();
         let linked = fs::create_dir_all(&folder).and_then(|()| {
             match link(&self.content(checksum), &path) {
-                // Whoever was faster made the same link; one that leads nowhere goes.
+                // A faster process has made the same link; a broken link is replaced.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists && !path.exists() => {
                     fs::remove_file(&path)?;
                     link(&self.content(checksum), &path)
@@ -128,7 +128,7 @@ impl Revision {
         linked.map_err(|source| failed(&path, source))
     }
 
-    /// Makes the revision of `model` stand for this commit.
+    /// Makes the revision of `model` point to this commit.
     pub(crate) fn publish(&self, model: &ModelId) -> Result<(), HubError> {
         if model.is_commit() {
             return Ok(());
@@ -156,7 +156,7 @@ impl Revision {
         for entry in entries {
             let name = entry.map_err(|source| failed(&folder, source))?.file_name();
             let name = name.to_string_lossy().into_owned();
-            // A link may lead nowhere.
+            // A link may be broken.
             if self.has(&name) {
                 files.push(name);
             }
@@ -175,14 +175,14 @@ impl Revision {
     }
 }
 
-/// A link in the same model's folder, relative so that the cache may move.
+/// A relative link in the model's folder, so that the cache can be moved.
 #[cfg(unix)]
 fn link(content: &Path, path: &Path) -> io::Result<()> {
     let name = content.file_name().unwrap_or_default();
     std::os::unix::fs::symlink(Path::new("../../blobs").join(name), path)
 }
 
-/// A second name of the same content; symbolic links need a right that few users have.
+/// A second name of the same content, because few users may create symbolic links here.
 #[cfg(not(unix))]
 fn link(content: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(content, path) {

@@ -1,5 +1,5 @@
-//! The hub's entity tags, which are checksums: SHA-256 of a large file, the name that Git gives the
-//! content of a small one.
+//! The hub's entity tags, which are checksums: SHA-256 for a large file, Git's blob hash for a
+//! small one.
 
 use std::fmt;
 use std::fs::File;
@@ -11,12 +11,12 @@ use sha2::{Digest, Sha256};
 
 use crate::id::{is_commit, is_hexadecimal};
 
-/// What a file's content has to be.
+/// The checksum that a file's content must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checksum(String);
 
 impl Checksum {
-    /// Reads an `ETag`; `None` where it is none of the two kinds.
+    /// Reads an `ETag`; `None` if it is neither of the two kinds.
     pub(crate) fn from_etag(etag: &str) -> Option<Self> {
         let etag = etag.trim();
         let digits = etag.strip_prefix("W/").unwrap_or(etag).trim_matches('"');
@@ -24,12 +24,12 @@ impl Checksum {
         (is_sha256 || is_commit(digits)).then(|| Self(digits.to_owned()))
     }
 
-    /// The digits, which are the content's file name in the cache.
+    /// The digits, which name the content in the cache.
     pub(crate) fn digits(&self) -> &str {
         &self.0
     }
 
-    /// The checksum of the same kind that the file at `path` has.
+    /// The checksum of the same kind for the file at `path`.
     pub(crate) fn of_file(&self, path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         if self.0.len() == 64 {
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// `printf 'hello\n' | sha256sum` and `git hash-object`.
+    /// From `printf 'hello\n' | sha256sum` and `git hash-object`.
     const SHA256: &str = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
     const GIT: &str = "ce013625030ba8dba906f756967f9e9ca394464a";
 

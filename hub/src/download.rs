@@ -1,4 +1,4 @@
-//! Files on their way into the cache: each goes on where it stopped, and gets its name only when its
+//! Downloads files into the cache: each continues where it stopped, and gets its name only when its
 //! checksum is right.
 
 use std::fs::{self, OpenOptions};
@@ -12,10 +12,10 @@ use crate::checksum::Checksum;
 use crate::remote::{FileInfo, Remote};
 use crate::{BoxedError, HubError, ModelId, Progress};
 
-/// How often a file may break off without a byte more.
+/// How often a transfer may fail without receiving another byte.
 const ATTEMPTS: u32 = 5;
 
-/// The wait before the second attempt; each further one is twice as long.
+/// The wait before the second attempt; it doubles with each further attempt.
 const WAIT: Duration = Duration::from_millis(250);
 
 /// Downloads files of one commit.
@@ -24,7 +24,7 @@ pub(crate) struct Download<'d> {
     model: &'d ModelId,
     revision: &'d Revision,
     progress: &'d mut dyn FnMut(Progress<'_>),
-    /// Bytes of files that are complete.
+    /// Bytes of the files that are complete.
     done: u64,
     /// Bytes of all files.
     total: u64,
@@ -49,7 +49,7 @@ impl<'d> Download<'d> {
         }
     }
 
-    /// Asks for the sizes of those files that aren't here.
+    /// Asks for the sizes of those files that are not in the cache.
     pub(crate) fn add(&mut self, files: Vec<String>) -> Result<(), HubError> {
         for file in files {
             if self.revision.has(&file) {
@@ -78,13 +78,13 @@ impl<'d> Download<'d> {
         Ok(())
     }
 
-    /// Whether another commit, or another process, has brought the same content.
+    /// Whether the same content is already there, from another commit or another process.
     fn is_here(&self, info: &FileInfo) -> bool {
         let content = fs::metadata(self.revision.content(&info.checksum));
         content.is_ok_and(|it| info.size.is_none_or(|size| size == it.len()))
     }
 
-    /// Brings the content of a file.
+    /// Downloads the content of a file.
     fn fetch(&mut self, file: &str, info: &FileInfo) -> Result<(), HubError> {
         let path = self.revision.incomplete(&info.checksum);
         let failed = |source| HubError::Cache {
@@ -99,7 +99,8 @@ impl<'d> Download<'d> {
                 break;
             }
             fs::remove_file(&path).map_err(failed)?;
-            // What an earlier download left may have been wrong: once more from the beginning.
+            // The part from an earlier download may have been wrong: start once more from the
+            // beginning.
             if std::mem::take(&mut had) == 0 {
                 return Err(mismatch(file, &info.checksum, &found));
             }
@@ -107,7 +108,7 @@ impl<'d> Download<'d> {
         fs::rename(&path, self.revision.content(&info.checksum)).map_err(failed)
     }
 
-    /// Receives until the file is as long as it should be.
+    /// Receives until the file has its full length.
     fn receive(&mut self, file: &str, info: &FileInfo, path: &Path) -> Result<(), HubError> {
         let mut failures = 0;
         loop {
@@ -140,7 +141,7 @@ impl<'d> Download<'d> {
         if info.size == Some(here) && here > 0 {
             return Ok(());
         }
-        // More than there is to come is the beginning of something else.
+        // A file that is longer than expected is the beginning of something else.
         let start = if info.size.is_some_and(|size| here > size) {
             0
         } else {
@@ -186,9 +187,9 @@ impl<'d> Download<'d> {
     }
 }
 
-/// Why a file did not come in one piece.
+/// Why a transfer ended early.
 enum Failure {
-    /// Another attempt may do.
+    /// Another attempt may succeed.
     Passing(BoxedError),
     Final(HubError),
 }
@@ -213,7 +214,7 @@ fn mismatch(file: &str, expected: &Checksum, found: &Checksum) -> HubError {
     }
 }
 
-/// Bytes of the file at `path`, none where it isn't there.
+/// The length in bytes of the file at `path`; 0 if there is none.
 fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |it| it.len())
 }

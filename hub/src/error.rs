@@ -5,27 +5,27 @@ use std::path::PathBuf;
 
 use crate::ModelId;
 
-/// A cause of another library's.
+/// The cause of an error, from another library.
 pub type BoxedError = Box<dyn Error + Send + Sync>;
 
-/// Why a checkpoint can't be had from the hub.
+/// Why a checkpoint can't be fetched from the hub.
 ///
-/// A message says what failed; `source()` says why, where something else failed before.
+/// The message says what failed, and `source()` the cause, if there is one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// No folder for the cache.
+    /// There is no folder for the cache.
     #[error("no home folder to keep the hub's cache in: set HF_HOME to a folder")]
     NoHome,
-    /// The hub has no such model, or doesn't show it to everybody.
+    /// The hub has no such model, or hides it from this user.
     #[error(
         "{endpoint} has no model '{}', or only for those it is shared with; check the spelling{}",
         model.name(), log_in(*token)
     )]
     NoSuchModel {
-        /// What was asked for.
+        /// The model that was requested.
         model: ModelId,
-        /// Who was asked.
+        /// The hub's address.
         endpoint: String,
         /// Whether a token was sent.
         token: bool,
@@ -36,78 +36,78 @@ pub enum HubError {
         model.name(), model.revision(), model.name()
     )]
     NoSuchRevision {
-        /// What was asked for.
+        /// The model that was requested.
         model: ModelId,
-        /// Who was asked.
+        /// The hub's address.
         endpoint: String,
     },
-    /// The owner wants to be asked.
+    /// The model's owner must grant access.
     #[error(
         "'{}' is gated: its owner decides who may download it; ask for access on \
          {endpoint}/{}{}",
         model.name(), model.name(), log_in(*token)
     )]
     Gated {
-        /// What was asked for.
+        /// The model that was requested.
         model: ModelId,
-        /// Who was asked.
+        /// The hub's address.
         endpoint: String,
         /// Whether a token was sent.
         token: bool,
     },
-    /// The token is not accepted.
+    /// The hub doesn't accept the token.
     #[error(
         "{url}: refused with status {status}{}",
         if *token { "; the token may be wrong, expired or without the right to read: set HF_TOKEN to \
         another, or log in again with `hf auth login`" } else { log_in(false) }
     )]
     Refused {
-        /// What was asked for.
+        /// The address that was requested.
         url: String,
-        /// The answer's status.
+        /// The status of the response.
         status: u16,
         /// Whether a token was sent.
         token: bool,
     },
-    /// Nobody answers.
+    /// The hub can't be reached.
     #[error(
         "{endpoint} can't be reached; check the network and the proxy, or set HF_ENDPOINT to a mirror"
     )]
     Unreachable {
-        /// Who was asked.
+        /// The hub's address.
         endpoint: String,
         /// What failed.
         source: BoxedError,
     },
-    /// The hub is in trouble.
+    /// The hub returned a server error or an unexpected status.
     #[error("{url}: answered with status {status}; try again later")]
     Status {
-        /// What was asked for.
+        /// The address that was requested.
         url: String,
-        /// The answer's status.
+        /// The status of the response.
         status: u16,
     },
-    /// An answer that is not the hub's.
+    /// The response, or a file from it, isn't what a hub returns.
     #[error("{place}: {reason}; is HF_ENDPOINT a hub?")]
     Answer {
-        /// Where it is from.
+        /// The address or the file.
         place: String,
         /// What is wrong with it.
         reason: String,
-        /// What failed, where something did.
+        /// The cause, if another error led to this.
         source: Option<BoxedError>,
     },
-    /// No weights that a checkpoint could be read from, or several.
+    /// The repository has no weights that can be read, or several candidates.
     #[error("'{}' has {}", model.name(), Found { candidates, files })]
     Weights {
-        /// What was asked for.
+        /// The model that was requested.
         model: ModelId,
         /// The files that may be its weights.
         candidates: Vec<String>,
         /// All of its files.
         files: Vec<String>,
     },
-    /// A file broke off again and again.
+    /// A transfer failed several times.
     #[error(
         "'{file}' broke off at byte {received}, {attempts} times without a byte more; what has come \
          is kept, and the next try goes on from there"
@@ -115,14 +115,14 @@ pub enum HubError {
     Interrupted {
         /// The file.
         file: String,
-        /// Bytes that are here.
+        /// Bytes that have arrived.
         received: u64,
-        /// How often it was tried in vain.
+        /// How many attempts in a row received nothing.
         attempts: u32,
-        /// What failed last.
+        /// The last failure.
         source: BoxedError,
     },
-    /// A file that is not what the hub says it is.
+    /// A file differs from what the hub announced.
     #[error(
         "'{file}' arrived with the checksum {found}, expected {expected}; it was removed: try again, \
          and where that is no help, the hub or mirror, or something on the way, changes it"
@@ -130,19 +130,19 @@ pub enum HubError {
     Checksum {
         /// The file.
         file: String,
-        /// What the hub says.
+        /// The checksum that the hub announced.
         expected: String,
-        /// What came.
+        /// The checksum of the file that arrived.
         found: String,
     },
-    /// The hub may not be asked, and the cache doesn't have the checkpoint.
+    /// The hub may not be asked, and the cache lacks the checkpoint.
     #[error(
         "'{model}' is not, or not completely, in the cache {}, and HF_HUB_OFFLINE is set; unset it, \
          or bring the model there with `hf download {}`",
         cache.display(), model.name()
     )]
     Offline {
-        /// What was asked for.
+        /// The model that was requested.
         model: ModelId,
         /// The cache.
         cache: PathBuf,
@@ -155,7 +155,7 @@ pub enum HubError {
     Cache {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The system's message.
         source: io::Error,
     },
 }
@@ -167,7 +167,7 @@ fn log_in(token: bool) -> &'static str {
     }
 }
 
-/// What there is in the place of one set of weights.
+/// The candidates for the weights, and all files if there is no candidate.
 struct Found<'f> {
     candidates: &'f [String],
     files: &'f [String],

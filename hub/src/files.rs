@@ -1,4 +1,4 @@
-//! Which of a repository's files a checkpoint needs.
+//! Selects the files of a repository that a checkpoint needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::HubError;
 
-/// Configs of the several homes of a checkpoint.
+/// The names that different frameworks give the config.
 pub(crate) const CONFIGS: [&str; 5] = [
     "config.json",
     "bert_config.json",
@@ -17,7 +17,7 @@ pub(crate) const CONFIGS: [&str; 5] = [
     "adapter_config.json",
 ];
 
-/// What a tokenizer is made of.
+/// The files of a tokenizer.
 const TOKENIZER: [&str; 5] = [
     "vocab.txt",
     "tokenizer.json",
@@ -26,7 +26,8 @@ const TOKENIZER: [&str; 5] = [
     "added_tokens.json",
 ];
 
-/// transformers' names of weights, the better format first; in one piece, then the index of shards.
+/// transformers' names of weights, the better format first: the single file, then the index of
+/// shards.
 const WEIGHTS: [[&str; 2]; 2] = [
     ["model.safetensors", "model.safetensors.index.json"],
     ["pytorch_model.bin", "pytorch_model.bin.index.json"],
@@ -40,29 +41,29 @@ const ENDINGS: [&[&str]; 4] = [
     &[".h5", ".weights"],
 ];
 
-/// What names of files start with that training leaves beside the weights.
+/// The prefixes of files that training leaves beside the weights.
 const STATES: [&str; 5] = ["training_", "optimizer", "scheduler", "scaler", "rng_state"];
 
 /// The files to download.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Needed {
-    /// All of them but the shards of an index.
+    /// All of them, except the shards of an index.
     pub files: Vec<String>,
-    /// What is left to ask.
+    /// What is left to download.
     pub weights: Weights,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Weights {
-    /// Nothing.
+    /// Nothing: the weights are among the files.
     Whole,
-    /// This index names the shards.
+    /// The shards, which this index lists.
     Index(String),
 }
 
 impl Needed {
-    /// What a checkpoint needs of `files`; the candidates where it is open which of them are its
-    /// weights, none or several.
+    /// Selects what a checkpoint needs among `files`. The error lists the candidates if it isn't
+    /// clear which file is its weights: none or several.
     pub(crate) fn of(files: &[String]) -> Result<Self, Vec<String>> {
         let has = |name: &str| files.iter().any(|file| file == name);
         let texts = CONFIGS.into_iter().chain(TOKENIZER);
@@ -91,7 +92,7 @@ impl Needed {
     }
 }
 
-/// Weights that are not called as transformers calls them.
+/// Finds weights that don't have transformers' names.
 fn otherwise(files: &[String]) -> Result<Vec<String>, Vec<String>> {
     let bundles = files
         .iter()
@@ -120,7 +121,7 @@ fn otherwise(files: &[String]) -> Result<Vec<String>, Vec<String>> {
     Err(Vec::new())
 }
 
-/// The files of data that belong to an index of TensorFlow's.
+/// The data files that belong to an index of TensorFlow.
 fn bundle_data<'f>(files: &'f [String], index: &str) -> impl Iterator<Item = &'f String> {
     let data = index.strip_suffix(".index").map(|it| format!("{it}.data-"));
     files
@@ -128,7 +129,7 @@ fn bundle_data<'f>(files: &'f [String], index: &str) -> impl Iterator<Item = &'f
         .filter(move |file| data.as_ref().is_some_and(|data| file.starts_with(data)))
 }
 
-/// The shards that the index at `path` names.
+/// The shards that the index at `path` lists.
 pub(crate) fn shards(path: &Path) -> Result<BTreeSet<String>, HubError> {
     #[derive(Deserialize)]
     struct Index {

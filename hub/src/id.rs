@@ -2,13 +2,13 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-/// The branch that is meant where none is named.
+/// The branch if none is named.
 const MAIN: &str = "main";
 
-/// The most characters of an owner's and a model's name together.
+/// The most characters of owner and name together, and of a revision.
 const NAME_LIMIT: usize = 200;
 
-/// Endings of names that are meant as files, whether they are there or not.
+/// Endings that mark a name as that of a file, even if the file doesn't exist.
 const FILES: [&str; 9] = [
     "bin",
     "ckpt",
@@ -23,7 +23,7 @@ const FILES: [&str; 9] = [
 
 /// A model on the hub: `owner/name`, or `owner/name@revision`.
 ///
-/// A revision is a branch, a tag, a commit or a pull request's `refs/pr/1`; by default `main`.
+/// A revision is a branch, a tag, a commit or a pull request (`refs/pr/1`); by default `main`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelId {
     owner: String,
@@ -31,7 +31,7 @@ pub struct ModelId {
     revision: String,
 }
 
-/// A text that can't name a model on the hub.
+/// A text that isn't the name of a model on the hub.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is no model's name on the hub: {reason}")]
 pub struct InvalidModelId {
@@ -42,7 +42,7 @@ pub struct InvalidModelId {
 }
 
 impl ModelId {
-    /// The model that is meant, if no path is.
+    /// Reads `given` as a model's name, unless it is or looks like a path.
     pub fn unless_path(given: &Path) -> Option<Self> {
         if given.symlink_metadata().is_ok() {
             return None;
@@ -52,7 +52,7 @@ impl ModelId {
             return None;
         }
         let model: Self = given.to_str()?.parse().ok()?;
-        // A name that is mistyped in a folder that is there.
+        // The owner's name is an existing folder: this is a mistyped path.
         (!Path::new(model.owner()).exists()).then_some(model)
     }
 
@@ -61,7 +61,7 @@ impl ModelId {
         format!("{}/{}", self.owner, self.name)
     }
 
-    /// Whose model it is.
+    /// The model's owner.
     pub fn owner(&self) -> &str {
         &self.owner
     }
@@ -82,12 +82,12 @@ impl ModelId {
     }
 }
 
-/// Whether a text is the name of a commit in full.
+/// Whether a text is the full hash of a commit.
 pub(crate) fn is_commit(text: &str) -> bool {
     text.len() == 40 && is_hexadecimal(text)
 }
 
-/// Whether a text is a number as the hub writes checksums.
+/// Whether a text has only lower-case hexadecimal digits, as the hub writes checksums.
 pub(crate) fn is_hexadecimal(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
@@ -137,7 +137,7 @@ fn is_part_of_name(part: &str) -> bool {
         && !part.ends_with(['-', '.'])
 }
 
-/// It becomes the path of a file in the cache.
+/// A revision becomes the path of a file in the cache.
 fn is_revision(revision: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
     revision.len() <= NAME_LIMIT

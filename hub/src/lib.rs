@@ -1,12 +1,12 @@
-//! Checkpoints from the Hugging Face hub by their names.
+//! Fetches checkpoints from the Hugging Face hub by their names.
 //!
-//! [`Hub::fetch`] brings what a checkpoint needs (the config, the tokenizer's files, and one set of
-//! weights, safetensors before pickles) into the cache that the hub's own tools share, in their
-//! layout, so that neither downloads what the other has. A download that broke off goes on where it
-//! stopped, every file is compared with the hub's checksum before it gets its name, and a revision
-//! points to a snapshot only once all of its files are there.
+//! [`Hub::fetch`] downloads what a checkpoint needs: the config, the tokenizer's files, and one set
+//! of weights, preferring safetensors to pickles. It uses the cache of the hub's own tools, in
+//! their layout, so that neither downloads what the other already has. An interrupted download
+//! continues where it stopped. Every file is compared with the hub's checksum before it gets its
+//! name, and a revision points to a snapshot only once all its files are there.
 //!
-//! The environment has the meaning that the hub's own tools give it: `HF_ENDPOINT` (a mirror),
+//! It reads the same environment variables as the hub's own tools: `HF_ENDPOINT` (a mirror),
 //! `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_TOKEN_PATH`, `HF_HUB_OFFLINE`.
 //!
 //! ```no_run
@@ -18,7 +18,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What the hub answers is untrusted: a name, a commit or a checksum that could lead out of the
+//! The hub's responses are untrusted: a name, a commit or a checksum that could lead out of the
 //! cache is refused.
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
@@ -42,7 +42,7 @@ pub use id::{InvalidModelId, ModelId};
 use remote::{Listing, Remote};
 use settings::Settings;
 
-/// The hub, or a mirror of it, and the cache beside it.
+/// The hub, or a mirror of it, and the local cache.
 #[derive(Debug)]
 pub struct Hub {
     remote: Remote,
@@ -56,22 +56,22 @@ pub struct Hub {
 pub struct Snapshot {
     /// The folder with its files.
     pub folder: PathBuf,
-    /// The commit that they are of.
+    /// The commit of these files.
     pub commit: String,
-    /// Why the hub could not be asked whether this is still what the revision means, where it
-    /// couldn't.
+    /// Why the hub could not be asked whether the revision has changed; `None` if it was asked or
+    /// didn't need to be.
     pub unreachable: Option<HubError>,
 }
 
-/// How far a fetch is.
+/// The progress of a fetch.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Progress<'f> {
-    /// The file that arrives.
+    /// The file that is arriving.
     pub file: &'f str,
-    /// Bytes of all files that are here.
+    /// Bytes of all files that have arrived.
     pub done: u64,
-    /// Bytes of all files that are to come and are here, as far as it is known.
+    /// Bytes of all files of this fetch, as far as their sizes are known.
     pub total: u64,
 }
 
@@ -79,7 +79,7 @@ impl Hub {
     /// The hub that the environment names, with the user's cache and token.
     ///
     /// # Errors
-    /// [`HubError::NoHome`] where nothing says where the cache is.
+    /// [`HubError::NoHome`] if nothing says where the cache is.
     pub fn from_env() -> Result<Self, HubError> {
         let settings = Settings::read(|name| std::env::var(name).ok(), std::env::home_dir())?;
         Ok(Self {
@@ -90,7 +90,7 @@ impl Hub {
     }
 
     /// The hub at `endpoint`, such as `https://huggingface.co`, with the cache in the folder
-    /// `cache`; without a token nor any other word of the environment.
+    /// `cache`. It reads no environment variables and has no token.
     pub fn new(endpoint: impl Into<String>, cache: impl Into<PathBuf>) -> Self {
         Self {
             remote: Remote::new(endpoint.into(), None),
@@ -99,28 +99,28 @@ impl Hub {
         }
     }
 
-    /// Says who asks, for gated and private models.
+    /// Sets the user's token, for gated and private models.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.remote.token = Some(token.into());
         self
     }
 
-    /// Whether to look into the cache only.
+    /// Whether to look only into the cache.
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.offline = offline;
         self
     }
 
-    /// The checkpoint `model` in the cache, what is missing of it downloaded.
+    /// Returns the checkpoint `model` in the cache, after downloading the files that are missing.
     ///
-    /// Where the hub can't be reached and the cache has the checkpoint, that is taken, and
+    /// If the hub can't be reached and the cache has the checkpoint, that is returned, and
     /// [`Snapshot::unreachable`] says why.
     ///
     /// # Errors
-    /// Any [`HubError`]; whatever was complete by then stays in the cache, and a file that broke off
-    /// goes on from there the next time.
+    /// Any [`HubError`]. Complete files stay in the cache, and an interrupted file continues the
+    /// next time.
     pub fn fetch(
         &self,
         model: &ModelId,
@@ -166,7 +166,7 @@ impl Hub {
             download.add(vec![index.clone()])?;
             download.run()?;
             let shards = files::shards(&revision.file(&index))?.into_iter();
-            // What is missing is missed when the checkpoint is read.
+            // A shard that is not listed is reported when the checkpoint is read.
             download.add(shards.filter(|it| listing.files.contains(it)).collect())?;
         }
         download.run()?;

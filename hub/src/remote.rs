@@ -1,4 +1,4 @@
-//! What the hub is asked, and what its answers mean.
+//! The requests to the hub, and the meaning of its responses.
 
 use std::fmt;
 use std::io::Read;
@@ -15,33 +15,33 @@ use crate::checksum::Checksum;
 use crate::id::is_commit;
 use crate::{HubError, ModelId};
 
-/// How long to wait for a connection and for an answer's first line.
+/// How long to wait for a connection, and for the start of a response.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a transfer may stand still.
+/// How long a transfer may receive nothing.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// The most bytes of a listing.
+/// The most bytes of a list of files.
 const LISTING_LIMIT: u64 = 16 << 20;
 
-/// How many times a file may have moved within the hub.
+/// How many redirects within the hub a file may have.
 const MOST_MOVES: usize = 5;
 
-/// What stands for itself in a part of a path.
+/// The characters that are percent-encoded in a part of a path.
 const PART: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// A hub, and who asks it.
+/// A hub, and the token for it.
 pub(crate) struct Remote {
     endpoint: String,
     agent: Agent,
     pub token: Option<String>,
 }
 
-/// Without the token, which is a secret.
+/// Omits the token, which is a secret.
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut remote = f.debug_struct("Remote");
@@ -53,26 +53,26 @@ impl fmt::Debug for Remote {
 /// The files of a commit.
 pub(crate) struct Listing {
     pub commit: String,
-    /// Those at the top of the repository.
+    /// The files at the top level of the repository.
     pub files: Vec<String>,
 }
 
-/// What is known of a file before it comes.
+/// What the hub says about a file before it is downloaded.
 pub(crate) struct FileInfo {
     pub checksum: Checksum,
     pub size: Option<u64>,
 }
 
-/// A file on its way.
+/// A file that is being downloaded.
 pub(crate) struct Transfer {
-    /// Where in the file it starts.
+    /// The byte of the file at which it starts.
     pub start: u64,
     pub content: Box<dyn Read>,
 }
 
 impl Remote {
     pub(crate) fn new(endpoint: String, token: Option<String>) -> Self {
-        // The user's own certificates: a mirror's may be a company's.
+        // Uses the system's certificates: a mirror may have one of the user's company.
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
         let agent = Agent::config_builder()
             .user_agent(concat!("nezha-hub/", env!("CARGO_PKG_VERSION")))
@@ -90,7 +90,7 @@ impl Remote {
         }
     }
 
-    /// The commit that the revision stands for, and its files.
+    /// The commit that the revision points to, and its files.
     pub(crate) fn listing(&self, model: &ModelId) -> Result<Listing, HubError> {
         #[derive(Deserialize)]
         struct Answer {
@@ -143,7 +143,7 @@ impl Remote {
     ) -> Result<FileInfo, HubError> {
         let mut url = self.file(model, commit, file);
         for _ in 0..MOST_MOVES {
-            // What stores large files is not asked: it knows other checksums.
+            // Redirects to the storage of large files are not followed: it returns other checksums.
             let request = self.agent.head(&url).config().max_redirects(0).build();
             let request = self
                 .authorized(request)
@@ -174,7 +174,7 @@ impl Remote {
         })
     }
 
-    /// A file from the byte `start` on, or from its first where that can't be had.
+    /// A file from byte `start` on, or from its first byte if the hub can't start there.
     pub(crate) fn content(
         &self,
         model: &ModelId,
@@ -193,7 +193,7 @@ impl Remote {
         let start = match response.status() {
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT if starts_at(response.headers(), start) => start,
-            // As of another file: the one that is here can't be its beginning.
+            // The file is shorter than what has arrived, which then belongs to another file.
             StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => {
                 return self.content(model, commit, file, 0);
             }
@@ -233,7 +233,7 @@ impl Remote {
         }
     }
 
-    /// What an answer that is none means.
+    /// The error that an unsuccessful response means.
     fn refusal(&self, model: &ModelId, url: &str, response: &Response<Body>) -> HubError {
         let (model, endpoint) = (model.clone(), self.endpoint.clone());
         let token = self.token.is_some();
@@ -246,7 +246,7 @@ impl Remote {
                 token,
             },
             (Some("RevisionNotFound"), _) => HubError::NoSuchRevision { model, endpoint },
-            // Nobody who may not see a model is told that it is there.
+            // The hub answers like this to everyone who may not see the model.
             (Some("RepoNotFound"), _) | (None, 404) => HubError::NoSuchModel {
                 model,
                 endpoint,
@@ -268,7 +268,7 @@ fn file_info(headers: &HeaderMap, status: StatusCode) -> Option<FileInfo> {
     })
 }
 
-/// Whether a part of a file is the one that was asked for.
+/// Whether a partial response starts at the requested byte.
 fn starts_at(headers: &HeaderMap, start: u64) -> bool {
     text(headers, "content-range")
         .and_then(|range| range.strip_prefix("bytes ")?.split('-').next())
@@ -279,7 +279,7 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether a name is that of a file at the top, on every system.
+/// Whether a name is a plain file name on every system, without folders.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', ':', '\0'])
 }

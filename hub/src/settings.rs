@@ -1,17 +1,17 @@
-//! What the environment says, as the hub's own tools read it.
+//! Reads the environment variables, as the hub's own tools do.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::HubError;
 
-/// The hub itself.
+/// The address of the hub itself.
 const ENDPOINT: &str = "https://huggingface.co";
 
-/// The words for yes.
+/// The values that mean yes.
 const YES: [&str; 4] = ["1", "ON", "YES", "TRUE"];
 
-/// Where to ask, as whom, and where to keep what comes.
+/// The hub's address, the user's token, and the cache.
 pub(crate) struct Settings {
     pub endpoint: String,
     pub token: Option<String>,
@@ -20,7 +20,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads the environment through `variable`; an empty variable counts as absent.
+    /// Reads the environment through `variable`; an empty variable counts as unset.
     pub(crate) fn read(
         variable: impl Fn(&str) -> Option<String>,
         user_home: Option<PathBuf>,
@@ -43,7 +43,7 @@ impl Settings {
         };
         let cache = get(&["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"]);
         let file = get(&["HF_TOKEN_PATH"]).map_or_else(|| home.join("token"), PathBuf::from);
-        // Whoever is not logged in has no such file.
+        // There is no such file if the user is not logged in.
         let saved = || Some(fs::read_to_string(file).ok()?.trim().to_owned());
         let token = get(&["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]).or_else(saved);
         let offline = get(&["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"]);

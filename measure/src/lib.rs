@@ -1,11 +1,12 @@
-//! How fast models are in engines, and where the time goes.
+//! Measures how fast models are in engines, and where the time goes.
 //!
-//! - [`bench`](mod@bench): models in engines side by side, each in a process of its own, with how far
-//!   their answers are apart; as data, CSV and HTML;
-//! - [`profile`](mod@profile): the time of one model, operator by operator; as data and as a flame graph;
+//! - [`bench`](mod@bench): compares models in engines, each in a process of its own: their speed,
+//!   and how far their outputs differ; as data, CSV and HTML;
+//! - [`profile`](mod@profile): the time of one model, operator by operator; as data and as a flame
+//!   graph;
 //! - [`tune`]: the fastest model, engine and threads whose answers stay the same;
-//! - [`statistics`]: what samples come to;
-//! - [`Machine`]: where it all ran.
+//! - [`statistics`]: summaries of samples;
+//! - [`Machine`]: the machine that it ran on.
 #![deny(missing_docs)]
 
 pub mod bench;

@@ -5,26 +5,27 @@ use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// What this machine is.
+/// The machine that measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,
-    /// Cores, where the system says.
+    /// Physical cores; `None` if the system doesn't say.
     pub physical_cores: Option<usize>,
-    /// Threads that run at a time.
+    /// Threads that run at the same time.
     pub logical_cores: usize,
-    /// Of memory.
+    /// Memory, in bytes.
     pub memory_bytes: u64,
     /// The operating system.
     pub system: String,
-    /// Processes that wanted a processor when it was asked, on average over a minute.
+    /// Processes that wanted a processor when the machine was described, as the average over a
+    /// minute.
     pub load_average: f64,
 }
 
 impl Machine {
-    /// Asks the system.
+    /// Reads the properties of this machine from the system.
     pub fn describe() -> Self {
         let refresh = RefreshKind::nothing()
             .with_cpu(CpuRefreshKind::nothing())
@@ -45,7 +46,7 @@ impl Machine {
 }
 
 impl fmt::Display for Machine {
-    /// Processor, memory, system and load.
+    /// Writes processor, memory, system and load.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cores = match self.physical_cores {
             Some(cores) => format!("{cores} cores"),
@@ -62,7 +63,7 @@ impl fmt::Display for Machine {
     }
 }
 
-/// When something begins: now, RFC 3339, UTC.
+/// The present time, in RFC 3339, UTC.
 pub(crate) fn now() -> String {
     jiff::Timestamp::now().strftime("%FT%TZ").to_string()
 }

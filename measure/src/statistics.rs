@@ -1,4 +1,4 @@
-//! What samples come to.
+//! Summaries of samples.
 
 use std::fmt;
 
@@ -6,35 +6,36 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 use statrs::statistics::{Data, Distribution, Max, Min, OrderStatistics};
 
-/// The share of intervals that hold the true ratio.
+/// The share of intervals that contain the true ratio.
 const CONFIDENCE: f64 = 0.95;
-/// Quartile distances from the nearer quartile that make a sample an outlier (Tukey's fences).
+/// A sample is an outlier if it is this many interquartile ranges outside the quartiles (Tukey's
+/// fences).
 const FENCE: f64 = 1.5;
 
 /// Latencies in milliseconds, outliers included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Samples.
+    /// The number of samples.
     pub runs: usize,
-    /// The shortest.
+    /// The shortest latency.
     pub min_ms: f64,
     /// The median.
     pub p50_ms: f64,
-    /// What 90 of 100 do not exceed.
+    /// The 90th percentile.
     pub p90_ms: f64,
-    /// What 99 of 100 do not exceed.
+    /// The 99th percentile.
     pub p99_ms: f64,
     /// The mean.
     pub mean_ms: f64,
-    /// Standard deviation by mean.
+    /// The standard deviation divided by the mean.
     pub coefficient_of_variation: f64,
-    /// Samples outside of Tukey's fences; they count as all others do.
+    /// Samples outside Tukey's fences; they count like all others.
     pub outliers: usize,
 }
 
 impl Summary {
-    /// Of at least one sample.
+    /// Summarises at least one sample.
     pub fn new(samples: &[f64]) -> Self {
         let mut data = Data::new(samples.to_vec());
         let mean_ms = data.mean().unwrap_or(f64::NAN);
@@ -55,23 +56,24 @@ impl Summary {
     }
 }
 
-/// The middle of some samples.
+/// The median of some samples.
 pub fn median(samples: &[f64]) -> f64 {
     Data::new(samples.to_vec()).median()
 }
 
-/// How many times as long something takes, and the interval that holds the truth in 95 of 100 cases.
+/// How many times as long something takes, with the interval that contains the true value in 95 of
+/// 100 cases.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ratio {
     /// The geometric mean.
     pub value: f64,
-    /// The interval's ends; none for fewer than two rounds.
+    /// The interval's ends; `None` for fewer than two rounds.
     pub interval: Option<(f64, f64)>,
 }
 
 impl Ratio {
-    /// Of rounds that were measured side by side: what slows down a round slows down both.
+    /// From rounds that were measured side by side: what slows down a round slows down both.
     pub fn paired(these: &[Vec<f64>], those: &[Vec<f64>]) -> Option<Self> {
         let medians =
             |rounds: &[Vec<f64>]| -> Vec<f64> { rounds.iter().map(|it| median(it).ln()).collect() };
@@ -82,7 +84,7 @@ impl Ratio {
         Some(Self::from_logs(mean, error, logs.len() as f64 - 1.0))
     }
 
-    /// Of rounds that were measured on different occasions (Welch's interval).
+    /// From rounds that were measured at different times (Welch's interval).
     pub fn unpaired(these: &[Vec<f64>], those: &[Vec<f64>]) -> Option<Self> {
         let side = |rounds: &[Vec<f64>]| {
             let logs: Vec<f64> = rounds.iter().map(|it| median(it).ln()).collect();
@@ -117,7 +119,7 @@ impl Ratio {
 }
 
 impl fmt::Display for Ratio {
-    /// The ratio with its interval: `1.25 [1.20, 1.31]`.
+    /// Writes the ratio with its interval: `1.25 [1.20, 1.31]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.2}", self.value)?;
         match self.interval {
@@ -127,7 +129,7 @@ impl fmt::Display for Ratio {
     }
 }
 
-/// None for no numbers; a deviation for two or more.
+/// Mean and standard deviation; `None` without numbers, and no deviation for a single one.
 fn mean_and_deviation(numbers: &[f64]) -> Option<(f64, Option<f64>)> {
     let data = Data::new(numbers.to_vec());
     let deviation = data.std_dev().filter(|_| numbers.len() > 1);

@@ -1,4 +1,4 @@
-"""NEZHA models as ONNX: export checkpoints, run the graphs, ask them about text.
+"""NEZHA models as ONNX: export checkpoints, run the graphs, let them answer about text.
 
 >>> import nezha_onnx
 >>> folder = getfixture("tmp_path")
@@ -7,8 +7,8 @@
 >>> classifier("屏幕有坏点，客服不理人，后悔买了。")[0]["label"]
 'negative'
 
-What computes is ONNX Runtime or OpenVINO, whichever is installed beside this interpreter, or tract, which is
-always there.
+Models run in ONNX Runtime or OpenVINO, if they are installed for this interpreter, or in tract, which is
+built in.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ __all__ = [
 
 
 def _package_folders() -> list[str]:
-    """Where this interpreter has packages with engines in them; none is imported."""
+    """The folders of this interpreter's packages that contain engines; no package is imported."""
     found = (importlib.util.find_spec(name) for name in ("onnxruntime", "openvino"))
     places = [place for spec in found if spec is not None for place in spec.submodule_search_locations or ()]
     return [os.path.dirname(place) for place in places]

@@ -12,7 +12,7 @@ from . import _nezha
 
 
 def program() -> Optional[str]:
-    """What starts the command again: the script that runs, or the one beside the interpreter."""
+    """The script that starts the command again: the one that runs, or the one beside the interpreter."""
     name = "nezha.exe" if os.name == "nt" else "nezha"
     places = [sys.argv[0], os.path.join(sysconfig.get_path("scripts"), name)]
     named = (it for it in places if os.path.basename(it) == name and os.access(it, os.X_OK))
@@ -20,8 +20,8 @@ def program() -> Optional[str]:
 
 
 def main() -> int:
-    """Runs the command that the arguments say, and gives its exit code."""
-    # The command is no Python: Ctrl-C ends it, or is caught by the command itself.
+    """Runs the command that the arguments describe, and returns its exit code."""
+    # The command isn't Python code: Ctrl-C ends it, or the command catches it itself.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _nezha.main(["nezha", *sys.argv[1:]], program())
 

@@ -1,4 +1,4 @@
-"""Checkpoints: of files, of the hub, of a program's memory."""
+"""Checkpoints from files, from the hub, or from a program's memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .errors import InputError
 
 Path = Union[str, "os.PathLike[str]"]
 
-#: Element types as NumPy and torch name them, and as safetensors does.
+#: The names of element types in NumPy and torch, with those in safetensors.
 DTYPES = {
     "float32": "F32",
     "float16": "F16",
@@ -38,7 +38,7 @@ DTYPES = {
     "bool": "BOOL",
 }
 
-#: What errors call a checkpoint in memory.
+#: The name of a checkpoint in memory in errors.
 IN_MEMORY = "<state dict>"
 
 Tensor = tuple[str, str, list[int], "npt.NDArray[np.uint8]"]
@@ -46,7 +46,7 @@ Tensor = tuple[str, str, list[int], "npt.NDArray[np.uint8]"]
 
 @dataclass(frozen=True)
 class OpenOptions:
-    """How a checkpoint is read: what its files leave open."""
+    """The options to read a checkpoint, for what its files don't tell."""
 
     key: Optional[str] = None
     prefix: Optional[str] = None
@@ -60,7 +60,7 @@ class OpenOptions:
     tokenizer: Any = None
 
     def request(self) -> dict[str, Any]:
-        """The same as the module takes it."""
+        """The options as the extension module takes them."""
         labels = self.labels
         if isinstance(labels, (str, os.PathLike)):
             labels = os.fspath(labels)
@@ -82,7 +82,7 @@ class OpenOptions:
 
 @contextmanager
 def opened(source: Any, options: OpenOptions) -> Iterator[_nezha.Checkpoint]:
-    """A checkpoint of a path, a name on the hub, a state dict or a live model."""
+    """Opens a checkpoint from a path, a name on the hub, a state dict or a live model."""
     if isinstance(source, (str, os.PathLike)):
         if options.tokenizer is not None:
             raise InputError("tokenizer is for a state dict: the files of a checkpoint have theirs beside them")
@@ -95,7 +95,7 @@ def opened(source: Any, options: OpenOptions) -> Iterator[_nezha.Checkpoint]:
 
 
 def in_memory(source: Any, config: Any) -> tuple[Mapping[str, Any], str]:
-    """The state dict of a mapping or a model, and the text of its config."""
+    """The state dict in a mapping or a model, and the text of its config."""
     if isinstance(source, Mapping):
         return source, config_text(config)
     if not callable(getattr(source, "state_dict", None)):
@@ -107,7 +107,7 @@ def in_memory(source: Any, config: Any) -> tuple[Mapping[str, Any], str]:
 
 
 def own_config(model: Any) -> Any:
-    """A model's config with what transformers adds to it when it saves the model."""
+    """A model's config, with the fields that transformers adds when it saves the model."""
     config: Any = copy.deepcopy(getattr(model, "config", None))
     if hasattr(config, "to_json_string"):
         config.architectures = [type(model).__name__]
@@ -120,7 +120,7 @@ def own_config(model: Any) -> Any:
 def config_text(config: Any) -> str:
     """The text that transformers would write to config.json."""
     if isinstance(config, (str, os.PathLike)):
-        # Read by its path.
+        # The extension module reads the file.
         return ""
     if hasattr(config, "to_json_string"):
         return str(config.to_json_string())
@@ -133,7 +133,7 @@ def config_text(config: Any) -> str:
 
 
 def without_tied(state_dict: Mapping[str, Any], tied: Optional[Iterable[str]]) -> dict[str, Any]:
-    """The state dict less the names of shared tensors that transformers leaves out of a file."""
+    """The state dict without the names of shared tensors that transformers omits from a file."""
     patterns = [re.compile(it) for it in tied or ()]
     owners: dict[int, list[str]] = {}
     for name, value in state_dict.items():
@@ -148,7 +148,7 @@ def without_tied(state_dict: Mapping[str, Any], tied: Optional[Iterable[str]]) -
 
 
 def stored(name: str, value: Any) -> Tensor:
-    """A tensor as name, element type, shape and bytes; the bytes are copied only where they have gaps."""
+    """A tensor as name, element type, shape and bytes; the bytes are copied only if they are not contiguous."""
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         return torch_tensor(name, value)
     array = numpy_array(name, value)
@@ -160,7 +160,7 @@ def stored(name: str, value: Any) -> Tensor:
 
 
 def torch_tensor(name: str, value: Any) -> Tensor:
-    """torch's tensors of any type, among them those that NumPy has no name for."""
+    """Like :func:`stored`, for a torch tensor of any type, even one that NumPy doesn't have."""
     torch = sys.modules[type(value).__module__.split(".")[0]]
     tensor = value.detach().cpu().contiguous()
     dtype = str(tensor.dtype).split(".")[-1]
@@ -169,14 +169,14 @@ def torch_tensor(name: str, value: Any) -> Tensor:
 
 
 def numpy_array(name: str, value: Any) -> npt.NDArray[Any]:
-    """An array over the memory of whatever offers it."""
+    """An array over the memory of an object that exports it."""
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "__dlpack__"):
         try:
             return np.from_dlpack(value)
         except (BufferError, RuntimeError, TypeError):
-            # An element type that DLPack has and NumPy lacks.
+            # NumPy lacks the element type, or the tensor can't be exported.
             pass
     if callable(getattr(value, "numpy", None)):
         return np.asarray(value.numpy())
@@ -193,7 +193,7 @@ def numpy_array(name: str, value: Any) -> npt.NDArray[Any]:
 
 @contextmanager
 def tokenizer_folder(tokenizer: Any) -> Iterator[str]:
-    """The folder with a tokenizer's files: as given, or where the tokenizer saves itself."""
+    """The folder with a tokenizer's files: the given one, or one to which the tokenizer is saved."""
     if tokenizer is None:
         yield IN_MEMORY
     elif isinstance(tokenizer, (str, os.PathLike)):

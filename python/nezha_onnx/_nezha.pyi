@@ -1,4 +1,4 @@
-"""The libraries as Python sees them; ``nezha_onnx`` is what to import."""
+"""The libraries, as Python sees them; import ``nezha_onnx`` instead."""
 
 from collections.abc import Callable
 from typing import Any, final

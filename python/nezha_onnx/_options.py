@@ -1,4 +1,4 @@
-"""How an engine is started."""
+"""The options that engines are started with."""
 
 from __future__ import annotations
 
@@ -9,53 +9,55 @@ from typing import Any, Literal, Optional
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What engines take beside their name and threads; an option that none of the engines to choose from
-    takes is an :class:`~nezha_onnx.OptionError`.
+    """The options of engines besides their name and threads. An option that none of the chosen engines takes
+    is an :class:`~nezha_onnx.OptionError`.
 
     >>> EngineOptions(sessions=2).sessions
     2
     """
 
     throughput: bool = False
-    """Whether the most texts a second are wanted, and not each answer soonest: ONNX Runtime and OpenVINO then divide
-    the threads among several runs at the same time, each with memory of its own."""
+    """Whether to maximise the texts per second instead of answering each as soon as possible: ONNX Runtime and
+    OpenVINO then divide the threads among several runs at the same time, each with memory of its own."""
     sessions: int = 1
-    """Runs that ONNX Runtime may compute at the same time; more callers wait their turn."""
+    """How many runs ONNX Runtime may compute at the same time; further callers wait."""
     optimization: Literal["none", "basic", "extended", "all"] = "all"
     """How far ONNX Runtime rewrites the graph."""
     memory_arena: bool = True
-    """Whether ONNX Runtime keeps the memory of a run for the next one."""
+    """Whether ONNX Runtime keeps the memory of a run for the next run."""
     low_memory: bool = False
-    """Whether ONNX Runtime leaves weights as they are stored: less memory, slower runs."""
+    """Whether ONNX Runtime leaves weights as they are stored, which takes less memory, but makes runs slower."""
     optimized_models: Optional[str] = None
-    """A folder where ONNX Runtime keeps what it makes of a model."""
+    """A folder in which ONNX Runtime saves optimised models, to load them the next time."""
     ort_library: Optional[str] = None
     """The ONNX Runtime library, or the folder that holds it."""
     device: int = 0
-    """The GPU of ``ort:cuda`` and ``ort:tensorrt``, counted from 0."""
+    """The number of the GPU or NPU, from 0, for ``ort:cuda``, ``ort:tensorrt``, ``ort:directml``, ``ort:cann``,
+    ``ort:migraphx`` and ``ort:webgpu``."""
     tensorrt_cache: Optional[str] = None
-    """The folder that keeps TensorRT's engines."""
+    """The folder in which TensorRT keeps its engines."""
     tensorrt_fp16: bool = False
     """Whether TensorRT may compute in float16."""
     tensorrt_shapes: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
-    """For each axis the smallest size, the one to tune for, and the largest."""
+    """For each axis the smallest size, the size to tune for, and the largest size."""
     openvino_precision: Literal["f32", "bf16", "f16", "auto"] = "f32"
-    """What OpenVINO computes products in."""
+    """The type that OpenVINO computes products in."""
     openvino_hint: Literal["latency", "throughput"] = "latency"
-    """What OpenVINO makes the most of."""
+    """What OpenVINO optimises for."""
     openvino_group_size: Optional[int] = None
-    """How many activations share a scale where OpenVINO multiplies 8-bit weights; 0 for none."""
+    """How many activations share a scale when OpenVINO rounds them to 8 bits, which it does to multiply them with
+    weights of few bits; 0 for no rounding, None for OpenVINO's default."""
     openvino_cache: Optional[str] = None
-    """The folder where OpenVINO keeps compiled models."""
+    """A folder in which OpenVINO saves compiled models, to load them the next time."""
     openvino_library: Optional[str] = None
     """The library of OpenVINO's C interface, or the folder that holds it."""
     tract_plans: int = 0
-    """Input shapes for which tract keeps a plan of its own."""
+    """How many input shapes tract keeps a plan of their own for."""
 
 
 def engine_request(
     engine: str = "auto", threads: Optional[int] = None, options: Optional[EngineOptions] = None
 ) -> dict[str, Any]:
-    """The engine as the module takes it."""
+    """The engine and its options, as the extension module takes them."""
     fields = asdict(options if options is not None else EngineOptions())
     return {"engine": engine, "threads": threads, **fields}

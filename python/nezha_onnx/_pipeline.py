@@ -1,4 +1,4 @@
-"""What every task has: a model, its options, and texts that go in."""
+"""What all tasks have in common: the model, its options, and the form of the inputs."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ Self = TypeVar("Self", bound="Pipeline")
 
 
 class Loading(TypedDict, total=False):
-    """What every class takes beside its own options."""
+    """The options of every class besides its own."""
 
     engine: str
     """``auto``, a name such as ``ort``, ``openvino`` or ``tract``, or a list that is tried in order."""
     threads: Optional[int]
     """Threads that share one run."""
     engine_options: Optional[EngineOptions]
-    """How the engine is started."""
+    """The options that the engine is started with."""
     batch_size: int
-    """Rows of a batch at most: 8."""
+    """Rows of a batch, at most; 8 by default."""
     batch_tokens: int
-    """Tokens of a batch at most, padding included: 2048."""
+    """Tokens of a batch, at most, including padding; 2048 by default."""
     window: int
-    """Texts that are read ahead and sorted by length: 256. Ctrl-C is seen between windows."""
+    """Texts that are read ahead and sorted by length; 256 by default. Ctrl-C is checked between windows."""
     pad_to_multiple_of: int
-    """What lengths are rounded up to: 1."""
+    """Lengths are rounded up to a multiple of this; 1 by default."""
     ensemble: Sequence[Path]
-    """More models, such as the folds of a cross-validation: the average of all, the first one too, is the answer."""
+    """More models, such as the folds of a cross-validation; the answer is the average of all, including the first."""
     weights: Optional[Sequence[float]]
-    """How much each of them counts, the first one too."""
+    """The weight of each model, beginning with the first; only their ratios matter."""
     average: Literal["logits", "probabilities"]
-    """What of them is averaged: ``logits``."""
+    """What is averaged over the models; ``logits`` by default."""
 
 
 class Unset(Enum):
-    """An option that is not given, where None says something."""
+    """Marks an option that is not given, if None has a meaning of its own."""
 
     UNSET = 0
 
@@ -51,9 +51,9 @@ UNSET = Unset.UNSET
 
 
 class Pipeline:
-    """What every task has."""
+    """The base of all tasks."""
 
-    #: transformers' name of the task, or that of the model's head where it has none.
+    #: The name of the task in transformers, or of the model's head if transformers has no such task.
     task = ""
 
     def __init__(self, model: Path, options: dict[str, Any], loading: Loading) -> None:
@@ -76,27 +76,27 @@ class Pipeline:
         self._pipeline = _nezha.Pipeline(self.task, os.fspath(model), computing, options, batching, ensemble)
 
     def _answers(self, inputs: list[Any], options: dict[str, Any]) -> list[Any]:
-        """The answers to inputs, with these options in place of the object's own."""
+        """The answers to inputs, with these options instead of the object's own."""
         changed = options != self._options
         return self._pipeline.run(inputs, options if changed else None)
 
     @property
     def engine(self) -> str:
-        """What computes, with its version and device."""
+        """The engine, with its version and device."""
         return self._pipeline.engine
 
     @property
     def labels(self) -> list[str]:
-        """Names of the model's labels, by their numbers."""
+        """The names of the model's labels, in the order of their indices."""
         return self._pipeline.labels
 
     @property
     def notes(self) -> list[str]:
-        """What to know of the model and its tokenizer, though both work."""
+        """What the user should know about the model and its tokenizer, though both work."""
         return self._pipeline.notes
 
     def close(self) -> None:
-        """Frees the engine; no call is answered after it."""
+        """Frees the engine; later calls fail."""
         self._pipeline.close()
 
     def __enter__(self: Self) -> Self:
@@ -112,7 +112,7 @@ class Pipeline:
 
 
 def texts(inputs: Any) -> list[Any]:
-    """One or several texts or pairs, as a list of what the module takes."""
+    """One or several texts or pairs, as a list for the extension module."""
     if isinstance(inputs, (str, Mapping)):
         return [text(inputs)]
     return [text(it) for it in inputs]
@@ -134,7 +134,7 @@ def text(given: Any) -> Any:
 
 
 def is_one(inputs: Any) -> bool:
-    """Whether one text is asked about, and not a list of them."""
+    """Whether the input is a single text, not a list."""
     return isinstance(inputs, (str, Mapping))
 
 

@@ -1,4 +1,4 @@
-"""Why a call fails: one class for each kind, all of them a :class:`NezhaError`.
+"""The exceptions: one class for each kind of error, all of them subclasses of :class:`NezhaError`.
 
 The message is what the command ``nezha`` prints: what failed (file, tensor or field), what was expected and
 found, and what to do.
@@ -35,43 +35,43 @@ __all__ = [
 
 
 class NezhaError(Exception):
-    """Anything that nezha-onnx says went wrong."""
+    """Any error of nezha-onnx."""
 
 
 class CheckpointError(NezhaError):
-    """A checkpoint can't be read, or is none of NEZHA's."""
+    """A checkpoint can't be read, or isn't a NEZHA checkpoint."""
 
 
 class CheckpointNotFoundError(CheckpointError, FileNotFoundError):
-    """A checkpoint, its config or its weights are not there."""
+    """A checkpoint, its config or its weights don't exist."""
 
 
 class ExportError(NezhaError):
-    """A checkpoint can't be exported, or the artifact not written."""
+    """A checkpoint can't be exported, or the artifact can't be written."""
 
 
 class ArtifactExistsError(ExportError, FileExistsError):
-    """An artifact is there already, and ``force`` is off."""
+    """An artifact exists already, and ``force`` is off."""
 
 
 class ModelError(NezhaError):
-    """A file is no model that can be run, or not one for the task."""
+    """A file isn't a model that can be run, or the model is for another task."""
 
 
 class ModelNotFoundError(ModelError, FileNotFoundError):
-    """A model is not there."""
+    """A model doesn't exist."""
 
 
 class TokenizerError(NezhaError):
-    """A tokenizer can't be read, or a text not be tokenized."""
+    """A tokenizer can't be read, or a text can't be tokenized."""
 
 
 class TokenizerNotFoundError(TokenizerError, FileNotFoundError):
-    """A tokenizer's files are not there."""
+    """A tokenizer's files don't exist."""
 
 
 class EngineError(NezhaError):
-    """No engine starts, or the one that runs fails."""
+    """No engine starts, or an engine fails."""
 
 
 class DeadlineExceededError(EngineError, TimeoutError):
@@ -79,15 +79,15 @@ class DeadlineExceededError(EngineError, TimeoutError):
 
 
 class InputError(NezhaError, ValueError):
-    """What is asked can't be asked: names, types or sizes of tensors, a text that lacks something."""
+    """An input is invalid: a tensor's name, type or size, or a text that lacks something."""
 
 
 class OptionError(NezhaError, ValueError):
-    """An option that nothing takes, or that makes no sense for the model."""
+    """An option is unknown, or invalid for the model or the engine."""
 
 
 class VerificationError(NezhaError):
-    """An artifact can't be compared, or is not what its checkpoint says."""
+    """An artifact can't be compared with its checkpoint, or doesn't match it."""
 
 
 class ScoreError(NezhaError):
@@ -95,7 +95,7 @@ class ScoreError(NezhaError):
 
 
 class HubError(NezhaError):
-    """A model on the Hugging Face hub can't be had."""
+    """A model can't be fetched from the Hugging Face hub."""
 
 
 class InternalError(NezhaError):

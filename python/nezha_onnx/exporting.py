@@ -1,4 +1,4 @@
-"""From a checkpoint to an artifact: ``.onnx``, config and tokenizer in a folder."""
+"""Exports checkpoints to artifacts: ``.onnx``, config and tokenizer in a folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WrittenFile:
 
 @dataclass(frozen=True)
 class Artifact:
-    """One ``.onnx`` file."""
+    """An ``.onnx`` file that was written."""
 
     head: str
     opset: int
@@ -39,7 +39,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Agreement:
-    """An artifact's answers beside those of the same graph in fp32; a notebook shows the table.
+    """The comparison of an artifact with the same graph in fp32; a notebook shows it as a table.
 
     ``report`` is the document of ``nezha export --agreement``.
     """
@@ -50,7 +50,7 @@ class Agreement:
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
-        """Each output beside that in fp32: errors, cosine similarity, share of rows with the same argmax."""
+        """Each output compared with that in fp32: errors, cosine similarity, share of rows with the same argmax."""
         found: list[dict[str, Any]] = self.report["outputs"]
         return found
 
@@ -66,26 +66,26 @@ class Agreement:
 
 
 def shown(value: Any) -> str:
-    """A number for people."""
+    """A value as it is shown to people."""
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export wrote."""
+    """The results of an export."""
 
     artifacts: list[Artifact]
     """The ``.onnx`` files, one for each head and precision."""
     weights: list[WrittenFile]
-    """Files of external weights, where there are any."""
+    """The files of external weights, if there are any."""
     skipped: dict[str, str]
-    """The heads that the checkpoint can't give, and why, where all were asked for."""
+    """If all heads were requested, those that the checkpoint lacks, and why."""
     warnings: list[str]
-    """What was left out or assumed."""
+    """What was omitted or assumed."""
     agreement: list[Agreement] = field(default_factory=list)
-    """Each artifact of fewer bits beside fp32, where that was asked for."""
+    """If it was requested, the comparison of each artifact of fewer bits with fp32."""
     certificates: list[Certificate] = field(default_factory=list)
-    """What verification found of each artifact, where that was asked for."""
+    """If verification was requested, its result for each artifact."""
 
     @property
     def path(self) -> str:
@@ -140,19 +140,20 @@ def export(
     mmap: bool = True,
     progress: Optional[Progress] = None,
 ) -> Exported:
-    """Writes a checkpoint as ONNX into the folder ``output``.
+    """Exports a checkpoint as ONNX to the folder ``output``.
 
     ``checkpoint`` is a folder, a file of weights in any format that ``nezha export`` reads, or
-    ``owner/name`` on the Hugging Face hub; or what a program has in memory: a state dict (names to torch
-    tensors, NumPy arrays or anything with DLPack or a buffer) with ``config``, or a live model of
-    transformers. Tensors stay where they are, no copy goes to disk, and the bytes written are those of the
-    export of the saved files. ``tokenizer`` is then a folder with a tokenizer's files, or a tokenizer.
+    ``owner/name`` on the Hugging Face hub. It can also be in memory: a state dict with ``config``, or a live
+    model of transformers. A state dict maps names to torch tensors, NumPy arrays or objects with DLPack or the
+    buffer protocol. Its tensors are not saved to disk first, and the bytes written are the same as for the saved
+    files. ``tokenizer`` is then a folder with a tokenizer's files, or a tokenizer.
 
-    ``head`` is a name, several, or ``"all"``; by default the one that ``architectures`` names. ``head_spec`` is
-    the file of a head of one's own, or several. Every other option is that of the command's ``--option``; ``agreement`` is True or a file of texts.
+    ``head`` is a name, a list of names, or ``"all"``; by default the head that ``architectures`` names.
+    ``head_spec`` is the file of a head of your own, or a list of files. ``agreement`` is True or a file of texts.
+    All other options are the same as those of the command ``nezha export``.
 
-    ``progress(written, total)`` is told how many bytes are written, at most every 50 ms and at the end. What
-    it raises ends the export, as Ctrl-C does, and nothing half-written is left behind.
+    ``progress(written, total)`` is called with the number of bytes, at most every 50 ms and at the end. If it
+    raises, the export ends as with Ctrl-C, and no half-written file is left.
 
     >>> folder = getfixture("tmp_path")
     >>> exported = export("models/nezha-tiny-zh-sentiment", folder)
@@ -232,7 +233,7 @@ def export(
 
 
 def heads(head: Union[str, Sequence[str], None]) -> Optional[list[str]]:
-    """None for all of them, an empty list for the default."""
+    """None for all heads, an empty list for the default."""
     named = [head] if isinstance(head, str) else list(head or ())
     return None if "all" in named else named
 
@@ -245,7 +246,7 @@ def paths(given: Union[Path, Sequence[Path], None]) -> list[str]:
 
 
 def dtypes(dtype: Union[str, Sequence[str]], storage: Optional[str]) -> list[str]:
-    """The precisions, of which fp32 may store its weights in half precision."""
+    """The names of the precisions; for fp32, ``storage`` may store the weights in half precision."""
     named = [dtype] if isinstance(dtype, str) else list(dtype)
     if storage is None:
         return named
@@ -255,7 +256,7 @@ def dtypes(dtype: Union[str, Sequence[str]], storage: Optional[str]) -> list[str
 
 
 def known_only(option: str, found: Sequence[str], known: tuple[str, ...]) -> None:
-    """Refuses a word that would be passed over."""
+    """Refuses an unknown word, which would otherwise be ignored."""
     names = [found] if isinstance(found, str) else found
     for name in names:
         if isinstance(found, str) or name not in known:
@@ -263,7 +264,7 @@ def known_only(option: str, found: Sequence[str], known: tuple[str, ...]) -> Non
 
 
 def refuse_broken(exported: Exported) -> None:
-    """Raises where an artifact was written and is not right."""
+    """Raises if an artifact was written and is wrong."""
     broken = [it.path for it in exported.agreement if it.broken]
     if broken:
         paths = ", ".join(broken)

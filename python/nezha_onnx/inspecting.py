@@ -1,4 +1,4 @@
-"""What files hold, and whether they are right."""
+"""Inspects and verifies files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._options import EngineOptions, engine_request
 
 @dataclass(frozen=True)
 class Certificate:
-    """What verification found; true where the artifact passed. A notebook shows the table.
+    """The result of a verification; it is true if the artifact passed. A notebook shows it as a table.
 
     ``report`` is the document of ``nezha verify --json``.
     """
@@ -41,7 +41,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A picture of a part of a graph; a notebook shows it."""
+    """A part of a graph as a picture; a notebook shows it."""
 
     svg: str
 
@@ -65,7 +65,7 @@ def inspect(
     decoder: bool = False,
     mmap: bool = True,
 ) -> dict[str, Any]:
-    """What a checkpoint or an ``.onnx`` holds: the document of ``nezha inspect --json``.
+    """The content of a checkpoint or an ``.onnx`` file: the document of ``nezha inspect --json``.
 
     >>> found = inspect("models/nezha-tiny-zh-sentiment")
     >>> found["kind"], [head["head"] for head in found["heads"] if head["named"]]
@@ -87,12 +87,12 @@ def inspect(
 
 
 def listing(model: Path) -> str:
-    """The graph of an ``.onnx``, a line for each node."""
+    """The graph of an ``.onnx`` file, one line per node."""
     return _nezha.listing(os.fspath(model))
 
 
 def diagram(model: Path, *, layer: int = 0, scope: Optional[str] = None) -> Diagram:
-    """A layer of an ``.onnx``, or the nodes whose names start with ``scope``, as a picture.
+    """A layer of an ``.onnx`` file, or the nodes whose names start with ``scope``, as a picture.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -121,11 +121,12 @@ def verify(
     decoder: bool = False,
     mmap: bool = True,
 ) -> Certificate:
-    """Compares an artifact with its checkpoint: every weight, then the answers of the engines with those of
+    """Compares an artifact with its checkpoint: every weight, then the outputs of the engines with those of
     the built-in reference in float64.
 
-    ``engines`` are those that have to start; of ort, openvino and tract those that are there, by default.
-    With ``write`` the certificate is kept beside the artifact and in its metadata, as ``nezha verify`` does.
+    ``engines`` are compared, and each of them must start; by default, those of ort, openvino and tract that are
+    available. With ``write``, the certificate is written beside the artifact and into its metadata, as
+    ``nezha verify`` does.
     """
     options = OpenOptions(
         key=key,
@@ -151,6 +152,6 @@ def certificate(
     *,
     write: bool,
 ) -> Certificate:
-    """What verification finds of one artifact."""
+    """Verifies one artifact."""
     passed, text = _nezha.verify(model, checkpoint, list(engines), computing, write)
     return Certificate(model, passed, json.loads(text))

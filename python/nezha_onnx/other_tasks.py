@@ -1,5 +1,5 @@
-"""Tasks that transformers has no pipeline for: a vector for a text, words that are split already, spans of heads of
-your own, and the heads of pretraining."""
+"""Tasks without a pipeline in transformers: a vector for a text, labels for given words, spans from a head of your
+own, multiple choice, and the heads of pretraining."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 
 
 class Embedding(Pipeline):
-    """One vector for a text: the vectors of its tokens, pooled.
+    """One vector for a text, pooled from the vectors of its tokens.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -44,7 +44,7 @@ class Embedding(Pipeline):
         super().__init__(model, {"pooling": pooling, "normalize": normalize, "max_length": max_length}, loading)
 
     def __call__(self, inputs: Any) -> npt.NDArray[np.float32]:
-        """The vector of a text, ``[hidden size]``, or of each text of a list, ``[texts, hidden size]``."""
+        """The vector of a text, ``[hidden size]``, or those of a list of texts, ``[texts, hidden size]``."""
         vectors = self._answers(texts(inputs), self._options)
         if is_one(inputs):
             vector: npt.NDArray[np.float32] = vectors[0]
@@ -53,7 +53,7 @@ class Embedding(Pipeline):
 
 
 class MultipleChoice(Pipeline):
-    """The choice that goes with a text best.
+    """The choice that fits a text best.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -75,17 +75,18 @@ class MultipleChoice(Pipeline):
         super().__init__(model, {"max_length": max_length}, loading)
 
     def __call__(self, text: str, choices: Sequence[str]) -> Answer:
-        """The number of the best choice, from 0, and the probability of each."""
+        """``choice``, the index of the best choice from 0, and ``scores``, the probability of each."""
         answer: Answer = self._answers([(text, list(choices))], self._options)[0]
         return answer
 
 
 class WordClassification(Pipeline):
-    """A label for each word of a text that is split already: what transformers' models answer to
-    ``is_split_into_words``, read at the first token of each word.
+    """A label for each word of a text, as for transformers' models with ``is_split_into_words``. The label of a
+    word is that of its first token.
 
-    ``split`` says how a text becomes words: ``characters`` (blanks too), ``spaces`` (what blanks are between), or a
-    list of words, the longest of which is taken again and again. With ``stride`` a long text is read to its end.
+    ``split`` says how a text is split into words: ``characters`` (a blank is one too), ``spaces`` (blanks separate
+    words), or a list of words, of which the longest that fits is taken repeatedly. With ``stride``, a long text is
+    read to its end.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -112,10 +113,11 @@ class WordClassification(Pipeline):
         super().__init__(model, {"stride": stride, "max_length": max_length}, loading)
 
     def __call__(self, inputs: Any) -> list[Any]:
-        """The words of a text with ``word``, ``label``, ``score``, ``start`` and ``end``, or of each text of a list.
+        """The words of a text with ``word``, ``label``, ``score``, ``start`` and ``end``, or those of each text in a
+        list.
 
-        A text is a string, or ``{"words": […]}``. A word of which the model sees nothing has None for a label: the
-        tokenizer drops blanks, and a text that is too long is cut.
+        A text is a string, or ``{"words": […]}``. The label is None if the model saw no token of the word: the
+        tokenizer drops blanks, and a text that is too long is truncated.
         """
         given = [inputs] if is_one(inputs) else list(inputs)
         asked = [list(it["words"]) if isinstance(it, Mapping) else (it, self._split) for it in given]
@@ -124,11 +126,10 @@ class WordClassification(Pipeline):
 
 
 class SpanClassification(Pipeline):
-    '''The labelled stretches of a text, those in each other too: of a head of your own (GlobalPointer, or starts and
-    ends).
+    '''The labelled spans of a text, which may be nested, from a head of your own (GlobalPointer, or starts and ends).
 
-    ``threshold`` is what a score has to be above, in place of what the head's spec says; of stretches that overlap,
-    ``nested=False`` keeps the one of the best score. With ``stride`` a long text is read to its end.
+    A span's score must exceed ``threshold``, by default the one in the head's spec. With ``nested=False``, only the
+    best of overlapping spans is kept. With ``stride``, a long text is read to its end.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -162,7 +163,7 @@ class SpanClassification(Pipeline):
         super().__init__(model, options, loading)
 
     def __call__(self, inputs: Any) -> list[Any]:
-        """The stretches of a text with ``label``, ``score``, ``start``, ``end`` and ``text``, or of each text of a
+        """The spans of a text with ``label``, ``score``, ``start``, ``end`` and ``text``, or those of each text in a
         list."""
         answers = self._answers(texts(inputs), self._options)
         return answers[0] if is_one(inputs) else answers
@@ -190,13 +191,13 @@ class NextSentence(Pipeline):
         super().__init__(model, {"max_length": max_length}, loading)
 
     def __call__(self, text: str, text_pair: str) -> Answer:
-        """The probability that the second text follows the first."""
+        """``is_next``, the probability that the second text follows the first."""
         answer: Answer = self._answers([(text, text_pair)], self._options)[0]
         return answer
 
 
 class Pretraining(Pipeline):
-    """Both of a pretrained model's answers in one run: fills for the gaps, and whether a text follows.
+    """Both answers of a pretrained model in one run: fills for the gaps, and whether the second text follows.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -220,7 +221,7 @@ class Pretraining(Pipeline):
         super().__init__(model, {"top_k": top_k, "targets": words(targets), "max_length": max_length}, loading)
 
     def __call__(self, text: str, text_pair: Optional[str] = None) -> Answer:
-        """``fills``, the best ones for each gap, and ``is_next``, None where there is one text."""
+        """``fills``, the best ones for each gap, and ``is_next``, which is None if there is only one text."""
         asked = text if text_pair is None else (text, text_pair)
         answer: Answer = self._answers([asked], self._options)[0]
         return answer

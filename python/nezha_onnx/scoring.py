@@ -1,4 +1,4 @@
-"""Record batches of text in, record batches with the answers out, for Ray Data, Spark and Dask."""
+"""Record batches of text in, the same batches with answers out, for Ray Data, Spark and Dask."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ._options import EngineOptions, engine_request
 
 
 class Answers:
-    """A table that any library with Arrow's PyCapsule interface takes: ``polars.DataFrame(answers)``,
-    ``pyarrow.table(answers)``. It can be taken once."""
+    """A table for any library that supports Arrow's PyCapsule interface: ``polars.DataFrame(answers)``,
+    ``pyarrow.table(answers)``. It can be read only once."""
 
     def __init__(self, capsule: object) -> None:
         self._capsule = capsule
@@ -25,13 +25,13 @@ class Answers:
 
 
 class Scorer:
-    """A model that answers about the rows of record batches; ``nezha score`` in a process.
+    """A model that answers the rows of record batches, like ``nezha score``, but inside a process.
 
-    ``task`` is the one that the model was trained for, where it is absent, with the ``options`` of that task
-    (``top_k``, ``aggregation``, …). ``columns`` are the columns with text: by default ``text``, and
-    ``question`` and ``context`` or ``text`` and ``text_pair`` where two are asked for.
+    ``task`` is by default the task that the model was trained for, with its default options. With ``task``,
+    ``options`` are those of that task (``top_k``, ``aggregation``, …). ``columns`` are the columns with text: by
+    default ``text``, or for tasks with two texts ``question`` and ``context``, or ``text`` and ``text_pair``.
 
-    Threads may share one, and it may cross a fork.
+    Threads may share a scorer, and it may be used after a fork.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx, pyarrow
@@ -54,18 +54,18 @@ class Scorer:
         threads: Optional[int] = None,
         engine_options: Optional[EngineOptions] = None,
     ) -> None:
-        """``keep`` names the columns that stand before the answers: all of them by default. The engine's options are
-        ``EngineOptions(throughput=True)`` by default."""
+        """``keep`` names the columns of the input to return before the answers; all by default. ``engine_options`` are
+        by default ``EngineOptions(throughput=True)``."""
         asked = None if task is None else {**DEFAULTS.get(task, {}), **(options or {}), "task": task}
         computing = engine_request(engine, threads, engine_options or EngineOptions(throughput=True))
         self._scorer = _nezha.Scorer(os.fspath(model), asked, list(columns), computing)
         self._keep = None if keep is None else list(keep)
 
     def __call__(self, rows: Any) -> Any:
-        """The rows with the answers' columns: a RecordBatch or Table of pyarrow for one of pyarrow's, else
+        """The rows with the answers' columns: for a RecordBatch or Table of pyarrow the same type, otherwise
         :class:`Answers`.
 
-        A row without text has no answer; a text that fails has its reason in ``error``.
+        A row without text has no answer. If a text can't be answered, ``error`` says why.
         """
         answers = Answers(self._scorer.score(rows, self._keep))
         if type(rows).__module__.split(".")[0] != "pyarrow":
@@ -84,16 +84,16 @@ class Scorer:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Names and types of the answers' columns."""
+        """The names and types of the answers' columns."""
         return dict(self._scorer.fields())
 
     @property
     def engine(self) -> str:
-        """What computes, with its version and device."""
+        """The engine, with its version and device."""
         return self._scorer.engine
 
     def close(self) -> None:
-        """Frees the engine; no call is answered after it."""
+        """Frees the engine; later calls fail."""
         self._scorer.close()
 
     def __enter__(self) -> Scorer:
@@ -108,7 +108,7 @@ class Scorer:
         self.close()
 
 
-#: What each task is asked where the options say nothing.
+#: The default options of each task.
 DEFAULTS: dict[str, dict[str, Any]] = {
     "text-classification": {"top_k": 1},
     "token-classification": {"aggregation": "simple", "ignore_labels": ["O"]},

@@ -19,20 +19,20 @@ from .errors import InputError
 
 @dataclass(frozen=True)
 class NodeArg:
-    """An input or an output: as ONNX Runtime's."""
+    """An input or an output, like ONNX Runtime's ``NodeArg``."""
 
     name: str
     type: str
-    """Such as ``tensor(int64)``."""
+    """The element type, such as ``tensor(int64)``."""
     shape: list[Union[int, str]]
-    """Sizes of fixed axes, names of the others."""
+    """The sizes of fixed axes, and the names of the others."""
 
 
 class Session:
-    """A model and the engine that computes it; the methods are those of onnxruntime's ``InferenceSession``.
+    """A model and the engine that computes it, with the methods of onnxruntime's ``InferenceSession``.
 
-    Threads may share one. An object made before a fork opens its engine again in the new process, on the
-    first use there.
+    Threads may share a session. After a fork, it opens its engine again in the new process, at its first use
+    there.
 
     ``model`` is an ``.onnx`` file. ``engine`` is ``auto``, a name such as ``ort``, ``openvino`` or ``tract``,
     or a list that is tried in order: ``"openvino,ort,tract"``.
@@ -59,7 +59,7 @@ class Session:
         self._session = _nezha.Session(os.fspath(model), engine_request(engine, threads, engine_options))
 
     def get_inputs(self) -> list[NodeArg]:
-        """The inputs; a mask that is left out is all ones, token types that are left out all zeros."""
+        """The inputs. In a run, a missing mask is filled with ones, and missing token types with zeros."""
         return [NodeArg(*it) for it in self._session.inputs()]
 
     def get_outputs(self) -> list[NodeArg]:
@@ -67,13 +67,13 @@ class Session:
         return [NodeArg(*it) for it in self._session.outputs()]
 
     def get_providers(self) -> list[str]:
-        """The engine that computes, by its name."""
+        """A list with the name of the engine."""
         return [self._session.engine_name]
 
     def run(
         self, output_names: Optional[Sequence[str]], input_feed: Mapping[str, Any]
     ) -> list[npt.NDArray[Any]]:
-        """Computes, and gives the named outputs, or all of them."""
+        """Computes the outputs, and returns the named ones, or all of them for None."""
         outputs = self(input_feed)
         names = list(outputs) if output_names is None else output_names
         for name in names:
@@ -82,31 +82,31 @@ class Session:
         return [outputs[name] for name in names]
 
     def __call__(self, inputs: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-        """Computes all outputs, by their names."""
+        """Computes all outputs, and returns them by their names."""
         return self._session.run({name: np.asarray(value) for name, value in inputs.items()})
 
     @property
     def engine(self) -> str:
-        """What computes, with its version and device."""
+        """The engine, with its version and device."""
         return self._session.engine
 
     @property
     def skipped(self) -> list[str]:
-        """Why the engines before it don't run."""
+        """Why the engines that were tried before don't start."""
         return self._session.skipped
 
     @property
     def head(self) -> Optional[str]:
-        """The head, where the model says it."""
+        """The head, if the model says it."""
         return self._session.head
 
     @property
     def labels(self) -> list[str]:
-        """Names of the labels, where the model says them."""
+        """The names of the labels, if the model says them."""
         return self._session.labels
 
     def close(self) -> None:
-        """Frees the engine; no call is answered after it."""
+        """Frees the engine; later calls fail."""
         self._session.close()
 
     def __enter__(self) -> Session:

@@ -1,10 +1,9 @@
-"""Text in, answers out: transformers' pipelines by their names, questions and answers.
+"""Text in, answers out: pipelines with the names, inputs and answers of transformers.
 
-Every class takes the folder that an export wrote, or the ``.onnx`` in it, its own options, and those of
-``Loading``, which say where it is computed and how texts are put together.
+Every class takes the folder that an export wrote, or the ``.onnx`` file in it, its own options, and those of
+``Loading``, which choose the engine and say how texts are batched.
 
-Threads may share an object. One that was made before a fork opens its engine again in the new process, on the
-first use there.
+Threads may share a pipeline. After a fork, it opens its engine again in the new process, at its first use there.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
 
 
 class TextClassification(Pipeline):
-    """A label for a text: transformers' ``text-classification``.
+    """The labels of a text: transformers' ``text-classification``.
 
-    Of a call without ``top_k`` the answer is the best label; with it, the best ones, or with None all of
-    them. ``threshold`` leaves out labels with a lower score, and asks for all where ``top_k`` says nothing.
-    ``function_to_apply`` is ``softmax``, ``sigmoid``, ``none``, or what the model was trained for.
+    Without ``top_k``, the answer is the best label; with it, that number of the best labels, or all for None.
+    ``threshold`` omits labels with a lower score; without ``top_k``, it then applies to all labels.
+    ``function_to_apply`` is ``softmax``, ``sigmoid`` or ``none``; by default what the model was trained with.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -87,7 +86,7 @@ class TextClassification(Pipeline):
         function_to_apply: Union[str, None, Unset] = UNSET,
         max_length: Union[int, None, Unset] = UNSET,
     ) -> list[Any]:
-        """Answers about a text, ``{"text": …, "text_pair": …}``, or a list of them."""
+        """The labels of a text, of ``{"text": …, "text_pair": …}``, or of a list of them."""
         chosen = self._top_k if isinstance(top_k, Unset) else top_k
         least = self._threshold if isinstance(threshold, Unset) else threshold
         function = self._function if isinstance(function_to_apply, Unset) else function_to_apply
@@ -97,7 +96,7 @@ class TextClassification(Pipeline):
             answers = [[it for it in labels if it["score"] >= least] for labels in answers]
         best_alone = isinstance(chosen, Unset) and least is None
         shaped = [labels[0] for labels in answers] if best_alone else answers
-        # As transformers: one text without `top_k` in the call has its answer in a list.
+        # As in transformers, the answer to one text is in a list if the call has no `top_k`.
         in_list = not is_one(inputs) or (isinstance(inputs, str) and isinstance(top_k, Unset))
         return shaped if in_list else shaped[0]
 
@@ -105,8 +104,8 @@ class TextClassification(Pipeline):
 class TokenClassification(Pipeline):
     """Labels for the words of a text: transformers' ``token-classification``.
 
-    ``aggregation_strategy`` is ``none``, ``simple``, ``first``, ``average`` or ``max``. With ``stride`` a long
-    text is read to its end, in sequences that share so many tokens.
+    ``aggregation_strategy`` is ``none``, ``simple``, ``first``, ``average`` or ``max``. With ``stride``, a long
+    text is read to its end, in sequences that share this many tokens.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -148,7 +147,7 @@ class TokenClassification(Pipeline):
         threshold: Optional[float] = None,
         max_length: Union[int, None, Unset] = UNSET,
     ) -> list[Any]:
-        """The entities of a text, or of each text of a list."""
+        """The entities of a text, or those of each text in a list."""
         options = dict(self._options)
         if aggregation_strategy is not None:
             options["aggregation"] = aggregation_strategy.lower()
@@ -197,7 +196,7 @@ class FillMask(Pipeline):
         targets: Union[str, Sequence[str], None] = None,
         max_length: Union[int, None, Unset] = UNSET,
     ) -> list[Any]:
-        """The best fills, or a list of them for each of several gaps; for each text of a list."""
+        """The best fills of a text, or a list of them for each of several gaps; for a list, those of each text."""
         options = dict(self._options)
         if top_k is not None:
             options["top_k"] = top_k
@@ -207,12 +206,12 @@ class FillMask(Pipeline):
             options["max_length"] = max_length
         answers = self._answers(texts(inputs), options)
         shaped = [gaps[0] if len(gaps) == 1 else gaps for gaps in answers]
-        # As transformers: a list of one text is answered as the text.
+        # As in transformers, a list of one text is answered like the text itself.
         return shaped[0] if len(shaped) == 1 else shaped
 
 
 class QuestionAnswering(Pipeline):
-    """The stretch of a text that answers a question: transformers' ``question-answering``.
+    """The span of a text that answers a question: transformers' ``question-answering``.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -255,8 +254,8 @@ class QuestionAnswering(Pipeline):
         context: Union[str, Sequence[str], None] = None,
         **options: Any,
     ) -> Any:
-        """An answer, or several with ``top_k``, to ``question`` about ``context`` or to
-        ``{"question": …, "context": …}``; for lists of them a list."""
+        """The answer to ``question`` about ``context``, or to ``{"question": …, "context": …}``; with ``top_k``,
+        several answers. For lists of questions, a list."""
         asked = dict(self._options)
         for name, value in options.items():
             field = "max_length" if name == "max_seq_len" else name
@@ -270,7 +269,7 @@ class QuestionAnswering(Pipeline):
 
 
 def pairs(inputs: Any, question: Any, context: Any) -> list[tuple[str, str]]:
-    """Questions with their contexts, however they are given."""
+    """Questions with their contexts, from any of the forms of a call."""
     if inputs is not None:
         asked = [inputs] if isinstance(inputs, Mapping) else list(inputs)
         return [(it["question"], it["context"]) for it in asked]
@@ -286,7 +285,7 @@ def pairs(inputs: Any, question: Any, context: Any) -> list[tuple[str, str]]:
 class FeatureExtraction(Pipeline):
     """The model's vectors for the tokens of a text: transformers' ``feature-extraction``.
 
-    An answer is a list ``[1][tokens][hidden size]``; with ``return_tensors`` an array of that shape.
+    An answer is a list ``[1][tokens][hidden size]``; with ``return_tensors``, an array of that shape.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx
@@ -315,7 +314,7 @@ class FeatureExtraction(Pipeline):
         return_tensors: Optional[bool] = None,
         max_length: Union[int, None, Unset] = UNSET,
     ) -> Any:
-        """The vectors of a text, or of each text of a list."""
+        """The vectors of a text, or those of each text in a list."""
         options = dict(self._options)
         if not isinstance(max_length, Unset):
             options["max_length"] = max_length
@@ -343,7 +342,7 @@ TASKS: dict[str, type[Pipeline]] = {
 
 
 def pipeline(task: str, model: Path, **options: Any) -> Any:
-    """The class of a task by the name that transformers has for it, with its options.
+    """Opens a model for a task, by the task's name in transformers, with the options of the task's class.
 
     >>> folder = getfixture("tmp_path")
     >>> import nezha_onnx

@@ -1,4 +1,4 @@
-//! Checkpoints: of files, of the hub, of a program's memory.
+//! Checkpoints from files, from the hub, or from a program's memory.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::foreign;
 use crate::fork::detached;
 
-/// How a checkpoint is read.
+/// The options to read a checkpoint.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OpenRequest {
@@ -29,7 +29,7 @@ struct OpenRequest {
     mmap: bool,
 }
 
-/// The labels, or the file that names them.
+/// The labels, or the file that lists them.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Labels {
@@ -71,12 +71,12 @@ impl OpenRequest {
 #[pyclass(frozen, module = "nezha_onnx._nezha")]
 pub(crate) struct Checkpoint(pub(crate) Arc<checkpoint::Checkpoint>);
 
-/// A tensor as the package hands it over: name, dtype, shape and bytes.
+/// A tensor as the package passes it: name, dtype, shape and bytes.
 type Tensor<'py> = (String, String, Vec<usize>, Bound<'py, PyArray1<u8>>);
 
 #[pymethods]
 impl Checkpoint {
-    /// Opens a folder, a file, or a model on the hub where no such path is.
+    /// Opens a folder or a file, or, if there is no such path, a model on the hub.
     #[staticmethod]
     fn open(py: Python<'_>, path: PathBuf, options: &Bound<'_, PyAny>) -> PyResult<Self> {
         let options: OpenRequest = request(options)?;
@@ -87,7 +87,7 @@ impl Checkpoint {
         Ok(Self(Arc::new(opened?)))
     }
 
-    /// Takes tensors, whose bytes stay where they are.
+    /// Takes tensors, whose bytes are not copied.
     #[staticmethod]
     fn from_tensors(
         py: Python<'_>,
@@ -117,7 +117,7 @@ impl Checkpoint {
     }
 }
 
-/// The path, or the folder of the model of that name, downloaded where it is not there yet.
+/// The path itself, or the folder of the model with this name, which is downloaded if necessary.
 pub(crate) fn located(path: PathBuf) -> Result<PathBuf, Failure> {
     match ModelId::unless_path(&path) {
         None => Ok(path),
@@ -125,7 +125,7 @@ pub(crate) fn located(path: PathBuf) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Options of a checkpoint that `inspect` opens by itself.
+/// The options of a checkpoint that `inspect` opens itself.
 pub(crate) fn open_options(options: &Bound<'_, PyAny>) -> Result<OpenOptions, Failure> {
     request::<OpenRequest>(options)?.options()
 }

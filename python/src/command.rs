@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 
 use crate::fork::detached;
 
-/// Runs the command that the arguments say, and gives its exit code; `program` starts it again.
+/// Runs the command that the arguments describe, and returns its exit code; `program` is the
+/// command that starts it again.
 #[pyfunction]
 pub(crate) fn main(
     py: Python<'_>,

@@ -1,4 +1,4 @@
-//! Which engine computes, and how it is started.
+//! The engine and its options.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -14,13 +14,13 @@ use serde::de::DeserializeOwned;
 
 use crate::failure::{Class, Failure};
 
-/// Says where the interpreter's packages are, which may hold ONNX Runtime and OpenVINO.
+/// Sets the interpreter's package folders, which may contain ONNX Runtime and OpenVINO.
 #[pyfunction]
 pub(crate) fn set_packages(folders: Vec<PathBuf>) {
     library::set_interpreter_packages(folders);
 }
 
-/// An engine by its name, and its options: the fields of `nezha_onnx.EngineOptions`.
+/// The name of an engine, and its options: the fields of `nezha_onnx.EngineOptions`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EngineRequest {
@@ -62,7 +62,7 @@ enum HintName {
 }
 
 impl EngineRequest {
-    /// As the runtime takes them.
+    /// The engine and the options, as the runtime takes them.
     pub(crate) fn resolved(self) -> Result<(EngineChoice, EngineOptions), Failure> {
         let choice: EngineChoice = self.engine.parse()?;
         let precision: OpenVinoPrecision = self.openvino_precision.parse()?;
@@ -106,7 +106,7 @@ impl EngineRequest {
     }
 }
 
-/// A number of things without any of which nothing works.
+/// A number that must be at least 1.
 pub(crate) fn at_least_one(name: &str, number: usize) -> Result<NonZeroUsize, Failure> {
     let refused = || {
         Failure::new(
@@ -117,7 +117,7 @@ pub(crate) fn at_least_one(name: &str, number: usize) -> Result<NonZeroUsize, Fa
     NonZeroUsize::new(number).ok_or_else(refused)
 }
 
-/// A request that the package put together.
+/// Reads a request that the package has built.
 pub(crate) fn request<R: DeserializeOwned>(object: &Bound<'_, PyAny>) -> Result<R, Failure> {
     pythonize::depythonize(object).map_err(|error| Failure::new(Class::Option, error.to_string()))
 }

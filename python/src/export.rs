@@ -1,4 +1,4 @@
-//! From a checkpoint to an artifact.
+//! Exports checkpoints to artifacts.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -21,16 +21,16 @@ use crate::engine::{EngineRequest, request};
 use crate::failure::{Class, Failure};
 use crate::fork::{detached, in_own_pool};
 
-/// How often Python is asked whether the export goes on.
+/// How often Python is asked whether the export continues.
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// How to export.
+/// The options of an export.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExportRequest {
-    /// All of them where there is no list, the default where it is empty.
+    /// `None` for all heads, an empty list for the default.
     heads: Option<Vec<String>>,
-    /// Files of heads of the user's own.
+    /// Files with heads of the user's own.
     head_specs: Vec<PathBuf>,
     dtypes: Vec<String>,
     opset: u32,
@@ -102,7 +102,7 @@ impl ExportRequest {
     }
 }
 
-/// What was written, for the package.
+/// The files that were written, for the package.
 #[derive(Serialize)]
 struct ExportedDocument {
     artifacts: Vec<ArtifactDocument>,
@@ -139,7 +139,7 @@ impl From<&Artifact> for ArtifactDocument {
 }
 
 impl ArtifactDocument {
-    /// The artifact, whose head may be one of those that were asked for.
+    /// The artifact; its head may be one of those that were requested.
     fn artifact(&self, asked: &Heads) -> Result<Artifact, Failure> {
         let named = match asked {
             Heads::Named(heads) => heads.iter().find(|it| it.name() == self.head).copied(),
@@ -175,7 +175,7 @@ impl From<Exported> for ExportedDocument {
     }
 }
 
-/// Exports; `progress(written, total)` is told at most every 50 ms and at the end.
+/// Exports; calls `progress(written, total)` at most every 50 ms, and at the end.
 #[pyfunction]
 pub(crate) fn export<'py>(
     py: Python<'py>,
@@ -219,7 +219,7 @@ pub(crate) fn export<'py>(
     }
 }
 
-/// Lets Ctrl-C and the callback end the export.
+/// Lets Ctrl-C and the callback stop the export.
 fn asked(py: Python<'_>, progress: Option<&Py<PyAny>>, written: u64, total: u64) -> PyResult<()> {
     py.check_signals()?;
     match progress {
@@ -228,8 +228,8 @@ fn asked(py: Python<'_>, progress: Option<&Py<PyAny>>, written: u64, total: u64)
     }
 }
 
-/// An artifact beside single precision: the document of `nezha export --agreement`, as JSON, written
-/// beside the artifact.
+/// Compares artifacts with single precision: for each, the document of `nezha export --agreement`
+/// as JSON, which is also written beside the artifact.
 #[pyfunction]
 pub(crate) fn agreement(
     py: Python<'_>,

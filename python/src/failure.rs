@@ -1,4 +1,4 @@
-//! Errors of the libraries as exceptions: which class of `nezha_onnx.errors` each becomes.
+//! Turns the libraries' errors into exceptions: each gets a class of `nezha_onnx.errors`.
 
 use std::any::Any;
 use std::error::Error;
@@ -45,7 +45,7 @@ pub(crate) enum Class {
     Verification,
 }
 
-/// Why a call fails.
+/// Why a call failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
     class: Class,
@@ -53,7 +53,7 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A failure of the call itself.
+    /// An error of the call itself.
     pub(crate) fn new(class: Class, message: impl Into<String>) -> Self {
         Self {
             class,
@@ -61,7 +61,7 @@ impl Failure {
         }
     }
 
-    /// What a panic of a library becomes.
+    /// The error for a panic in a library.
     pub(crate) fn panic(panic: &(dyn Any + Send)) -> Self {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -94,7 +94,7 @@ impl From<Failure> for PyErr {
     }
 }
 
-/// What a library's errors become.
+/// An error with a class.
 trait Classed: Error {
     fn class(&self) -> Class;
 }

@@ -1,5 +1,5 @@
-//! What is reached by pointers: memory that Python owns and this module reads, the other way round, and the
-//! end of a process.
+//! What needs pointers: memory of Python that this module reads, memory of this module that Python
+//! reads, and the end of a process.
 
 use arrow_array::RecordBatchReader;
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
@@ -14,15 +14,15 @@ use crate::failure::{Class, Failure};
 /// The name of a capsule with a stream of record batches.
 const STREAM: &std::ffi::CStr = c"arrow_array_stream";
 
-/// Bytes of an array, which lives as long as they do.
+/// The bytes of an array, which they keep alive.
 struct ArrayBytes {
     _array: Py<PyArray1<u8>>,
     start: *const u8,
     length: usize,
 }
 
-// SAFETY: the memory is read only and stays where it is while `_array` keeps it; `Py` may be sent and
-// dropped anywhere.
+// SAFETY: the memory is only read, and stays in place while `_array` keeps it alive; `Py` may be
+// sent to any thread and dropped there.
 unsafe impl Send for ArrayBytes {}
 
 impl AsRef<[u8]> for ArrayBytes {
@@ -30,14 +30,14 @@ impl AsRef<[u8]> for ArrayBytes {
         if self.length == 0 {
             return &[];
         }
-        // SAFETY: `start` and `length` are those of a contiguous array that `_array` keeps alive. Whoever
-        // writes to a tensor while it is exported gets a mixture of old and new numbers, as with a file
-        // that is mapped.
+        // SAFETY: `start` and `length` are those of a contiguous array that `_array` keeps alive.
+        // If a program writes to a tensor while it is exported, the export mixes old and new
+        // numbers, as with a mapped file.
         unsafe { std::slice::from_raw_parts(self.start, self.length) }
     }
 }
 
-/// The bytes of a contiguous array, which are not copied.
+/// The bytes of a contiguous array, without a copy.
 pub(crate) fn bytes_of(array: &Bound<'_, PyArray1<u8>>) -> PyResult<Bytes> {
     if !array.is_contiguous() {
         return Err(Failure::new(Class::Input, "expected a contiguous array of bytes").into());
@@ -55,7 +55,7 @@ pub(crate) fn batches(object: &Bound<'_, PyAny>) -> PyResult<RecordBatchStreamRe
     let capsule = capsule.cast_into::<PyCapsule>()?;
     let stream = capsule.pointer_checked(Some(STREAM))?;
     let stream = stream.cast::<FFI_ArrowArrayStream>().as_ptr();
-    // SAFETY: a capsule of this name holds such a stream, and the stream is taken out of it.
+    // SAFETY: a capsule with this name holds such a stream, and the stream is moved out of it.
     let reader = unsafe { RecordBatchStreamReader::from_raw(stream) };
     reader.map_err(|error| arrow(&error))
 }
@@ -65,15 +65,15 @@ pub(crate) fn capsule(
     py: Python<'_>,
     reader: Box<dyn RecordBatchReader + Send>,
 ) -> PyResult<Bound<'_, PyCapsule>> {
-    // The capsule releases the stream, unless who takes it has.
+    // The capsule releases the stream, unless its receiver has taken it.
     PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
 }
 
-/// Has this process end without the exit handlers that were there before, which are its parent's: ONNX
-/// Runtime's wait for threads that no fork copies.
+/// Ends this process later without the exit handlers that its parent has registered: ONNX Runtime's
+/// wait for threads that a fork doesn't copy.
 ///
-/// Python has ended by then, with its own handlers and buffers, and the exit code is kept. Other systems
-/// than glibc's don't tell a handler the exit code; nothing is done there.
+/// By then Python has ended, with its own handlers and buffers, and the exit code is kept. Only
+/// glibc tells a handler the exit code; nothing is done on other systems.
 pub(crate) fn end_without_inherited_handlers() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
@@ -94,15 +94,15 @@ pub(crate) fn end_without_inherited_handlers() {
             }
         }
 
-        // SAFETY: the handler is a function of this module, which stays loaded, and takes no argument.
-        // Where there is no memory to register it, the handlers run as they would without.
+        // SAFETY: the handler is a function of this module, which stays loaded, and ignores its
+        // argument. If memory is too short to register it, the handlers run as usual.
         unsafe {
             on_exit(end, null_mut());
         }
     }
 }
 
-/// What Arrow says.
+/// The error of Arrow as an exception.
 pub(crate) fn arrow(error: &ArrowError) -> PyErr {
     Failure::new(Class::Score, error.to_string()).into()
 }

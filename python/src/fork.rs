@@ -1,8 +1,10 @@
-//! Processes that fork: what was open before is opened again, and what was inherited is left alone.
+//! Processes that fork: objects that were open before are opened again, and inherited engines are
+//! left alone.
 //!
-//! An engine's threads do not survive a fork, and its destructors wait for them. So an object remembers the
-//! process that opened it. In another one it forgets the engine without dropping it, and opens its own on
-//! the first use. A child ends without the libraries' exit handlers, for the same reason.
+//! An engine's threads do not survive a fork, and its destructors wait for them. So an object
+//! remembers the process that opened it. In another process it forgets the engine without dropping
+//! it, and opens its own at the first use. For the same reason, a child process ends without the
+//! libraries' exit handlers.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -15,14 +17,14 @@ use pyo3::prelude::*;
 use crate::failure::{Class, Failure};
 use crate::foreign;
 
-/// Forks between the process that loaded the module and this one: a child in a namespace of its own may
-/// have the number of its parent.
+/// The number of forks between the process that loaded the module and this one. The process id
+/// isn't enough: a child in a namespace of its own may have the same id as its parent.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// Whether an engine was opened here or in a process before a fork.
+/// Whether an engine was opened in this process or in an ancestor.
 static OPENED: AtomicBool = AtomicBool::new(false);
 
-/// Has to run in the child after each fork.
+/// Must run in the child after each fork.
 #[pyfunction]
 pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
@@ -31,12 +33,12 @@ pub(crate) fn forked() {
     }
 }
 
-/// This process.
+/// Identifies this process.
 fn this_process() -> (u32, u64) {
     (process::id(), FORKS.load(Ordering::Relaxed))
 }
 
-/// Computes without the interpreter's lock; a panic is an error.
+/// Computes without the interpreter's lock; a panic becomes an error.
 pub(crate) fn detached<R: Send>(
     py: Python<'_>,
     work: impl FnOnce() -> Result<R, Failure> + Send,
@@ -46,8 +48,8 @@ pub(crate) fn detached<R: Send>(
         .map_err(PyErr::from)
 }
 
-/// Computes in a pool of threads of this process: the shared one may be a parent's, whose threads are not
-/// here.
+/// Computes in a thread pool of this process: the shared pool may be a parent's, whose threads
+/// don't exist here.
 pub(crate) fn in_own_pool<R: Send>(
     work: impl FnOnce() -> Result<R, Failure> + Send,
 ) -> Result<R, Failure> {
@@ -64,7 +66,8 @@ type Open<T> = dyn Fn() -> Result<T, Failure> + Send + Sync;
 /// Something that is opened once in each process that uses it.
 pub(crate) struct Reopened<T> {
     open: Box<Open<T>>,
-    /// Held only with the interpreter's lock, and over no call: so no fork finds it locked.
+    /// Locked only while the interpreter's lock is held, and never during a call, so that no fork
+    /// finds it locked.
     opened: Mutex<Opened<T>>,
 }
 
@@ -87,7 +90,7 @@ impl<T: Send + Sync> Reopened<T> {
         })
     }
 
-    /// What is open in this process.
+    /// The object that is open in this process; opens it if necessary.
     pub(crate) fn get(&self, py: Python<'_>) -> PyResult<Arc<T>> {
         match &*self.lock() {
             Opened::In(process, opened) if *process == this_process() => {
@@ -99,7 +102,7 @@ impl<T: Send + Sync> Reopened<T> {
         let opened = Arc::new(detached(py, &self.open)?);
         let mut place = self.lock();
         match &*place {
-            // Another thread of this process was sooner.
+            // Another thread of this process was faster.
             Opened::In(process, sooner) if *process == this_process() => Ok(Arc::clone(sooner)),
             _ => {
                 let new = Opened::In(this_process(), Arc::clone(&opened));
@@ -109,7 +112,7 @@ impl<T: Send + Sync> Reopened<T> {
         }
     }
 
-    /// Frees it; runs that have begun end before.
+    /// Frees it; runs that have begun are finished first.
     pub(crate) fn close(&self, py: Python<'_>) {
         let opened = mem::replace(&mut *self.lock(), Opened::Closed);
         py.detach(|| leave(opened));
@@ -130,7 +133,7 @@ impl<T> Drop for Reopened<T> {
     }
 }
 
-/// Drops what this process opened, and forgets what it inherited.
+/// Drops what this process has opened, and forgets what it has inherited.
 fn leave<T>(opened: Opened<T>) {
     if let Opened::In(process, opened) = opened
         && process != this_process()

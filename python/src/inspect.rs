@@ -1,4 +1,4 @@
-//! What files hold, and whether they are right.
+//! Inspects and verifies files.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::engine::{EngineRequest, request};
 use crate::failure::{Class, Failure};
 use crate::fork::{detached, in_own_pool};
 
-/// What a checkpoint or a model holds: the document of `nezha inspect --json`.
+/// The content of a checkpoint or a model: the document of `nezha inspect --json`.
 #[pyfunction]
 pub(crate) fn inspect(
     py: Python<'_>,
@@ -27,7 +27,7 @@ pub(crate) fn inspect(
     })
 }
 
-/// The graph of a model, a line for each node.
+/// The graph of a model, one line per node.
 #[pyfunction]
 pub(crate) fn listing(py: Python<'_>, path: PathBuf) -> PyResult<String> {
     detached(py, || Ok(lines(&look::read_model(path)?)))
@@ -44,8 +44,8 @@ pub(crate) fn diagram(py: Python<'_>, path: PathBuf, scope: &str) -> PyResult<St
     })
 }
 
-/// Compares an artifact with its checkpoint: whether it passed, and the certificate as JSON, which is
-/// written beside the artifact and into its metadata where `certify` says so.
+/// Compares an artifact with its checkpoint. Returns whether it passed, and the certificate as
+/// JSON, which is also written beside the artifact and into its metadata if `certify` is true.
 #[pyfunction]
 pub(crate) fn verify(
     py: Python<'_>,

@@ -1,13 +1,13 @@
-//! The module `nezha_onnx._nezha`: the libraries as Python sees them.
+//! The module `nezha_onnx._nezha`: the libraries, as Python sees them.
 //!
-//! Thin on purpose. What is natural in Python stands in the package `nezha_onnx` around it: signatures with
-//! defaults, transformers' shapes of answers, dataclasses. Here are the calls that compute, each with
-//! these rules:
+//! It is thin on purpose. The package `nezha_onnx` around it has what is natural in Python:
+//! signatures with defaults, answers in transformers' form, dataclasses. This module has the calls
+//! that compute, which follow these rules:
 //!
-//! - `fork::detached`: the interpreter's lock is free while a library computes, and a panic is
-//!   an `InternalError`;
-//! - `fork::Reopened`: an object that was made before a fork opens its engine again in the
-//!   new process;
+//! - `fork::detached`: the interpreter's lock is released while a library computes, and a panic
+//!   becomes an `InternalError`;
+//! - `fork::Reopened`: an object that was made before a fork opens its engine again in the new
+//!   process;
 //! - `failure::Failure`: every error has its class in `nezha_onnx.errors`.
 
 mod checkpoint;
@@ -31,7 +31,7 @@ mod tensors;
 
 use pyo3::prelude::*;
 
-/// The libraries as Python sees them; `nezha_onnx` is what to import.
+/// The libraries, as Python sees them; import `nezha_onnx` instead.
 #[pymodule]
 mod _nezha {
     #[pymodule_export]

@@ -1,4 +1,4 @@
-//! Text in, answers out.
+//! Pipelines: text in, answers out.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::failure::{Class, Failure};
 use crate::fork::{Reopened, detached};
 use crate::tasks::PythonTask;
 
-/// How inputs are put together.
+/// How inputs are batched.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BatchingRequest {
@@ -62,7 +62,7 @@ impl EnsembleRequest {
     }
 }
 
-/// A model that answers questions of one kind.
+/// A model that answers one kind of question.
 #[pyclass(frozen, module = "nezha_onnx._nezha")]
 pub(crate) struct Pipeline(Box<dyn Asking>);
 
@@ -97,9 +97,10 @@ impl Pipeline {
         Ok(Self(open(py, path, engine, options, batching, ensemble)?))
     }
 
-    /// Answers inputs, each as its task takes it; with other options where there are some.
+    /// Answers inputs, each in the form that its task takes; `options` replace those of the
+    /// pipeline.
     ///
-    /// Ctrl-C is seen after each window of inputs.
+    /// Ctrl-C is checked after each window of inputs.
     fn run<'py>(
         &self,
         py: Python<'py>,
@@ -109,19 +110,19 @@ impl Pipeline {
         self.0.run(py, inputs, options)
     }
 
-    /// What computes, with its version and device.
+    /// The engine, with its version and device.
     #[getter]
     fn engine(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.0.describe(py)?.engine)
     }
 
-    /// Names of the labels.
+    /// The names of the labels.
     #[getter]
     fn labels(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         Ok(self.0.describe(py)?.labels)
     }
 
-    /// What to know of the model, though it works.
+    /// What the user should know about the model, though it works.
     #[getter]
     fn notes(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         Ok(self.0.describe(py)?.notes)
@@ -133,14 +134,14 @@ impl Pipeline {
     }
 }
 
-/// What is known of a pipeline.
+/// The properties of a pipeline.
 struct Description {
     engine: String,
     labels: Vec<String>,
     notes: Vec<String>,
 }
 
-/// A pipeline, whatever it is asked.
+/// A pipeline for any task.
 trait Asking: Send + Sync {
     fn run<'py>(
         &self,
@@ -212,7 +213,8 @@ where
         let answers = PyList::empty(py);
         while answers.len() < count {
             let window = detached(py, || {
-                // What is computed together comes together, so that this ends with a window.
+                // Answers that were computed together are taken together, so that this ends with a
+                // window.
                 let first = stream.by_ref().next();
                 let ready = stream.ready();
                 let window = first.into_iter().chain(stream.by_ref().take(ready));

@@ -1,4 +1,4 @@
-//! Record batches in, record batches with the answers out.
+//! Record batches in, the same batches with answers out.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::failure::{Class, Failure};
 use crate::foreign::{self, arrow};
 use crate::fork::{Reopened, detached};
 
-/// A model that answers about rows.
+/// A model that answers rows.
 #[pyclass(frozen, module = "nezha_onnx._nezha")]
 pub(crate) struct Scorer {
     scorer: Reopened<Box<dyn nezha_score::Scorer>>,
@@ -25,8 +25,8 @@ pub(crate) struct Scorer {
 
 #[pymethods]
 impl Scorer {
-    /// `asked` is None for the task that the model was trained for; `columns` are the task's default
-    /// where there are none.
+    /// `asked` is the task, or None for the one that the model was trained for; if `columns` is
+    /// empty, the task's default columns are read.
     #[new]
     fn new(
         py: Python<'_>,
@@ -51,8 +51,8 @@ impl Scorer {
         })
     }
 
-    /// Scores the stream of an object with `__arrow_c_stream__`: a capsule with the stream of the answers,
-    /// behind the columns named in `keep`, or all of them without it.
+    /// Scores the stream of an object with `__arrow_c_stream__`. Returns a capsule with the stream
+    /// of the answers, behind the columns named in `keep`, or behind all columns without it.
     fn score<'py>(
         &self,
         py: Python<'py>,
@@ -86,7 +86,7 @@ impl Scorer {
         foreign::capsule(py, Box::new(reader))
     }
 
-    /// Names and types of the answers' columns.
+    /// The names and types of the answers' columns.
     fn fields(&self, py: Python<'_>) -> PyResult<Vec<(String, String)>> {
         let fields = self.scorer.get(py)?.fields();
         Ok(fields
@@ -95,13 +95,13 @@ impl Scorer {
             .collect())
     }
 
-    /// The text columns.
+    /// The columns with text.
     #[getter]
     fn columns(&self) -> Vec<String> {
         self.columns.clone()
     }
 
-    /// What computes, with its version and device.
+    /// The engine, with its version and device.
     #[getter]
     fn engine(&self, py: Python<'_>) -> PyResult<String> {
         let scorer = self.scorer.get(py)?;
@@ -114,7 +114,7 @@ impl Scorer {
     }
 }
 
-/// The columns to keep, by their numbers.
+/// The columns to keep, by their indices.
 fn kept(schema: &Schema, keep: Option<&[String]>) -> Result<Vec<usize>, Failure> {
     match keep {
         None => Ok((0..schema.fields().len()).collect()),
@@ -154,7 +154,7 @@ fn answered_schema(
     Ok(Arc::new(Schema::new(fields)))
 }
 
-/// The texts of some rows, for each of the text columns.
+/// The texts of some rows, for each text column.
 fn texts(rows: &RecordBatch, columns: &[String]) -> Result<Vec<Vec<Cell>>, Failure> {
     let cells = |name: &String| {
         let array = rows.column(column(&rows.schema(), name)?);

@@ -25,14 +25,14 @@ impl Session {
         Ok(Self(Reopened::new(py, open)?))
     }
 
-    /// Name, type and shape of each input, in the graph's order.
+    /// Name, element type and shape of each input, in the graph's order.
     fn inputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Described<'py>>> {
         let session = self.0.get(py)?;
         let ports = session.signature().inputs.iter();
         ports.map(|port| described(py, port)).collect()
     }
 
-    /// The same of the outputs.
+    /// Name, element type and shape of each output, in the graph's order.
     fn outputs<'py>(&self, py: Python<'py>) -> PyResult<Vec<Described<'py>>> {
         let session = self.0.get(py)?;
         let ports = session.signature().outputs.iter();
@@ -60,19 +60,19 @@ impl Session {
         Ok(answers)
     }
 
-    /// What computes, with its version and device.
+    /// The engine, with its version and device.
     #[getter]
     fn engine(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.0.get(py)?.engine().description().to_owned())
     }
 
-    /// The engine's name, as the option has it.
+    /// The engine's name, as in the option.
     #[getter]
     fn engine_name(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.0.get(py)?.engine().kind().to_string())
     }
 
-    /// Why the engines before it don't run.
+    /// Why the engines that were tried before don't start.
     #[getter]
     fn skipped(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         let session = self.0.get(py)?;
@@ -82,14 +82,14 @@ impl Session {
             .collect())
     }
 
-    /// The head, where the model says it.
+    /// The head, if the model says it.
     #[getter]
     fn head(&self, py: Python<'_>) -> PyResult<Option<String>> {
         let session = self.0.get(py)?;
         Ok(session.metadata().map(|it| it.head.name().to_owned()))
     }
 
-    /// Names of the labels, where the model says them.
+    /// The names of the labels, if the model says them.
     #[getter]
     fn labels(&self, py: Python<'_>) -> PyResult<Vec<String>> {
         let session = self.0.get(py)?;
@@ -111,7 +111,7 @@ fn open(
     Ok(builder.engine_options(options.clone()).load(path)?)
 }
 
-/// Name, element type as ONNX Runtime writes it, and sizes or names of the axes.
+/// Name, element type in ONNX Runtime's notation, and the sizes or names of the axes.
 type Described<'py> = (String, String, Vec<Bound<'py, PyAny>>);
 
 fn described<'py>(py: Python<'py>, port: &Port) -> PyResult<Described<'py>> {

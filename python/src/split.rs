@@ -1,15 +1,15 @@
-//! How texts become words.
+//! How texts are split into words.
 
 use nezha_runtime::task::{self, WordList, Words};
 use pyo3::prelude::*;
 
 use crate::failure::{Class, Failure};
 
-/// How texts become words.
+/// How a text is split into words.
 #[pyclass(frozen, module = "nezha_onnx._nezha")]
 pub(crate) struct Split(task::Split);
 
-/// By a name, or by words to find.
+/// The name of a way to split, or a list of words to find.
 #[derive(FromPyObject)]
 enum How {
     Named(String),

@@ -1,4 +1,4 @@
-//! Questions and answers of each task, as transformers' pipelines have them.
+//! The inputs and answers of each task, in the form of transformers' pipelines.
 
 use ndarray::{Array1, Array2};
 use nezha_runtime::task::{
@@ -11,12 +11,12 @@ use pyo3::types::{PyDict, PyList};
 
 use crate::split::Split;
 
-/// A task that Python asks.
+/// A task that Python can run.
 pub(crate) trait PythonTask: Task {
-    /// The question in an object that the package made.
+    /// Reads the input from an object that the package has built.
     fn input(object: &Bound<'_, PyAny>) -> PyResult<Self::Input>;
 
-    /// The answer as Python's objects.
+    /// Converts the answer to Python's objects.
     fn answer(py: Python<'_>, answer: Self::Answer) -> PyResult<Bound<'_, PyAny>>;
 }
 
@@ -66,7 +66,7 @@ fn label(py: Python<'_>, it: ScoredLabel) -> PyResult<Bound<'_, PyAny>> {
     Ok(dict!(py, label: it.label, score: it.score)?.into_any())
 }
 
-/// Single tokens have an index; what was put together has none.
+/// Single tokens have an index; joined tokens don't.
 fn entity(py: Python<'_>, it: Entity) -> PyResult<Bound<'_, PyAny>> {
     let entity = match it.index {
         Some(index) => dict!(
@@ -140,7 +140,7 @@ impl PythonTask for task::SpanClassification {
 }
 
 impl PythonTask for task::WordClassification {
-    /// A list of words, or a text and how it becomes words.
+    /// A list of words, or a text and the way to split it.
     fn input(object: &Bound<'_, PyAny>) -> PyResult<Words> {
         if let Ok(words) = object.cast::<PyList>() {
             let words: Vec<String> = words.extract()?;

@@ -1,4 +1,4 @@
-//! NumPy's arrays as tensors and back.
+//! Converts NumPy's arrays to tensors, and back.
 
 use half::f16;
 use nezha_graphs::DType;
@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::failure::{Class, Failure};
 
-/// The tensor of an array; its elements are copied.
+/// The tensor of an array; the elements are copied.
 pub(crate) fn tensor(name: &str, array: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let readers = [
         read::<i64>,
@@ -42,7 +42,7 @@ fn read<T: Element + numpy::Element>(array: &Bound<'_, PyAny>) -> Option<PyResul
     Some(tensor)
 }
 
-/// The array of a tensor; its elements are moved.
+/// The array of a tensor; the elements are moved.
 pub(crate) fn array(py: Python<'_>, tensor: Tensor) -> PyResult<Bound<'_, PyAny>> {
     match tensor.dtype() {
         DType::F32 => write::<f32>(py, tensor),

@@ -1,8 +1,9 @@
-// What the examples in the documentation begin with: a checkpoint of the repository, exported as one
-// head. An expression, for `include!`; it gives the folder, which goes when the example ends.
+// The examples in the documentation begin with this: it exports a checkpoint of the repository as
+// one head. It is an expression for `include!`, and its value is the folder, which is deleted when
+// the example ends.
 //
-// Cargo sets the variable in the repository alone (`.cargo/config.toml`). The packed crate has no
-// checkpoints: there the examples are compiled and end here.
+// Cargo sets the variable in the repository only (`.cargo/config.toml`). The packaged crate has no
+// checkpoints: its examples are compiled, and exit here.
 {
     fn export(
         checkpoint: &str,

@@ -1,4 +1,4 @@
-//! How models are loaded: where they are computed, and what a task asks of them.
+//! How models are loaded: in which engine, and with which options.
 
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
@@ -11,7 +11,8 @@ use crate::{
     UnknownEngine,
 };
 
-/// Where a model is computed, as a caller asked; what makes no sense is an error when a model is loaded.
+/// Where a model is computed, as the caller asked. An invalid request is an error only when the
+/// model is loaded.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
     choice: Result<EngineChoice, UnknownEngine>,
@@ -45,13 +46,13 @@ impl Start {
         self.threads = Some(threads);
     }
 
-    /// The model on the first engine that starts.
+    /// Starts the model in the first engine that can run it.
     pub(crate) fn session(self, model: &Model) -> Result<Session, SessionError> {
         let (choice, options) = self.resolved()?;
         Session::start(model, &choice, &options)
     }
 
-    /// The engines to choose from, and how they are started.
+    /// The engines to choose from, and the options to start them with.
     pub(crate) fn resolved(self) -> Result<(EngineChoice, EngineOptions), SessionError> {
         let choice = self.choice?;
         let mut options = self.options;
@@ -69,13 +70,13 @@ impl Start {
     }
 }
 
-/// Methods of a builder with a field `start` that say where the model is computed.
+/// The builder methods that say where the model is computed, for a builder with a field `start`.
 macro_rules! start_setters {
     () => {
-        /// The engine, as a name or a list that is tried in order (`"openvino,ort,tract"`), as an
-        /// [`EngineKind`](crate::EngineKind) or as an [`EngineChoice`](crate::EngineChoice).
+        /// The engine: a name or a list that is tried in order (`"openvino,ort,tract"`), an
+        /// [`EngineKind`](crate::EngineKind) or an [`EngineChoice`](crate::EngineChoice).
         ///
-        /// A name that is no engine's is an error once the model is loaded.
+        /// An unknown name is an error when the model is loaded.
         pub fn engine<E: Into<$crate::UnknownEngine>>(
             mut self,
             engine: impl TryInto<$crate::EngineChoice, Error = E>,
@@ -84,14 +85,14 @@ macro_rules! start_setters {
             self
         }
 
-        /// Threads that share one run, at least 1; in place of those of the
-        /// [engine's options](Self::engine_options).
+        /// Threads that share one run, at least 1; this replaces the threads of the [engine's
+        /// options](Self::engine_options).
         pub fn threads(mut self, threads: usize) -> Self {
             self.start.threads(threads);
             self
         }
 
-        /// How the engine is started.
+        /// The options that the engine is started with.
         pub fn engine_options(mut self, options: $crate::EngineOptions) -> Self {
             self.start.options(options);
             self
@@ -99,7 +100,7 @@ macro_rules! start_setters {
     };
 }
 
-/// Loads a [`Session`]: [`Session::builder`].
+/// Builds a [`Session`]; [`Session::builder`] makes one.
 ///
 /// ```no_run
 /// use nezha_runtime::Session;
@@ -119,13 +120,13 @@ impl SessionBuilder {
     /// Opens a model and starts the first engine that can run it.
     ///
     /// # Errors
-    /// [`SessionError::UnknownEngine`]; [`SessionError::Model`]; [`SessionError::Engine`] where a named
-    /// engine doesn't start, or none of several does.
+    /// [`SessionError::UnknownEngine`]; [`SessionError::Model`]; [`SessionError::Engine`] if a
+    /// named engine doesn't start, or none of several does.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Session, SessionError> {
         self.start.session(&Model::open(path)?)
     }
 
-    /// As [`load`](Self::load), of the [graph](Model::from_artifact) of an artifact.
+    /// Like [`load`](Self::load), for the [graph](Model::from_artifact) of an artifact.
     ///
     /// # Errors
     /// Those of [`load`](Self::load).

@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct Cpu {
     /// The architecture, such as `x86_64`.
     pub architecture: &'static str,
-    /// Threads that run at the same time; `None` where the system doesn't say.
+    /// Threads that run at the same time; `None` if the system doesn't say.
     pub threads: Option<NonZeroUsize>,
     /// Instruction sets that the engines have kernels for.
     pub features: Vec<CpuFeature>,
@@ -29,7 +29,7 @@ pub struct CpuFeature {
 }
 
 impl Cpu {
-    /// Asks the processor.
+    /// Reads the processor's features.
     pub fn examine() -> Self {
         Self {
             architecture: consts::ARCH,

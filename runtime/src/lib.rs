@@ -14,27 +14,32 @@
 //!
 //! In reading order:
 //!
-//! - [`Tensor`] and [`Tensors`]: what goes in and comes out; [`tensors_file`] keeps them;
-//! - [`Model`]: a graph and its signature, without an engine; [`Artifact`]: a model with its files, in a folder,
-//!   in one packed file or in memory;
+//! - [`Tensor`] and [`Tensors`]: inputs and outputs; [`tensors_file`] reads and writes them;
+//! - [`Model`]: a graph and its signature, without an engine; [`Artifact`]: a model with its files,
+//!   in a folder, in one packed file or in memory;
 //! - [`EngineChoice`], [`EngineOptions`], [`Engine`]: what computes. A named engine that can't
-//!   start is an error; only a list or `auto` goes on to the next, and says so;
-//! - [`Session`]: a model in an engine, every input checked before it runs;
-//! - [`library`]: where ONNX Runtime and OpenVINO are found, for they are loaded and never linked;
+//!   start is an error; only a list or `auto` goes on to the next engine, and the session names
+//!   those that it skipped;
+//! - [`Session`]: a model in an engine, which checks every input before it runs;
+//! - [`library`]: where ONNX Runtime and OpenVINO are found; they are loaded at run time, never
+//!   linked;
 //! - `setup`: installs a pinned ONNX Runtime or OpenVINO;
-//! - [`tuned`]: what `nezha tune` measured, which `auto` follows;
-//! - [`doctor`]: what of all this is here, what is missing, and what to do about it.
+//! - [`tuned`]: what `nezha tune` measured; `auto` follows it;
+//! - [`doctor`]: which engines run here, what is missing, and how to get it.
 //!
 //! # Features
 //!
-//! Any of them alone, and any together:
+//! Every combination of them compiles:
 //!
-//! - `ort`, `openvino`, `tract`: the engines. tract is pure Rust and always there, ONNX Runtime has the most
-//!   accelerators, OpenVINO is the fastest on processors that multiply in bfloat16 or 8 bits. Without any, an
-//!   engine of the caller's own is all that computes: [`Session::with_engine`];
-//! - `setup`: finding and installing the libraries of ONNX Runtime and OpenVINO; it comes with them;
+//! - `ort`, `openvino`, `tract`: the engines. tract is pure Rust and needs no library, ONNX Runtime
+//!   supports the most accelerators, and OpenVINO is the fastest on processors that multiply in
+//!   bfloat16 or 8 bits. Without any of them, only an engine of your own computes:
+//!   [`Session::with_engine`];
+//! - `setup`: finds and installs the libraries of ONNX Runtime and OpenVINO; `ort` and `openvino`
+//!   enable it;
 //! - `pipelines`: tokenizer, tasks and pipelines;
-//! - `decoder`: [`Decoder`], which generates token ids; together with `pipelines` [`TextGeneration`].
+//! - `decoder`: [`Decoder`], which generates token ids; together with `pipelines` also
+//!   [`TextGeneration`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 #![cfg_attr(

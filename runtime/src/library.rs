@@ -1,17 +1,17 @@
-//! Libraries of this machine that engines are in: loaded at run time, never linked.
+//! The libraries of the engines: found on this machine and loaded at run time, never linked.
 //!
 //! [`ort_library`](crate::ort_library) and [`openvino_library`](crate::openvino_library) look for
-//! theirs in this order, and take the first that is new enough:
+//! their library in this order, and take the first that is new enough:
 //!
-//! 1. the path that is given, a file or the folder that holds it;
-//! 2. an environment variable, likewise;
-//! 3. where a Python interpreter runs this, the package beside it ([`set_interpreter_packages`]);
+//! 1. the path that the caller gives: the file, or the folder that holds it;
+//! 2. the path in an environment variable, likewise;
+//! 3. in a Python interpreter, the interpreter's own package ([`set_interpreter_packages`]);
 //! 4. the cache that [`setup`](crate::setup) fills;
-//! 5. the package of the active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`), then that of the
-//!    `python3` on the path;
-//! 6. the system: the loader's search path, the standard folders, `ldconfig`'s cache.
+//! 5. the package of the active Python environment (`VIRTUAL_ENV`, `CONDA_PREFIX`), then that of
+//!    the `python3` on the path;
+//! 6. the system: the loader's search path, the standard folders, the cache of `ldconfig`.
 //!
-//! What the user names (1 and 2) is taken or refused; only the rest is a search.
+//! If the user names a path (1 or 2), nothing else is tried.
 
 #[cfg(feature = "setup")]
 mod search;
@@ -25,13 +25,13 @@ use serde::{Serialize, Serializer};
 #[cfg(feature = "setup")]
 pub(crate) use self::search::Product;
 
-/// Folders of packages of the interpreter that this process is.
+/// The package folders of the Python interpreter that this process is.
 static INTERPRETER_PACKAGES: OnceLock<Vec<PathBuf>> = OnceLock::new();
 
-/// Says that a Python interpreter runs this, and where its packages are: the folders that may hold
-/// `onnxruntime` and `openvino`.
+/// Tells that this process is a Python interpreter, and where its packages are: the folders that
+/// may hold `onnxruntime` and `openvino`.
 ///
-/// The first call counts.
+/// Only the first call has an effect.
 pub fn set_interpreter_packages(folders: Vec<PathBuf>) {
     INTERPRETER_PACKAGES.get_or_init(|| folders);
 }
@@ -41,7 +41,7 @@ pub(crate) fn interpreter_packages() -> Option<&'static [PathBuf]> {
     INTERPRETER_PACKAGES.get().map(Vec::as_slice)
 }
 
-/// A library that will do.
+/// A library that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Library {
     /// The file.
@@ -58,9 +58,9 @@ pub struct Library {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LibrarySource {
-    /// Named by the caller.
+    /// The caller named its path.
     Option,
-    /// Named by this environment variable.
+    /// This environment variable names its path.
     Environment(&'static str),
     /// In the cache that `nezha setup` fills.
     Cache,
@@ -95,14 +95,14 @@ impl fmt::Display for LibrarySource {
     }
 }
 
-/// A place without a library that can be used.
+/// A place where no usable library was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RejectedLibrary {
-    /// How the place came up.
+    /// How the place was chosen.
     pub source: LibrarySource,
-    /// The library; `None` where the place holds none.
+    /// The library; `None` if the place holds none.
     pub path: Option<PathBuf>,
-    /// What is wrong.
+    /// Why it can't be used.
     pub reason: String,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for RejectedLibrary {
     }
 }
 
-/// There is no library that can be used.
+/// No library can be used.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "no {product} of version {oldest} or later; tried{}\n`{setup}` installs one",
@@ -125,7 +125,7 @@ impl fmt::Display for RejectedLibrary {
 pub struct LibraryError {
     /// What was looked for, such as `ONNX Runtime`.
     pub product: &'static str,
-    /// The oldest version that would do.
+    /// The oldest version that is accepted.
     pub oldest: &'static str,
     /// The command that installs one.
     pub setup: &'static str,

@@ -9,10 +9,11 @@ use nezha_graphs::{
     Port, ReadModelError, Signature, SignatureError, decode_model, is_packed, map_file, read_model,
 };
 
-/// A graph, in an `.onnx` file or in memory: its messages decoded, its weights left where they are.
+/// A graph, in an `.onnx` file or in memory. Its structure is decoded; its weights stay where they
+/// are.
 ///
-/// Any model opens whose inputs and outputs are tensors of known rank; those that nezha-onnx
-/// exported also have [`metadata`](Model::metadata).
+/// Any model can be opened if its inputs and outputs are tensors of known rank; those that
+/// nezha-onnx exported also have [`metadata`](Model::metadata).
 #[derive(Debug)]
 pub struct Model {
     path: PathBuf,
@@ -32,20 +33,20 @@ enum Place {
     Memory { bytes: Bytes, artifact: Artifact },
 }
 
-/// Why a file is not a model that can be run.
+/// Why a model can't be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
-    /// The file can't be read, or is no ONNX model.
+    /// The file can't be read, or isn't an ONNX model.
     #[error(transparent)]
     Read(#[from] ReadModelError),
     /// The packed model is broken.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// The bytes in memory are no ONNX model.
+    /// The bytes in memory aren't an ONNX model.
     #[error("{}: not a complete ONNX model", path.display())]
     Decode {
-        /// What the model is called.
+        /// The model's name.
         path: PathBuf,
         /// What is wrong.
         source: DecodeModelError,
@@ -58,15 +59,15 @@ pub enum ModelError {
         /// The parts that were looked for.
         tried: Vec<String>,
     },
-    /// An input or output can't be described.
+    /// An input or output has no element type or shape that is supported.
     #[error("{}: not a graph of NEZHA's", path.display())]
     Signature {
         /// The file.
         path: PathBuf,
-        /// Which one, and why.
+        /// Which input or output, and why.
         source: SignatureError,
     },
-    /// The metadata of nezha-onnx is there, but broken.
+    /// The metadata of nezha-onnx can't be used.
     #[error("{}: what it says of itself can't be used", path.display())]
     Metadata {
         /// The file.
@@ -77,18 +78,18 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Maps and decodes a file; no weight is copied. Of a packed file the graph is opened, and of several
-    /// the first of [`Head::ALL`].
+    /// Maps and decodes a file; no weight is copied. From a packed file, this opens the graph; if
+    /// there are several, the first in the order of [`Head::ALL`].
     ///
-    /// The file must not be shortened while the model lives, or a session that reads weights where they
-    /// lie: reading a page that is gone ends the process. To replace it by another file is safe.
+    /// The file must not be truncated while the model, or a session that reads weights in place, is
+    /// in use: reading a missing page ends the process. Replacing it by another file is safe.
     ///
     /// # Errors
     /// Any [`ModelError`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ModelError> {
         let path = path.as_ref();
         if is_packed(path) {
-            // Whoever asks where the model is can open it there.
+            // The path is that of the packed file, so that callers can open it again.
             return Ok(Self {
                 path: path.to_path_buf(),
                 ..Self::from_artifact(&Artifact::open(path)?)?
@@ -97,7 +98,8 @@ impl Model {
         Self::new(path.to_path_buf(), read_model(path)?, Place::File)
     }
 
-    /// The graph of an artifact, of several the first of [`Head::ALL`].
+    /// Opens the graph of an artifact; if there are several, the first in the order of
+    /// [`Head::ALL`].
     ///
     /// # Errors
     /// Any [`ModelError`].
@@ -110,7 +112,7 @@ impl Model {
         Self::part_of(artifact, &part)
     }
 
-    /// A graph with its weights embedded, such as an `.onnx` in the program itself:
+    /// Opens a graph with embedded weights, such as an `.onnx` file in the program itself:
     /// `Model::from_bytes(include_bytes!("model.onnx").as_slice())` copies nothing.
     ///
     /// # Errors
@@ -119,7 +121,7 @@ impl Model {
         Self::from_artifact(&Artifact::from_parts([("model.onnx", bytes)])?)
     }
 
-    /// The graph of an artifact that is the part of this name.
+    /// Opens the part of an artifact with this name as a graph.
     pub(crate) fn part_of(artifact: &Artifact, part: &str) -> Result<Self, ModelError> {
         let path = artifact.path_of(part);
         if !artifact.is_in_memory() {
@@ -159,12 +161,12 @@ impl Model {
         })
     }
 
-    /// The file; a name for people where the model is in memory.
+    /// The path of the file; if the model is in memory, a name to be shown to people.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The bytes of a model that is in memory; `None` for one in a file.
+    /// The bytes of a model in memory; `None` if it is in a file.
     pub fn in_memory(&self) -> Option<&Bytes> {
         match &self.place {
             Place::File => None,
@@ -172,22 +174,22 @@ impl Model {
         }
     }
 
-    /// Names, dtypes and shapes of the inputs that have to be given, and of the outputs.
+    /// Names, dtypes and shapes of the inputs that must be given, and of the outputs.
     pub fn signature(&self) -> &Signature {
         &self.signature
     }
 
-    /// What the exporter wrote about it; `None` for a model of another exporter.
+    /// What the exporter wrote about the model; `None` if another program exported it.
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }
 
-    /// The checkpoint's config, from the metadata.
+    /// The checkpoint's config, from the metadata; `None` without metadata.
     pub fn config(&self) -> Option<&Config> {
         self.config.as_ref()
     }
 
-    /// The version of the standard operators; `None` where the model doesn't import them.
+    /// The version of the standard operators; `None` if the model doesn't import them.
     pub fn opset(&self) -> Option<i64> {
         let standard = |domain: &str| domain.is_empty() || domain == "ai.onnx";
         let mut imports = self.proto.opset_import.iter();
@@ -196,12 +198,12 @@ impl Model {
             .map(|it| it.version)
     }
 
-    /// The messages, weights as views of the mapped file or of memory.
+    /// The decoded messages; their weights are views of the mapped file or of memory.
     pub fn proto(&self) -> &ModelProto {
         &self.proto
     }
 
-    /// The files with weights that it names, mapped or in memory.
+    /// Access to the model's weights, mapped or in memory.
     pub(crate) fn weights(&self) -> Weights<'_> {
         Weights {
             model: self,
@@ -209,7 +211,7 @@ impl Model {
         }
     }
 
-    /// All of its bytes; a file is mapped.
+    /// All bytes of the model; a file is mapped.
     pub(crate) fn bytes(&self) -> io::Result<Bytes> {
         match &self.place {
             Place::File => map_file(&self.path),
@@ -217,8 +219,8 @@ impl Model {
         }
     }
 
-    /// Whether weights take no memory where they lie: in a file that is mapped, or as
-    /// [`Artifact::is_shared`] says.
+    /// Whether weights take no extra memory where they are: in a mapped file, or in an artifact
+    /// that [is shared](Artifact::is_shared).
     #[cfg(feature = "tract")]
     pub(crate) fn weights_are_shared(&self) -> bool {
         match &self.place {
@@ -227,7 +229,7 @@ impl Model {
         }
     }
 
-    /// The names of the files with weights, each once.
+    /// The names of the files with external weights, each once.
     #[cfg(any(feature = "openvino", feature = "ort"))]
     pub(crate) fn weight_files(&self) -> BTreeSet<&str> {
         let graph = self.proto.graph.iter();
@@ -247,13 +249,13 @@ impl Model {
     }
 }
 
-/// The elements of a model's initializers, wherever they are; a file is opened once.
+/// The elements of a model's initializers, wherever they are stored; each file is opened once.
 pub(crate) struct Weights<'m> {
     model: &'m Model,
     files: BTreeMap<String, Option<Bytes>>,
 }
 
-/// Weights that the graph has in another file, and that are not there.
+/// External weights whose file is missing.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the elements of '{tensor}' are not in {location} beside it: put the file there that was \
@@ -285,7 +287,7 @@ impl Weights<'_> {
         Some(file.slice(range))
     }
 
-    /// A file of the model's own folder, or a part of its artifact.
+    /// A file in the model's own folder, or a part of its artifact.
     pub(crate) fn whole(&mut self, location: &str) -> Option<Bytes> {
         let place = ExternalData {
             location,
@@ -300,7 +302,7 @@ impl Weights<'_> {
     }
 }
 
-/// Older exporters list initializers among the inputs; those need not be given.
+/// Older exporters list initializers among the inputs; callers need not give those.
 fn signature(proto: &ModelProto) -> Result<Signature, SignatureError> {
     let graph = || proto.graph.iter();
     let initializers: BTreeSet<&str> = graph()

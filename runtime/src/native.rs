@@ -1,5 +1,5 @@
-//! The crate's only unsafe code: asking libraries and the CPU what they are, and OpenVINO's C
-//! interface.
+//! The crate's only unsafe code: it asks libraries and the CPU for their properties, and calls
+//! OpenVINO's C interface.
 
 #![allow(
     unsafe_code,
@@ -12,14 +12,14 @@ pub(crate) mod openvino;
 #[cfg(feature = "setup")]
 use std::path::Path;
 
-/// The version that an ONNX Runtime library gives itself, such as `1.31.1`.
+/// The version that an ONNX Runtime library reports, such as `1.31.1`.
 ///
 /// The library stays loaded: its threads and static destructors don't expect to be unloaded.
 #[cfg(feature = "ort")]
 pub(crate) fn onnxruntime_version(path: &Path) -> Result<String, String> {
     use std::ffi::{CStr, c_char, c_void};
 
-    /// The head of ONNX Runtime's C API, unchanged since its first release.
+    /// The beginning of ONNX Runtime's C API, unchanged since its first release.
     #[repr(C)]
     struct ApiBase {
         get_api: unsafe extern "system" fn(u32) -> *const c_void,
@@ -45,14 +45,14 @@ pub(crate) fn onnxruntime_version(path: &Path) -> Result<String, String> {
     }
 }
 
-/// The version that an OpenVINO library gives itself, such as `2026.4.1`.
+/// The version that an OpenVINO library reports, such as `2026.4.1`.
 ///
-/// The library stays loaded, as ONNX Runtime's does.
+/// The library stays loaded, like ONNX Runtime's.
 #[cfg(feature = "openvino")]
 pub(crate) fn openvino_version(path: &Path) -> Result<String, String> {
     use std::ffi::{CStr, c_char, c_int};
 
-    /// Two texts, since the first release that has the function.
+    /// Two texts, as in every release that has the function.
     #[repr(C)]
     struct Version {
         build_number: *const c_char,
@@ -75,20 +75,21 @@ pub(crate) fn openvino_version(path: &Path) -> Result<String, String> {
         build_number: std::ptr::null(),
         description: std::ptr::null(),
     };
-    // SAFETY: the version is valid for writing. Its texts stay, a few bytes once in a process.
+    // SAFETY: the version is valid for writing. Its texts are never freed, which costs a few bytes
+    // once per process.
     let status = unsafe { get(&raw mut version) };
     if status != 0 || version.build_number.is_null() {
         return Err("it does not say its version".to_owned());
     }
     // SAFETY: a pointer that is not null is a zero-terminated text.
     let text = unsafe { CStr::from_ptr(version.build_number) }.to_string_lossy();
-    // Behind the version: the build, the commit, the branch.
+    // The build, the commit and the branch follow the version.
     Ok(text.split('-').next().unwrap_or_default().to_owned())
 }
 
 /// The execution providers that the loaded ONNX Runtime was built with, in its order.
 ///
-/// A library has to be loaded before: see the `ort` crate.
+/// A library must have been loaded before: see the `ort` crate.
 #[cfg(feature = "ort")]
 pub(crate) fn available_providers() -> Result<Vec<String>, String> {
     use std::ffi::CStr;
@@ -112,10 +113,11 @@ pub(crate) fn available_providers() -> Result<Vec<String>, String> {
     Ok(providers)
 }
 
-/// A session of ONNX Runtime's, and the files in memory that it reads weights in as long as it lives.
+/// A session of ONNX Runtime, and the files in memory from which it reads weights as long as it
+/// lives.
 #[cfg(feature = "ort")]
 pub(crate) struct OrtSession {
-    /// Goes before the files.
+    /// Declared first, so that it is dropped before the files.
     session: ort::session::Session,
     _files: Vec<bytes::Bytes>,
 }
@@ -146,8 +148,8 @@ impl std::ops::DerefMut for OrtSession {
     }
 }
 
-/// A session of a model in memory, whose external weights are in these files; `ort` itself would have the
-/// files copied.
+/// A session of a model in memory, whose external weights are in these files. `ort` itself would
+/// copy the files.
 #[cfg(feature = "ort")]
 pub(crate) fn session(
     mut builder: ort::session::builder::SessionBuilder,
@@ -167,8 +169,9 @@ pub(crate) fn session(
     };
     for (file, bytes) in &files {
         let name = name(file);
-        // SAFETY: all pointers are valid, the name ends with a zero, and each array has one element. ONNX
-        // Runtime only reads the bytes, which the session that is returned holds until it is gone itself.
+        // SAFETY: all pointers are valid, the name ends with a zero, and each array has one
+        // element. ONNX Runtime only reads the bytes, which the returned session keeps until it is
+        // dropped.
         let status = unsafe {
             (ort::api().AddExternalInitializersFromMemory)(
                 builder.ptr_mut(),
@@ -191,11 +194,11 @@ pub(crate) fn session(
 #[cfg(feature = "ort")]
 pub(crate) fn loads(library: &str) -> bool {
     // SAFETY: loading runs the library's initialisers. The name is one that a library of ONNX
-    // Runtime needs, and is found where that one's loader looks.
+    // Runtime needs, and the same loader would load it for that library.
     unsafe { libloading::Library::new(library) }.is_ok()
 }
 
-/// The bits of a CPUID leaf, in the order EAX, EBX, ECX, EDX; zeros where there is no such leaf.
+/// The registers of a CPUID leaf, in the order EAX, EBX, ECX, EDX; zeros if there is no such leaf.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn cpuid(leaf: u32) -> [u32; 4] {
     use std::arch::x86_64::{__cpuid, __cpuid_count};

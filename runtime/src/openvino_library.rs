@@ -1,9 +1,10 @@
-//! Where OpenVINO is: a library of this machine, loaded at run time, never linked.
+//! Finds OpenVINO on this machine; it is loaded at run time, never linked.
 //!
-//! [`find`] looks in the order that [`library`](crate::library) describes: the environment variable is
-//! `OPENVINO_DYLIB_PATH`, the Python package `openvino`. What OpenVINO's own installers put under
-//! `INTEL_OPENVINO_DIR` or `/opt/intel` comes first in the system. The library is the one of OpenVINO's
-//! C interface, `libopenvino_c`, which finds the rest of OpenVINO beside itself.
+//! [`find`] looks in the order that [`library`](crate::library) describes. The environment variable
+//! is `OPENVINO_DYLIB_PATH`, the Python package `openvino`. Among the folders of the system, those
+//! of OpenVINO's own installers, under `INTEL_OPENVINO_DIR` and `/opt/intel`, come after the
+//! loader's search path. The library is that of OpenVINO's C interface, `libopenvino_c`, which
+//! finds the rest of OpenVINO beside itself.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,8 @@ use std::path::{Path, PathBuf};
 use crate::library::{Library, LibraryError, Product};
 use crate::{native, setup};
 
-/// The oldest OpenVINO that is accepted, as year and release: before it, element types had other
-/// numbers. macOS needs a call that came later.
+/// The oldest OpenVINO that is accepted, as year and release. Older ones number element types
+/// differently, and macOS needs a call that was added later.
 pub const OLDEST_VERSION: (u32, u32) = if cfg!(target_os = "macos") {
     (2026, 4)
 } else {
@@ -36,7 +37,7 @@ const PRODUCT: Product = Product {
     is_new_enough,
 };
 
-/// Looks for OpenVINO.
+/// Looks for OpenVINO: at `named`, a file or a folder, or else in all places.
 ///
 /// A library that is tried is loaded, and stays loaded.
 ///
@@ -46,12 +47,12 @@ pub fn find(named: Option<&Path>) -> Result<Library, LibraryError> {
     PRODUCT.find(named)
 }
 
-/// Whether `requested`, a file or a folder, is where the library `path` is.
+/// Whether the library at `path` is the one that `requested`, a file or a folder, stands for.
 pub(crate) fn is_at(path: &Path, requested: &Path) -> bool {
     PRODUCT.is_at(path, requested)
 }
 
-/// Where OpenVINO's archives and its `setupvars` have it.
+/// The folders that OpenVINO's archives and its `setupvars` use.
 fn folders() -> Vec<PathBuf> {
     let named = env::var_os("INTEL_OPENVINO_DIR").filter(|path| !path.is_empty());
     let roots = named.map(PathBuf::from).into_iter();

@@ -1,7 +1,7 @@
-//! Where ONNX Runtime is: a library of this machine, loaded at run time, never linked.
+//! Finds ONNX Runtime on this machine; it is loaded at run time, never linked.
 //!
-//! [`find`] looks in the order that [`library`](crate::library) describes: the environment variable is
-//! `ORT_DYLIB_PATH`, the Python package `onnxruntime`, and in the cache the GPU build comes first.
+//! [`find`] looks in the order that [`library`](crate::library) describes. The environment variable
+//! is `ORT_DYLIB_PATH`, the Python package `onnxruntime`. In the cache, the GPU build comes first.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ pub const OLDEST_MINOR_VERSION: u32 = 20;
 /// An ONNX Runtime library.
 pub type OrtLibrary = Library;
 
-/// There is no ONNX Runtime that can be used.
+/// No ONNX Runtime can be used.
 pub type OrtLibraryError = LibraryError;
 
 const PRODUCT: Product = Product {
@@ -31,7 +31,7 @@ const PRODUCT: Product = Product {
     is_new_enough,
 };
 
-/// Looks for ONNX Runtime.
+/// Looks for ONNX Runtime: at `named`, a file or a folder, or else in all places.
 ///
 /// A library that is tried is loaded, and stays loaded.
 ///
@@ -41,7 +41,7 @@ pub fn find(named: Option<&Path>) -> Result<OrtLibrary, OrtLibraryError> {
     PRODUCT.find(named)
 }
 
-/// Whether `requested`, a file or a folder, is where the library `path` is.
+/// Whether the library at `path` is the one that `requested`, a file or a folder, stands for.
 pub(crate) fn is_at(path: &Path, requested: &Path) -> bool {
     PRODUCT.is_at(path, requested)
 }

@@ -1,4 +1,4 @@
-//! The numbers that a graph looks up by: engines differ in what they do with one that is out of
+//! Checks the indices in the inputs. Engines differ in what they do with an index that is out of
 //! range, from counting backwards to reading past the end.
 
 use ndarray::{ArrayD, Dimension};
@@ -6,10 +6,10 @@ use nezha_graphs::{Bindings, Config, Port, Role, Signature, axes};
 
 use crate::{SessionError, Tensors};
 
-/// The label that counts for nothing.
+/// The label that the loss ignores.
 const IGNORED: i64 = -100;
 
-/// Checks token ids and token types as far as the config is known, positions, and labels.
+/// Checks positions, labels and, as far as the config is known, token ids and token types.
 pub(crate) fn check(
     signature: &Signature,
     config: Option<&Config>,
@@ -35,7 +35,8 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Every number of the input is 0 or more and less than its `limit`; labels may be ignored ones.
+/// Checks that every number of the input is at least 0 and less than its `limit`; labels may also
+/// be [`IGNORED`].
 fn below(
     inputs: &Tensors,
     port: &Port,
@@ -65,7 +66,7 @@ fn below(
     }
 }
 
-/// Fails with the first number that does not pass.
+/// Fails with the first number that doesn't pass.
 fn each<T: Copy + Into<i64>>(
     numbers: &ArrayD<T>,
     check: impl Fn(&[usize], i64) -> Result<(), SessionError>,

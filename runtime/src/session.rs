@@ -15,7 +15,7 @@ use crate::{
     Tensor, Tensors, UnknownEngine,
 };
 
-/// A model and the engine that computes it; threads may share one by reference.
+/// A model and the engine that computes it. Threads may share a session by reference.
 pub struct Session {
     signature: Signature,
     metadata: Option<Metadata>,
@@ -24,39 +24,39 @@ pub struct Session {
     skipped: Vec<Skipped>,
 }
 
-/// Why a session doesn't start or doesn't answer.
+/// Why a session doesn't start or a run fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The file is not a model that can be run.
+    /// The model can't be opened.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// No engine starts, or the one that runs fails.
+    /// No engine starts, or the engine fails.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The name of an engine that is none.
+    /// The name belongs to no engine.
     #[error(transparent)]
     UnknownEngine(#[from] UnknownEngine),
     /// The inputs don't fit the signature.
     #[error(transparent)]
     Signature(#[from] SignatureError),
-    /// A number that there is nothing for: no embedding, no position, no class.
+    /// An index of the inputs is out of range: it has no embedding, position or class.
     #[error("input '{name}' is {value} at {index:?}, expected 0 to {last}")]
     OutOfRange {
-        /// The input.
+        /// The input's name.
         name: String,
-        /// Where.
+        /// Its place in the input, by axis.
         index: Vec<usize>,
-        /// The number.
+        /// The index.
         value: i64,
-        /// The largest one that there is something for.
+        /// The largest index that is allowed.
         last: usize,
     },
 }
 
 impl Session {
-    /// Opens a model in the first engine that starts of those that [`EngineChoice::Auto`] tries, with
-    /// default options; [`builder`](Self::builder) takes others.
+    /// Opens a model in the first engine of [`EngineChoice::Auto`] that starts, with default
+    /// options. Use [`builder`](Self::builder) for others.
     ///
     /// # Errors
     /// Those of [`SessionBuilder::load`].
@@ -64,16 +64,17 @@ impl Session {
         Self::builder().load(path)
     }
 
-    /// Loads a model in another engine, or with other options.
+    /// Builds a session in another engine, or with other options.
     pub fn builder() -> SessionBuilder {
         SessionBuilder::default()
     }
 
-    /// A model in memory in the first engine that starts of those that [`EngineChoice::Auto`] tries:
-    /// `weights` are the files that it has weights in, by their names, and none where they are embedded.
+    /// Opens a model in memory, in the first engine of [`EngineChoice::Auto`] that starts.
+    /// `weights` are the files with its external weights, by their names; none if they are
+    /// embedded.
     ///
-    /// A static slice is not copied on the way to the engine; what each engine copies is in the guide,
-    /// `docs/guide/embedding.md`. [`SessionBuilder::load_artifact`] takes options.
+    /// A static slice is not copied on the way to the engine; the guide, `docs/guide/embedding.md`,
+    /// says what each engine copies. [`SessionBuilder::load_artifact`] takes options.
     ///
     /// # Errors
     /// Those of [`SessionBuilder::load_artifact`].
@@ -101,10 +102,10 @@ impl Session {
         })
     }
 
-    /// A model in an engine of the caller's own, which has loaded it.
+    /// Runs a model in an engine of your own, which has loaded it.
     ///
-    /// Inputs are completed and checked before they reach the engine, as for any other.
-    /// `examples/own_engine.rs` brings one.
+    /// Inputs are completed and checked before they reach the engine, as for any other engine.
+    /// `examples/own_engine.rs` shows one.
     pub fn with_engine(model: &Model, engine: Box<dyn Engine>) -> Self {
         Self {
             signature: model.signature().clone(),
@@ -120,52 +121,52 @@ impl Session {
         &self.signature
     }
 
-    /// What the exporter wrote about the model; `None` for a model of another exporter.
+    /// What the exporter wrote about the model; `None` if another program exported it.
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
     }
 
-    /// The checkpoint's config, from the metadata.
+    /// The checkpoint's config, from the metadata; `None` without metadata.
     pub fn config(&self) -> Option<&Config> {
         self.config.as_ref()
     }
 
-    /// The engine that runs.
+    /// The engine that computes.
     pub fn engine(&self) -> &dyn Engine {
         self.engine.as_ref()
     }
 
-    /// The engines that were tried before it, and why they don't run.
+    /// The engines that were tried before it, and why they don't start.
     pub fn skipped(&self) -> &[Skipped] {
         &self.skipped
     }
 
     /// Computes all outputs, in the graph's order.
     ///
-    /// A missing mask is all ones and a missing `token_type_ids` all zeros, where the graph has them.
-    /// A decoder without any `past_key_values.…` starts with an empty cache, and with one it needs no
-    /// `encoder_hidden_states`: what the encoder gave is cached. A `head_mask` of one number for each
-    /// attention head is every layer's.
+    /// If the graph has them, a missing mask is filled with ones and missing `token_type_ids` with
+    /// zeros. A decoder without any `past_key_values.…` starts with an empty cache. With a cache it
+    /// needs no `encoder_hidden_states`, because their keys and values are cached. A `head_mask` of
+    /// rank 1, with one number for each attention head, applies to every layer.
     ///
     /// # Errors
-    /// [`SessionError::Signature`] where names, dtypes, ranks or sizes don't fit or an axis is
-    /// empty; [`SessionError::OutOfRange`] where a position or a label is none, or a token id or a token
-    /// type is outside its embedding table, if the metadata says how large that is;
+    /// [`SessionError::Signature`] if names, dtypes, ranks or sizes don't fit, or an axis is empty;
+    /// [`SessionError::OutOfRange`] if a position or a label is out of range, or a token id or
+    /// token type is outside its embedding table and the metadata tells the table's size;
     /// [`SessionError::Engine`].
     pub fn run(&self, inputs: impl Into<Tensors>) -> Result<Tensors, SessionError> {
         self.run_by(inputs.into(), None)
     }
 
-    /// As [`run`](Self::run), but given up at the deadline.
+    /// Like [`run`](Self::run), but stops at the deadline.
     ///
-    /// The deadline is looked at between the nodes of the graph and while waiting for one of the
-    /// [`sessions`](crate::OrtOptions::sessions): the run ends at most one node late. Not interrupted is
-    /// tract while it makes a plan for a new shape, where [`plans`](crate::TractOptions::plans)
-    /// asks for that.
+    /// The deadline is checked between the nodes of the graph, and while the run waits for one of
+    /// the [`sessions`](crate::OrtOptions::sessions): the run ends at most one node late. Only
+    /// tract doesn't check it while it makes a plan for a new shape, if
+    /// [`plans`](crate::TractOptions::plans) asks for such plans.
     ///
     /// # Errors
-    /// As [`run`](Self::run); [`EngineError::DeadlineExceeded`] where the answer isn't complete at
-    /// the deadline. The session goes on to serve other runs.
+    /// Those of [`run`](Self::run); [`EngineError::DeadlineExceeded`] if the outputs aren't
+    /// complete at the deadline. The session still serves other runs.
     pub fn run_until(
         &self,
         inputs: impl Into<Tensors>,
@@ -183,14 +184,14 @@ impl Session {
         self.compute(&inputs, deadline)
     }
 
-    /// Ends profiling, where [`EngineOptions::profile`] asks for it, and tells what computed each
+    /// Ends the profiling that [`EngineOptions::profile`] asked for, and returns what computed each
     /// node, and for how long.
     ///
-    /// Waits for runs that have begun; runs after it are not recorded.
+    /// Waits for runs that have begun; later runs are not recorded.
     ///
     /// # Errors
-    /// [`EngineError::NotProfiled`] where nothing was asked for, or the second time;
-    /// [`EngineError::Profile`] where the file can't be written or read back.
+    /// [`EngineError::NotProfiled`] without that option, or if profiling has ended before;
+    /// [`EngineError::Profile`] if the file can't be written or read back.
     pub fn end_profiling(&self) -> Result<Profile, EngineError> {
         self.engine.end_profiling()
     }
@@ -205,7 +206,8 @@ impl Session {
         Ok(self.engine.run(inputs, deadline)?)
     }
 
-    /// As [`compute`](Self::compute), with inputs on the engine's device and outputs that stay there.
+    /// Like [`compute`](Self::compute), with inputs on the engine's device and outputs that stay
+    /// there.
     #[cfg(feature = "decoder")]
     pub(crate) fn compute_keeping(
         &self,
@@ -229,7 +231,7 @@ impl Session {
         range::check(&self.signature, self.config.as_ref(), inputs, &bindings)
     }
 
-    /// Adds what may be left out, if the inputs that are given decide its shape.
+    /// Adds the inputs that may be omitted, if the given inputs determine their shape.
     pub(crate) fn complete(&self, inputs: &mut Tensors, residents: &Residents) {
         let is_resident = |port: &Port| residents.iter().any(|(name, _)| name == port.name);
         let is_given = |port: &Port| inputs.get(&port.name).is_some() || is_resident(port);
@@ -260,7 +262,8 @@ impl Session {
         }
     }
 
-    /// The sizes of the named axes, as far as the inputs say; what a step needs not bring has none.
+    /// The sizes of the symbolic axes, as far as the inputs determine them. Axes of inputs that
+    /// this step doesn't need have size 0.
     fn axes(&self, inputs: &Tensors, residents: &Residents, cached: bool) -> Bindings {
         let given = |port: &Port| {
             let resident = || residents.iter().find(|(name, _)| *name == port.name);
@@ -286,7 +289,7 @@ impl Session {
     }
 }
 
-/// Makes a head mask [A] the one of every layer, [L, A].
+/// Repeats a head mask `[A]` for every layer, as `[L, A]`.
 fn repeat_for_layers(inputs: &mut Tensors, port: &Port) {
     let shape: Option<Vec<usize>> = port.shape.iter().map(nezha_graphs::Dim::as_fixed).collect();
     let Ok(mask) = inputs.array::<f32>(&port.name) else {
@@ -300,7 +303,7 @@ fn repeat_for_layers(inputs: &mut Tensors, port: &Port) {
     }
 }
 
-/// Threads share sessions.
+/// Fails to compile if threads can't share sessions.
 const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Session>();

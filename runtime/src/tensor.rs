@@ -4,7 +4,7 @@ use half::f16;
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
 use nezha_graphs::DType;
 
-/// A dense tensor of one of the element types that a NEZHA graph has, row-major.
+/// A dense tensor in row-major order, of one of the element types of NEZHA graphs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor(pub(crate) Data);
 
@@ -20,8 +20,8 @@ pub(crate) enum Data {
     Bool(ArrayD<bool>),
 }
 
-/// Evaluates `$body` with `$array` bound to the array in a tensor's data, or to a reference to it
-/// where the data is one, whatever the element type.
+/// Evaluates `$body` for any element type, with `$array` bound to the array in a tensor's data; if
+/// the data is a reference, so is `$array`.
 macro_rules! with_array {
     ($data:expr, $array:ident => $body:expr) => {
         match $data {
@@ -74,9 +74,9 @@ macro_rules! with_element {
 
 pub(crate) use {with_array, with_element};
 
-/// A Rust type that is the element type of some [`Tensor`].
+/// A Rust type that is the element type of a [`Tensor`].
 pub trait Element: Copy + sealed::Bytes {
-    /// The same type, by name.
+    /// The element type that it stands for.
     const DTYPE: DType;
 
     #[doc(hidden)]
@@ -154,7 +154,7 @@ impl sealed::Bytes for bool {
     }
 }
 
-/// Why elements are not the tensor they were taken for.
+/// Why tensors can't be read or made as requested.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TensorError {
@@ -166,14 +166,14 @@ pub enum TensorError {
         /// The type it has.
         found: DType,
     },
-    /// The bytes are not as many as the shape needs.
+    /// The number of bytes doesn't fit the shape.
     #[error("{found} bytes can't be {dtype} of shape {shape:?}")]
     Size {
         /// The element type.
         dtype: DType,
         /// The shape.
         shape: Vec<usize>,
-        /// Bytes that were given.
+        /// The number of bytes.
         found: usize,
     },
     /// There is no tensor of this name.
@@ -181,7 +181,7 @@ pub enum TensorError {
     Missing {
         /// The name.
         name: String,
-        /// The names there are.
+        /// The names that there are.
         known: String,
     },
 }
@@ -205,10 +205,10 @@ impl Tensor {
         with_array!(&self.0, array => array.shape())
     }
 
-    /// The elements.
+    /// The elements, by reference.
     ///
     /// # Errors
-    /// [`TensorError::DType`] where the tensor has another element type.
+    /// [`TensorError::DType`] if the tensor has another element type.
     pub fn array<T: Element>(&self) -> Result<&ArrayD<T>, TensorError> {
         T::array(self).ok_or(TensorError::DType {
             expected: T::DTYPE,
@@ -216,10 +216,10 @@ impl Tensor {
         })
     }
 
-    /// The elements, taken out of the tensor.
+    /// Takes the elements out of the tensor.
     ///
     /// # Errors
-    /// As [`array`](Self::array).
+    /// Those of [`array`](Self::array).
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>, TensorError> {
         T::into_array(self).map_err(|tensor| TensorError::DType {
             expected: T::DTYPE,
@@ -227,10 +227,10 @@ impl Tensor {
         })
     }
 
-    /// A tensor from its elements in row-major order.
+    /// Makes a tensor of elements in row-major order.
     ///
     /// # Errors
-    /// [`TensorError::Size`] where they are not as many as the shape needs.
+    /// [`TensorError::Size`] if their number doesn't fit the shape.
     pub fn from_elements<T: Element>(
         shape: &[usize],
         elements: Vec<T>,
@@ -245,8 +245,8 @@ impl Tensor {
         Ok(T::tensor(array))
     }
 
-    /// Whole numbers as the element type that an input for ids, masks or labels has: int64, int32 or
-    /// float32. `None` for any other.
+    /// Converts integers to the element type of an input for ids, masks or labels: int64, int32 or
+    /// float32. `None` for any other type.
     pub fn of_integers(dtype: DType, numbers: ArrayD<i64>) -> Option<Self> {
         match dtype {
             DType::I64 => Some(numbers.into()),
@@ -256,10 +256,10 @@ impl Tensor {
         }
     }
 
-    /// A tensor from its elements as little-endian bytes in row-major order.
+    /// Makes a tensor of elements that are given as little-endian bytes in row-major order.
     ///
     /// # Errors
-    /// [`TensorError::Size`] where they are not as many as the shape needs.
+    /// [`TensorError::Size`] if the number of bytes doesn't fit the shape.
     pub fn from_le_bytes(dtype: DType, shape: &[usize], bytes: &[u8]) -> Result<Self, TensorError> {
         let size = || TensorError::Size {
             dtype,
@@ -275,7 +275,7 @@ impl Tensor {
         })
     }
 
-    /// Slices along the first axis, in this order; the rows have to be there.
+    /// Selects slices along the first axis, in this order; their indices must be in range.
     #[cfg(feature = "decoder")]
     pub(crate) fn select(&self, rows: &[usize]) -> Self {
         with_array!(&self.0, array => array.select(ndarray::Axis(0), rows).into())
@@ -296,7 +296,7 @@ impl<T: Element, D: Dimension> From<Array<T, D>> for Tensor {
 }
 
 impl fmt::Display for Tensor {
-    /// `dtype[size, size]`.
+    /// Writes `dtype[size, size]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{:?}", self.dtype(), self.shape())
     }
@@ -316,7 +316,7 @@ impl fmt::Display for Tensor {
 pub struct Tensors(Vec<(String, Tensor)>);
 
 impl Tensors {
-    /// Adds a tensor, or replaces the one that has the name.
+    /// Adds a tensor, or replaces the one with this name.
     pub fn insert(&mut self, name: impl Into<String>, tensor: impl Into<Tensor>) {
         let (name, tensor) = (name.into(), tensor.into());
         match self.0.iter_mut().find(|(it, _)| *it == name) {
@@ -325,21 +325,21 @@ impl Tensors {
         }
     }
 
-    /// Takes the tensor of this name out.
+    /// Removes and returns the tensor with this name.
     pub fn remove(&mut self, name: &str) -> Option<Tensor> {
         let place = self.0.iter().position(|(it, _)| it == name)?;
         Some(self.0.remove(place).1)
     }
 
-    /// The tensor of this name.
+    /// The tensor with this name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.iter().find(|(it, _)| *it == name).map(|(_, it)| it)
     }
 
-    /// The elements of the tensor of this name.
+    /// The elements of the tensor with this name.
     ///
     /// # Errors
-    /// [`TensorError::Missing`], or [`TensorError::DType`] where it has another element type.
+    /// [`TensorError::Missing`]; [`TensorError::DType`] if it has another element type.
     pub fn array<T: Element>(&self, name: &str) -> Result<&ArrayD<T>, TensorError> {
         match self.get(name) {
             Some(tensor) => tensor.array(),
@@ -350,7 +350,7 @@ impl Tensors {
         }
     }
 
-    /// Names and tensors, in order.
+    /// Iterates over names and tensors, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }

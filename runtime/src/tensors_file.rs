@@ -1,4 +1,4 @@
-//! Tensors in a safetensors file.
+//! Reads and writes tensors in safetensors files.
 
 use std::fs;
 use std::io;
@@ -20,10 +20,10 @@ pub enum TensorsFileError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// The file is something else.
+    /// The file isn't a safetensors file.
     #[error("{}: not a safetensors file", path.display())]
     Format {
         /// The file.
@@ -31,20 +31,20 @@ pub enum TensorsFileError {
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A tensor of an element type that no graph has.
+    /// A tensor has an element type that no graph has.
     #[error("{}: tensor '{name}' is {found}, which no input can be", path.display())]
     DType {
         /// The file.
         path: PathBuf,
         /// The tensor.
         name: String,
-        /// Its element type, as safetensors calls it.
+        /// Its element type, by safetensors' name.
         found: String,
     },
-    /// A tensor whose bytes are not what its type and shape say.
+    /// The bytes of a tensor don't fit its type and shape.
     #[error(transparent)]
     Tensor(#[from] TensorError),
-    /// The tensors make no file.
+    /// safetensors can't store the tensors.
     #[error("{}: not what safetensors can hold", path.display())]
     Content {
         /// The file.
@@ -57,11 +57,11 @@ pub enum TensorsFileError {
     Write(#[from] FileError),
 }
 
-/// All tensors of a file, by name.
+/// Reads all tensors of a file.
 ///
 /// # Errors
-/// [`TensorsFileError`] where it can't be read, is no safetensors file or has a tensor that no graph
-/// takes.
+/// [`TensorsFileError`] if the file can't be read, isn't a safetensors file, or has a tensor that
+/// no graph takes.
 pub fn read(path: impl AsRef<Path>) -> Result<Tensors, TensorsFileError> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|source| TensorsFileError::Read {
@@ -86,10 +86,10 @@ fn tensor(path: &Path, name: &str, view: &TensorView) -> Result<Tensor, TensorsF
     Ok(Tensor::from_le_bytes(dtype, view.shape(), view.data())?)
 }
 
-/// Writes all tensors; the file is the old one or the new one, whole.
+/// Writes all tensors to a file, atomically: after a failure, the old file is unchanged.
 ///
 /// # Errors
-/// [`TensorsFileError::Write`].
+/// [`TensorsFileError::Content`], [`TensorsFileError::Write`].
 pub fn write(path: impl AsRef<Path>, tensors: &Tensors) -> Result<(), TensorsFileError> {
     let path = path.as_ref();
     let bytes: Vec<(&str, &Tensor, Vec<u8>)> = tensors

@@ -1,4 +1,4 @@
-//! What `nezha tune` measured: `nezha.json` beside a model.
+//! The results of `nezha tune`: `nezha.json` beside a model.
 //!
 //! ```no_run
 //! use nezha_runtime::tuned::Tuned;
@@ -22,37 +22,37 @@ use crate::{EngineOptions, Way};
 /// The file's name.
 pub const FILE: &str = "nezha.json";
 
-/// Version of the file's fields; it grows when one changes its meaning.
+/// The version of the file's fields; it is raised when a field changes its meaning.
 pub const FORMAT_VERSION: u32 = 1;
 
-/// The way to compute that is fastest for a model, where and how it was measured.
+/// The fastest ways to compute the models of a folder, and where and how they were measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tuned {
     /// [`FORMAT_VERSION`].
     pub format_version: u32,
-    /// Who measured, such as `nezha-onnx 0.1.0`.
+    /// The program that measured, such as `nezha-onnx 0.1.0`.
     pub tuned_by: String,
-    /// When it began, RFC 3339, UTC.
+    /// When the measurement began, in RFC 3339, UTC.
     pub started: String,
-    /// Where.
+    /// The machine that it ran on.
     pub machine: Machine,
-    /// How many texts were asked.
+    /// How many texts were answered.
     pub texts: usize,
-    /// The share of answers that were allowed to change; where labels were given, how much of the score
-    /// was allowed to be lost.
+    /// The share of answers that were allowed to change; with labels, the loss of the score that
+    /// was allowed.
     pub max_change: f64,
-    /// What answers one text soonest.
+    /// The way that answers a single text soonest.
     pub latency: Measured,
-    /// What answers the most texts in a second.
+    /// The way that answers the most texts per second.
     pub throughput: Measured,
-    /// Everything that was measured, these two among it.
+    /// Everything that was measured, including these two.
     pub measured: Vec<Measured>,
-    /// What was left out, and why.
+    /// The models and ways without results, and why.
     pub left_out: Vec<LeftOut>,
 }
 
-/// A machine, as far as it decides what is fastest.
+/// The properties of a machine that decide what is fastest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
@@ -60,9 +60,9 @@ pub struct Machine {
     pub system: String,
     /// The architecture, such as `x86_64`.
     pub architecture: String,
-    /// The processor's name, where Linux says it.
+    /// The processor's name; `None` if `/proc/cpuinfo` doesn't tell it, or the system isn't Linux.
     pub processor: Option<String>,
-    /// Threads that run at the same time.
+    /// Threads that run at the same time; `None` if the system doesn't say.
     pub threads: Option<NonZeroUsize>,
     /// Instruction sets that the engines have kernels for.
     pub features: Vec<String>,
@@ -72,53 +72,53 @@ pub struct Machine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measured {
-    /// The model's file, by its path from the folder.
+    /// The model's file, relative to the folder.
     pub model: String,
     /// Its size in bytes.
     pub bytes: u64,
-    /// The engine, and what it computes in.
+    /// The engine, and the precision that it computes in.
     pub way: Way,
-    /// Threads of a run.
+    /// Threads of a run; `None` for the engine's default.
     pub threads: Option<NonZeroUsize>,
-    /// The engine in its own words, with its version.
+    /// The engine's description, with its version.
     pub description: String,
-    /// The share of answers that are others than in single precision; where labels were given, how much
-    /// smaller the score is.
+    /// The share of answers that differ from those in single precision; with labels, by how much
+    /// the score is lower.
     pub change: f64,
-    /// Where labels were given: the accuracy of a classifier, or F1 of the names that are found.
+    /// With labels: the accuracy of a classifier, or the F1 of the entities that are found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// The median time of one text, in milliseconds.
     pub latency_ms: f64,
-    /// Texts in a second, in batches.
+    /// Texts per second, in batches.
     pub texts_per_second: f64,
 }
 
-/// A model and a way that were not measured.
+/// A model and a way that were left out of the results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {
-    /// The model's file, by its path from the folder.
+    /// The model's file, relative to the folder.
     pub model: String,
-    /// The engine, and what it computes in.
+    /// The engine, and the precision that it computes in.
     pub way: Way,
-    /// Why.
+    /// Why it was left out.
     pub reason: String,
 }
 
-/// Why what was measured can't be read.
+/// Why the results can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TunedError {
-    /// The file system refuses.
+    /// The file can't be read.
     #[error("{}: can't be read", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// It is not what `nezha tune` writes.
+    /// The file isn't one that `nezha tune` wrote.
     #[error(
         "{}: not what `nezha tune` writes: remove it, or measure again",
         path.display()
@@ -126,10 +126,10 @@ pub enum TunedError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// Where, and why.
+        /// Where in the file, and why.
         source: serde_json::Error,
     },
-    /// It was written by another version of this program.
+    /// Another version of this program wrote the file.
     #[error(
         "{}: format version {found}, expected {FORMAT_VERSION}: remove it, or measure again",
         path.display()
@@ -143,7 +143,7 @@ pub enum TunedError {
 }
 
 impl Machine {
-    /// This one.
+    /// Describes this machine.
     pub fn here() -> Self {
         let cpu = Cpu::examine();
         let features = cpu.features.iter().filter(|it| it.present);
@@ -157,7 +157,7 @@ impl Machine {
     }
 }
 
-/// The processor's name by Linux's `/proc/cpuinfo`.
+/// The processor's name, from Linux's `/proc/cpuinfo`.
 fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|it| it.starts_with("model name"))?;
@@ -165,12 +165,12 @@ fn processor() -> Option<String> {
 }
 
 impl Tuned {
-    /// Reads what was measured for the models of a folder; `None` where nothing was.
+    /// Reads the results for the models of a folder; `None` if there are none.
     ///
     /// # Errors
     /// Any [`TunedError`].
     pub fn read(folder: &Path) -> Result<Option<Self>, TunedError> {
-        /// What every version of the file has.
+        /// The field that every version of the file has.
         #[derive(Deserialize)]
         struct Versioned {
             format_version: u64,
@@ -197,8 +197,9 @@ impl Tuned {
 }
 
 impl Measured {
-    /// The options that it was measured with: those of `options` that the engine takes, its threads and
-    /// what it computes in. For throughput all threads: they are divided among runs.
+    /// The options that it was measured with: those of `options` that the engine takes, its
+    /// threads, and its precision and group size. For throughput, all threads are used, divided
+    /// among several runs.
     pub fn options(&self, options: &EngineOptions) -> EngineOptions {
         let threads = self.threads.filter(|_| !options.throughput);
         self.way.options(options).threads(threads)

@@ -13,35 +13,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::ScoreError;
 
-/// What is asked of the model about each row, and how: all that may change an answer.
+/// The task that answers each row, and its options: all that may change an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Asked {
-    /// `label` and `score`; the best of several as `labels`, all of them as `scores`.
+    /// Columns `label` and `score`; with several labels `labels`, with all of them `scores`.
     TextClassification(TextClassificationOptions),
-    /// `entities`.
+    /// Column `entities`.
     TokenClassification(TokenClassificationOptions),
-    /// `spans`, of heads of users' own.
+    /// Column `spans`; only for heads of users' own.
     SpanClassification(SpanClassificationOptions),
-    /// `answers`.
+    /// Column `answers`.
     QuestionAnswering(QuestionAnsweringOptions),
-    /// `fills`.
+    /// Column `fills`.
     FillMask(FillMaskOptions),
-    /// `embedding`.
+    /// Column `embedding`.
     FeatureExtraction(EmbeddingOptions),
-    /// `is_next`.
+    /// Column `is_next`.
     NextSentence(NextSentenceOptions),
-    /// `choice` and `scores`.
+    /// Columns `choice` and `scores`.
     MultipleChoice(MultipleChoiceOptions),
 }
 
 impl Asked {
-    /// The task that a model was trained for, as it is asked by default.
+    /// The task that a model was trained for, with default options.
     ///
     /// # Errors
-    /// [`ScoreError::Pipeline`] where there is no model, [`ScoreError::Model`],
-    /// [`ScoreError::NoHead`] where the model doesn't say, [`ScoreError::Head`].
+    /// [`ScoreError::Pipeline`] if there is no model; [`ScoreError::Model`]; [`ScoreError::NoHead`]
+    /// if the model doesn't say its head; [`ScoreError::Head`].
     pub fn of_model(path: &std::path::Path) -> Result<Self, ScoreError> {
         let path = pipeline::model_path(path, &Head::ALL)?;
         let model = Model::open(&path)?;
@@ -67,7 +67,7 @@ impl Asked {
         })
     }
 
-    /// A task that decodes a head of the user's own, as it is asked by default.
+    /// The task that decodes a head of the user's own, with default options.
     fn of_task(task: OutputTask) -> Self {
         match task {
             OutputTask::TextClassification => {
@@ -100,7 +100,7 @@ impl Asked {
         }
     }
 
-    /// The heads that can answer.
+    /// The heads that the task can use.
     pub fn heads(&self) -> &'static [Head] {
         match self {
             Self::TextClassification(_) => task::TextClassification::HEADS,
@@ -114,7 +114,7 @@ impl Asked {
         }
     }
 
-    /// The same question with another limit of tokens for a sequence.
+    /// The same task with another limit for the tokens of a sequence.
     #[must_use]
     pub fn with_max_length(mut self, most: Option<usize>) -> Self {
         let max_length = match &mut self {
@@ -131,7 +131,7 @@ impl Asked {
         self
     }
 
-    /// The columns that are read where none are named.
+    /// The columns that are read if none are named.
     pub fn default_columns(&self) -> Vec<String> {
         let names: &[&str] = match self {
             Self::QuestionAnswering(_) => &["question", "context"],
@@ -141,7 +141,7 @@ impl Asked {
         names.iter().map(|it| (*it).to_owned()).collect()
     }
 
-    /// Fails unless so many text columns make a question.
+    /// Fails unless the task can read this number of text columns.
     pub(crate) fn check_columns(&self, found: usize) -> Result<(), ScoreError> {
         let (possible, expected): (RangeInclusive<usize>, _) = match self {
             Self::QuestionAnswering(_) => (2..=2, "two columns, the question and the context"),

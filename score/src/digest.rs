@@ -1,4 +1,4 @@
-//! XXH3 of files: not cryptographic, and as fast as memory.
+//! XXH3 digests of files: not cryptographic, but as fast as memory.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -8,11 +8,11 @@ use xxhash_rust::xxh3::{Xxh3Default, xxh3_128};
 
 use crate::ScoreError;
 
-/// Bytes of a sample, and samples of a file.
+/// Bytes of each sample, and samples of each file.
 const SAMPLE: u64 = 64 << 10;
 const SAMPLES: u64 = 64;
 
-/// The digest of some bytes, 32 hexadecimal digits.
+/// The digest of some bytes, as 32 hexadecimal digits.
 pub(crate) fn of_bytes(bytes: &[u8]) -> String {
     format!("{:032x}", xxh3_128(bytes))
 }
@@ -27,8 +27,8 @@ pub(crate) fn of_file(path: &Path) -> Result<String, ScoreError> {
     digest.map_err(ScoreError::read(path))
 }
 
-/// The digest of a file's size and of samples: all over it, its first and last bytes among them; of
-/// everything where that is no more.
+/// The size of a file, and the digest of its size and of samples from all over it, including its
+/// first and last bytes; a small file is read whole.
 pub(crate) fn of_samples(path: &Path) -> Result<(u64, String), ScoreError> {
     let digest = File::open(path).and_then(|mut file| {
         let size = file.metadata()?.len();
@@ -53,7 +53,8 @@ pub(crate) fn of_samples(path: &Path) -> Result<(u64, String), ScoreError> {
 pub(crate) struct RowDigest(Xxh3Default);
 
 impl RowDigest {
-    /// Adds a value of a row; where it ends is part of the digest.
+    /// Adds a value of a row. The value's length is part of the digest, so that values can't run
+    /// together.
     pub(crate) fn add(&mut self, value: &[u8]) {
         self.0.update(&(value.len() as u64).to_le_bytes());
         self.0.update(value);

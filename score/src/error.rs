@@ -6,7 +6,7 @@ use nezha_graphs::files::FileError;
 use nezha_runtime::{ModelError, PipelineError};
 use parquet::errors::ParquetError;
 
-/// Why a corpus isn't scored.
+/// Why a corpus can't be scored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScoreError {
@@ -15,30 +15,30 @@ pub enum ScoreError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
     /// A file can't be written.
     #[error(transparent)]
     Write(#[from] FileError),
-    /// A pattern of file names is none.
+    /// A pattern of file names is invalid.
     #[error("'{pattern}': not a pattern of file names")]
     Pattern {
         /// The pattern.
         pattern: String,
-        /// Where it ends to be one.
+        /// Where in the pattern, and why.
         source: glob::PatternError,
     },
-    /// No file has such a name.
+    /// No file matches.
     #[error("'{pattern}': no such file")]
     NoFile {
-        /// A path, or a pattern.
+        /// The path or the pattern.
         pattern: String,
     },
     /// The inputs have no row.
     #[error("the inputs have no row")]
     NoRow,
-    /// The ending of a file's name says nothing of what is in it.
+    /// The ending of a file's name tells no kind of file.
     #[error(
         "{}: the name's ending is none of .parquet, .csv, .tsv and .jsonl, the last three also with \
          .gz or .zst",
@@ -48,7 +48,7 @@ pub enum ScoreError {
         /// The file.
         path: PathBuf,
     },
-    /// The inputs are of several kinds and the output's name doesn't say which of them it is.
+    /// The inputs are of several kinds, and the output's name doesn't tell its own kind.
     #[error(
         "{}: the inputs are of several kinds, and the ending says none for the output",
         path.display()
@@ -57,7 +57,7 @@ pub enum ScoreError {
         /// The output.
         path: PathBuf,
     },
-    /// A file is not what its name says.
+    /// A file's content doesn't fit its name.
     #[error("{}: {reason}", path.display())]
     Content {
         /// The file.
@@ -65,33 +65,33 @@ pub enum ScoreError {
         /// Where in it, and what is wrong.
         reason: String,
     },
-    /// A Parquet file is not sound.
+    /// A Parquet file can't be read.
     #[error("{}: not a Parquet file that can be read", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         source: ParquetError,
     },
-    /// A table that can't be put together.
+    /// The columns can't form a table.
     #[error("the columns can't be put together")]
     Arrow(#[from] ArrowError),
-    /// Two inputs differ in their columns.
+    /// Inputs have different columns.
     #[error("{}: {reason}", path.display())]
     Columns {
         /// The input that differs from those before it.
         path: PathBuf,
-        /// In what.
+        /// The difference.
         reason: String,
     },
-    /// A column that is asked for is missing.
+    /// A requested column is missing.
     #[error("{}: no column '{name}'; there are {}", path.display(), found.join(", "))]
     NoColumn {
         /// The file.
         path: PathBuf,
         /// The column.
         name: String,
-        /// Those there are.
+        /// The columns that there are.
         found: Vec<String>,
     },
     /// A task takes another number of text columns.
@@ -99,27 +99,27 @@ pub enum ScoreError {
     TextColumns {
         /// The task.
         task: &'static str,
-        /// How many, and of what.
+        /// What the task reads.
         expected: &'static str,
-        /// How many there are.
+        /// How many columns were given.
         found: usize,
     },
-    /// An answer's column has the name of one that is there.
+    /// A column of answers has the name of an input's column.
     #[error("the column '{name}' is in the input and among the answers")]
     Clash {
         /// The column.
         name: String,
     },
-    /// The output is there, and it is not known to be of this work.
+    /// The output exists, and nothing shows that it belongs to this work.
     #[error("{}: exists", path.display())]
     Exists {
         /// The output.
         path: PathBuf,
     },
-    /// There is no plan to work by.
+    /// There is no plan to work on.
     #[error("{}: there is no plan, so nothing has been begun here", path.display())]
     NoPlan {
-        /// Where it would be.
+        /// Where the plan would be.
         path: PathBuf,
     },
     /// The plan can't be read.
@@ -130,23 +130,23 @@ pub enum ScoreError {
         /// Why.
         source: serde_json::Error,
     },
-    /// What was planned is not what there is now.
+    /// Something has changed since the plan was made.
     #[error("{what}: planned with {planned}, now it is {now}")]
     Differs {
-        /// Such as `the model`.
+        /// What has changed, such as `the model`.
         what: String,
         /// What the plan says.
         planned: String,
-        /// What there is.
+        /// What was found now.
         now: String,
     },
-    /// Somebody else works here.
+    /// Another run works on this output.
     #[error("{}: another run is at work here", path.display())]
     Busy {
         /// The work's folder.
         path: PathBuf,
     },
-    /// A part that the plan has not.
+    /// The plan has no such part.
     #[error("there is no part {part}: the plan has parts 0 to {last}")]
     NoPart {
         /// The part.
@@ -154,29 +154,29 @@ pub enum ScoreError {
         /// The last one of the plan.
         last: usize,
     },
-    /// Parts are missing, or are not those of the plan.
+    /// Parts are missing, or don't belong to the plan.
     #[error("not all parts are there: {}", problems.join("; "))]
     Incomplete {
         /// What is missing or wrong.
         problems: Vec<String>,
     },
-    /// A row has no answer, and the work was to stop then.
+    /// A row can't be answered, and the work stops at the first error.
     #[error("row {row}: {reason}")]
     Row {
-        /// Counted from 0 over all inputs.
+        /// The row's number, from 0 over all inputs.
         row: u64,
-        /// Why.
+        /// Why it can't be answered.
         reason: String,
     },
-    /// The model has no head that answers about text.
+    /// No task decodes the model's head.
     #[error("{}: the head {head} has no task that answers about text", path.display())]
     Head {
         /// The model.
         path: PathBuf,
-        /// What it computes.
+        /// The model's head.
         head: String,
     },
-    /// Nothing says what the model is for.
+    /// The model doesn't say its head.
     #[error("{}: no nezha-onnx metadata says what the model is for: name the task", path.display())]
     NoHead {
         /// The model.
@@ -185,13 +185,13 @@ pub enum ScoreError {
     /// The model can't be opened.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The model doesn't start, or the task makes no sense for it.
+    /// The model can't be started, or the task doesn't suit it.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
 }
 
 impl ScoreError {
-    /// For `map_err`, where a file can't be read.
+    /// For `map_err`, if a file can't be read.
     pub(crate) fn read(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| Self::Read {
             path: path.to_owned(),
@@ -199,12 +199,12 @@ impl ScoreError {
         }
     }
 
-    /// For `map_err`, where a file can't be written.
+    /// For `map_err`, if a file can't be written.
     pub(crate) fn write(path: &Path) -> impl Fn(io::Error) -> Self {
         move |source| FileError::write(path, source).into()
     }
 
-    /// For `map_err`, where a Parquet file isn't sound.
+    /// For `map_err`, if a Parquet file can't be read or written.
     pub(crate) fn parquet(path: &Path) -> impl Fn(ParquetError) -> Self {
         move |source| Self::Parquet {
             path: path.to_owned(),

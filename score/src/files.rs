@@ -1,4 +1,5 @@
-//! Files of a work: made in its folder, so that what a kill leaves is there and nowhere else.
+//! The files of a work. They are staged in its folder, so that a killed run leaves nothing
+//! elsewhere.
 
 use std::io::Write;
 use std::path::Path;
@@ -7,7 +8,8 @@ use nezha_graphs::files::{Staged, sync_folder};
 
 use crate::ScoreError;
 
-/// Has `write` fill a file in `folder`, and moves it to `path` on the same file system.
+/// Lets `write` fill a file in `folder`, then moves it to `path`, which must be on the same file
+/// system.
 pub(crate) fn put(
     folder: &Path,
     path: &Path,
@@ -18,7 +20,7 @@ pub(crate) fn put(
     Ok(sync_folder(folder_of(path))?)
 }
 
-/// As [`put`], but a file that is there stays.
+/// Like [`put`], but keeps a file that is already at `path`.
 pub(crate) fn put_first(
     folder: &Path,
     path: &Path,

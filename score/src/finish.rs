@@ -1,4 +1,4 @@
-//! Parts become the output, once all of them are there.
+//! Joins the parts to the output, once all of them are there.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -10,15 +10,16 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use crate::scorer::WINDOW;
 use crate::{Counts, Kind, Manifest, ScoreError, Work, files, manifest, output};
 
-/// Parts that an error names one by one.
+/// How many faulty parts an error names.
 const NAMED: usize = 20;
 
 impl Work {
-    /// Checks that every part is there, is of this plan and has its rows, and puts them together:
-    /// the output appears whole, and the parts go.
+    /// Checks that every part is there, belongs to this plan and has its rows, then joins them. The
+    /// output appears in one step, and the parts are removed.
     ///
     /// # Errors
-    /// [`ScoreError::Incomplete`]; [`ScoreError::Write`], and then the parts are still there.
+    /// [`ScoreError::Incomplete`]; if a part can't be read or the output can't be written, the
+    /// error of that, and the parts stay.
     pub fn finish(self) -> Result<Manifest, ScoreError> {
         let counts = self.check_all()?;
         let manifest = Manifest::new(self.plan(), self.digest(), counts);
@@ -30,7 +31,7 @@ impl Work {
         Ok(manifest)
     }
 
-    /// The numbers of all parts.
+    /// The counts of all parts together.
     fn check_all(&self) -> Result<Counts, ScoreError> {
         let mut counts = Counts::default();
         let (mut missing, mut problems) = (Vec::new(), Vec::new());
@@ -61,7 +62,7 @@ impl Work {
         let parts = 0..self.plan().parts.len();
         let batches = parts.flat_map(|part| Rows::of(self.part_path(part)));
         self.write(self.output(), batches)?;
-        // Without it, the next run finds the plan and does this again.
+        // If the manifest is missing, the next run finds the plan and does this again.
         manifest.save(self.folder(), &Manifest::path(self.output()))
     }
 
@@ -82,7 +83,7 @@ impl Work {
         manifest.save(&staged, &staged.join(manifest::IN_FOLDER))?;
         files::put(&staged, &staged.join("_SUCCESS"), |_| Ok(()))?;
         let output = self.output();
-        // A run that was killed after the rename has left the whole output here.
+        // A run that was killed after the rename has left the complete output here.
         if Manifest::load(output)?.is_some_and(|it| it.digest == self.digest()) {
             return Ok(());
         }
@@ -111,7 +112,7 @@ impl Work {
     }
 }
 
-/// The rows of a part, read as they are asked for.
+/// The rows of a part, read on demand.
 enum Rows {
     NotOpen(PathBuf),
     Open(
@@ -163,7 +164,7 @@ impl Iterator for Rows {
     }
 }
 
-/// Gives a file a second name, or copies it where there are no links.
+/// Gives a file a second name; copies it if the file system has no links.
 fn link(folder: &Path, from: &Path, to: &Path) -> Result<(), ScoreError> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());
@@ -175,7 +176,7 @@ fn link(folder: &Path, from: &Path, to: &Path) -> Result<(), ScoreError> {
     })
 }
 
-/// Numbers in order, neighbours put together: `3, 17-19`.
+/// Sorted numbers with consecutive ones joined: `3, 17-19`.
 fn ranges(numbers: &[usize]) -> String {
     let mut ranges: Vec<(usize, usize)> = Vec::new();
     for &number in numbers {

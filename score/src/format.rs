@@ -1,4 +1,4 @@
-//! What is in a file, as its name says.
+//! The kind and compression of a file, as its name tells.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -18,20 +18,20 @@ use crate::ScoreError;
 pub enum Kind {
     /// Apache Parquet.
     Parquet,
-    /// Values with commas between them, and a first row of names.
+    /// Values separated by commas, with a first row of names.
     Csv,
-    /// As CSV, with tabs.
+    /// Like CSV, but separated by tabs.
     Tsv,
-    /// A JSON object in each line.
+    /// One JSON object per line.
     JsonLines,
 }
 
-/// What is around a text file.
+/// The compression of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Compression {
-    /// Nothing. Parquet compresses inside.
+    /// None. Parquet compresses its own content.
     None,
     /// gzip.
     Gzip,
@@ -44,7 +44,7 @@ pub enum Compression {
 pub struct Format {
     /// The kind.
     pub kind: Kind,
-    /// What is around it.
+    /// The compression.
     pub compression: Compression,
 }
 
@@ -59,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// What is between two values of a row, where bytes separate them.
+    /// The byte that separates the values of a row.
     pub(crate) fn delimiter(self) -> u8 {
         match self {
             Kind::Tsv => b'\t',
@@ -69,7 +69,7 @@ impl Kind {
 }
 
 impl Format {
-    /// What a name's ending says; `None` where it says nothing.
+    /// The format that a name's ending tells; `None` if it tells none.
     ///
     /// ```
     /// use nezha_score::{Compression, Format, Kind};
@@ -109,7 +109,7 @@ impl Format {
 }
 
 impl Compression {
-    /// The bytes inside.
+    /// Opens a file and decompresses its content.
     pub(crate) fn open(self, path: &Path) -> Result<Box<dyn Read + Send>, ScoreError> {
         let file = File::open(path).map_err(ScoreError::read(path))?;
         Ok(match self {
@@ -121,7 +121,7 @@ impl Compression {
         })
     }
 
-    /// Has `write` fill what is inside, and closes it.
+    /// Lets `write` fill the content, then ends the compression.
     pub(crate) fn around(
         self,
         out: &mut (dyn Write + Send),

@@ -1,4 +1,5 @@
-//! A corpus in, a corpus with a NEZHA model's answers out, and no row lost or there twice.
+//! Scores a corpus: adds the answers of a NEZHA model to its rows, without losing or repeating a
+//! row.
 //!
 //! ```no_run
 //! use nezha_runtime::{EngineChoice, EngineOptions};
@@ -27,18 +28,20 @@
 //! # Ok::<(), nezha_score::ScoreError>(())
 //! ```
 //!
-//! The unit of the work is a part: at most [`PART_ROWS`] rows of one input that follow each other. A
-//! [`Plan`] says which rows are in which part, and holds the digests of all that an answer depends on:
-//! inputs, model, tokenizer, engine, options. A part's file is a function of the plan and its number. It is
-//! written beside, synced, and linked to its name, so it is there whole and once, whoever made it and however
-//! often; [`Work::finish`] proves that all are there. So a run may be killed at any moment, and any
-//! scheduler that starts a lost task again may hand out parts.
+//! The unit of the work is a part: at most [`PART_ROWS`] consecutive rows of one input. A [`Plan`]
+//! says which rows are in which part, and holds the digests of all that an answer depends on:
+//! inputs, model, tokenizer, engine and options. The content of a part's file depends only on the
+//! plan and the part's number. A part is written to a temporary file, synced, and then linked to
+//! its name. So under its name it is complete and exists once, no matter which process made it and
+//! how often. [`Work::finish`] checks that all parts are there. A run may therefore be killed at
+//! any moment, and any scheduler that restarts lost tasks can distribute the parts.
 //!
-//! - [`Request`] to [`Plan`]: [`Work::begin`], which goes on with a plan that is there;
-//! - parts: [`run`], for all of them or for a worker's;
-//! - the output: [`Work::finish`], a [`Manifest`] beside it;
-//! - [`Status`]: how far it is, from any machine that sees the folder;
-//! - [`stream`](fn@stream): answers for a pipeline that reads and commits by itself.
+//! - [`Work::begin`] makes a [`Plan`] from a [`Request`], or continues with an existing plan;
+//! - [`run`] answers the parts: all of them, or those of one worker;
+//! - [`Work::finish`] writes the output, with a [`Manifest`] beside it;
+//! - [`Status`] tells the progress, on any machine that can read the folder;
+//! - [`stream`](fn@stream) answers Arrow batches, for a pipeline that does its own reading and
+//!   committing.
 
 mod asked;
 mod digest;

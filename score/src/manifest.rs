@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Plan;
 use crate::{Counts, ScoreError, files};
 
-/// What is said of a result beside it: what it was made from, and that it is complete.
+/// The file beside an output that says how it was made, and that it is complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The plan's digest.
@@ -16,7 +16,7 @@ pub struct Manifest {
     pub rows: u64,
     /// Rows with an error.
     pub failed: u64,
-    /// Rows of whose text only the beginning was read.
+    /// Rows whose text was truncated.
     pub truncated: u64,
     /// Tokens that the model read.
     pub tokens: u64,
@@ -36,7 +36,7 @@ impl Manifest {
         }
     }
 
-    /// The manifest of an output; `None` where there is none, or the output is gone.
+    /// The manifest of an output; `None` if there is none, or if the output itself is missing.
     ///
     /// # Errors
     /// [`ScoreError::Read`], [`ScoreError::Plan`].
@@ -55,7 +55,7 @@ impl Manifest {
         }
     }
 
-    /// Writes it, by way of this folder.
+    /// Writes it to `path`, staged in `folder`.
     pub(crate) fn save(&self, folder: &Path, path: &Path) -> Result<(), ScoreError> {
         files::put(folder, path, |out| {
             let written = serde_json::to_writer_pretty(out, self);
@@ -73,7 +73,7 @@ impl Manifest {
         }
     }
 
-    /// In the folder, or beside the file.
+    /// Its path: in the output folder, or beside the output file.
     pub(crate) fn path(output: &Path) -> PathBuf {
         match output.is_dir() {
             true => output.join(IN_FOLDER),
@@ -86,5 +86,5 @@ impl Manifest {
     }
 }
 
-/// Its name in a folder.
+/// Its name in an output folder.
 pub(crate) const IN_FOLDER: &str = "_nezha.json";

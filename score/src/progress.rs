@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::Counts;
 
-/// How far some work is, for another thread to look at, and whether it is to stop.
+/// The progress of some work, which another thread may read and which can stop the work.
 #[derive(Debug, Default)]
 pub struct Progress {
     rows: AtomicU64,
@@ -14,7 +14,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What was answered since the work began, whether its part is done or not.
+    /// The rows that were answered since the work began, including those whose part is not done
+    /// yet.
     pub fn counts(&self) -> Counts {
         Counts {
             rows: self.rows.load(Ordering::Relaxed),
@@ -24,17 +25,17 @@ impl Progress {
         }
     }
 
-    /// Parts that were done.
+    /// The number of parts that were done.
     pub fn parts(&self) -> u64 {
         self.parts.load(Ordering::Relaxed)
     }
 
-    /// Has the work end as soon as the windows under way are answered; their parts are not done.
+    /// Stops the work as soon as the windows in progress are answered; their parts are not done.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the work is to end.
+    /// Whether the work is to stop.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

@@ -1,7 +1,8 @@
-//! Parts are answered: one thread reads, some ask the model, one writes.
+//! Answers parts: one thread reads them, some ask the model, and one writes.
 //!
-//! Windows wait in a queue with as many places as there are threads that ask, so that memory is a few
-//! parts, however many there are. While one thread's window is in the engine, another's becomes tokens.
+//! Windows wait in a queue that has as many places as there are asking threads, so that memory
+//! holds only a few parts, however many there are. While the engine computes the window of one
+//! thread, that of another is tokenized.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,42 +17,42 @@ use crate::plan::Part;
 use crate::scorer::{Cell, Scored, Scorer, WINDOW};
 use crate::{Counts, Progress, ScoreError, Work, digest};
 
-/// What is done about a row that can't be answered.
+/// What happens if a row can't be answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// It has the error and no answer, and the rest goes on.
+    /// The row gets an error and no answer, and the work goes on.
     #[default]
     Null,
-    /// The work ends.
+    /// The work stops.
     Fail,
 }
 
-/// Windows that are asked about at the same time: while one has the engine, which computes its batches, the
-/// texts of the other become tokens.
+/// Windows that are answered at the same time: while the engine computes the batches of one, the
+/// texts of the other are tokenized.
 const WINDOWS: usize = 2;
 
 /// Some rows of a part.
 struct Job {
     part: usize,
-    /// Its place in the part.
+    /// The window's index in the part.
     window: usize,
     table: Arc<Table>,
 }
 
-/// The answers about a job's rows.
+/// The answers to a job's rows.
 struct Done {
     job: Job,
     scored: Scored,
 }
 
-/// Answers parts and puts them under their names.
+/// Answers parts, and writes each of them to its file.
 ///
-/// Texts of one window become tokens while the model computes another. Neither how many runs it computes at
-/// a time nor who else works changes an answer.
+/// The texts of one window are tokenized while the model computes another. No answer depends on how
+/// many runs the engine computes at the same time, or on which other processes work.
 ///
 /// # Errors
-/// [`ScoreError::Read`], [`ScoreError::Differs`] where an input changed, [`ScoreError::Write`],
-/// [`ScoreError::Row`] where `on_error` says so. Parts that were done before stay done.
+/// [`ScoreError::Read`]; [`ScoreError::Differs`] if an input has changed; [`ScoreError::Write`];
+/// [`ScoreError::Row`] with [`OnError::Fail`]. Parts that were done before stay done.
 pub fn run(
     work: &Work,
     parts: &[usize],
@@ -68,7 +69,8 @@ pub fn run(
             let (to_do, done) = (to_do.clone(), done.clone());
             scope.spawn(move || ask(scorer, &to_do, &done, progress));
         }
-        // Only the threads hold the ends of the queues, so that each ends when its others do.
+        // Only the threads may hold the ends of the queues, so that each queue closes when its
+        // threads end.
         drop((to_do, done));
         let written = write(work, answered, on_error, progress);
         if written.is_err() {
@@ -78,7 +80,7 @@ pub fn run(
     })
 }
 
-/// Reads parts and hands out their windows.
+/// Reads parts and passes on their windows.
 fn read(
     work: &Work,
     parts: &[usize],
@@ -134,7 +136,7 @@ fn ask(
     }
 }
 
-/// Collects windows and puts each part that is complete under its name.
+/// Collects windows, and writes each part that is complete.
 fn write(
     work: &Work,
     answered: Receiver<Result<Done, ScoreError>>,
@@ -213,7 +215,7 @@ impl Done {
     }
 }
 
-/// The inputs of a plan; one is open at a time.
+/// The inputs of a plan, of which one is open at a time.
 struct Inputs<'w> {
     work: &'w Work,
     wanted: Wanted,
@@ -246,7 +248,7 @@ impl<'w> Inputs<'w> {
         }
     }
 
-    /// Opens an input where it is, after a look whether it is the one that was planned.
+    /// Opens an input at its present path, after checking that it is the one that was planned.
     fn open(&self, number: usize) -> Result<Box<dyn Source>, ScoreError> {
         let plan = self.work.plan();
         let input = plan.inputs.get(number).ok_or(ScoreError::NoRow)?;

@@ -3,33 +3,34 @@ use std::time::{Duration, SystemTime};
 
 use crate::{Counts, Manifest, ScoreError, Work};
 
-/// How far the work for an output is, as its folder shows on any machine.
+/// The progress of the work for an output, which any machine can read from its folder.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Status {
-    /// Parts of the plan; of work that is finished, none are left to count.
+    /// Parts of the plan; 0 for finished work.
     pub parts: usize,
-    /// Those that are done.
+    /// Parts that are done.
     pub parts_done: usize,
     /// Rows of the plan.
     pub rows: u64,
-    /// The numbers of the parts that are done.
+    /// The counts of the parts that are done.
     pub done: Counts,
-    /// Rows in a second, by the times of the latest parts; `None` with fewer than two.
+    /// Rows per second, from the times of the latest parts; `None` with fewer than two parts.
     pub rate: Option<f64>,
-    /// Until all parts are done, at that rate.
+    /// The time until all parts are done, at that rate.
     pub left: Option<Duration>,
-    /// Whether the output is there.
+    /// Whether the output is complete.
     pub finished: bool,
 }
 
-/// Parts by whose times the rate is taken.
+/// How many of the latest parts give the rate.
 const LATEST: usize = 64;
 
 impl Status {
-    /// Looks at an output and at its parts.
+    /// Reads the status of an output and its parts.
     ///
     /// # Errors
-    /// [`ScoreError::NoPlan`], [`ScoreError::Incomplete`] where a part is not sound.
+    /// [`ScoreError::NoPlan`]; [`ScoreError::Incomplete`] if a part is damaged;
+    /// [`ScoreError::Read`], [`ScoreError::Plan`].
     pub fn of(output: &Path) -> Result<Self, ScoreError> {
         let work = match Work::open(output) {
             Ok(work) => work,

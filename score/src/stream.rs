@@ -1,4 +1,5 @@
-//! Arrow batches in, the same batches with answers out: for pipelines that read and commit themselves.
+//! Arrow batches in, the same batches with answers out: for pipelines that do their own reading and
+//! committing.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -13,15 +14,15 @@ use crate::input::text;
 use crate::scorer::{Scorer, WINDOW};
 use crate::{Asked, Counts, Progress, ScoreError};
 
-/// Answers the batches of an Arrow IPC stream: each comes out with the answers behind its columns, as
-/// soon as it is answered.
+/// Answers the batches of an Arrow IPC stream. Each batch is written with the answers behind its
+/// columns, as soon as it is answered.
 ///
-/// A batch is answered in windows of [`WINDOW`] rows from its start, so that an answer depends on its
-/// batch and on nothing else.
+/// A batch is answered in windows of [`WINDOW`] rows, counted from its start, so that an answer
+/// depends only on its batch.
 ///
 /// # Errors
-/// [`ScoreError::Arrow`] where the stream is none or ends early, [`ScoreError::NoColumn`],
-/// [`ScoreError::Clash`], [`ScoreError::TextColumns`].
+/// [`ScoreError::Arrow`] if the input isn't such a stream or ends early; [`ScoreError::NoColumn`],
+/// [`ScoreError::Columns`], [`ScoreError::Clash`], [`ScoreError::TextColumns`].
 pub fn stream(
     from: impl Read,
     to: impl Write,
@@ -49,7 +50,7 @@ pub fn stream(
     Ok(progress.counts())
 }
 
-/// The columns of what comes out.
+/// The columns of the output.
 fn answered(
     schema: &SchemaRef,
     scorer: &dyn Scorer,

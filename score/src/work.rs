@@ -1,8 +1,8 @@
-//! A work's folder: the plan, and the parts that are done.
+//! The folder of a work: the plan, and the parts that are done.
 //!
-//! `scored.parquet` is worked on in `scored.parquet.parts`. A part is written beside, synced and then
-//! linked to its name, so that under its name it is whole, and there once, whoever made it and however
-//! often.
+//! The folder of `scored.parquet` is `scored.parquet.parts`. A part is written to a temporary file,
+//! synced and then linked to its name. So under its name it is complete and exists once, no matter
+//! which process made it and how often.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -31,34 +31,34 @@ pub struct Work {
     folder: PathBuf,
     plan: Plan,
     digest: String,
-    /// Held by who plans, does everything or finishes.
+    /// Held by a process that plans, does the whole work or finishes it.
     lock: Option<File>,
 }
 
 /// What there is to do.
 #[derive(Debug)]
 pub enum Begun {
-    /// Parts, some of which may be done.
+    /// Parts, some of which may already be done.
     Work(Box<Work>),
-    /// Nothing: it was all done before.
+    /// Nothing: the output is complete.
     Finished(Box<Manifest>),
 }
 
-/// Numbers of a part, or of several.
+/// The counts of a part, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Rows.
     pub rows: u64,
     /// Rows with an error.
     pub failed: u64,
-    /// Rows of whose text only the beginning was read.
+    /// Rows whose text was truncated.
     pub truncated: u64,
     /// Tokens that the model read.
     pub tokens: u64,
 }
 
 impl Counts {
-    /// These and others.
+    /// The sum of these and other counts.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -71,15 +71,15 @@ impl Counts {
 }
 
 impl Work {
-    /// Makes the plan, or goes on with the one that is there.
+    /// Makes the plan, or continues with an existing one.
     ///
-    /// The work is this process's alone until the value is gone; workers that do single parts don't
-    /// ask.
+    /// The work is locked for this process until the value is dropped. Workers that do single parts
+    /// ignore the lock.
     ///
     /// # Errors
-    /// [`ScoreError::Busy`] where another process has begun or finishes; [`ScoreError::Differs`] where
-    /// an input, the model, the engine or an option is not what was planned; [`ScoreError::Exists`];
-    /// and what is wrong with the request.
+    /// [`ScoreError::Busy`] if another process has begun the work or finishes it;
+    /// [`ScoreError::Differs`] if an input, the model, the engine or an option is not what was
+    /// planned; [`ScoreError::Exists`]; and the errors of an invalid request.
     pub fn begin(request: &Request, scorer: &dyn Scorer) -> Result<Begun, ScoreError> {
         let output = absolute(&request.output)?;
         let folder = folder_of(&output);
@@ -91,7 +91,7 @@ impl Work {
         let outline = Plan::outline(request, scorer, &folder)?;
         if let (Some(manifest), false) = (finished, there) {
             outline.check_same(&manifest.plan)?;
-            // What a run that was killed while it tidied up has left.
+            // A run that was killed while it cleaned up has left this.
             let _ = fs::remove_dir_all(&folder);
             return Ok(Begun::Finished(Box::new(manifest)));
         }
@@ -105,7 +105,7 @@ impl Work {
             let plan = match outline.with_parts() {
                 Ok(plan) => plan,
                 Err(error) => {
-                    // Nothing was begun: nothing is left.
+                    // Nothing was begun, so nothing must be left.
                     let _ = fs::remove_dir_all(&folder);
                     return Err(error);
                 }
@@ -122,7 +122,7 @@ impl Work {
         )?)))
     }
 
-    /// Throws away what was done for an output, and the output.
+    /// Deletes the work for an output, and the output if the work was finished.
     ///
     /// # Errors
     /// [`ScoreError::Busy`], [`ScoreError::Write`].
@@ -141,7 +141,7 @@ impl Work {
         Ok(())
     }
 
-    /// Opens the work for an output, to do parts of it or to look at it.
+    /// Opens the work for an output, to do some of its parts or to inspect it.
     ///
     /// # Errors
     /// [`ScoreError::NoPlan`], [`ScoreError::Read`], [`ScoreError::Plan`].
@@ -151,10 +151,10 @@ impl Work {
         Self::load(output, folder, None)
     }
 
-    /// As [`open`](Self::open), for this process alone.
+    /// Like [`open`](Self::open), but locks the work for this process.
     ///
     /// # Errors
-    /// [`ScoreError::Busy`] too.
+    /// Those of [`open`](Self::open), and [`ScoreError::Busy`].
     pub fn open_alone(output: &Path) -> Result<Self, ScoreError> {
         let work = Self::open(output)?;
         let lock = lock(&work.folder)?;
@@ -185,23 +185,23 @@ impl Work {
         &self.digest
     }
 
-    /// Where the result goes.
+    /// Where the output goes.
     pub fn output(&self) -> &Path {
         &self.output
     }
 
-    /// Where the parts are.
+    /// The folder of the parts.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A part's name, with digits enough for all.
+    /// A part's file name; all numbers have the same number of digits.
     pub(crate) fn part_name(&self, part: usize, ending: &str) -> String {
         let digits = self.plan.parts.len().to_string().len().max(5);
         format!("part-{part:0digits$}.{ending}")
     }
 
-    /// Where a part is, once it is done.
+    /// The path of a part's file, which exists once the part is done.
     pub fn part_path(&self, part: usize) -> PathBuf {
         self.folder.join(self.part_name(part, "parquet"))
     }
@@ -211,10 +211,10 @@ impl Work {
         self.part_path(part).is_file()
     }
 
-    /// Those of some parts that are not done.
+    /// The parts in a range that are not done.
     ///
     /// # Errors
-    /// [`ScoreError::NoPart`] where the plan has fewer.
+    /// [`ScoreError::NoPart`] if the plan has fewer parts.
     pub fn missing(&self, parts: Range<usize>) -> Result<Vec<usize>, ScoreError> {
         let count = self.plan.parts.len();
         match parts.end > count {
@@ -226,12 +226,12 @@ impl Work {
         }
     }
 
-    /// Removes what killed runs left. Who has the work alone may, while no worker does parts of it.
+    /// Removes what killed runs have left. Call it only with the lock, while no worker does parts.
     pub fn remove_leftovers(&self) {
         remove_partial_files(&self.folder);
     }
 
-    /// Puts a part under its name, unless somebody was faster.
+    /// Writes a part's file, unless another process was faster.
     pub(crate) fn commit(
         &self,
         part: usize,
@@ -263,10 +263,10 @@ impl Work {
         })
     }
 
-    /// The numbers of a part that is done.
+    /// The counts of a part that is done.
     ///
     /// # Errors
-    /// What is wrong with its file, for people.
+    /// What is wrong with its file, to be shown to people.
     pub(crate) fn check(&self, part: usize) -> Result<Counts, String> {
         let path = self.part_path(part);
         let file = File::open(&path).map_err(|error| match error.kind() {
@@ -306,12 +306,13 @@ impl Work {
         })
     }
 
-    /// Removes the folder, once the output is there.
+    /// Removes the folder, once the output is complete.
     pub(crate) fn remove(self) -> Result<(), ScoreError> {
-        // The plan first: without it, what is left of a removal that is interrupted is no work.
+        // The plan goes first: without it, the rest of an interrupted removal is not taken for a
+        // work.
         let plan = self.folder.join(PLAN);
         fs::remove_file(&plan).map_err(ScoreError::write(&plan))?;
-        // A worker that does a part again may write still: the next work here clears it away.
+        // A worker that repeats a part may still be writing: the next work here removes its file.
         let _ = fs::remove_dir_all(&self.folder);
         drop(self.lock);
         Ok(())
@@ -325,14 +326,14 @@ fn absolute(output: &Path) -> Result<PathBuf, ScoreError> {
     Ok(parent.join(absolute.file_name().unwrap_or_default()))
 }
 
-/// The folder that an output is worked on in.
+/// The folder of the work for an output.
 fn folder_of(output: &Path) -> PathBuf {
     let mut name = output.file_name().unwrap_or_default().to_owned();
     name.push(".parts");
     output.with_file_name(name)
 }
 
-/// Whether there is something at the output's place; an empty folder is nothing.
+/// Whether the output's path is in use; an empty folder doesn't count.
 fn is_taken(output: &Path) -> bool {
     match fs::read_dir(output) {
         Ok(mut entries) => entries.next().is_some(),
@@ -351,7 +352,7 @@ fn remove(output: &Path) -> Result<(), ScoreError> {
     }
 }
 
-/// Removes what is in a folder without a plan: parts of work that is over.
+/// Empties a folder without a plan: it has parts of earlier work.
 fn clear(folder: &Path) -> Result<(), ScoreError> {
     for entry in fs::read_dir(folder).map_err(ScoreError::read(folder))? {
         let entry = entry.map_err(ScoreError::read(folder))?;
@@ -371,7 +372,7 @@ fn lock(folder: &Path) -> Result<File, ScoreError> {
         Err(TryLockError::WouldBlock) => Err(ScoreError::Busy {
             path: folder.to_owned(),
         }),
-        // A file system without locks: parts are there once all the same.
+        // On a file system without locks, parts are still written only once.
         Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }

@@ -1,10 +1,10 @@
-//! How far two answers to the same questions are apart, output by output.
+//! How far the outputs of two runs differ, output by output.
 
 use ndarray::{ArrayD, Axis};
 use nezha_graphs::DType;
 use nezha_runtime::{Tensor, Tensors};
 
-/// One output beside the same of a reference, over any number of answers.
+/// Compares one output with the same output of a reference, over any number of runs.
 #[derive(Clone, Debug, Default)]
 pub struct OutputAgreement {
     elements: usize,
@@ -18,11 +18,11 @@ pub struct OutputAgreement {
 }
 
 impl OutputAgreement {
-    /// Takes one more answer, of the same shape as what was expected.
+    /// Adds an output and the expected one, which has the same shape.
     pub fn add(&mut self, found: &ArrayD<f32>, expected: &ArrayD<f32>) {
         for (a, b) in found.iter().zip(expected) {
             let [a, b] = [*a, *b].map(f64::from);
-            // A loss of labels that are all ignored is 0/0 in both.
+            // A loss whose labels are all ignored is 0/0 in both.
             let error = match a.is_nan() && b.is_nan() {
                 true => 0.0,
                 false => (a - b).abs(),
@@ -50,38 +50,39 @@ impl OutputAgreement {
         self.elements
     }
 
-    /// The largest difference of two elements; not a number where one of them is none.
+    /// The largest difference between two elements; NaN if one of them is NaN.
     pub fn worst_error(&self) -> f64 {
         self.worst
     }
 
-    /// The same by the largest magnitude that was expected.
+    /// The largest difference, divided by the largest expected magnitude.
     pub fn worst_relative_error(&self) -> f64 {
         self.worst / self.largest.max(f64::MIN_POSITIVE)
     }
 
-    /// The difference of two elements on average.
+    /// The mean difference between two elements.
     pub fn mean_error(&self) -> f64 {
         self.sum / self.elements.max(1) as f64
     }
 
-    /// The cosine of the angle between all that was found and all that was expected.
+    /// The cosine of the angle between all elements found and all elements expected.
     pub fn cosine_similarity(&self) -> f64 {
         let [product, found, expected] = self.products;
         match found == 0.0 && expected == 0.0 {
             true => 1.0,
-            // One root of the product: equal answers then have exactly 1.
+            // One root of the whole product, so that equal outputs give exactly 1.
             false => product / (found * expected).sqrt(),
         }
     }
 
-    /// Rows along the last axis, and those whose largest element is at the same place.
+    /// The number of rows along the last axis, and of those whose largest elements are at the same
+    /// place.
     pub fn rows(&self) -> (usize, usize) {
         (self.rows, self.same_rows)
     }
 }
 
-/// The float32 outputs that both answers have, in the same shape: name, found, expected.
+/// The f32 outputs that both have in the same shape: name, found, expected.
 pub fn common<'t>(
     answer: &'t Tensors,
     expected: &'t Tensors,
@@ -93,7 +94,7 @@ pub fn common<'t>(
     })
 }
 
-/// The larger one; not a number is the worst of all.
+/// The larger number; NaN counts as the largest.
 pub fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() {
         f64::NAN

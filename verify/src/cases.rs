@@ -1,5 +1,5 @@
-//! What an artifact is asked: a fixed set of shapes and masks, around the places where relative
-//! positions begin to be clipped, and every input that its graph has.
+//! The inputs that verify an artifact: a fixed set of shapes and masks, around the lengths at which
+//! relative positions begin to be clipped, with values for every input of its graph.
 
 use ndarray::{ArrayD, Dimension, IxDyn};
 use nezha_exporter::reference::{self, Inputs};
@@ -10,35 +10,35 @@ use nezha_runtime::{Tensor, Tensors};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// The longest sequence that the reference, which is no fast one, is asked for.
+/// The longest sequence that is run in the reference, which is slow.
 const LONGEST: usize = 1200;
 
-/// Choices of a question, and tokens that are scored by position.
+/// Choices of a multiple-choice input, and tokens that are scored by position.
 const FEW: usize = 3;
 
-/// One question.
+/// One set of inputs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Case {
     /// What is special about it.
     pub name: &'static str,
-    /// Texts.
+    /// Texts in the batch.
     pub batch: usize,
-    /// Tokens of each.
+    /// Tokens of each text.
     pub sequence: usize,
-    /// By the contract's names, as for a graph without a cache.
+    /// The inputs, by the contract's names, as for a graph without a cache.
     pub inputs: Inputs,
 }
 
-/// Which tokens of a text are there.
+/// Which tokens of a text are real.
 #[derive(Clone, Copy)]
 enum Mask {
     All,
-    /// Left and right padding and holes, row by row.
+    /// Left padding, right padding and holes, in different rows.
     Padded,
 }
 
-/// The questions for a graph, and why some are not asked.
+/// The cases for a graph, and why some are omitted.
 pub fn cases(config: &Config, head: Head, options: &GraphOptions) -> (Vec<Case>, Vec<String>) {
     let reach = config.max_relative_position;
     let shapes = [
@@ -53,7 +53,7 @@ pub fn cases(config: &Config, head: Head, options: &GraphOptions) -> (Vec<Case>,
     let mut left_out = Vec::new();
     let mut cases: Vec<Case> = Vec::new();
     for (number, (name, batch, sequence, mask)) in shapes.into_iter().enumerate() {
-        // A graph of fixed axes is asked for its own sizes, whatever the case is called after.
+        // A graph with fixed axes gets its own sizes, whatever the name of the case says.
         let (batch, sequence) = (fixed(axes::BATCH, batch), fixed(axes::SEQUENCE, sequence));
         if sequence > LONGEST {
             left_out.push(format!(
@@ -73,7 +73,7 @@ pub fn cases(config: &Config, head: Head, options: &GraphOptions) -> (Vec<Case>,
     (cases, left_out)
 }
 
-/// The reference's inputs, as a graph of this signature takes them.
+/// Converts the reference's inputs to those of a graph with this signature.
 pub fn tensors(inputs: &Inputs, signature: &Signature) -> Tensors {
     let tensors = inputs.iter().map(|(name, tensor)| {
         let role = Role::from_name(name);
@@ -100,7 +100,7 @@ fn inputs(
     mask: Mask,
     numbers: &mut Numbers,
 ) -> Inputs {
-    // A cache is the same texts in two steps: see `engines`.
+    // A cache is tested with the same texts in two steps: see `engines`.
     let whole = options.clone().kv_cache(false).int32_inputs(false);
     let sizes = Bindings::from(
         [
@@ -112,7 +112,7 @@ fn inputs(
         ]
         .map(|(axis, size)| (axis.to_owned(), size)),
     );
-    // Fixed axes have no names left in the signature.
+    // Fixed axes have no symbols in the signature.
     let choices = options
         .fixed_axes
         .get(axes::CHOICES)
@@ -148,7 +148,7 @@ fn inputs(
             (Role::HeadMask, _) => {
                 ArrayD::from_shape_simple_fn(shape, || numbers.between(0.0, 1.0)).into()
             }
-            // A multi-label target is 0 or 1, and a regression takes any number.
+            // A multi-label target must be 0 or 1, and a regression takes any number.
             (Role::Labels, _) => {
                 ArrayD::from_shape_simple_fn(shape, || numbers.below(2) as f32).into()
             }
@@ -159,7 +159,7 @@ fn inputs(
     signature.inputs.iter().map(fill).collect()
 }
 
-/// How many classes, tokens or positions the whole numbers of an input choose from.
+/// The number of classes, tokens or positions that the integers of an input index.
 fn bound(
     config: &Config,
     signature: &Signature,
@@ -171,7 +171,7 @@ fn bound(
         Role::TokenIds => config.vocab_size,
         Role::TokenTypes => config.type_vocab_size,
         Role::StartPositions | Role::EndPositions => sequence,
-        // The classes of a question are its choices, whose number is no constant of the graph.
+        // The classes of multiple choice are the choices, whose number may be symbolic.
         label => {
             let classes = signature.classes(label);
             classes.map_or(2, |dim| dim.as_fixed().unwrap_or(choices))
@@ -180,8 +180,9 @@ fn bound(
 }
 
 impl Mask {
-    /// 1 where the token of the row attends to that of the column, at `[…, text, row, column]`: UniLM's
-    /// mask of a text whose first half sees all of itself, and the second what comes before, too.
+    /// 1 if the token of the row attends to that of the column, at `[…, text, row, column]`. This
+    /// is UniLM's mask of a text: the first half sees all of itself, and a token of the second half
+    /// sees all that precedes it.
     fn of_pair(self, place: &[usize], sequence: usize) -> i64 {
         let [text @ .., row, column] = place else {
             return 1;
@@ -190,7 +191,7 @@ impl Mask {
         self.at(&[text, &[*column]].concat()) * is_before
     }
 
-    /// 1 where the token at `[…, row, column]` is there; the first text has all of its tokens.
+    /// 1 if the token at `[…, row, column]` is real; the first text has all its tokens.
     fn at(self, place: &[usize]) -> i64 {
         let [row @ .., column] = place else {
             return 1;
@@ -205,7 +206,7 @@ impl Mask {
     }
 }
 
-/// Numbers that are the same every time.
+/// Random numbers that are the same every time.
 struct Numbers(ChaCha8Rng);
 
 impl Numbers {
@@ -213,7 +214,7 @@ impl Numbers {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// From 0 to `bound`, which it does not reach.
+    /// A number from 0 to `bound` - 1.
     fn below(&mut self, bound: usize) -> i64 {
         (self.0.next_u64() % bound.max(1) as u64) as i64
     }

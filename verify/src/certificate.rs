@@ -1,4 +1,4 @@
-//! What was verified, as `verification.json` and as the artifact's own summary.
+//! The result of a verification, as `verification.json` and as the summary in the artifact.
 
 use nezha_exporter::verify::{Difference, FileDigest, Verified};
 use serde::Serialize;
@@ -6,58 +6,59 @@ use serde_json::{Map, Value, json};
 
 use crate::engines::EngineReport;
 
-/// Version of the fields of `verification.json`.
+/// The version of the fields of `verification.json`.
 const FORMAT_VERSION: u32 = 1;
 
-/// Differences that are listed; a wrong checkpoint differs everywhere.
+/// How many differences are listed: with a wrong checkpoint, every weight differs.
 const LISTED: usize = 20;
 
 /// The result of a verification, in the order of the document.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Certificate {
-    /// Version of the fields of `verification.json`.
+    /// The version of the fields of `verification.json`.
     pub format_version: u32,
-    /// Whether no weight differs and every answer is within its tolerance.
+    /// Whether no weight differs and every output is within its tolerance.
     pub passed: bool,
     /// The program that verified, with its version.
     pub verified_by: String,
     /// The program that exported, with its version.
     pub exported_by: String,
-    /// What the artifact computes.
+    /// The artifact's head.
     pub head: &'static str,
-    /// The operator set of its graph.
+    /// The opset of its graph.
     pub opset: u32,
-    /// XXH3-128 of the checkpoint's tensors, as the artifact has it.
+    /// XXH3-128 of the checkpoint's tensors, as recorded in the artifact.
     pub source_digest: String,
-    /// The `.onnx` and its files of weights.
+    /// The `.onnx` file and its files of weights.
     pub files: Vec<FileDigest>,
-    /// The weights beside the checkpoint's.
+    /// The comparison of the weights with those of the checkpoint.
     pub initializers: Initializers,
-    /// The engines that were asked, and those that could not be.
+    /// The engines that ran the artifact, and those that could not.
     pub engines: Vec<EngineReport>,
 }
 
-/// The weights of an artifact beside its checkpoint's.
+/// The comparison of an artifact's weights with those of its checkpoint.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Initializers {
-    /// How many there are.
+    /// How many initializers there are.
     pub count: usize,
     /// How many elements they have.
     pub elements: u64,
     /// How they were compared: `exact`.
     pub comparison: &'static str,
-    /// Of quantized weights, the largest distance from the checkpoint's, in steps.
+    /// The largest distance of a quantized weight from the checkpoint's, in quantization steps;
+    /// `None` if no weight is quantized.
     pub worst_rounding: Option<f64>,
-    /// How many differences there are; the first ones follow.
+    /// How many differences there are.
     pub differing: usize,
-    /// The first ones.
+    /// The first of them.
     pub differences: Vec<Difference>,
 }
 
 impl Certificate {
-    /// Of an artifact and the engines that were asked about it.
+    /// Joins the results for an artifact and for the engines that ran it.
     pub fn new(verified: &Verified, engines: Vec<EngineReport>) -> Self {
         let sound = verified.differences.is_empty();
         let differences = verified.differences.iter().take(LISTED);
@@ -82,12 +83,12 @@ impl Certificate {
         }
     }
 
-    /// The whole document.
+    /// The document as JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// What the artifact carries of it.
+    /// The summary that is written into the artifact.
     pub fn summary(&self) -> String {
         let engines: Map<String, Value> = self
             .engines

@@ -1,5 +1,5 @@
-//! What fewer bits cost: the answers of an artifact beside those of the same graph in single
-//! precision, in the same engine.
+//! The cost of fewer bits: compares the outputs of an artifact with those of the same graph in
+//! single precision, in the same engine.
 
 use std::path::{Path, PathBuf};
 
@@ -14,86 +14,88 @@ use crate::agreement::{OutputAgreement, common};
 use crate::error::AgreementError;
 use crate::{cases, tensors, texts};
 
-/// Version of the fields of `agreement.json`.
+/// The version of the fields of `agreement.json`.
 const FORMAT_VERSION: u32 = 1;
 
-/// An artifact beside single precision, in the order of the document.
+/// An artifact compared with single precision, in the order of the document.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct AgreementReport {
-    /// Version of the fields of `agreement.json`.
+    /// The version of the fields of `agreement.json`.
     pub format_version: u32,
     /// The program that compared, with its version.
     pub measured_by: String,
-    /// What the artifact computes.
+    /// The artifact's head.
     pub head: &'static str,
     /// The artifact's precision.
     pub dtype: &'static str,
-    /// What it is compared with.
+    /// The precision that it is compared with.
     pub reference: &'static str,
-    /// What computed both: name, version, device.
+    /// The engine that ran both: name, version, device.
     pub engine: String,
-    /// XXH3-128 of the checkpoint's tensors, as the artifact has it.
+    /// XXH3-128 of the checkpoint's tensors, as recorded in the artifact.
     pub source_digest: String,
-    /// Texts that the weights were fitted to: none ever are.
+    /// The texts that the weights were calibrated with: always `none`.
     pub calibration: &'static str,
-    /// What both were asked.
+    /// The inputs of both.
     pub questions: Questions,
-    /// Each output beside that in single precision.
+    /// Each output compared with that in single precision.
     pub outputs: Vec<OutputReport>,
 }
 
-/// What both were asked.
+/// The inputs of both models.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Questions {
-    /// The file of texts; null for token ids at random.
+    /// The file of texts; null for random token ids.
     pub texts: Option<PathBuf>,
-    /// Texts, or batches of token ids.
+    /// The number of texts, or of batches of token ids.
     pub count: usize,
 }
 
-/// One output beside the same in single precision.
+/// One output compared with the same output in single precision.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct OutputReport {
-    /// The output.
+    /// The output's name.
     pub name: String,
     /// How many elements were compared.
     pub elements: usize,
-    /// The largest difference of two elements; errors are null in JSON where one of the numbers is none.
+    /// The largest difference between two elements; NaN, which is null in JSON, if one of them is
+    /// NaN.
     pub worst_error: f64,
-    /// The same by the largest magnitude of the output in single precision.
+    /// The largest difference, divided by the largest magnitude of the output in single precision.
     pub worst_relative_error: f64,
-    /// The difference of two elements on average.
+    /// The mean difference between two elements.
     pub mean_error: f64,
-    /// The cosine of the angle between both answers.
+    /// The cosine of the angle between both outputs.
     pub cosine_similarity: f64,
-    /// The share of rows, along the last axis, whose largest element is at the same place; null for
-    /// an output without axes.
+    /// The share of rows, along the last axis, whose largest elements are at the same place; null
+    /// for an output without axes.
     pub argmax_agreement: Option<f64>,
 }
 
-/// Where both compute, and what they are asked.
+/// How both models are run, and with which inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Comparison<'a> {
-    /// What the artifacts were exported from.
+    /// The checkpoint that the artifacts were exported from.
     pub checkpoint: &'a Checkpoint,
-    /// How the artifacts were exported.
+    /// The options that they were exported with.
     pub export: &'a ExportOptions,
-    /// A file of texts, a line each; by default random token ids.
+    /// A file with one text per line; `None` for random token ids.
     pub texts: Option<&'a Path>,
-    /// What computes both.
+    /// The engine that runs both.
     pub engine: &'a EngineChoice,
-    /// How it is started.
+    /// The options that it is started with.
     pub options: &'a EngineOptions,
 }
 
 impl Comparison<'_> {
-    /// One artifact beside single precision, which may be among those that were exported with it.
+    /// Compares one artifact with single precision. `artifacts` are those that were exported with
+    /// it; if the one in single precision is missing among them, it is exported.
     ///
     /// # Errors
-    /// [`AgreementError`] where nothing can be asked or answered.
+    /// [`AgreementError`] if the comparison can't be made.
     pub fn report(
         &self,
         artifact: &Artifact,
@@ -151,7 +153,7 @@ impl Comparison<'_> {
         })
     }
 
-    /// The artifact's graph in single precision.
+    /// Exports the artifact's graph in single precision.
     fn export_reference(
         &self,
         artifact: &Artifact,
@@ -168,7 +170,8 @@ impl Comparison<'_> {
         Ok(folder.join("model.onnx"))
     }
 
-    /// Each text by itself, so that nothing is padded; or the questions of `nezha verify`.
+    /// Each text by itself, so that there is no padding; without texts, the cases of `nezha
+    /// verify`.
     fn questions(
         &self,
         session: &Session,
@@ -216,12 +219,12 @@ impl OutputReport {
 }
 
 impl AgreementReport {
-    /// The whole document.
+    /// The document as JSON.
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 
-    /// Whether an answer has no number where single precision has one: these weights need more bits.
+    /// Whether an output is NaN where single precision is not: this model needs more bits.
     pub fn is_broken(&self) -> bool {
         self.outputs.iter().any(|it| it.worst_error.is_nan())
     }

@@ -1,4 +1,4 @@
-//! How far an answer is off.
+//! How far the outputs of an engine are off.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use nezha_runtime::Tensors;
 
 use crate::error::AnswerError;
 
-/// How far each output of an answer is off, by the contract's names.
+/// How far each output is off, by the contract's names.
 pub type Differences = BTreeMap<String, f64>;
 
-/// The largest magnitude that each output has in any answer of the reference.
+/// The largest magnitude of each output in all runs of the reference.
 ///
-/// Of one answer alone it would be no measure: a single logit, or a loss, may happen to be almost 0
-/// where what it is the sum of is not.
+/// A single run would give no good scale: a logit or a loss may happen to be almost 0, though the
+/// terms of its sum are not.
 pub type Scales = BTreeMap<String, f64>;
 
-/// Takes the magnitudes of one more answer of the reference into account.
+/// Adds the magnitudes of one more run of the reference.
 pub fn add_scales(scales: &mut Scales, expected: &Outputs) {
     for (name, array) in expected {
         let scale = scales.entry(name.clone()).or_default();
@@ -27,10 +27,10 @@ pub fn add_scales(scales: &mut Scales, expected: &Outputs) {
     }
 }
 
-/// The output that is furthest off, and how far as a share of its scale.
+/// The output that is furthest off, and by how much, as a share of its scale.
 pub fn worst(differences: Differences, scales: &Scales) -> (String, f64) {
     let errors = differences.into_iter().map(|(output, difference)| {
-        // Ids are compared by their probabilities.
+        // Ids are compared by their probabilities, whose scale is 1.
         let scale = match Role::from_name(&output) {
             Role::TopIds => 1.0,
             _ => scales.get(&output).copied().unwrap_or_default(),
@@ -42,7 +42,7 @@ pub fn worst(differences: Differences, scales: &Scales) -> (String, f64) {
         .unwrap_or((String::new(), f64::INFINITY))
 }
 
-/// What the reference says of the output `port`.
+/// The reference's output for `port`.
 pub(crate) fn output<'o>(
     port: &Port,
     expected: &'o Outputs,
@@ -58,11 +58,11 @@ fn no_reference(port: &Port) -> AnswerError {
     }
 }
 
-/// How far the element of an output is off that is furthest; infinite where the output has another
-/// shape, or a number that is none.
+/// The largest difference of an output's elements from the reference; infinite if the output has
+/// another shape, or NaN where the reference has a number.
 ///
 /// # Errors
-/// [`AnswerError`] where the reference or the engine does not give the output.
+/// [`AnswerError`] if the reference or the engine doesn't have the output.
 pub fn difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f64, AnswerError> {
     if port.dtype == DType::I64 {
         return ids_difference(port, expected, found);
@@ -74,7 +74,8 @@ pub fn difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f6
     }
     let worst = expected.iter().zip(found).map(|(expected, found)| {
         let difference = (f64::from(*found) - expected).abs();
-        // A loss of labels that are all ignored is 0/0, and a pair of tokens that is none has the score −∞.
+        // A loss whose labels are all ignored is 0/0, and a pair of tokens that can't be a span has
+        // the score −∞.
         match difference.is_nan() {
             true if expected.is_nan() && found.is_nan() => 0.0,
             true if f64::from(*found) == *expected => 0.0,
@@ -85,8 +86,8 @@ pub fn difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f6
     Ok(worst.fold(0.0, f64::max))
 }
 
-/// How far the probabilities of the ids that were found are from the best ones: engines may put two
-/// tokens in either order that are all but equally probable.
+/// How far the probabilities of the found ids are from the best ones: engines may order two tokens
+/// either way if they are almost equally probable.
 fn ids_difference(port: &Port, expected: &Outputs, found: &Tensors) -> Result<f64, AnswerError> {
     let found = found.array::<i64>(&port.name)?;
     let [probabilities, best] =

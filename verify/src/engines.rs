@@ -1,4 +1,4 @@
-//! An artifact's answers in each engine, against the reference's.
+//! Compares the outputs of an artifact in each engine with those of the reference.
 
 use std::path::Path;
 
@@ -16,70 +16,71 @@ use crate::cases::{Case, cases, tensors};
 use crate::difference::{Differences, Scales, add_scales, difference, output, worst};
 use crate::error::{AnswerError, VerificationError};
 
-/// What comparing one engine found.
+/// The result for one engine.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct EngineReport {
     /// Its name on the command line.
     pub engine: &'static str,
-    /// What computed: name, version, device; why it doesn't run, where it can't be asked.
+    /// The engine's name, version and device; if it can't be started, why.
     pub description: String,
-    /// Whether it could be asked.
+    /// Whether it could be started.
     pub available: bool,
-    /// How far it may be off, as a share of the largest magnitude in a tensor.
+    /// The error that is allowed, as a share of the largest magnitude of an output.
     pub tolerance: f64,
-    /// What it was asked.
+    /// The cases that it ran.
     pub cases: Vec<CaseReport>,
-    /// The questions that were not asked, and why.
+    /// The cases that were omitted, and why.
     pub left_out: Vec<String>,
 }
 
-/// How one question was answered.
+/// The result of one case.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct CaseReport {
     /// What is special about it.
     pub name: &'static str,
-    /// Texts.
+    /// Texts in the batch.
     pub batch: usize,
-    /// Tokens of each.
+    /// Tokens of each text.
     pub sequence: usize,
     /// The output that is furthest off.
     pub output: String,
-    /// How far, as a share of the largest magnitude that it has in any case; null where no number
-    /// says.
+    /// The error of that output, as a share of its largest magnitude in all cases; null if it is
+    /// not finite.
     pub error: Option<f64>,
-    /// What went wrong, where no answer came.
+    /// Why there is no output, if the run failed.
     pub failure: Option<String>,
-    /// Whether all is within the tolerance.
+    /// Whether all outputs are within the tolerance.
     pub passed: bool,
 }
 
 impl EngineReport {
-    /// Whether every answer was right.
+    /// Whether every case passed.
     pub fn passed(&self) -> bool {
         self.cases.iter().all(|it| it.passed)
     }
 
-    /// The worst error of all cases that have one.
+    /// The largest error of all cases that have one.
     pub fn worst(&self) -> Option<f64> {
         self.cases.iter().filter_map(|it| it.error).reduce(f64::max)
     }
 }
 
-/// An engine that is asked, and how far each of its answers is off.
+/// An engine that runs the cases, and how far its outputs are off in each.
 struct Asked {
     session: Session,
     report: EngineReport,
     answers: Vec<Result<Differences, AnswerError>>,
 }
 
-/// Asks the engines of `named`, each of which has to start, or those that there are, about the artifact
-/// at `model`, which was compared with the checkpoint as `verified`.
+/// Runs the artifact at `model` in the engines of `named`, each of which must start; if none is
+/// named, in those that are available. `verified` is the comparison of its weights with the
+/// checkpoint.
 ///
 /// # Errors
-/// [`VerificationError`] where an engine of `named`, or none at all, starts, and where the reference
-/// can't answer. An engine that doesn't answer has failed: that is in its report.
+/// [`VerificationError`] if an engine of `named`, or none at all, can be started, or the reference
+/// fails. An engine that fails in a case has not passed it, which is in its report.
 pub fn compare(
     model: impl AsRef<Path>,
     checkpoint: &Checkpoint,
@@ -158,8 +159,8 @@ fn report(kind: EngineKind, tolerance: f64, description: &str, available: bool) 
     }
 }
 
-/// Whether nothing of the artifact's makes the engine fail: it is not on this machine, or has no
-/// such operators.
+/// Whether the artifact isn't to blame for the error: the engine is not on this machine, or lacks
+/// an operator.
 fn is_absent(error: &EngineError) -> bool {
     matches!(
         error,
@@ -217,7 +218,8 @@ fn at_once(session: &Session, case: &Case, expected: &Outputs) -> Result<Differe
         .collect()
 }
 
-/// The texts in two steps through the cache, each compared with its part of the whole.
+/// Runs the texts in two steps through the cache, and compares each step with its part of the
+/// whole.
 fn in_two_steps(
     session: &Session,
     case: &Case,
@@ -251,8 +253,8 @@ fn in_two_steps(
     Ok(differences)
 }
 
-/// The inputs of the step that brings the tokens `from..to`: masks span what came before too, and the
-/// encoder's hidden states come once.
+/// The inputs of the step with the tokens `from..to`. Masks also cover what came before; the
+/// encoder's hidden states belong to the first step.
 fn step(inputs: &Inputs, from: usize, to: usize) -> Inputs {
     let cut = |tensor: &reference::Tensor, from: usize, to: usize| match tensor {
         reference::Tensor::I64(array) => slice(array, 1, from, to).into(),
@@ -281,7 +283,8 @@ fn slice<T: Clone>(array: &ArrayD<T>, axis: usize, from: usize, to: usize) -> Ar
         .to_owned()
 }
 
-/// The rows of the tokens `from..to` of the output `port`; what a step attends to ends with them.
+/// The rows of the tokens `from..to` in the output `port`; the keys that they attend to end at
+/// `to`.
 fn rows(port: &Port, expected: &Outputs, from: usize, to: usize) -> Result<Outputs, AnswerError> {
     let mut array = output(port, expected)?.clone();
     for (axis, dim) in port.shape.iter().enumerate() {

@@ -12,42 +12,42 @@ use crate::texts::TextsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerificationError {
-    /// It can't be compared with the checkpoint, or the result not written.
+    /// The artifact can't be compared with the checkpoint, or the result can't be written.
     #[error(transparent)]
     Artifact(#[from] VerifyError),
     /// An option is for none of the engines.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A named engine does not start.
+    /// A named engine can't be started.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// No engine is named, and none starts.
+    /// No engine is named, and none can be started.
     #[error("no engine starts that could verify the model: {}", reasons.join("; "))]
     NoEngine {
-        /// Why each does not start.
+        /// Why each of them can't be started.
         reasons: Vec<String>,
     },
-    /// The reference can't answer a question.
+    /// The reference fails in a case.
     #[error("the reference, {case}")]
     Reference {
-        /// The question.
+        /// The case.
         case: &'static str,
         /// Why.
         source: ReferenceError,
     },
 }
 
-/// Why an answer can't be compared.
+/// Why an output can't be compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// There is none.
+    /// The engine fails.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// An output is missing, or of another element type.
     #[error(transparent)]
     Tensor(#[from] TensorError),
-    /// The reference does not give the output.
+    /// The reference doesn't have the output.
     #[error("the reference has no output '{name}'")]
     NoReference {
         /// The output.
@@ -62,25 +62,25 @@ pub enum AgreementError {
     /// The artifact can't be opened.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// Nothing says what the artifact computes.
+    /// The artifact has no metadata that says what it computes.
     #[error("{}: no metadata", path.display())]
     NoMetadata {
         /// The artifact.
         path: PathBuf,
     },
-    /// There is no place for the graph in single precision.
+    /// No temporary folder can be created for the graph in single precision.
     #[error("no temporary folder for fp32")]
     TemporaryFolder {
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
     /// The graph in single precision can't be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// An engine does not start, or does not answer.
+    /// An engine can't be started, or fails.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// The texts can't be made questions.
+    /// The texts can't be made inputs of the model.
     #[error(transparent)]
     Texts(#[from] TextsError),
     /// The file of texts has none.

@@ -1,15 +1,15 @@
-//! Whether an artifact is what its checkpoint says, and whether engines compute it right.
+//! Verifies that an artifact matches its checkpoint, and that engines compute it correctly.
 //!
-//! [`verify`] compares every weight with the checkpoint's, then the answers of engines with those of
-//! the [reference](mod@nezha_exporter::reference) in f64; [`certify`] writes the [`Certificate`] beside
-//! and into the artifact, too. In reading order:
+//! [`verify`] compares every weight with that of the checkpoint, then the outputs of engines with
+//! those of the [reference](mod@nezha_exporter::reference) in f64. [`certify`] also writes the
+//! [`Certificate`] beside the artifact and its summary into it. In reading order:
 //!
-//! - [`cases`]: what an artifact is asked;
-//! - [`difference`], [`worst`]: how far an answer is off. How far it may be stands with the engine:
-//!   [`EngineOptions::tolerance`](nezha_runtime::EngineOptions::tolerance);
-//! - [`compare`]: the answers of engines, each within its tolerance or not;
-//! - [`Certificate`]: what was found, as data;
-//! - [`Comparison`]: what fewer bits cost, beside the same graph in single precision;
+//! - [`cases`]: the inputs that are run;
+//! - [`difference`], [`worst`]: how far an output is off. How far it may be off depends on the
+//!   engine: [`EngineOptions::tolerance`](nezha_runtime::EngineOptions::tolerance);
+//! - [`compare`]: the outputs of engines, each within its tolerance or not;
+//! - [`Certificate`]: the result, as data;
+//! - [`Comparison`]: the cost of fewer bits, compared with the same graph in single precision;
 //! - [`texts`]: real texts as token ids, and the tensors that a model takes for them.
 //!
 //! ```no_run
@@ -47,13 +47,14 @@ pub use difference::{Differences, Scales, add_scales, difference, worst};
 pub use engines::{CaseReport, EngineReport, compare};
 pub use error::{AgreementError, AnswerError, VerificationError};
 
-/// Compares the artifact at `model` with its checkpoint: every weight, then the answers of `engines`,
-/// each of which has to start; of those that are there where none is named.
+/// Compares the artifact at `model` with its checkpoint: every weight, then the outputs of
+/// `engines`, each of which must start. If no engine is named, those that are available are
+/// compared.
 ///
-/// No engine is asked about an artifact that is another checkpoint's.
+/// If the weights differ from those of the checkpoint, no engine is run.
 ///
 /// # Errors
-/// [`VerificationError`] where there is nothing to compare. What differs is in the certificate.
+/// [`VerificationError`] if the comparison can't be made. Differences are in the certificate.
 pub fn verify(
     model: impl AsRef<Path>,
     checkpoint: &Checkpoint,
@@ -64,11 +65,11 @@ pub fn verify(
     Ok(certificate)
 }
 
-/// Verifies as [`verify`] does, and writes the result: the certificate as `verification.json` beside
+/// Verifies like [`verify`], and writes the result: the certificate as `verification.json` beside
 /// the artifact, and its summary into the artifact's metadata.
 ///
 /// # Errors
-/// [`VerificationError`], also where a file can't be written.
+/// [`VerificationError`], also if a file can't be written.
 pub fn certify(
     model: impl AsRef<Path>,
     checkpoint: &Checkpoint,

@@ -10,7 +10,7 @@ use nezha_runtime::{Tensor, Tensors, Tokenizer, TokenizerError};
 /// Token ids of the texts in a batch, without padding.
 pub type Batch = Vec<Vec<u32>>;
 
-/// The inputs that there are values for.
+/// The roles of inputs that can be filled.
 const KNOWN: [Role; 5] = [
     Role::TokenIds,
     Role::AttentionMask,
@@ -19,7 +19,7 @@ const KNOWN: [Role; 5] = [
     Role::PositionIds,
 ];
 
-/// Why texts can't be made what a model takes.
+/// Why texts can't be made inputs of a model.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextsError {
@@ -28,19 +28,19 @@ pub enum TextsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// A text can't become tokens.
+    /// A text can't be tokenized.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// An input that BERT has not.
+    /// The model has an input that BERT doesn't have.
     #[error("input '{name}' is none of {}: there are no values for it", KNOWN.map(Role::name).join(", "))]
     UnknownInput {
         /// The input.
         name: String,
     },
-    /// An input of another element type than ids have.
+    /// An input has another element type than ids have.
     #[error("input '{name}' is {found}, expected int64 or int32")]
     DType {
         /// The input.
@@ -48,7 +48,7 @@ pub enum TextsError {
         /// Its element type.
         found: DType,
     },
-    /// An input that is neither a text nor choices in each row.
+    /// An input has neither a text nor choices in each row.
     #[error("input '{name}' has {axes} axes, expected 2")]
     Shape {
         /// The input.
@@ -58,7 +58,7 @@ pub enum TextsError {
     },
 }
 
-/// The first lines of a file that have text, at most `most`, as the tokenizer in `folder` splits them.
+/// The token ids of the first `most` lines with text in a file, from the tokenizer in `folder`.
 ///
 /// # Errors
 /// [`TextsError::Read`] and [`TextsError::Tokenizer`].
@@ -75,7 +75,7 @@ pub fn lines(
     split(&text, &Tokenizer::load(folder)?, most)
 }
 
-/// The first lines that have text, at most `most`, as the tokenizer splits them.
+/// The token ids of the first `most` lines with text.
 ///
 /// # Errors
 /// [`TextsError::Tokenizer`].
@@ -87,10 +87,10 @@ pub fn split(text: &str, tokenizer: &Tokenizer, most: usize) -> Result<Batch, Te
         .collect()
 }
 
-/// What a model of BERT's signature takes for a batch, padded to its longest text.
+/// The inputs of a model with BERT's signature for a batch, padded to its longest text.
 ///
 /// # Errors
-/// Where it has an input that BERT has not.
+/// [`TextsError`] if the model has an input that BERT doesn't have.
 pub fn tensors(ports: &[Port], batch: &Batch) -> Result<Tensors, TextsError> {
     ports
         .iter()
@@ -121,8 +121,9 @@ fn tensor(port: &Port, batch: &Batch) -> Result<Tensor, TextsError> {
     })
 }
 
-/// [b, s] as it is; for multiple choice every text is both of two choices, [b, 2, s]. A mask of pairs has
-/// an axis more, with the same row for each token.
+/// Gives values `[b, s]` the shape of an input: the same, or for multiple choice `[b, 2, s]`, where
+/// both choices have the same text. A mask of pairs has one axis more, with the same row for each
+/// token.
 fn spread(values: Array2<i64>, port: &Port) -> Result<ArrayD<i64>, TextsError> {
     let (batch, sequence) = values.dim();
     match (port.role, port.shape.as_slice()) {

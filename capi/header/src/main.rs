@@ -1,5 +1,5 @@
-//! `nezha-header FILE`: fails where the header differs from what cbindgen makes of `capi/src/border.rs`;
-//! with `NEZHA_BLESS=1` in the environment it is written.
+//! `nezha-header FILE` fails if the header differs from what cbindgen generates from
+//! `capi/src/border.rs`; with `NEZHA_BLESS=1` in the environment, it writes the header.
 
 use std::error::Error;
 use std::path::Path;

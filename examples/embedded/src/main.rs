@@ -1,5 +1,5 @@
-//! Classifies texts with the model that is in this executable: no file is read, no library loaded, no thread
-//! started.
+//! Classifies texts with a model that is part of this executable: it reads no file, loads no
+//! library and starts no thread.
 //!
 //! ```sh
 //! embedded 房间很干净，服务热情。
@@ -12,11 +12,11 @@ use std::process::ExitCode;
 
 use nezha_runtime::{Artifact, EngineKind, EngineOptions, TextClassification, TractOptions};
 
-/// Vectors of weights are read where they lie.
+/// Aligns the model so that vectors of weights can be read in place.
 #[repr(C, align(64))]
 struct Aligned<B: ?Sized>(B);
 
-/// What `nezha pack` wrote.
+/// The file that `nezha pack` wrote.
 static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(env!("NEZHA_MODEL")));
 
 fn main() -> ExitCode {
@@ -31,8 +31,8 @@ fn main() -> ExitCode {
 
 fn classify(texts: impl Iterator<Item = String>) -> Result<(), Box<dyn Error>> {
     let artifact = Artifact::from_packed_trusted(&MODEL.0)?;
-    // A plan for the shape of the text is made sooner than one for every shape. A program that goes on to
-    // answer other texts leaves this out.
+    // A plan for the shape of this text is made faster than one for every shape. Omit this in a
+    // program that goes on to answer other texts.
     let plans = TractOptions::default().plans(1);
     let classifier = TextClassification::builder()
         .engine(EngineKind::Tract)

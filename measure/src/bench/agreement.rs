@@ -1,24 +1,24 @@
-//! How far two answers to the same question are apart.
+//! How far the outputs of two contenders differ.
 
 use nezha_runtime::Tensors;
 use nezha_verify::{OutputAgreement, common, worse};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// One answer by another.
+/// The outputs of a run compared with those of another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
-    /// The largest difference of two elements; null in JSON where one of them is not a number.
+    /// The largest difference between two elements; null in JSON if one of them is NaN.
     #[serde(deserialize_with = "number_or_null")]
     pub worst_error: f64,
-    /// The same by the largest element of the output that it is in.
+    /// The largest difference, divided by the largest magnitude of the output that it is in.
     #[serde(deserialize_with = "number_or_null")]
     pub worst_relative_error: f64,
-    /// The share of rows, along the last axis, whose largest element is at the same place.
+    /// The share of rows, along the last axis, whose largest elements are at the same place.
     pub argmax_agreement: f64,
 }
 
 impl Agreement {
-    /// Over the float outputs that both have, in the same shape; none if there are none.
+    /// Compares the f32 outputs that both have in the same shape; `None` if there are none.
     pub fn of(answer: &Tensors, expected: &Tensors) -> Option<Self> {
         let outputs = common(answer, expected).filter(|(_, found, _)| found.ndim() > 0);
         let outputs: Vec<OutputAgreement> = outputs

@@ -1,4 +1,4 @@
-//! Charts as SVG.
+//! Draws charts as SVG.
 
 use plotters::coord::combinators::IntoLogRange;
 use plotters::prelude::*;
@@ -9,11 +9,11 @@ use super::ReportError;
 const SIZE: (u32, u32) = (560, 420);
 /// Room around the data, as a factor: both axes are logarithmic.
 const ROOM: f64 = 1.15;
-/// The height that data and names share, in pixels, about.
+/// The approximate height of data and legend together, in pixels.
 const PLOT: f64 = 310.0;
-/// The height of the names' frame, and of each name in it.
+/// The height of the legend's frame, and of each name in it.
 const LEGEND: (f64, f64) = (20.0, 16.0);
-/// Colours that people with any colour vision tell apart (Okabe and Ito, 2008), on white.
+/// Colours on white that people with any colour vision can tell apart (Okabe and Ito, 2008).
 const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -23,15 +23,15 @@ const COLORS: [RGBColor; 7] = [
     RGBColor(230, 159, 0),
     RGBColor(0, 0, 0),
 ];
-/// Of both logarithms: batches and lengths are powers of two more often than not.
+/// The base of both logarithms: most batches and lengths are powers of two.
 const BASE: f64 = 2.0;
-/// An axis has at least this factor between its ends: shorter ones get numbers between powers.
+/// The least factor between the ends of an axis: a shorter axis would get labels between powers.
 const SPAN: f64 = BASE * BASE * BASE;
 
-/// Lines and points over two logarithmic axes.
+/// Lines and points in a plot with two logarithmic axes.
 pub(super) struct Chart {
     pub title: String,
-    /// What the horizontal axis counts.
+    /// The quantity of the horizontal axis.
     pub x: String,
     /// The unit of the vertical axis.
     pub y: String,
@@ -42,20 +42,20 @@ pub(super) struct Chart {
 pub(super) struct Series {
     pub name: String,
     pub points: Vec<(f64, f64)>,
-    /// Whether what is between two points means something.
+    /// Whether points may be joined by a line.
     pub is_line: bool,
 }
 
 impl Chart {
-    /// Whether there is no point in it.
+    /// Whether it has no points.
     pub(super) fn is_empty(&self) -> bool {
         self.series.iter().all(|it| it.points.is_empty())
     }
 
-    /// The chart.
+    /// Draws the chart as SVG.
     ///
     /// # Errors
-    /// Where it can't be drawn, which no numbers above 0 cause.
+    /// [`ReportError::Chart`] if it can't be drawn, which doesn't happen with numbers above 0.
     pub(super) fn svg(&self) -> Result<String, ReportError> {
         let mut svg = String::new();
         self.draw(&mut svg).map_err(|reason| ReportError::Chart {
@@ -119,7 +119,7 @@ impl Chart {
     }
 }
 
-/// The room that some names take above the data, as a share of the data's own height.
+/// The room for the legend above the data, as a share of the data's own height.
 fn legend(names: usize) -> f64 {
     let height = LEGEND.0 + LEGEND.1 * names as f64;
     height / (PLOT - height).max(PLOT / 4.0)

@@ -1,29 +1,31 @@
-//! Whether something became slower from one benchmark to the next.
+//! Finds what became slower from one benchmark to another.
 
 use super::{Cell, ContenderKey, Document, Shape};
 use crate::statistics::Ratio;
 
-/// A cell of one benchmark beside the same of a later one.
+/// A cell of one benchmark, compared with the same cell of a later one.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Change {
-    /// What was measured.
+    /// The model, engine and threads.
     pub contender: ContenderKey,
-    /// On what.
+    /// The size of the batch.
     pub shape: Shape,
     /// The median before, in milliseconds.
     pub old_ms: f64,
-    /// The median now; none where there are no numbers.
+    /// The median now, in milliseconds; `None` without numbers.
     pub new_ms: Option<f64>,
-    /// The time now by the time before.
+    /// The time now divided by the time before.
     pub ratio: Option<Ratio>,
-    /// Why the cell counts as slower, if it does: also one that is gone or fails now.
+    /// Why the cell counts as slower; `None` if it doesn't. A cell that is gone or fails now is
+    /// slower too.
     pub slower: Option<String>,
 }
 
-/// The cells that have numbers in `old`, beside those of `new`; slower from the ratio `limit` on.
+/// Compares the cells of `old` that have numbers with those of `new`. A cell is slower if its ratio
+/// exceeds `limit`.
 ///
-/// Cells are the same where model, engine, threads, batch and sequence are.
+/// Cells are the same if model, engine, threads, batch and sequence are the same.
 pub fn compare(old: &Document, new: &Document, limit: f64) -> Vec<Change> {
     let changes = old.cells.iter().filter_map(|before| {
         let after = new.cells.iter().find(|it| is_same(it, before));

@@ -1,8 +1,8 @@
-//! A benchmark as comma-separated values.
+//! Writes a benchmark as comma-separated values.
 
 use super::{Cell, Document, ReportError};
 
-/// A row for each cell, numbers in full.
+/// One row for each cell, with unrounded numbers.
 ///
 /// # Errors
 /// [`ReportError::Csv`].

@@ -5,14 +5,14 @@ use nezha_graphs::files::FileError;
 use nezha_runtime::{SessionError, TensorsFileError};
 use nezha_verify::texts::TextsError;
 
-/// Why there is no benchmark.
+/// Why a benchmark can't run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BenchError {
-    /// Nothing is to be measured.
+    /// There is no model to measure.
     #[error("no model")]
     NoModel,
-    /// Nothing says which token ids a model knows.
+    /// The size of a model's vocabulary is unknown.
     #[error(
         "{}: no embedding table is gathered from, so its vocabulary is unknown",
         path.display()
@@ -24,23 +24,23 @@ pub enum BenchError {
     /// The texts can't be made token ids.
     #[error(transparent)]
     Texts(#[from] TextsError),
-    /// There are fewer texts than a batch takes.
+    /// The file has fewer texts than a batch.
     #[error("{}: {lines} lines with text, too few for a batch of {batch}", path.display())]
     TooFewTexts {
         /// The file of texts.
         path: PathBuf,
-        /// How many it has.
+        /// How many texts it has.
         lines: usize,
-        /// How many a batch takes.
+        /// How many texts a batch has.
         batch: usize,
     },
-    /// There is no place for the answers.
+    /// No temporary folder can be created for the outputs.
     #[error("no temporary folder for the answers")]
     TemporaryFolder {
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// An answer can't be read back.
+    /// Saved outputs can't be read.
     #[error(transparent)]
     Answer(#[from] TensorsFileError),
 }
@@ -49,89 +49,89 @@ pub enum BenchError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkerError {
-    /// There is no place for what a worker says on standard error.
+    /// No temporary file can be created for the worker's standard error.
     #[error("no temporary file for what a worker says")]
     TemporaryFile {
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// The process does not start.
+    /// The process can't be started.
     #[error("the worker does not start")]
     Start {
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// The process can't be waited for.
+    /// The exit status of the process can't be read.
     #[error("the worker's end is unknown")]
     Wait {
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// What it was asked, or says, is not of the protocol.
+    /// A request or a reply doesn't follow the protocol.
     #[error("the worker does not speak the protocol")]
     Malformed(#[from] serde_json::Error),
-    /// It answers another question.
+    /// The reply belongs to another request.
     #[error("the worker answered something else than it was asked")]
     OutOfTurn,
-    /// It can't do what it was asked.
+    /// The worker can't do what was requested.
     #[error("{0}")]
     Failed(String),
     /// The process ended.
     #[error("{0}")]
     Dead(String),
-    /// It was stopped before there were numbers.
+    /// The benchmark was stopped before there were numbers.
     #[error("stopped")]
     Stopped,
 }
 
-/// Why a worker ends before its work is done, or does not do what it was asked.
+/// Why a worker ends early, or can't do what was requested.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// A processor that no machine has.
+    /// The machine has no such processor.
     #[error("there is no processor {cpu}")]
     NoProcessor {
-        /// Its number.
+        /// The processor's number.
         cpu: usize,
     },
-    /// The system does not let it run on these processors.
+    /// The system doesn't let the worker run on these processors.
     #[error("can't run on processors {cpus:?}")]
     Processors {
-        /// Their numbers.
+        /// The processors' numbers.
         cpus: Vec<usize>,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// Only Linux lets a process choose its processors.
+    /// Processors can be chosen only on Linux.
     #[error("processors can be chosen on Linux only")]
     NotLinux,
-    /// A request can't be read, or a reply not written.
+    /// A request can't be read, or a reply can't be written.
     #[error("no connection to the process that asks")]
     Connection(#[from] io::Error),
-    /// A request is not of the protocol.
+    /// A request doesn't follow the protocol.
     #[error("malformed request")]
     Malformed(#[from] serde_json::Error),
-    /// The engine does not answer.
+    /// The engine fails.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// A batch can't be made what the model takes.
+    /// A batch can't be made inputs of the model.
     #[error(transparent)]
     Texts(#[from] TextsError),
-    /// An answer can't be kept.
+    /// Outputs can't be saved.
     #[error(transparent)]
     Answer(#[from] TensorsFileError),
-    /// There is no place for a profile or a model.
+    /// No temporary folder can be created for a profile or a model.
     #[error("no temporary folder for {purpose}")]
     TemporaryFolder {
         /// What it is for.
         purpose: &'static str,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
     /// A model can't be written.
     #[error(transparent)]
     Write(#[from] FileError),
-    /// There is nothing to run.
+    /// There is no batch to run.
     #[error("no batch")]
     NoBatch,
 }
@@ -162,10 +162,10 @@ pub enum ReadError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// It holds something else.
+    /// The file isn't JSON.
     #[error("{}: not JSON", path.display())]
     Json {
         /// The file.
@@ -173,7 +173,7 @@ pub enum ReadError {
         /// What is wrong.
         source: serde_json::Error,
     },
-    /// It is of another kind or version.
+    /// The file has another schema, or another version of it.
     #[error("{}: its schema is {found}, expected \"{}\"", path.display(), super::SCHEMA)]
     Schema {
         /// The file.
@@ -181,7 +181,7 @@ pub enum ReadError {
         /// Its schema.
         found: String,
     },
-    /// It lacks what a benchmark has.
+    /// The file lacks a part of a benchmark.
     #[error("{}: not a benchmark", path.display())]
     Format {
         /// The file.

@@ -1,17 +1,17 @@
-//! How much a model has to compute, from its graph.
+//! Counts the floating point operations of a model, from its graph.
 
 use std::collections::HashMap;
 
 use nezha_graphs::proto::{AttributeProto, GraphProto, NodeProto};
 
-/// How many operators a weight may go through before it is multiplied by.
+/// How many operators may be between a weight and its product.
 const CHAIN: usize = 6;
 
-/// Floating point operations for each token: two for every element of a matrix that tokens are
+/// Floating point operations per token: two for every element of a matrix that tokens are
 /// multiplied by.
 ///
-/// The products of attention, which grow with the length, are not counted: at base size and 128
-/// tokens they are 2 % more. A pooler's matrix counts as if it saw every token.
+/// The products of attention grow with the length, and are not counted: at base size and 128 tokens
+/// they add 2 %. The pooler's matrix is counted as if it read every token.
 pub(super) fn per_token(graph: &GraphProto) -> f64 {
     let weights: HashMap<&str, &[i64]> = graph
         .initializer

@@ -1,4 +1,4 @@
-//! Batches of token ids of one size.
+//! Batches of token ids with one size.
 
 use std::path::Path;
 
@@ -7,9 +7,9 @@ use nezha_verify::texts::{Batch, lines};
 
 use super::{BenchError, Shape};
 
-/// Real texts are at most this many batches, so that every turn can run all of them.
+/// The most batches of real texts, so that every turn can run all of them.
 const TEXT_BATCHES: usize = 16;
-/// Ids that are no special tokens in any vocabulary of BERT's family begin about here.
+/// In vocabularies of BERT's family, ids from about here on are no special tokens.
 const FIRST_ID: usize = 1000;
 
 /// Batches of one size.
@@ -20,14 +20,14 @@ pub struct Case {
     pub batch: usize,
     /// Tokens of the longest text.
     pub sequence: usize,
-    /// Whether the texts are real ones of their own lengths.
+    /// Whether these are real texts with their own lengths.
     pub is_text: bool,
     /// The token ids.
     pub batches: Vec<Batch>,
 }
 
 impl Case {
-    /// One batch of random ids below `vocabulary`; the same for the same arguments.
+    /// One batch of random ids below `vocabulary`; the same arguments give the same ids.
     pub fn random(batch: usize, sequence: usize, vocabulary: usize) -> Self {
         let first = FIRST_ID.min(vocabulary / 2);
         let mut state = 1_u64;
@@ -48,10 +48,10 @@ impl Case {
         }
     }
 
-    /// Batches of the lines of a file, in their order, as the tokenizer in `folder` splits them.
+    /// Batches of the lines of a file, in their order, from the tokenizer in `folder`.
     ///
     /// # Errors
-    /// [`BenchError::Texts`] where a file can't be read, [`BenchError::TooFewTexts`].
+    /// [`BenchError::Texts`] if a file can't be read; [`BenchError::TooFewTexts`].
     pub fn text(
         file: impl AsRef<Path>,
         folder: impl AsRef<Path>,
@@ -75,7 +75,8 @@ impl Case {
         })
     }
 
-    /// Batches of texts, the first ones again where there are fewer than a batch takes; none of no text.
+    /// Batches of texts. The first texts are repeated to fill the last batch; without texts there
+    /// are no batches.
     pub fn of(texts: &[Vec<u32>], batch: usize) -> Self {
         let count = texts.len().div_ceil(batch).min(TEXT_BATCHES);
         let rows: Batch = texts.iter().cycle().take(count * batch).cloned().collect();
@@ -96,17 +97,18 @@ impl Case {
         }
     }
 
-    /// Tokens in a batch on average, padding not counted.
+    /// The mean number of tokens in a batch, without padding.
     pub fn tokens(&self) -> f64 {
         let tokens: usize = self.batches.iter().flatten().map(Vec::len).sum();
         tokens as f64 / self.batches.len() as f64
     }
 }
 
-/// How many token ids a model knows: the rows of the largest table that it gathers from.
+/// How many token ids a model knows: from its config, or without one the rows of the largest table
+/// that it gathers from.
 ///
 /// # Errors
-/// [`BenchError::NoVocabulary`] where it gathers from no table.
+/// [`BenchError::NoVocabulary`] if it has neither.
 pub fn vocabulary(model: &Model) -> Result<usize, BenchError> {
     if let Some(config) = model.config() {
         return Ok(config.vocab_size);

@@ -1,4 +1,4 @@
-//! How fast an engine multiplies matrices: the roof that no transformer in it gets through.
+//! How fast an engine multiplies matrices, which limits every transformer in it.
 
 use std::time::{Duration, Instant};
 
@@ -11,15 +11,15 @@ use prost::Message;
 
 use super::ServeError;
 
-/// Rows and columns; the size of a base model's feed-forward layer on 1024 tokens, about.
+/// Rows and columns: about the size of a base model's feed-forward layer on 1024 tokens.
 const SIZE: usize = 1024;
 /// The best run within this time counts.
 const TIME: Duration = Duration::from_millis(500);
 
-/// Floating point operations a second at best, float32, two square matrices.
+/// The best rate of floating point operations per second, for two square f32 matrices.
 ///
 /// # Errors
-/// Where the engine refuses to.
+/// [`ServeError`] if the engine can't run the product.
 pub(super) fn rate(engine: EngineKind, options: &EngineOptions) -> Result<f64, ServeError> {
     let folder = tempfile::tempdir().map_err(|source| ServeError::TemporaryFolder {
         purpose: "a matrix product",

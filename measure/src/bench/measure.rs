@@ -1,5 +1,5 @@
-//! The rounds: every contender takes its turn with a shape, again and again, so that what slows down
-//! the machine for a while slows down all of them.
+//! The rounds of a benchmark: the contenders take turns with a shape several times, so that what
+//! slows down the machine for a while slows down all of them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,22 +14,22 @@ use super::protocol::{Reply, Request};
 use super::{Agreement, BenchError, Case, Cell, Contender, Measured, Method, WorkerError};
 use crate::statistics::{Ratio, Summary};
 
-/// A contender and its process, as long as that lives.
+/// A contender and its process, if it is running.
 pub(super) struct Runner<'b> {
     pub contender: Contender,
     command: Box<dyn Fn() -> Command + 'b>,
     process: Option<Process>,
-    /// Whether its process was there and is gone.
+    /// Whether its process was started and has died.
     died: bool,
 }
 
-/// What a contender's warm-up found.
+/// The result of a contender's warm-up.
 struct WarmUp {
     runs: usize,
     stable: bool,
 }
 
-/// A contender's samples for one shape, while they are taken.
+/// The samples of a contender for one shape, while they are taken.
 struct Turns {
     warm_up: Result<WarmUp, WorkerError>,
     rounds: Vec<Vec<f64>>,
@@ -37,7 +37,7 @@ struct Turns {
 }
 
 impl<'b> Runner<'b> {
-    /// Starts the worker; why it doesn't start is the contender's error.
+    /// Starts the worker; if it can't be started, the contender gets the error.
     pub(super) fn start(contender: Contender, command: Box<dyn Fn() -> Command + 'b>) -> Self {
         let mut runner = Self {
             contender,
@@ -61,14 +61,14 @@ impl<'b> Runner<'b> {
         }
     }
 
-    /// Starts the worker again if it died: the next shape may be smaller.
+    /// Restarts a worker that has died, because the next shape may be smaller.
     fn revive(&mut self) {
         if std::mem::take(&mut self.died) {
             self.load();
         }
     }
 
-    /// Remembers an error that leaves no process.
+    /// Records an error after which there is no process.
     fn note(&mut self, error: &WorkerError) {
         self.contender.error = Some(error_chain(error));
         self.died = matches!(error, WorkerError::Dead(_));
@@ -129,8 +129,8 @@ impl<'b> Runner<'b> {
         }
     }
 
-    /// How fast the engine multiplies matrices, and what computed which nodes. Both are said where
-    /// they can be; the numbers of the cells stand without them.
+    /// Asks how fast the engine multiplies matrices, and what computed the nodes. If a worker can't
+    /// answer, the numbers of the cells stay valid.
     pub(super) fn finish(&mut self) {
         if let Ok(Reply::Nodes(nodes)) = self.ask(&Request::Nodes) {
             self.contender.nodes = nodes;
@@ -149,7 +149,7 @@ pub(super) struct Rounds<'b> {
 }
 
 impl Rounds<'_> {
-    /// A cell for each contender, in their order; `turn` is called before every turn.
+    /// Measures a cell for each contender, in their order; `turn` is called before every turn.
     pub(super) fn measure(
         &self,
         runners: &mut [Runner],
@@ -228,7 +228,8 @@ impl Rounds<'_> {
 }
 
 impl Turns {
-    /// What the samples come to, beside the rounds and the answer of the `first` contender.
+    /// The numbers from the samples, compared with the rounds and the outputs of the `first`
+    /// contender.
     fn numbers(
         self,
         case: &Case,

@@ -1,8 +1,8 @@
-//! Models in engines side by side: latency, throughput, memory, agreement.
+//! Compares models in engines: latency, throughput, memory and outputs.
 //!
-//! Each model in each engine is a process of its own, a *worker*: [`Benchmark::worker`] says how to start
-//! one, and [`serve`] is all that such a program does. For every shape the contenders take turns
-//! (A B A B), so that what slows down the machine for a while slows down all of them.
+//! Each model in each engine runs in a process of its own, a *worker*. [`Benchmark::worker`] starts
+//! one, and [`serve`] is all that such a program does. For every shape the contenders take turns (A
+//! B A B), so that what slows down the machine for a while slows down all of them.
 
 mod agreement;
 mod chart;
@@ -44,28 +44,28 @@ use measure::{Rounds, Runner};
 
 /// What is measured, and how.
 pub struct Benchmark<'b> {
-    /// Models and the ways they are computed; the first is what the others are compared with.
+    /// Models, and the ways to compute them. The others are compared with the first.
     pub contenders: &'b [(&'b Model, Way)],
-    /// Threads of a run, one number after the other; none for the engine's default.
+    /// Threads of a run: each number is measured in turn; `None` for the engine's default.
     pub threads: &'b [Option<NonZeroUsize>],
     /// The batches that every contender runs.
     pub cases: &'b [Case],
-    /// How often and how long.
+    /// The number and the time of the runs.
     pub method: Method,
-    /// The program that [serves](serve) a contender, and its arguments; standard input and output are the
-    /// benchmark's.
+    /// The command of a program that [serves](serve) a contender. The benchmark takes over its
+    /// standard input and output.
     pub worker: &'b dyn Fn(&Model, Way, Option<NonZeroUsize>) -> Command,
 }
 
-/// How far a benchmark is.
+/// The progress of a benchmark.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Turns that are over.
+    /// Turns that are done.
     pub done: usize,
-    /// All turns.
+    /// The number of all turns.
     pub total: usize,
-    /// The size that takes its turns; none while models are loaded.
+    /// The shape that takes its turns; `None` while models are loaded.
     pub shape: Option<String>,
 }
 
@@ -81,13 +81,13 @@ impl fmt::Debug for Benchmark<'_> {
 }
 
 impl<'b> Benchmark<'b> {
-    /// Measures. What doesn't start, fails or dies is a contender or a cell with an error; a process that
-    /// died of one shape is started again for the next.
+    /// Measures. A contender that can't be started, fails or dies gets an error, and so do its
+    /// cells; a process that died is restarted for the next shape.
     ///
-    /// Once `stop` is true, the turn ends and what is finished is given.
+    /// When `stop` becomes true, the turn ends, and what is finished is returned.
     ///
     /// # Errors
-    /// [`BenchError`] where the system has no room for answers.
+    /// [`BenchError`] if the outputs can't be saved or read.
     pub fn run(
         &self,
         stop: &AtomicBool,
@@ -109,7 +109,8 @@ impl<'b> Benchmark<'b> {
             total: self.cases.len() * contenders * (1 + self.method.rounds),
             shape: None,
         };
-        // Those with the same number of threads run side by side, one number after the other.
+        // Contenders with the same number of threads take turns; each number of threads is measured
+        // by itself.
         for threads in self.threads {
             at.shape = None;
             progress(&at);

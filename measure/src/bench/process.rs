@@ -1,4 +1,4 @@
-//! A worker's process, from the side of the one that asks.
+//! The process of a worker, as the benchmark sees it.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use super::WorkerError;
 use super::protocol::{Reply, Request};
 
-/// What a dead worker last said is shown up to here.
+/// How many bytes of a dead worker's last messages are shown.
 const LAST_WORDS: u64 = 2000;
 
 /// A worker that has loaded its model.
@@ -16,7 +16,7 @@ pub(super) struct Process {
     requests: ChildStdin,
     replies: BufReader<ChildStdout>,
     errors: File,
-    /// What it said of the model.
+    /// The engine's description, from the worker.
     pub description: String,
     pub load_ms: f64,
 }
@@ -25,7 +25,7 @@ impl Process {
     /// Starts a worker and waits until the model is loaded.
     ///
     /// # Errors
-    /// What the worker says, or how it ended.
+    /// [`WorkerError`], with the worker's message or the way it ended.
     pub(super) fn start(mut command: Command) -> Result<Self, WorkerError> {
         let file = tempfile::tempfile().and_then(|it| Ok((it.try_clone()?, it)));
         let (errors, theirs) = file.map_err(|source| WorkerError::TemporaryFile { source })?;
@@ -33,14 +33,14 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(theirs);
-        // Ctrl-C is for the one that asks: it lets the turn end and saves what is finished.
+        // Ctrl-C goes only to the benchmark, which lets the turn end and saves what is finished.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command
             .spawn()
             .map_err(|source| WorkerError::Start { source })?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        // Both are piped, as was asked for above.
+        // Both were set to pipes above.
         let (requests, replies) = pipes.ok_or(WorkerError::OutOfTurn)?;
         let mut process = Self {
             child,
@@ -63,13 +63,13 @@ impl Process {
         }
     }
 
-    /// Asks and waits for the answer.
+    /// Sends a request and waits for the reply.
     ///
     /// # Errors
-    /// [`WorkerError::Dead`] where the process is gone; anything else is what the worker says.
+    /// [`WorkerError::Dead`] if the process has died; other errors come from the worker.
     pub(super) fn ask(&mut self, request: &Request) -> Result<Reply, WorkerError> {
         let line = serde_json::to_string(request)?;
-        // A process that is gone says so when it is asked for the reply.
+        // If the process has died, reading the reply fails.
         let _ = writeln!(self.requests, "{line}").and_then(|()| self.requests.flush());
         self.reply()
     }
@@ -95,7 +95,7 @@ impl Process {
         let mut words = String::new();
         let length = self.errors.metadata().map_or(0, |it| it.len());
         let start = SeekFrom::Start(length.saturating_sub(LAST_WORDS));
-        // What can't be read is not known; that the process is gone matters more.
+        // Messages that can't be read are omitted: it matters more that the process has died.
         let _ = self.errors.seek(start);
         let _ = self.errors.read_to_string(&mut words);
         words.trim().to_owned()
@@ -104,13 +104,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may be gone already.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// What the engines and the allocators of Rust, C++ and the system say when there is no more.
+/// What the engines and the allocators of Rust, C++ and the system print when memory runs out.
 const OUT_OF_MEMORY: [&str; 5] = [
     "Failed to allocate memory",
     "failed to allocate",
@@ -119,7 +119,7 @@ const OUT_OF_MEMORY: [&str; 5] = [
     "Cannot allocate memory",
 ];
 
-/// A message after its cause, where `words` say that it is want of memory.
+/// A message, preceded by its cause if `words` tell that memory ran out.
 fn with_cause(words: &str, message: String) -> String {
     match OUT_OF_MEMORY.iter().any(|it| words.contains(it)) {
         true => format!("out of memory: {message}"),
@@ -127,7 +127,7 @@ fn with_cause(words: &str, message: String) -> String {
     }
 }
 
-/// How a process ended that said some last words.
+/// How a process ended, with its last messages.
 fn ending(status: ExitStatus, words: &str) -> String {
     #[cfg(unix)]
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);

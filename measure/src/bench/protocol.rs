@@ -1,5 +1,5 @@
-//! What the process that measures and the processes that compute say to each other: JSON, a line
-//! each, over the worker's standard input and output.
+//! The protocol between the benchmark and its workers: JSON, one message per line, over the
+//! worker's standard input and output.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,54 +7,54 @@ use std::path::PathBuf;
 use nezha_verify::texts::Batch;
 use serde::{Deserialize, Serialize};
 
-/// What a worker is asked to do.
+/// A request to a worker.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Request {
-    /// Take these batches from now on, and run them until the time they take is stable.
+    /// Use these batches from now on, and run them until their time is stable.
     Prepare {
         batches: Vec<Batch>,
-        /// When to stop at the latest.
+        /// The latest time to stop, in seconds.
         seconds: f64,
         /// Where to write the outputs of the first batch.
         outputs: PathBuf,
     },
-    /// Run all batches in turn, again and again.
+    /// Run all batches in turn, repeatedly.
     Measure {
-        /// Runs that are enough, once every batch had its turn.
+        /// The number of runs to stop after, once every batch has had its turn.
         runs: usize,
-        /// When to stop at the latest, once every batch had its turn.
+        /// The latest time to stop, once every batch has had its turn.
         seconds: f64,
     },
-    /// Say how much memory there was at most since the batches were taken.
+    /// Return the peak memory since the batches were set.
     Memory,
     /// Measure how fast the engine multiplies matrices.
     MatMul,
-    /// Run the first batch once more and say what computed the graph's nodes.
+    /// Run the first batch once more, and return what computed the graph's nodes.
     Nodes,
 }
 
-/// What a worker answers.
+/// A worker's reply.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Reply {
     /// The model is loaded.
     Loaded { description: String, load_ms: f64 },
-    /// The batches are run in.
+    /// The batches have been warmed up.
     Prepared {
-        /// The very first run.
+        /// The time of the first run.
         first_ms: f64,
         runs: usize,
         stable: bool,
     },
-    /// How long each run took, in milliseconds.
+    /// The time of each run, in milliseconds.
     Measured(Vec<f64>),
-    /// The peak resident memory in bytes; none where the system doesn't say.
+    /// The peak resident memory in bytes; `None` if the system doesn't say.
     Memory(Option<u64>),
-    /// The engine's best rate on float32 matrices, in floating point operations a second.
+    /// The engine's best rate on f32 matrices, in floating point operations per second.
     MatMul(f64),
-    /// How many nodes each execution provider computed; empty for an engine without any.
+    /// How many nodes each execution provider computed; empty for an engine without providers.
     Nodes(BTreeMap<String, usize>),
-    /// It can't be done.
+    /// The request can't be done.
     Failed(String),
 }

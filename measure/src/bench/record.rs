@@ -1,6 +1,6 @@
-//! What a benchmark found, as `--json` writes it.
+//! The results of a benchmark, as `--json` writes them.
 //!
-//! The schema is this file: a field that changes its meaning or goes changes [`SCHEMA`].
+//! This file is the schema: if a field changes its meaning or is removed, [`SCHEMA`] changes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::statistics::{Ratio, Summary};
 /// The document's kind and version.
 pub const SCHEMA: &str = "nezha-bench/1";
 
-/// One `nezha bench`.
+/// The results of one `nezha bench`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
@@ -23,25 +23,25 @@ pub struct Document {
     pub schema: String,
     /// This program's version.
     pub nezha: String,
-    /// When it began, RFC 3339, UTC.
+    /// When it began, in RFC 3339, UTC.
     pub started: String,
-    /// Whether nothing is missing: neither stopped nor failed anywhere.
+    /// Whether nothing is missing: it was not stopped, and nothing failed.
     pub complete: bool,
-    /// Where it ran.
+    /// The machine that it ran on.
     pub machine: Machine,
-    /// How it ran.
+    /// The number and the time of the runs.
     pub method: Method,
     /// Models in engines, one process each.
     pub contenders: Vec<Contender>,
-    /// The numbers: each shape in each contender.
+    /// The numbers of each contender for each shape.
     pub cells: Vec<Cell>,
 }
 
 impl Document {
-    /// Reads what [serde](serde_json) wrote of one.
+    /// Reads results that [serde](serde_json) wrote.
     ///
     /// # Errors
-    /// [`ReadError`].
+    /// [`ReadError`] if the file can't be read or isn't a benchmark.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
         let at = || path.to_owned();
@@ -58,54 +58,55 @@ impl Document {
     }
 }
 
-/// How it ran.
+/// How it was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Method {
-    /// Turns that each contender took with each shape.
+    /// Turns of each contender with each shape.
     pub rounds: usize,
-    /// Runs of a shape, at least.
+    /// Runs of a shape after which it is done.
     pub runs: usize,
-    /// Seconds for a shape, at most, where the runs take longer.
+    /// Seconds after which a shape is done, even with fewer runs.
     pub seconds: f64,
-    /// The processors that the workers were kept on; empty for all.
+    /// The processors that the workers were bound to; empty for all.
     pub cpus: Vec<usize>,
-    /// The file of real texts; none for random token ids.
+    /// The file of real texts; `None` for random token ids.
     pub text: Option<String>,
 }
 
-/// A model in an engine: one process.
+/// A model in an engine, with a process of its own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Contender {
-    /// Which model, which engine.
+    /// The model, the engine and the threads.
     #[serde(flatten)]
     pub key: ContenderKey,
-    /// Of the file, without external weights.
+    /// The size of the model file in bytes, without external weights.
     pub model_bytes: u64,
-    /// Floating point operations that the weight matrices take for each token.
+    /// Floating point operations of the weight matrices per token.
     pub flop_per_token: f64,
-    /// The engine in its own words, with its version.
+    /// The engine's description, with its version.
     pub description: Option<String>,
-    /// From nothing to a session.
+    /// The time to load the model, in milliseconds.
     pub load_ms: Option<f64>,
-    /// From nothing to the first answer, of the first shape.
+    /// The time to load the model and to run the first shape once, in milliseconds.
     pub first_answer_ms: Option<f64>,
-    /// The engine's best rate on 1024 × 1024 float32 matrices, in operations a second.
+    /// The engine's best rate on 1024 × 1024 f32 matrices, in operations per second.
     pub matmul_flops: Option<f64>,
-    /// Nodes of the optimised graph that each execution provider ran; empty where the engine has none.
+    /// Nodes of the optimised graph that each execution provider ran; empty for an engine without
+    /// providers.
     pub nodes: BTreeMap<String, usize>,
-    /// Why it didn't start, or what ended it.
+    /// Why it couldn't be started, or what ended it.
     pub error: Option<String>,
 }
 
-/// What is compared with what.
+/// What identifies a contender.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ContenderKey {
-    /// The file, as it was named.
+    /// The model file, as it was named.
     pub model: String,
-    /// Its name on the command line, such as `ort:cpu` or `openvino:cpu@bf16`.
+    /// The engine's name on the command line, such as `ort:cpu` or `openvino:cpu@bf16`.
     pub engine: String,
-    /// None for the engine's default.
+    /// Threads of a run; `None` for the engine's default.
     pub threads: Option<usize>,
 }
 
@@ -120,17 +121,17 @@ impl fmt::Display for ContenderKey {
     }
 }
 
-/// A shape in a contender.
+/// The result of a contender for one shape.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Cell {
-    /// What was measured.
+    /// The model, the engine and the threads.
     #[serde(flatten)]
     pub contender: ContenderKey,
-    /// On what.
+    /// The size of the batch.
     #[serde(flatten)]
     pub shape: Shape,
-    /// None where there is an error.
+    /// The numbers; `None` if there is an error.
     pub measured: Option<Measured>,
     /// Why there are no numbers.
     pub error: Option<String>,
@@ -143,14 +144,14 @@ pub struct Shape {
     pub batch: usize,
     /// Tokens of the longest text.
     pub sequence: usize,
-    /// Tokens of a batch on average, padding not counted.
+    /// The mean number of tokens in a batch, without padding.
     pub tokens: f64,
-    /// Whether these are real texts, of their own lengths.
+    /// Whether these are real texts with their own lengths.
     pub is_text: bool,
 }
 
 impl Shape {
-    /// `8×128`, or `8×text`.
+    /// `8×128` or `8×text`.
     pub fn label(&self) -> String {
         match self.is_text {
             true => format!("{}×text", self.batch),
@@ -163,22 +164,22 @@ impl Shape {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Measured {
-    /// Milliseconds of every run, a list for each round.
+    /// The milliseconds of every run, in one list for each round.
     pub samples_ms: Vec<Vec<f64>>,
-    /// Runs that do not count.
+    /// Runs of the warm-up, which don't count.
     pub warm_up_runs: usize,
-    /// Whether the time had settled when the warm-up ended.
+    /// Whether the time was stable when the warm-up ended.
     pub stable: bool,
-    /// What the samples come to.
+    /// The summary of the samples.
     pub summary: Summary,
-    /// Texts in each second, on average.
+    /// Texts per second, on average.
     pub sequences_per_second: f64,
-    /// Tokens in each second, on average.
+    /// Tokens per second, on average.
     pub tokens_per_second: f64,
-    /// Of the whole process, weights included, while this shape ran.
+    /// The peak resident memory of the process with this shape, including weights, in bytes.
     pub peak_resident_bytes: Option<u64>,
-    /// Time by that of the first contender with the same threads.
+    /// The time, divided by that of the first contender with the same threads.
     pub ratio: Option<Ratio>,
-    /// The answer by that of the first contender with the same threads.
+    /// The outputs, compared with those of the first contender with the same threads.
     pub agreement: Option<Agreement>,
 }

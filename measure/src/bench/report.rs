@@ -1,4 +1,5 @@
-//! A benchmark as one HTML file with tables and charts; it needs no JavaScript and no network.
+//! Writes a benchmark as one HTML file with tables and charts, without JavaScript or network
+//! access.
 
 use std::fmt::Write;
 
@@ -14,7 +15,7 @@ grid-template-columns:repeat(auto-fit,minmax(min(100%,30rem),1fr));gap:1rem}\
 svg{width:100%;height:auto}\
 pre{white-space:pre-wrap}";
 
-/// The whole file.
+/// The HTML file.
 ///
 /// # Errors
 /// [`ReportError::Chart`].
@@ -77,7 +78,7 @@ fn escape(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// Those that have something to show.
+/// The charts that are not empty.
 fn charts(document: &Document) -> Vec<Chart> {
     let smallest = smallest_batch(document);
     let longest = document.cells.iter().map(|it| it.shape.sequence).max();
@@ -130,7 +131,8 @@ fn tokens(cell: &Cell) -> f64 {
     cell.shape.tokens
 }
 
-/// What the weight matrices' products come to each second, under the engine's own matmul.
+/// The rate of the products with weight matrices, below the rate of the engine's own matrix
+/// product.
 fn roofline(document: &Document) -> Chart {
     let rate = |flop: f64, measured: &Measured| flop * measured.tokens_per_second / 1e9;
     let mut lines = series(document, &|_| true, tokens, |flop, it| {
@@ -172,7 +174,7 @@ fn engine(contender: &Contender) -> String {
     }
 }
 
-/// The points of each contender, one for each of its cells that are shown.
+/// The points of each contender: one for each of its cells that are `shown`.
 fn series(
     document: &Document,
     shown: &dyn Fn(&Cell) -> bool,
@@ -191,7 +193,8 @@ fn series(
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
         Series {
             name: contender.key.to_string(),
-            // Several batches of several lengths may have as many tokens; no line leads through them.
+            // Batches of different shapes may have the same number of tokens; no line is drawn
+            // through them.
             is_line: points.is_sorted_by(|a, b| a.0 < b.0),
             points,
         }

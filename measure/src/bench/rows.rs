@@ -4,7 +4,7 @@ use super::{Cell, Contender, ContenderKey, Document, Measured};
 
 const MIB: f64 = 1048576.0;
 
-/// Where, when and how.
+/// Where, when and how it was measured.
 pub fn heading(document: &Document) -> String {
     let method = &document.method;
     let texts = method.text.as_deref().map(|it| format!("texts of {it}"));
@@ -20,7 +20,7 @@ pub fn heading(document: &Document) -> String {
     )
 }
 
-/// The header and the rows of what took part.
+/// The header and the rows of the contenders.
 pub fn contender_rows(document: &Document) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let header = vec![
         "model",
@@ -59,7 +59,7 @@ pub fn contender_rows(document: &Document) -> (Vec<&'static str>, Vec<Vec<String
     (header, document.contenders.iter().map(row).collect())
 }
 
-/// The header and the rows of the numbers.
+/// The header and the rows of the cells.
 pub fn cell_rows(document: &Document) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let header = vec![
         "model",

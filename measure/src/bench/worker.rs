@@ -1,7 +1,7 @@
-//! The process that loads one model in one engine and runs what it is told.
+//! The process that loads one model in one engine, and does what the benchmark requests.
 //!
-//! An engine of its own process can't be slowed down by another one's threads, has its memory to
-//! itself and, where it dies, leaves the rest of the table standing.
+//! In a process of its own, an engine can't be slowed down by the threads of another one, its
+//! memory can be measured, and if it dies, the other results remain.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, Write};
@@ -16,12 +16,12 @@ use super::protocol::{Reply, Request};
 use super::{ServeError, matmul, memory};
 use crate::statistics;
 
-/// Runs that have to take about as long as those before them.
+/// The number of runs that must take about as long as the same number before them.
 const STABLE_RUNS: usize = 5;
-/// How much longer or shorter the runs before may have taken.
+/// How much the times of the two may differ.
 const STABLE_WITHIN: f64 = 0.05;
 
-/// A turn's first runs, 50 to 75 ms of them, take longer than those after.
+/// The first runs of a turn, for 50 to 75 ms, take longer than those after them.
 const WARM_UP: Duration = Duration::from_millis(100);
 
 /// What a worker loads.
@@ -29,20 +29,21 @@ const WARM_UP: Duration = Duration::from_millis(100);
 pub struct Work {
     /// The model.
     pub model: PathBuf,
-    /// The way to compute it; its engine has to start.
+    /// The way to compute it; its engine must start.
     pub way: Way,
-    /// How it is started.
+    /// The options that the engine is started with.
     pub options: EngineOptions,
-    /// The processors that it keeps to (Linux); empty for all.
+    /// The processors that it is bound to (Linux); empty for all.
     pub cpus: Vec<usize>,
 }
 
-/// Loads the model and answers the requests of a [`Benchmark`](super::Benchmark), a line each, until there
-/// are no more: all that the process of a worker does, over its standard input and output.
+/// Loads the model and answers the requests of a [`Benchmark`](super::Benchmark), one per line,
+/// until there are no more. This is all that a worker's process does, over its standard input and
+/// output.
 ///
 /// # Errors
-/// [`ServeError`] where it can't keep to its processors, or the other side is gone. What can't be loaded or
-/// run is a reply.
+/// [`ServeError`] if the process can't be bound to its processors, or the connection breaks. If the
+/// model can't be loaded or run, the reply says so.
 pub fn serve(
     work: Work,
     requests: impl BufRead,
@@ -85,7 +86,7 @@ fn say(replies: &mut dyn Write, reply: &Reply) -> Result<(), ServeError> {
     Ok(replies.flush()?)
 }
 
-/// Keeps this process, with all threads that it will start, on some processors.
+/// Binds this process, with all threads that it will start, to some processors.
 #[cfg(target_os = "linux")]
 fn pin(cpus: &[usize]) -> Result<(), ServeError> {
     use nix::sched::{CpuSet, sched_setaffinity};
@@ -177,7 +178,7 @@ impl Worker {
         })
     }
 
-    /// Profiling costs time, so a session of its own does it.
+    /// Profiling takes time, so it is done in a session of its own.
     fn nodes(&self) -> Result<BTreeMap<String, usize>, ServeError> {
         let has_providers = self.engine.spec().capabilities.has_providers;
         let Some(batch) = self.batches.first().filter(|_| has_providers) else {
@@ -200,7 +201,7 @@ impl Worker {
             .collect())
     }
 
-    /// Others ran in between: the caches are theirs, the threads asleep.
+    /// Other workers ran in the meantime: the caches have their data, and this one's threads sleep.
     fn warm_up(&self) -> Result<(), ServeError> {
         let begin = Instant::now();
         for batch in self.batches.iter().cycle() {
@@ -230,7 +231,7 @@ impl Worker {
     }
 }
 
-/// Whether the last runs take about as long as those before them.
+/// Whether the last runs took about as long as those before them.
 fn is_stable(passes: &[f64]) -> bool {
     if passes.len() < 2 * STABLE_RUNS {
         return false;

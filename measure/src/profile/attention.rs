@@ -1,4 +1,5 @@
-//! What the nodes of attention between its dense layers compute, by where their values come from.
+//! What the nodes of attention between its dense layers compute, found from the origins of their
+//! inputs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,18 +7,18 @@ use nezha_graphs::proto::GraphProto;
 
 use super::part::{Group, Place, place};
 
-/// What a value of attention was made of.
+/// What a value inside attention was computed from.
 #[derive(Clone, Copy, PartialEq)]
 enum Origin {
-    /// Positions alone.
+    /// Only positions.
     Positions,
-    /// Positions with the model's states, not yet added to anything that a BERT has too.
+    /// Positions and the model's states, before the sum with a value that BERT has too.
     Relative,
     /// Anything else.
     States,
 }
 
-/// Nodes of attention that work on relative positions, up to the sums with the rest.
+/// The nodes of attention that work on relative positions, including the sums with other values.
 pub(super) fn relative_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
     let stored = graph.initializer.iter().map(|it| it.name.as_str());
     let (tables, weights): (Vec<&str>, Vec<&str>) =
@@ -57,7 +58,7 @@ pub(super) fn relative_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<us
     relative
 }
 
-/// Nodes of attention that the softmax depends on.
+/// The nodes of attention that the softmax depends on, and the softmax itself.
 pub(super) fn score_nodes(graph: &GraphProto, places: &[Place]) -> HashSet<usize> {
     let mut needed: HashSet<&str> = HashSet::new();
     let mut scores = HashSet::new();

@@ -6,35 +6,35 @@ use nezha_verify::texts::TextsError;
 
 use crate::bench::BenchError;
 
-/// Why there is no profile.
+/// Why a model can't be profiled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// The model, or the graph that an engine has made of it, can't be opened.
+    /// The model, or the graph that an engine has rewritten, can't be opened.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// There is no graph in it.
+    /// The model has no graph.
     #[error("{}: no graph", path.display())]
     NoGraph {
         /// The model.
         path: PathBuf,
     },
-    /// No batch can be made for it.
+    /// No batch can be made for the model.
     #[error(transparent)]
     Inputs(#[from] BenchError),
-    /// The batch can't be made what it takes.
+    /// The batch can't be made inputs of the model.
     #[error(transparent)]
     Texts(#[from] TextsError),
-    /// The engine does not start, or does not answer.
+    /// The engine can't be started, or fails.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// There is no place for what the engine records.
+    /// No temporary folder can be created for the engine's record.
     #[error("no temporary folder for the profile")]
     TemporaryFolder {
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// The engine records fewer runs than there were.
+    /// The engine has recorded fewer runs than there were.
     #[error(
         "{engine} has recorded {recorded} of {runs} runs, as many as a profile of it holds: ask for \
          fewer"
@@ -44,10 +44,10 @@ pub enum ProfileError {
         engine: EngineKind,
         /// The runs in its profile.
         recorded: usize,
-        /// The runs that there were, those that do not count among them.
+        /// All runs, including the warm-up.
         runs: usize,
     },
-    /// Nothing can be drawn.
+    /// The flame graph can't be drawn.
     #[error("can't draw the flame graph")]
     Flame {
         /// What is wrong.

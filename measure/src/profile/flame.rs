@@ -1,14 +1,14 @@
-//! A profile as a flame graph: the run, the parts of the model, the types of operators in them, the
-//! operators.
+//! Draws a profile as a flame graph: the run, the parts of the model, the operator types in each
+//! part, the operators.
 
 use inferno::flamegraph::{self, Options, TextTruncateDirection};
 
 use super::{Document, ProfileError};
 
-/// The picture; widths are times.
+/// Draws the graph as SVG; widths are times.
 ///
 /// # Errors
-/// [`ProfileError::Flame`] where nothing took any time.
+/// [`ProfileError::Flame`] if nothing took any time.
 pub fn flame_graph(document: &Document) -> Result<Vec<u8>, ProfileError> {
     let method = &document.method;
     let mut options = Options::default();
@@ -16,7 +16,7 @@ pub fn flame_graph(document: &Document) -> Result<Vec<u8>, ProfileError> {
         "{} in {}, {}×{}",
         method.model, method.description, method.batch, method.sequence
     );
-    // Widths are whole numbers: nanoseconds, shown as microseconds.
+    // Widths must be integers: they are nanoseconds, shown as microseconds.
     options.count_name = "µs".to_owned();
     options.factor = 1e-3;
     options.text_truncate_direction = TextTruncateDirection::Right;
@@ -28,7 +28,7 @@ pub fn flame_graph(document: &Document) -> Result<Vec<u8>, ProfileError> {
     Ok(svg)
 }
 
-/// A stack and its nanoseconds, a line for each operator and one for the rest.
+/// A line for each operator, with its stack and nanoseconds, and one for the rest.
 fn lines(document: &Document) -> Vec<String> {
     let line = |stack: &[&str], ms: f64| {
         let frames: Vec<String> = stack.iter().map(|it| it.replace(';', ",")).collect();

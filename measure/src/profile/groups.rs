@@ -1,5 +1,5 @@
-//! Which part of the model a node belongs to: by the module path in its name, and inside of attention
-//! by what it computes.
+//! The part of the model that a node belongs to: found by the module path in its name, and inside
+//! attention by what it computes.
 
 use std::collections::HashMap;
 
@@ -8,9 +8,9 @@ use nezha_graphs::proto::{GraphProto, NodeProto};
 use super::attention;
 use super::part::{Group, Place, place};
 
-/// What ONNX Runtime puts before the name of a value that it casts.
+/// The prefixes that ONNX Runtime adds to the name of a value that it casts.
 const CASTS: [&str; 2] = ["InsertedPrecisionFreeCast_", "InsertedCast_"];
-/// Operators that only bring a value into the form that the next one takes.
+/// Operators that only prepare a value for the next operator.
 const PREPARATIONS: [&str; 8] = [
     "Cast",
     "Identity",
@@ -44,7 +44,7 @@ fn without_cast(name: &str) -> &str {
     stripped.unwrap_or(name)
 }
 
-/// A node's name; some exporters give it none, but what it writes has one.
+/// A node's name; if an exporter gave it none, the name of its first output.
 fn name(node: &NodeProto) -> &str {
     match node.name.as_str() {
         "" => node.output.first().map_or("", String::as_str),
@@ -52,27 +52,27 @@ fn name(node: &NodeProto) -> &str {
     }
 }
 
-/// Where the nodes of an engine belong that has rewritten the graph.
+/// Finds the groups of an engine's nodes, even if it has rewritten the graph.
 pub(super) struct Groups<'g> {
     names: HashMap<&'g str, (&'g str, Group)>,
-    /// The model's nodes by what they write.
+    /// The model's nodes by their outputs.
     writers: HashMap<&'g str, (&'g str, Group)>,
-    /// The rewritten graph's nodes.
+    /// The nodes of the rewritten graph.
     rewritten: HashMap<&'g str, &'g NodeProto>,
-    /// What reads a value of the rewritten graph; of several readers, one.
+    /// A reader of each value in the rewritten graph; if there are several, one of them.
     readers: HashMap<&'g str, &'g NodeProto>,
 }
 
-/// Where an engine's node belongs.
+/// The group of an engine's node.
 #[derive(Debug, PartialEq)]
 pub(super) struct Placed {
     pub group: Group,
-    /// The node of the model that it is, or the last one that was fused into it.
+    /// The same node in the model, or the last of the nodes that were fused into it.
     pub origin: Option<String>,
 }
 
 impl<'g> Groups<'g> {
-    /// Those of a model, and of the graph that an engine has made of it, where it says so.
+    /// For a model and, if the engine writes it, the graph that the engine has rewritten.
     pub(super) fn new(graph: &'g GraphProto, rewritten: Option<&'g GraphProto>) -> Self {
         let nodes = graph.node.iter().zip(groups(graph));
         let nodes: Vec<(&NodeProto, (&str, Group))> = nodes
@@ -92,8 +92,9 @@ impl<'g> Groups<'g> {
         }
     }
 
-    /// By its name, which engines extend at either end or replace by that of what it writes; else by what
-    /// it writes; else, if it only prepares a value, by what reads that; else by the path in its name.
+    /// Places a node by its name, which engines extend at either end or replace by that of its
+    /// output; or else by its outputs; or else, if it only prepares a value, by the reader of that
+    /// value; or else by the path in its name.
     pub(super) fn place(&self, node: &str) -> Placed {
         let found = self.by_name(node).or_else(|| self.writers.get(node));
         let found = found.or_else(|| self.by_end(node));
@@ -116,7 +117,7 @@ impl<'g> Groups<'g> {
         }
     }
 
-    /// The longest beginning of the name that is a node's.
+    /// Finds the longest prefix of the name that is a node's name.
     fn by_name(&self, name: &str) -> Option<&(&'g str, Group)> {
         let name = without_cast(name);
         let ends = name
@@ -126,7 +127,8 @@ impl<'g> Groups<'g> {
         ends.find_map(|end| self.names.get(name.get(..end)?))
     }
 
-    /// The longest end of the name that is a node's: what OpenVINO puts before it, it is made for.
+    /// Finds the longest suffix of the name that is a node's name: OpenVINO names the nodes that it
+    /// adds for another one like this.
     fn by_end(&self, name: &str) -> Option<&(&'g str, Group)> {
         let mut begins = name.match_indices(|letter: char| !letter.is_alphanumeric());
         begins.find_map(|(index, letter)| self.names.get(name.get(index + letter.len()..)?))
@@ -147,14 +149,14 @@ impl<'g> Groups<'g> {
     }
 }
 
-/// OpenVINO's LayerNorm, before it multiplies with the weights.
+/// OpenVINO's LayerNorm, without the multiplication by its weights.
 const LAYER_NORM: &str = "MVN";
 
-/// Places nodes that no name tells about where the node before them is, and the first ones where the
-/// next one is; nodes come with their operators.
+/// Places nodes that no name helps to place: each goes to the group of the node before it, and the
+/// first ones to that of the next node. Nodes come with their operators.
 ///
-/// A LayerNorm that follows the dense layers of attention is attention's: the sum before it may be fused
-/// into those.
+/// A LayerNorm that follows the dense layers of attention belongs to attention: the sum before it
+/// may be fused into those layers.
 pub(super) fn place_by_neighbours(nodes: &mut [(&str, Placed)]) {
     let is_known = |it: &&(&str, Placed)| it.1.group != Group::Other;
     let Some(mut last) = nodes.iter().find(is_known).map(|it| it.1.group.clone()) else {

@@ -1,7 +1,7 @@
-//! Where the time of a model goes: by part of the model, by operator, and outside of all operators.
+//! Where the time of a model goes: by part of the model, by operator, and outside all operators.
 //!
-//! [`profile`] runs a batch with and without the engine's own profiling. Parts are those of the module
-//! path in a node's name; inside of attention, what a node computes tells.
+//! [`profile`] runs a batch with and without the engine's own profiling. A node's part is found by
+//! the module path in its name; inside attention, by what the node computes.
 
 mod attention;
 mod error;
@@ -28,7 +28,7 @@ use crate::statistics;
 use groups::Groups;
 use record::Times;
 
-/// Runs that don't count: memory and caches are made in them.
+/// Runs that don't count, because memory and caches are set up in them.
 const WARM_UP: usize = 5;
 
 /// What is run, and how often.
@@ -38,15 +38,15 @@ pub struct Request<'r> {
     pub model: &'r Path,
     /// Texts in the batch.
     pub batch: NonZeroUsize,
-    /// Tokens in each text, random ones.
+    /// Tokens of each text, which are random.
     pub sequence: NonZeroUsize,
-    /// Runs that the times are means of; a few come before them.
+    /// Runs that the times are means of; a few more precede them as warm-up.
     pub runs: NonZeroUsize,
-    /// How the session was started that is profiled.
+    /// The options that the profiled session was started with.
     pub options: &'r EngineOptions,
 }
 
-/// Profiles the model in the engine of `session`, which has it without profiling.
+/// Profiles the model in the engine of `session`, which has loaded it without profiling.
 ///
 /// # Errors
 /// [`ProfileError`].
@@ -95,7 +95,7 @@ pub fn profile(request: &Request, session: Session) -> Result<Document, ProfileE
     })
 }
 
-/// Milliseconds of each run after the first few.
+/// The milliseconds of each run after the warm-up.
 fn time(session: &Session, inputs: &Tensors, runs: usize) -> Result<Vec<f64>, SessionError> {
     let mut times = Vec::new();
     for _ in 0..WARM_UP + runs {
@@ -137,7 +137,7 @@ fn record(
     Ok(profile)
 }
 
-/// Where an engine writes the graph as it rewrote it, if it does.
+/// Where an engine writes the graph that it has rewritten, if it can.
 fn optimized(engine: EngineKind, folder: &Path) -> Option<PathBuf> {
     let writes = engine.spec().capabilities.writes_graph;
     writes.then(|| folder.join("optimized.onnx"))

@@ -1,4 +1,4 @@
-//! The parts of a model, and what a node's name alone says of them.
+//! The parts of a model, and how a node's name tells its part.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Group {
-    /// Words, token types and their LayerNorm.
+    /// The embeddings of words and token types, and their LayerNorm.
     Embeddings,
-    /// From the attention mask to what is added to the scores.
+    /// The conversion of the attention mask to the term that is added to the scores.
     AttentionMask,
     /// The dense layers for queries, keys, values and output.
     AttentionProjections,
     /// From queries and keys to the sum of scores and mask.
     AttentionScores,
-    /// All that a model without relative positions has not.
+    /// Everything that a model without relative positions lacks.
     AttentionRelative,
     /// From scores to probabilities.
     AttentionSoftmax,
@@ -26,11 +26,11 @@ pub enum Group {
     FeedForward,
     /// The dense layer over the first token.
     Pooler,
-    /// What a head adds.
+    /// What the head adds.
     Head,
-    /// The first modules of the path, in a model that is not built as BERT is.
+    /// The first modules of the path, in a model whose structure isn't BERT's.
     Module(String),
-    /// No module is known.
+    /// The module is unknown.
     Other,
 }
 
@@ -65,18 +65,18 @@ const HEADS: [&str; 8] = [
     "loss",
     "outputs",
 ];
-/// How many modules name a group of a model that is not built as BERT is.
+/// How many modules name a group of a model whose structure isn't BERT's.
 const DEPTH: usize = 2;
 
-/// What a name alone says.
+/// What a name tells by itself.
 pub(super) enum Place {
     Group(Group),
     /// Attention itself, between its dense layers.
     Attention,
 }
 
-/// By the module path, as in `nezha.encoder.layer.0.attention.self/MatMul` or
-/// `/bert/encoder/layer.0/attention/self/MatMul`.
+/// Finds the place of a node by its module path, as in
+/// `nezha.encoder.layer.0.attention.self/MatMul` or `/bert/encoder/layer.0/attention/self/MatMul`.
 pub(super) fn place(name: &str) -> Place {
     let Some((path, _)) = name.rsplit_once('/') else {
         return Place::Group(Group::Other);

@@ -1,6 +1,6 @@
-//! What a profile found, as `--json` writes it.
+//! The results of a profile, as `--json` writes them.
 //!
-//! The schema is this file: a field that changes its meaning or goes changes [`SCHEMA`].
+//! This file is the schema: if a field changes its meaning or is removed, [`SCHEMA`] changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::Machine;
 /// The document's kind and version.
 pub const SCHEMA: &str = "nezha-profile/1";
 
-/// One `nezha profile`. Times are means over the runs that count, in milliseconds; shares are of
-/// `run_ms`, from 0 to 1, and those of all groups and of `unaccounted` come to 1.
+/// The results of one `nezha profile`. Times are means over the runs that count, in milliseconds.
+/// Shares are of `run_ms`, from 0 to 1; those of all groups and of `unaccounted` add up to 1.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Document {
@@ -24,21 +24,21 @@ pub struct Document {
     pub schema: &'static str,
     /// This program's version.
     pub nezha: &'static str,
-    /// When it began, RFC 3339, UTC.
+    /// When it began, in RFC 3339, UTC.
     pub started: String,
-    /// Where it ran.
+    /// The machine that it ran on.
     pub machine: Machine,
     /// What was run, and how.
     pub method: Method,
-    /// A run with profiling, as the engine clocks it.
+    /// The mean time of a run with profiling, as the engine measures it.
     pub run_ms: f64,
-    /// The median of as many runs without profiling, which costs time.
+    /// The median time of as many runs without profiling, because profiling takes time.
     pub unprofiled_run_ms: f64,
-    /// The longest first.
+    /// The parts of the model, the longest first.
     pub groups: Vec<GroupTime>,
-    /// What of a run is no operator's time: between the operators, before and after them.
+    /// The time of a run that belongs to no operator: between, before and after the operators.
     pub unaccounted: Time,
-    /// All of them, the longest first.
+    /// All operators, the longest first.
     pub operators: Vec<OperatorTime>,
 }
 
@@ -46,29 +46,29 @@ pub struct Document {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Method {
-    /// The file, as it was named.
+    /// The model file, as it was named.
     pub model: String,
-    /// `ort:cpu`, `tract`, ….
+    /// The engine's name, such as `ort:cpu` or `tract`.
     pub engine: &'static str,
-    /// The engine in its own words, with its version.
+    /// The engine's description, with its version.
     pub description: String,
     /// Texts in the batch.
     pub batch: usize,
-    /// Tokens of each text, random ones.
+    /// Tokens of each text, which are random.
     pub sequence: usize,
     /// Runs that count.
     pub runs: usize,
-    /// Runs before those.
+    /// Warm-up runs before those.
     pub warm_up_runs: usize,
 }
 
-/// How long something takes.
+/// The time that something takes.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[non_exhaustive]
 pub struct Time {
-    /// Of each run.
+    /// Milliseconds of each run.
     pub ms: f64,
-    /// Of `run_ms`.
+    /// Its share of `run_ms`.
     pub share: f64,
 }
 
@@ -76,37 +76,38 @@ pub struct Time {
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct GroupTime {
-    /// Its name; `other` has the operators that no module is known for.
+    /// Its name; `other` contains the operators whose module is unknown.
     pub group: String,
-    /// How long its operators take.
+    /// The time of its operators.
     #[serde(flatten)]
     pub time: Time,
-    /// How many there are.
+    /// The number of its operators.
     pub operators: usize,
 }
 
-/// A node of the graph as the engine rewrote it.
+/// A node of the graph as the engine has rewritten it.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct OperatorTime {
-    /// The engine's name for it.
+    /// The engine's name of the node.
     pub name: String,
-    /// The node of the model that it is, or the last one that was fused into it; null where unknown.
+    /// The same node in the model, or the last of the nodes that were fused into it; null if
+    /// unknown.
     pub origin: Option<String>,
     /// The part of the model that it belongs to.
     pub group: String,
     /// The operator, such as `MatMul`.
     pub op_type: String,
-    /// What computes it; tract has no execution providers and names itself.
+    /// The execution provider; an engine without providers gives its own name.
     pub provider: String,
-    /// How long it takes.
+    /// The time that it takes.
     #[serde(flatten)]
     pub time: Time,
     /// How often it is computed in each run.
     pub calls: f64,
 }
 
-/// The times in a profile, of the runs after the first few.
+/// The times in a profile, without the warm-up.
 pub(super) struct Times {
     pub run_ms: f64,
     pub groups: Vec<GroupTime>,
@@ -115,9 +116,9 @@ pub(super) struct Times {
 }
 
 impl Times {
-    /// Of a profile with more than `warm_up` runs.
+    /// The times of a profile with more than `warm_up` runs.
     ///
-    /// Nodes that the engine named itself are placed by those around them.
+    /// Nodes that the engine named itself are placed by their neighbours.
     pub(super) fn of(
         profile: &Profile,
         groups: &Groups,

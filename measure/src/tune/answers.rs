@@ -1,4 +1,4 @@
-//! A model's answers to all texts, each by itself, and how many of them are others than they should be.
+//! A model's answers to all texts, each text by itself, and the share of them that changed.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    /// Asks a model in one way.
+    /// Runs a model in one way on all texts.
     pub(super) fn of(
         model: &Model,
         way: Way,
@@ -38,9 +38,9 @@ impl Answers {
         })
     }
 
-    /// The share of answers that are others than those expected: rows of an output whose largest element
-    /// is at another place; of vectors and of single numbers, how far they are from the same direction.
-    /// The largest of all outputs.
+    /// The share of answers that differ from the expected ones: for scores, the rows whose largest
+    /// element is at another place; for vectors and single numbers, 1 minus the cosine similarity.
+    /// With several outputs, the largest share.
     pub(super) fn change(&self, expected: &Self) -> f64 {
         let mut outputs: BTreeMap<String, (OutputAgreement, usize)> = BTreeMap::new();
         for (found, expected) in self.of_texts.iter().zip(&expected.of_texts) {
@@ -58,7 +58,7 @@ impl Answers {
                 Some(_) => 1.0 - same as f64 / rows.max(1) as f64,
             }
         });
-        // Not a number is the largest change there is.
+        // NaN counts as the largest possible change.
         changes
             .map(|it| if it.is_nan() { 1.0 } else { it })
             .fold(0.0, f64::max)
@@ -71,7 +71,7 @@ mod tests {
 
     use super::*;
 
-    /// A head's answers, of which each row is an output of one text.
+    /// A head's answers, in which each row is an output of one text.
     fn answers(head: Head, rows: &[&[f32]]) -> Answers {
         let of_texts = rows.iter().map(|row| {
             let logits = ArrayD::from_shape_vec(vec![1, row.len()], row.to_vec()).unwrap();

@@ -4,17 +4,17 @@ use nezha_verify::texts::TextsError;
 
 use crate::bench::BenchError;
 
-/// Why the fastest way to compute a model is not known.
+/// Why the fastest way to compute a model can't be found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TuneError {
-    /// There is nothing to ask.
+    /// There are no texts.
     #[error("no texts")]
     NoTexts,
-    /// There is nothing to measure.
+    /// There is no model.
     #[error("no model")]
     NoModel,
-    /// A model can't be started or asked.
+    /// A model can't be started or run.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// A model takes other inputs than texts.
@@ -23,16 +23,16 @@ pub enum TuneError {
     /// A model can't be scored.
     #[error("the labelled texts can't be scored")]
     Score(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Nothing was measured to the end.
+    /// No measurement was finished.
     #[error("nothing was measured to the end")]
     NothingMeasured,
-    /// The benchmark has no room.
+    /// The outputs of the benchmark can't be saved or read.
     #[error(transparent)]
     Bench(#[from] BenchError),
-    /// What was measured can't be written as JSON: a number is none.
+    /// The results can't be written as JSON: a number is not finite.
     #[error("what was measured is no JSON")]
     Json(#[from] serde_json::Error),
-    /// The file system refuses.
+    /// The file can't be written.
     #[error(transparent)]
     Write(#[from] FileError),
 }

@@ -1,28 +1,28 @@
-//! What a model's answers are held to: those of the first model, or its score where there are labels.
+//! What a model's answers are compared with: those of the first model, or with labels its score.
 
 use nezha_runtime::{Model, Way};
 
 use super::answers::Answers;
 use super::{Score, TuneError, Tuning};
 
-/// What the first model does, in the first way that starts.
+/// The result of the first model, in the first way that starts.
 pub(super) enum Judge<'t> {
     /// Its answers.
     Answers(Answers),
-    /// Its score, and what scores.
+    /// Its score, and the function that scores.
     Score(f64, &'t Score<'t>),
 }
 
-/// How far a model's answers are off.
+/// How much worse a model's answers are.
 pub(super) struct Verdict {
-    /// The share of answers that changed, or how much smaller the score is.
+    /// The share of answers that changed, or by how much the score is lower.
     pub(super) change: f64,
     /// The score.
     pub(super) score: Option<f64>,
 }
 
 impl<'t> Judge<'t> {
-    /// Asks the first model.
+    /// Runs the first model.
     pub(super) fn new(tuning: &Tuning<'t>) -> Result<Self, TuneError> {
         let first = tuning.contenders.first().map(|(model, _)| *model);
         let of_first =
@@ -44,7 +44,7 @@ impl<'t> Judge<'t> {
         Err(failed)
     }
 
-    /// Asks a model in a way, and compares.
+    /// Runs a model in one way, and compares it.
     pub(super) fn verdict(
         &self,
         tuning: &Tuning<'_>,
@@ -55,7 +55,7 @@ impl<'t> Judge<'t> {
             Self::Score(expected, score) => {
                 let score = score(model, way).map_err(TuneError::Score)?;
                 Ok(Verdict {
-                    // Better than single precision is no change.
+                    // A score above that of single precision is no change.
                     change: (expected - score).max(0.0),
                     score: Some(score),
                 })
@@ -67,7 +67,7 @@ impl<'t> Judge<'t> {
         }
     }
 
-    /// Why a model is left out.
+    /// Why a model is omitted.
     pub(super) fn reason(&self, verdict: &Verdict, max_change: f64) -> String {
         let [change, most] = [verdict.change, max_change].map(|it| 100.0 * it);
         match (self, verdict.score) {

@@ -1,8 +1,9 @@
-//! The fastest way to compute a model here whose answers stay the same: which file, engine and threads.
+//! Finds the fastest way to compute a model on this machine whose answers stay the same: the file,
+//! the engine and the threads.
 //!
-//! First every model is asked all texts in every way, one by one, and those whose answers change more often
-//! than is allowed are left out; where there are labels, those that lose more of the task's own score. The
-//! others take turns as in a [`Benchmark`], with one text and with a batch.
+//! First every model answers all texts in every way, one by one. Those whose answers change too
+//! often are omitted; with labels, those whose score drops too much. The others take turns as in a
+//! [`Benchmark`], with one text and with a batch.
 
 mod answers;
 mod error;
@@ -27,30 +28,30 @@ use crate::machine::now;
 /// Texts in a batch.
 const BATCH: usize = 8;
 
-/// What is asked, and how.
+/// What is run, and how.
 pub struct Tuning<'t> {
     /// The folder of the models.
     pub folder: &'t Path,
-    /// Models of one head, and the ways to compute each. Answers are compared with those of the first
-    /// model, which stands first in all of its ways, in the first of them that starts.
+    /// Models of one head, and the ways to compute each. Answers are compared with those of the
+    /// first model, in the first of its ways that starts; all its ways must come first.
     pub contenders: &'t [(&'t Model, Way)],
-    /// Threads of a run, one number after the other.
+    /// Threads of a run: each number is measured in turn.
     pub threads: &'t [Option<NonZeroUsize>],
     /// Token ids of the texts.
     pub texts: &'t [Vec<u32>],
-    /// The share of answers that may change, or how much of the score may be lost.
+    /// The share of answers that may change, or with labels how much the score may drop.
     pub max_change: f64,
-    /// The task's own score of a model in a way, from 0 to 1, in place of how many answers change.
+    /// Scores a model in a way, from 0 to 1; if it is given, it replaces the comparison of answers.
     pub score: Option<&'t Score<'t>>,
-    /// What the engines are started with.
+    /// The options that the engines are started with.
     pub options: &'t EngineOptions,
-    /// How often and how long.
+    /// The number and the time of the runs.
     pub method: Method,
-    /// As [`Benchmark::worker`].
+    /// Like [`Benchmark::worker`].
     pub worker: &'t dyn Fn(&Model, Way, Option<NonZeroUsize>) -> Command,
 }
 
-/// How good a model's answers are in a way, from 0 to 1, or why there are none.
+/// Scores a model's answers in a way, from 0 to 1, or fails.
 pub type Score<'t> = dyn Fn(&Model, Way) -> Result<f64, Box<dyn Error + Send + Sync>> + 't;
 
 impl std::fmt::Debug for Tuning<'_> {
@@ -64,7 +65,7 @@ impl std::fmt::Debug for Tuning<'_> {
     }
 }
 
-/// A model and a way whose answers are as they should be.
+/// A model and a way whose answers are good enough.
 struct Sound<'t> {
     model: &'t Model,
     way: Way,
@@ -75,8 +76,8 @@ impl Tuning<'_> {
     /// Measures.
     ///
     /// # Errors
-    /// [`TuneError`]: no texts, a first contender that doesn't answer, or nothing that was measured to the
-    /// end.
+    /// [`TuneError`] if there are no texts, the first model can't be run, or no measurement was
+    /// finished.
     pub fn run(
         &self,
         stop: &AtomicBool,
@@ -122,7 +123,7 @@ impl Tuning<'_> {
         })
     }
 
-    /// Those whose answers are as good as the first one's.
+    /// The models and ways whose answers are as good as those of the first model.
     fn sound(&self) -> Result<(Vec<Sound<'_>>, Vec<LeftOut>), TuneError> {
         if self.texts.is_empty() {
             return Err(TuneError::NoTexts);
@@ -155,7 +156,7 @@ impl Tuning<'_> {
         }
     }
 
-    /// A model's path from the folder.
+    /// A model's path, relative to the folder.
     fn name(&self, model: &Model) -> String {
         let path = model.path();
         let name = path.strip_prefix(self.folder).unwrap_or(path);
@@ -198,10 +199,10 @@ impl Tuning<'_> {
     }
 }
 
-/// Writes what was measured beside the models, in place of what was there, whole or not at all.
+/// Writes the results beside the models, atomically, in place of earlier results.
 ///
 /// # Errors
-/// [`TuneError::Write`].
+/// [`TuneError::Json`], [`TuneError::Write`].
 pub fn write(tuned: &Tuned, folder: &Path) -> Result<(), TuneError> {
     let mut text = serde_json::to_string_pretty(tuned)?;
     text.push('\n');

@@ -44,12 +44,12 @@ impl Beams {
         }
     }
 
-    /// What sequences are compared by.
+    /// The score that sequences are compared by.
     fn score(&self, log_probability: f64, length: usize) -> f64 {
         log_probability / (length as f64).powf(self.length_penalty)
     }
 
-    /// The best continuations, best first: enough for `width` that do not end.
+    /// The best continuations, best first: enough that `width` of them do not end.
     fn candidates(
         &self,
         logits: ArrayView2<f32>,
@@ -84,8 +84,8 @@ impl Beams {
         self.ended = ended;
     }
 
-    /// Whether no sequence that goes on can be hoped to be among the best; `best` is the most
-    /// probable of `length` new tokens.
+    /// Whether no live sequence can still become one of the best; `best` is the log probability of
+    /// the most probable continuation, which has `length` new tokens.
     fn is_done(&self, best: f64, length: usize) -> bool {
         let worst = self.ended.last().filter(|_| self.ended.len() == self.width);
         worst.is_some_and(|it| {

@@ -6,7 +6,7 @@ use crate::{PipelineError, TokenizerError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecoderError {
-    /// The graph computes whole sequences.
+    /// The graph computes whole sequences: it has no cache.
     #[error("the graph has no past_key_values: export the decoder with the option 'kv_cache'")]
     NoCache,
     /// The graph doesn't score tokens.
@@ -14,13 +14,13 @@ pub enum DecoderError {
         "the graph gives no logits of the vocabulary: export the masked-lm head of the decoder"
     )]
     NoLogits,
-    /// A sequence gets padding and nothing else.
+    /// A row of the step has only padding.
     #[error("row {row} has no token in this step: its mask is 0 everywhere")]
     NoToken {
         /// The sequence.
         row: usize,
     },
-    /// The tokens are of another batch than the cache.
+    /// The step has another batch size than the cache.
     #[error("the step has {found} rows, the cache has {expected}")]
     Batch {
         /// Sequences in the cache.
@@ -36,35 +36,35 @@ pub enum DecoderError {
         /// Sequences in the cache.
         batch: usize,
     },
-    /// There is nothing to go on from.
+    /// A prompt has no tokens.
     #[error("prompt {index} is empty: expected at least one token")]
     EmptyPrompt {
         /// The prompt.
         index: usize,
     },
-    /// A choice of tokens that can't be made.
+    /// An option of the generation is out of range.
     #[error("{option} is {found}, expected {expected}")]
     Option {
-        /// The option.
+        /// The option's name.
         option: &'static str,
-        /// What it can be.
+        /// The values that it can have.
         expected: &'static str,
-        /// What it is.
+        /// The value that was given.
         found: String,
     },
-    /// The model gave scores that are no numbers.
+    /// The logits contain NaN or have no finite maximum.
     #[error("the logits of row {row} have no largest number: the model's weights are damaged")]
     NotANumber {
         /// The sequence.
         row: usize,
     },
-    /// A dialogue for a model that can't tell whose turn is whose.
+    /// A dialogue was given to a model that can't tell whose turn a token belongs to.
     #[cfg(feature = "pipelines")]
     #[error(
         "the model has one token type, or its graph takes none: the turns of a dialogue have two"
     )]
     OneTokenType,
-    /// Text for a model without a tokenizer.
+    /// Text was given to a model without a tokenizer.
     #[cfg(feature = "pipelines")]
     #[error("there is neither tokenizer.json nor vocab.txt beside the model: give token ids")]
     NoTokenizer,
@@ -76,7 +76,7 @@ pub enum DecoderError {
     #[cfg(feature = "pipelines")]
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// The graph refuses the inputs, or the engine fails.
+    /// The graph doesn't fit the inputs, or the engine fails.
     #[error(transparent)]
     Session(#[from] SessionError),
 }

@@ -1,4 +1,4 @@
-//! Token after token, until a sequence ends.
+//! Generates token after token, until each sequence ends.
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
 use nezha_graphs::setters;
@@ -13,10 +13,10 @@ use super::{Decoder, DecoderError};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GenerationOptions {
-    /// The most tokens that a sequence gets, at least 1.
+    /// The most tokens that a sequence is continued by, at least 1.
     pub max_new_tokens: usize,
-    /// The tokens that end a sequence. `None` for the tokenizer's separator where text is generated,
-    /// and for no such token where ids are.
+    /// The tokens that end a sequence. If `None`, text generation stops at the tokenizer's
+    /// separator, and generation from token ids stops at no token.
     pub eos: Option<Vec<u32>>,
     /// How tokens are chosen.
     pub strategy: Strategy,
@@ -47,13 +47,13 @@ impl Default for GenerationOptions {
 pub enum Strategy {
     /// The most probable token each time.
     Greedy,
-    /// A token by chance.
+    /// A token drawn at random.
     Sample(Sampling),
-    /// The best of the sequences that go through the `width` best after each token.
+    /// Beam search: after each token, the `width` best sequences go on.
     ///
-    /// As in transformers: sequences are compared by the logarithm of their probability over
-    /// (number of new tokens)^`length_penalty`; the search ends when `width` sequences have, and the
-    /// best that goes on is no better at its length.
+    /// As in transformers, sequences are compared by the logarithm of their probability, divided by
+    /// (number of new tokens)^`length_penalty`. The search ends when `width` sequences have ended
+    /// and none that goes on is better at its present length.
     Beam {
         /// Sequences that are kept, at least 1.
         width: usize,
@@ -98,7 +98,7 @@ impl Search for Single {
 
 impl GenerationOptions {
     /// # Errors
-    /// [`DecoderError::Option`] for the first that makes no sense.
+    /// [`DecoderError::Option`] for the first option that is out of range.
     fn check(&self) -> Result<(), DecoderError> {
         let at_least_1 = |option, found: usize| match found {
             0 => Err(wrong(option, "at least 1", found)),
@@ -136,7 +136,7 @@ impl GenerationOptions {
         }
     }
 
-    /// The search for the prompt of this number.
+    /// The search for the prompt of this index.
     fn search(&self, sequence: usize) -> Box<dyn Search> {
         let end = End {
             eos: self.eos.clone().unwrap_or_default(),
@@ -173,7 +173,8 @@ fn wrong(option: &'static str, expected: &'static str, found: impl ToString) -> 
 }
 
 impl Decoder<'_> {
-    /// Continues prompts, or token ids of one text, of any lengths, from an empty cache.
+    /// Continues prompts, or the token ids of one text each, from an empty cache. They can differ
+    /// in length.
     ///
     /// Shorter prompts are padded on the left, which changes no distance between their tokens. A
     /// sequence that has ended leaves the batch.

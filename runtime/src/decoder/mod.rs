@@ -1,8 +1,9 @@
-//! A decoder in steps, each of which computes only the tokens that are new.
+//! Runs a decoder in steps, each of which computes only the new tokens.
 //!
-//! The graph is one that was exported with the option `kv_cache`: it takes the keys and values of all tokens
-//! before as `past_key_values.…` and gives them with the new ones as `present.…`. [`Decoder`] hands
-//! the one on as the other; [`Decoder::generate`] chooses tokens and steps until a text ends.
+//! The graph must be exported with the option `kv_cache`. It takes the keys and values of all
+//! earlier tokens as `past_key_values.…`, and returns them together with the new ones as
+//! `present.…`. [`Decoder`] passes the outputs of one step to the next; [`Decoder::generate`] also
+//! chooses tokens, and steps until every text ends.
 
 mod beam;
 mod error;
@@ -29,11 +30,11 @@ pub use text::{GeneratedText, TextGeneration, TextGenerationBuilder};
 use crate::engine::Residents;
 use crate::{Session, SessionError, Tensor, Tensors};
 
-/// A batch of sequences that grow together, and the cache of what is computed of them.
+/// A batch of sequences that grow together, and the cache of their keys and values.
 ///
-/// The cache lies where the engine computes: ONNX Runtime's stays on its device from one step to the
-/// next (IO binding), tract's in host memory. It is not copied on the way. Only
-/// [`select`](Self::select), which beam search needs, takes it through host memory.
+/// The cache stays where the engine computes: with ONNX Runtime on its device from one step to the
+/// next (IO binding), otherwise in host memory. It isn't copied between steps. Only
+/// [`select`](Self::select), which beam search needs, copies it through host memory.
 ///
 /// ```no_run
 /// use ndarray::array;
@@ -41,30 +42,30 @@ use crate::{Session, SessionError, Tensor, Tensors};
 ///
 /// let session = Session::load("model.onnx")?;
 /// let mut decoder = Decoder::new(&session)?;
-/// let logits = decoder.step(array![[101, 2769, 1599]])?; // of the token after 1599, [1, vocabulary]
-/// let logits = decoder.step(array![[3614]])?; // of the token after 3614
+/// let logits = decoder.step(array![[101, 2769, 1599]])?; // of what follows 1599, [1, vocabulary]
+/// let logits = decoder.step(array![[3614]])?; // of what follows 3614
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Decoder<'s> {
     session: &'s Session,
-    /// The inputs that hold the cache, by the outputs that give it.
+    /// The inputs that take the cache, by the outputs that return it.
     past_of: BTreeMap<String, String>,
     encoder: Option<[Tensor; 2]>,
-    /// What the next step takes besides its tokens: what is the same in every step, and the cache
-    /// where it lies in host memory.
+    /// The inputs of the next step besides its tokens: those that are the same in every step, and
+    /// the cache if it lies in host memory.
     inputs: Tensors,
-    /// The cache where it lies on the engine's device.
+    /// The cache if it lies on the engine's device.
     residents: Residents,
-    /// 1 for a cached token, 0 for padding, [batch, past].
+    /// 1 for a cached token, 0 for padding, `[batch, past]`.
     past_mask: Array2<i64>,
 }
 
 impl<'s> Decoder<'s> {
-    /// An empty cache for a graph that has one.
+    /// Creates an empty cache for a graph that was exported with one.
     ///
     /// # Errors
-    /// [`DecoderError::NoCache`].
+    /// [`DecoderError::NoCache`] if the graph has none.
     pub fn new(session: &'s Session) -> Result<Self, DecoderError> {
         let past_of = past_of(session.signature());
         if past_of.is_empty() {
@@ -80,10 +81,11 @@ impl<'s> Decoder<'s> {
         })
     }
 
-    /// What an encoder gave for each sequence, `[batch, encoder sequence, hidden size]`, and 1 for a
-    /// token of it, 0 for padding, `[batch, encoder sequence]`.
+    /// Sets the encoder's hidden states, `[batch, encoder sequence, hidden size]`, and their mask,
+    /// `[batch, encoder sequence]`: 1 for a token, 0 for padding.
     ///
-    /// The first step projects it to keys and values, which are cached like the sequence's own.
+    /// The first step projects the hidden states to keys and values, which are cached like those of
+    /// the sequence itself.
     pub fn with_encoder(self, hidden_states: Array3<f32>, attention_mask: Array2<i64>) -> Self {
         Self {
             encoder: Some([hidden_states.into(), attention_mask.into()]),
@@ -91,7 +93,7 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// What each attention head is multiplied by, `[layers, attention heads]`.
+    /// Sets the factor that each attention head is multiplied by, `[layers, attention heads]`.
     pub fn with_head_mask(mut self, head_mask: Array2<f32>) -> Self {
         self.give(Role::HeadMask, head_mask);
         self
@@ -126,7 +128,7 @@ impl<'s> Decoder<'s> {
         self.inputs.insert(name.as_ref(), tensor);
     }
 
-    /// Sets the input of this role to whole numbers of its element type, where the graph has it.
+    /// Sets the input of this role, if the graph has it, to integers of the input's element type.
     fn give_numbers<D: Dimension>(&mut self, role: Role, numbers: Array<i64, D>) {
         let port = self.session.signature().input_of(role);
         let tensor = port.and_then(|it| Tensor::of_integers(it.dtype, numbers.into_dyn()));
@@ -135,26 +137,26 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// Appends tokens, `[batch, new]`, and gives the scores of the token after them,
-    /// `[batch, vocabulary]`.
+    /// Appends tokens, `[batch, new]`, and returns the logits of the token after them, `[batch,
+    /// vocabulary]`.
     ///
     /// # Errors
-    /// As [`step_masked`](Self::step_masked).
+    /// Those of [`step_masked`](Self::step_masked).
     pub fn step(&mut self, ids: Array2<i64>) -> Result<Array2<f32>, DecoderError> {
         let mask = Array2::ones(ids.dim());
         self.step_masked(ids, mask)
     }
 
-    /// Appends tokens, `[batch, new]`, some of them padding where `mask`, of the same shape, is 0.
-    /// Gives the scores of the token after the last one of each sequence that is no padding,
+    /// Appends tokens, `[batch, new]`; `mask`, of the same shape, is 1 for a token and 0 for
+    /// padding. Returns the logits of the token after the last real token of each sequence,
     /// `[batch, vocabulary]`.
     ///
-    /// Padding has a place of its own: a sequence that is padded on the right goes on behind its
-    /// padding, farther from its tokens than without. Pad prompts on the left.
+    /// Padding takes up positions: a sequence that is padded on the right continues behind its
+    /// padding, farther from its tokens than without it. Pad prompts on the left.
     ///
     /// # Errors
     /// [`DecoderError::NoToken`], [`DecoderError::NoLogits`], and those of [`run`](Self::run). The
-    /// cache is then as before.
+    /// cache then stays as it was.
     pub fn step_masked(
         &mut self,
         ids: Array2<i64>,
@@ -164,10 +166,10 @@ impl<'s> Decoder<'s> {
         self.step_typed(ids, mask, first_text)
     }
 
-    /// As [`step_masked`](Self::step_masked), tokens of the texts `token_types`, of the same shape.
+    /// Like [`step_masked`](Self::step_masked), with `token_types`, of the same shape as `ids`.
     ///
     /// # Errors
-    /// As [`step_masked`](Self::step_masked).
+    /// Those of [`step_masked`](Self::step_masked).
     pub fn step_typed(
         &mut self,
         ids: Array2<i64>,
@@ -180,7 +182,7 @@ impl<'s> Decoder<'s> {
         let mut outputs = self.run_typed(ids, mask, token_types)?;
         let logits = outputs.remove(logits).ok_or(DecoderError::NoLogits)?;
         let logits = logits.array::<f32>().map_err(|_| DecoderError::NoLogits)?;
-        // A graph with `mask_positions` has scored the last tokens alone.
+        // A graph with `mask_positions` has scored only the last tokens.
         if let Ok(of_last) = logits.view().into_dimensionality::<Ix2>() {
             return Ok(of_last.to_owned());
         }
@@ -193,26 +195,26 @@ impl<'s> Decoder<'s> {
         Ok(of_last)
     }
 
-    /// Appends tokens, `[batch, new]`, some of them padding where `mask`, of the same shape, is 0.
+    /// Appends tokens, `[batch, new]`; `mask`, of the same shape, is 1 for a token and 0 for
+    /// padding. Returns the graph's outputs for them, except those that are cached.
     ///
-    /// Where the graph takes a mask for each pair of tokens, the tokens of a step see one another and all
-    /// before them: a prompt in both directions, as in UniLM, and then token after token.
-    ///
-    /// Gives the graph's outputs for them, but for those that are cached.
+    /// If the graph takes a mask for each pair of tokens, the tokens of one step see one another
+    /// and all earlier tokens. A first step can then read a prompt in both directions, as UniLM
+    /// does, before single tokens follow.
     ///
     /// # Errors
-    /// [`DecoderError::Batch`] where the batch is not that of the cache; [`DecoderError::NoToken`]
-    /// in a graph with `mask_positions`, which reads the last tokens alone;
-    /// [`DecoderError::Session`]. The cache is then as before.
+    /// [`DecoderError::Batch`] if the batch size differs from that of the cache;
+    /// [`DecoderError::NoToken`] in a graph with `mask_positions`, which reads only the last
+    /// tokens; [`DecoderError::Session`]. The cache then stays as it was.
     pub fn run(&mut self, ids: Array2<i64>, mask: Array2<i64>) -> Result<Tensors, DecoderError> {
         let first_text = Array2::zeros(ids.dim());
         self.run_typed(ids, mask, first_text)
     }
 
-    /// As [`run`](Self::run), tokens of the texts `token_types`, of the same shape.
+    /// Like [`run`](Self::run), with `token_types`, of the same shape as `ids`.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// Those of [`run`](Self::run).
     pub fn run_typed(
         &mut self,
         ids: Array2<i64>,
@@ -249,7 +251,7 @@ impl<'s> Decoder<'s> {
         Ok(outputs)
     }
 
-    /// Computes, and takes the cache out of the outputs.
+    /// Computes a step, and takes the cache out of the outputs.
     fn compute(&mut self) -> Result<Tensors, DecoderError> {
         let past = |name: &str| self.past_of.get(name).cloned();
         let session = self.session;
@@ -270,11 +272,11 @@ impl<'s> Decoder<'s> {
         Ok(rest)
     }
 
-    /// Goes on with these of the sequences, in this order; one may be there more than once.
+    /// Goes on with these rows of the batch, in this order; a row may be given more than once.
     ///
     /// # Errors
-    /// [`DecoderError::Row`]; [`DecoderError::Session`] where the engine's device doesn't give the
-    /// cache.
+    /// [`DecoderError::Row`] if there is no such row; [`DecoderError::Session`] if the cache can't
+    /// be read from the engine's device.
     pub fn select(&mut self, rows: &[usize]) -> Result<(), DecoderError> {
         let batch = self.past_mask.nrows();
         if let Some(row) = rows.iter().copied().find(|row| *row >= batch) {
@@ -299,7 +301,7 @@ impl<'s> Decoder<'s> {
         Ok(())
     }
 
-    /// What the first step takes besides its tokens.
+    /// Prepares the inputs that the first step takes besides its tokens.
     fn start(&mut self) {
         self.reset();
         if let Some([hidden_states, attention_mask]) = self.encoder.clone() {
@@ -308,7 +310,7 @@ impl<'s> Decoder<'s> {
         }
     }
 
-    /// The mask of what is cached and what is new.
+    /// The mask of the cached and the new tokens, `[batch, past + new]`.
     fn attention_mask(&self, new: ArrayView2<i64>) -> Result<Array2<i64>, DecoderError> {
         if self.is_empty() {
             return Ok(new.to_owned());
@@ -320,13 +322,13 @@ impl<'s> Decoder<'s> {
     }
 }
 
-/// A mask [batch, keys] as one with a row for each of the queries, [batch, queries, keys].
+/// Repeats a mask `[batch, keys]` for each query: `[batch, queries, keys]`.
 fn spread(mask: &Array2<i64>, queries: usize) -> Array3<i64> {
     let (batch, keys) = mask.dim();
     Array3::from_shape_fn((batch, queries, keys), |(row, _, key)| mask[[row, key]])
 }
 
-/// For each output of the cache, the input that takes it in the next step.
+/// The input that takes each output of the cache in the next step.
 fn past_of(signature: &Signature) -> BTreeMap<String, String> {
     let presents = signature.outputs.iter();
     let pairs = presents.filter_map(|present| match present.role {
@@ -339,7 +341,7 @@ fn past_of(signature: &Signature) -> BTreeMap<String, String> {
     pairs.collect()
 }
 
-/// The column of the last 1 of each row.
+/// The column of the last 1 in each row.
 fn last_tokens(mask: ArrayView2<i64>) -> Result<Vec<usize>, DecoderError> {
     let rows = mask.outer_iter().enumerate();
     rows.map(|(row, mask)| {

@@ -2,7 +2,7 @@ use ndarray::Array2;
 
 use super::DecoderError;
 
-/// What a sequence goes on from: tokens, and which text each of them is of.
+/// The tokens that a sequence continues, with the token type of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prompt {
     ids: Vec<u32>,
@@ -11,7 +11,7 @@ pub struct Prompt {
 }
 
 impl Prompt {
-    /// Tokens of the first text, and new ones of it too.
+    /// A prompt whose tokens have type 0; generated tokens have it too.
     pub fn new(ids: Vec<u32>) -> Self {
         Self {
             token_types: vec![0; ids.len()],
@@ -20,8 +20,9 @@ impl Prompt {
         }
     }
 
-    /// A dialogue whose turns are of the first and of the second text by turns, as `nezha_gpt_dialog` reads
-    /// it: `first` `[CLS]`, then each turn's tokens and `last` `[SEP]`. What is generated is the next turn.
+    /// A dialogue, as `nezha_gpt_dialog` reads it: `first`, which is `[CLS]`, then each turn's
+    /// tokens followed by `last`, which is `[SEP]`. The token types of the turns alternate between
+    /// 0 and 1. The next turn is generated.
     pub fn dialogue(first: u32, turns: &[Vec<u32>], last: u32) -> Self {
         let mut prompt = Self::new(vec![first]);
         for turn in turns {
@@ -41,12 +42,12 @@ impl Prompt {
         &self.ids
     }
 
-    /// Which text each token is of.
+    /// The token type of each token.
     pub fn token_types(&self) -> &[u32] {
         &self.token_types
     }
 
-    /// Which text new tokens are of.
+    /// The token type of the tokens that are generated.
     pub(super) fn type_of_new(&self) -> i64 {
         self.type_of_new.into()
     }

@@ -1,4 +1,4 @@
-//! The choice of a token by its score.
+//! Chooses a token by its score.
 
 use std::cmp::Ordering;
 
@@ -9,24 +9,24 @@ use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use super::DecoderError;
 
-/// A draw among the most probable tokens.
+/// How a token is drawn among the most probable ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Sampling {
-    /// Among so many, at least 1; `None` for all.
+    /// Draw among this many of the most probable tokens, at least 1; `None` for all.
     pub top_k: Option<usize>,
-    /// Among the fewest whose probabilities add up to this much of those that `top_k` leaves, above
-    /// 0 and at most 1; `None` for all.
+    /// Draw among the fewest tokens that hold this share of the probability of those that `top_k`
+    /// leaves, above 0 and at most 1; `None` for all.
     pub top_p: Option<f64>,
     /// What the logarithms of the probabilities are divided by, above 0.
     pub temperature: f64,
-    /// The same seed draws the same tokens, on every platform. A sequence draws for itself: what
-    /// the others of the batch are makes no difference, its place among them does.
+    /// The same seed draws the same tokens on every platform. The tokens of a sequence depend on
+    /// its place in the batch, but not on the other sequences.
     pub seed: u64,
 }
 
 impl Default for Sampling {
-    /// Among all tokens, as probable as they are.
+    /// Draws among all tokens, by their probabilities.
     fn default() -> Self {
         Self {
             top_k: None,
@@ -46,7 +46,7 @@ impl Sampling {
     }
 }
 
-/// `log softmax` of the scores, in double precision; `row` is for the error.
+/// `log softmax` of the scores, in double precision; the error names `row`.
 pub(super) fn log_probabilities(
     logits: ArrayView1<f32>,
     row: usize,
@@ -62,7 +62,7 @@ pub(super) fn log_probabilities(
     Ok(shifted.collect())
 }
 
-/// The most probable token; the first of several.
+/// The most probable token; if several are, the first of them.
 pub(super) fn best(log_probabilities: &[f64]) -> usize {
     let places = 0..log_probabilities.len();
     let best = places.min_by(|a, b| by_probability(log_probabilities, *a, *b));
@@ -77,7 +77,7 @@ pub(super) fn ranked(log_probabilities: &[f64], count: usize) -> Vec<usize> {
     places
 }
 
-/// The more probable first, the smaller id first where they are equal.
+/// Orders the more probable token first; of equally probable ones, that with the smaller id.
 fn by_probability(log_probabilities: &[f64], a: usize, b: usize) -> Ordering {
     let of = |place: usize| log_probabilities.get(place).copied().unwrap_or(f64::NAN);
     of(b).total_cmp(&of(a)).then(a.cmp(&b))
@@ -90,7 +90,7 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Each sequence has a stream of its own, so that what it draws does not depend on the others.
+    /// Each sequence has a random stream of its own, so that its tokens don't depend on the others.
     pub(super) fn new(sampling: Sampling, sequence: usize) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(sampling.seed);
         random.set_stream(sequence as u64);
@@ -131,7 +131,7 @@ impl Sampler {
         drawn.and_then(|it| kept.get(it)).copied().unwrap_or(0)
     }
 
-    /// A number of [0, 1), from the 53 upper bits.
+    /// A number in [0, 1), from the 53 upper bits.
     fn uniform(&mut self) -> f64 {
         (self.random.next_u64() >> 11) as f64 * 2f64.powi(-53)
     }

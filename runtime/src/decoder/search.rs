@@ -1,18 +1,18 @@
-//! What every way to continue a sequence has in common.
+//! What all strategies to continue a sequence have in common.
 
 use ndarray::ArrayView2;
 
 use super::DecoderError;
 
-/// A sequence that was generated.
+/// A generated sequence.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Generated {
-    /// The new tokens, the one that ended the sequence included.
+    /// The new tokens, including the one that ended the sequence.
     pub ids: Vec<u32>,
     /// The logarithm of their probability, given the prompt.
     pub log_probability: f64,
-    /// Why there are no more.
+    /// Why the sequence ended.
     pub finish: Finish,
 }
 
@@ -20,7 +20,7 @@ pub struct Generated {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finish {
-    /// At one of the tokens that end a sequence.
+    /// At one of the [`eos`](super::GenerationOptions::eos) tokens.
     Eos,
     /// At [`GenerationOptions::max_new_tokens`](super::GenerationOptions::max_new_tokens).
     Length,
@@ -44,7 +44,7 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Whether new tokens are complete.
+    /// Why new tokens are complete; `None` if they are not.
     pub(super) fn of(&self, ids: &[u32]) -> Option<Finish> {
         match ids.last() {
             Some(last) if self.eos.contains(last) => Some(Finish::Eos),
@@ -54,17 +54,17 @@ impl End {
     }
 }
 
-/// How one prompt is continued; it has a row of the decoder for each sequence that it follows.
+/// How one prompt is continued; the decoder has a row for each sequence that the search follows.
 pub(super) trait Search {
-    /// Takes the scores of the next token, [rows, vocabulary], the first of them row `first` of the
-    /// decoder. Gives the sequences to go on with, as one of the rows and the token after it; none
-    /// where the search has ended.
+    /// Takes the logits of the next token, `[rows, vocabulary]`; their first row is row `first` of
+    /// the decoder. Returns the sequences to go on with, each as a row and the token that follows
+    /// it; none if the search has ended.
     fn advance(
         &mut self,
         logits: ArrayView2<f32>,
         first: usize,
     ) -> Result<Vec<(usize, u32)>, DecoderError>;
 
-    /// What was found.
+    /// The sequence that was found.
     fn finish(self: Box<Self>) -> Generated;
 }

@@ -1,4 +1,4 @@
-//! Text in, more text out.
+//! Continues texts: text in, text out.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::pipeline::{PipelineError, model_error, model_path, part};
 use crate::task::check_ids;
 use crate::{Model, Session, Tokenizer, TokenizerError};
 
-/// What generates.
+/// The heads that generate.
 const HEADS: &[Head] = &[Head::MaskedLm];
 
 /// Continues texts with the masked-lm head of a decoder.
@@ -30,7 +30,7 @@ pub struct TextGeneration {
     tokenizer: Option<Tokenizer>,
 }
 
-/// Loads a [`TextGeneration`]: [`TextGeneration::builder`].
+/// Builds a [`TextGeneration`]; [`TextGeneration::builder`] makes one.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct TextGenerationBuilder {
@@ -43,13 +43,13 @@ impl TextGenerationBuilder {
     /// Opens a model, as [`TextGeneration::load`] does.
     ///
     /// # Errors
-    /// [`DecoderError::Pipeline`] where there is no such model, [`DecoderError::NoCache`],
+    /// [`DecoderError::Pipeline`] if there is no such model; [`DecoderError::NoCache`],
     /// [`DecoderError::Tokenizer`], [`DecoderError::Session`].
     pub fn load(self, path: impl AsRef<Path>) -> Result<TextGeneration, DecoderError> {
         TextGeneration::open(path.as_ref(), self.start)
     }
 
-    /// As [`load`](Self::load), of an artifact, such as one in the program itself.
+    /// Like [`load`](Self::load), for an artifact, such as one that is embedded in the program.
     ///
     /// # Errors
     /// Those of [`load`](Self::load).
@@ -58,27 +58,28 @@ impl TextGenerationBuilder {
     }
 }
 
-/// A text that was generated.
+/// A generated text.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GeneratedText {
     /// What follows the prompt, without special tokens.
     pub text: String,
-    /// Its tokens, the one that ended the text included.
+    /// The new tokens, including the one that ended the text.
     pub ids: Vec<u32>,
     /// The logarithm of their probability, given the prompt.
     pub log_probability: f64,
-    /// Why there are no more.
+    /// Why the text ended.
     pub finish: Finish,
 }
 
 impl TextGeneration {
-    /// Opens a model, with the tokenizer beside it if there is one, in the first engine that starts of
-    /// those that [`EngineChoice::Auto`](crate::EngineChoice::Auto) tries; [`builder`](Self::builder)
-    /// takes others.
+    /// Opens a model, with the tokenizer beside it if there is one, in the first engine of
+    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) that starts. Use
+    /// [`builder`](Self::builder) for another engine.
     ///
-    /// `path` is a folder with a decoder exported with the option `kv_cache` (`model.onnx`, or `masked-lm.onnx`
-    /// where it holds several heads), or the `.onnx` file itself.
+    /// `path` is a folder with a decoder that was exported with the option `kv_cache`
+    /// (`model.onnx`, or `masked-lm.onnx` if the folder holds several heads), or the `.onnx` file
+    /// itself.
     ///
     /// # Errors
     /// Those of [`TextGenerationBuilder::load`].
@@ -86,7 +87,7 @@ impl TextGeneration {
         Self::builder().load(path)
     }
 
-    /// Loads a model in another engine, or with other options.
+    /// Builds a [`TextGeneration`] in another engine, or with other options.
     pub fn builder() -> TextGenerationBuilder {
         TextGenerationBuilder::default()
     }
@@ -157,7 +158,7 @@ impl TextGeneration {
         self.generated(&prompts.collect::<Result<Vec<_>, _>>()?, options)
     }
 
-    /// What follows prompts of the tokenizer's tokens, as text.
+    /// The texts that follow prompts of the tokenizer's tokens.
     fn generated(
         &self,
         prompts: &[Prompt],
@@ -185,12 +186,13 @@ impl TextGeneration {
         generated.into_iter().map(read).collect()
     }
 
-    /// The next turn of each dialogue, given as its turns from the first on: the tokens of the turns are of
-    /// the first and of the second text by turns, as [`Prompt::dialogue`] has them. The turn ends as
-    /// a text of [`texts`](Self::texts) does.
+    /// Generates the next turn of each dialogue. A dialogue is given as all its turns from the
+    /// first on; the token types of the turns alternate, as in [`Prompt::dialogue`]. The new turn
+    /// ends as a text of [`texts`](Self::texts) does.
     ///
     /// # Errors
-    /// As [`texts`](Self::texts); [`DecoderError::OneTokenType`] where the model has one kind of text.
+    /// Those of [`texts`](Self::texts); [`DecoderError::OneTokenType`] if the model has only one
+    /// token type.
     pub fn dialogues<T: AsRef<str>>(
         &self,
         dialogues: &[Vec<T>],
@@ -217,7 +219,7 @@ impl TextGeneration {
         self.generated(&prompts.collect::<Result<Vec<_>, _>>()?, options)
     }
 
-    /// Continues prompts, or token ids; see [`Decoder::generate`].
+    /// Continues prompts or token ids; see [`Decoder::generate`].
     ///
     /// # Errors
     /// Those of [`Decoder::generate`].

@@ -8,12 +8,13 @@ use super::MissingLibrary;
 use crate::engine::OrtDevice;
 use crate::native;
 
-/// What CUDA's provider is not linked with, and opens in its first run; without it softmax fails there.
+/// CUDA's provider isn't linked with cuDNN, but opens it in its first run; without it, Softmax
+/// fails there.
 const CUDNN: &str = "libcudnn.so.9";
 
 /// The libraries that a device's execution providers need and that the loader doesn't find.
 ///
-/// They can only be told on Linux, where the GPU build is.
+/// They are known on Linux only, which is where the GPU build runs.
 pub(super) fn missing(device: OrtDevice, onnxruntime: &Path) -> Vec<MissingLibrary> {
     let needed: Vec<String> = providers(device)
         .iter()
@@ -36,7 +37,7 @@ pub(super) fn missing(device: OrtDevice, onnxruntime: &Path) -> Vec<MissingLibra
         .collect()
 }
 
-/// TensorRT leaves to CUDA what it can't run.
+/// TensorRT leaves to CUDA what it can't run, so it needs both providers.
 fn providers(device: OrtDevice) -> &'static [&'static str] {
     const CUDA: &str = "libonnxruntime_providers_cuda.so";
     match device {
@@ -50,7 +51,7 @@ fn beside(onnxruntime: &Path, name: &str) -> PathBuf {
     onnxruntime.with_file_name(name)
 }
 
-/// The names in the dynamic section of a library; an error where it can't be read.
+/// The names of the needed libraries in a library's dynamic section; an error if it can't be read.
 fn needed(library: &Path) -> Result<Vec<String>, String> {
     let content = nezha_graphs::map_file(library).map_err(|error| error.to_string())?;
     needed_in(&content[..]).map_err(|error| error.to_string())
@@ -68,7 +69,8 @@ fn needed_in<'data>(library: impl ReadRef<'data>) -> object::Result<Vec<String>>
         .collect()
 }
 
-/// What to install for a library; the libraries beside it tell which CUDA.
+/// What to install for a library. The version of CUDA is read from the names of the other needed
+/// libraries.
 fn remedy(library: &str, needed: &[String]) -> String {
     let major = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
     let cuda = needed.iter().find(|name| name.starts_with("libcudart.so."));

@@ -1,4 +1,4 @@
-//! What of the engines is here, what is missing, and what to do about it.
+//! Which engines run here, what is missing, and what to do about it.
 //!
 //! ```no_run
 //! use nezha_runtime::{EngineOptions, doctor};
@@ -28,22 +28,22 @@ pub use crate::cpu::{Cpu, CpuFeature};
 use crate::engine::Place;
 use crate::{EngineKind, EngineOptions};
 
-/// What there is on this machine.
+/// What this machine has.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The version of this crate.
     pub version: &'static str,
     /// Every engine, and whether it runs.
     pub engines: Vec<EngineReport>,
-    /// The ONNX Runtime that is loaded; none where it is not in the build.
+    /// The ONNX Runtime that is loaded; empty if the build has none.
     pub onnx_runtime: OnnxRuntime,
-    /// The OpenVINO that is loaded; none where it is not in the build.
+    /// The OpenVINO that is loaded; empty if the build has none.
     pub openvino: OpenVino,
-    /// tract's version; `None` where it is not in the build.
+    /// tract's version; `None` if the build has no tract.
     pub tract: Option<&'static str>,
     /// The processor.
     pub cpu: Cpu,
-    /// What is missing or will hurt, the gravest first.
+    /// What is missing or will cause trouble, the most serious first.
     pub problems: Vec<Problem>,
 }
 
@@ -54,14 +54,14 @@ impl Report {
     }
 }
 
-/// An engine, started and asked to multiply two matrices.
+/// An engine, after it was started and asked to multiply two matrices.
 #[derive(Clone, Debug, Serialize)]
 pub struct EngineReport {
     /// The engine.
     pub engine: EngineKind,
-    /// What computes; `None` where the engine doesn't run.
+    /// What computes; `None` if the engine doesn't run.
     pub description: Option<String>,
-    /// Why the engine doesn't run.
+    /// Why the engine doesn't run; `None` if it does.
     pub error: Option<String>,
     /// Libraries that its execution provider needs and the loader doesn't find.
     pub missing_libraries: Vec<MissingLibrary>,
@@ -83,7 +83,7 @@ pub struct MissingLibrary {
     pub remedy: String,
 }
 
-/// Something that is missing or will hurt.
+/// Something that is missing or will cause trouble.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// What it is about: an engine, a library, the processor.
@@ -96,7 +96,8 @@ pub struct Problem {
 
 /// Looks for the libraries and starts every engine.
 ///
-/// Each engine is started with those of the options that it takes. Libraries are loaded and stay loaded.
+/// Each engine is started with those of the options that it takes. The libraries are loaded, and
+/// stay loaded.
 pub fn examine(options: &EngineOptions) -> Report {
     let mut report = Report {
         version: env!("CARGO_PKG_VERSION"),

@@ -4,22 +4,22 @@ use serde::Serialize;
 
 use crate::library::{LibrarySource, RejectedLibrary};
 
-/// The ONNX Runtime that was found, or what was tried; nothing where it is not in the build.
+/// The ONNX Runtime that was found, or what was tried; empty if the build has none.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct OnnxRuntime {
-    /// The library; `None` where there is none to load.
+    /// The library; `None` if there is none to load.
     pub path: Option<PathBuf>,
     /// Its version.
     pub version: Option<String>,
     /// How it was found.
     pub source: Option<LibrarySource>,
-    /// What was tried before it, or in vain.
+    /// The libraries that were tried before it, or all of them if none can be loaded.
     pub rejected: Vec<RejectedLibrary>,
     /// The execution providers that it was built with, by ONNX Runtime's names.
     pub execution_providers: Vec<String>,
-    /// Why a library that was found can't be loaded.
+    /// Why a library that was found can't be loaded; `None` if it is.
     pub error: Option<String>,
-    /// The folder that `setup` fills; `None` where the user has no caches.
+    /// The folder that `setup` fills; `None` if the user has no cache folder.
     pub cache: Option<PathBuf>,
 }
 

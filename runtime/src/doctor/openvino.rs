@@ -4,20 +4,20 @@ use serde::Serialize;
 
 use crate::library::{LibrarySource, RejectedLibrary};
 
-/// The OpenVINO that was found, or what was tried.
+/// The OpenVINO that was found, or what was tried; empty if the build has none.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct OpenVino {
-    /// The library of its C interface; `None` where there is none to load.
+    /// The library of its C interface; `None` if there is none to load.
     pub path: Option<PathBuf>,
     /// Its version.
     pub version: Option<String>,
     /// How it was found.
     pub source: Option<LibrarySource>,
-    /// What was tried before it, or in vain.
+    /// The libraries that were tried before it, or all of them if none can be loaded.
     pub rejected: Vec<RejectedLibrary>,
     /// The devices that it sees.
     pub devices: Vec<OpenVinoDevice>,
-    /// Why a library that was found can't be loaded.
+    /// Why a library that was found can't be loaded; `None` if it is.
     pub error: Option<String>,
 }
 
@@ -28,7 +28,7 @@ pub struct OpenVinoDevice {
     pub name: String,
     /// What its maker calls it.
     pub full_name: String,
-    /// What it is good at, such as `BF16` and `INT8`, by OpenVINO's names.
+    /// The types that it is optimised for, such as `BF16` and `INT8`, by OpenVINO's names.
     pub capabilities: String,
 }
 

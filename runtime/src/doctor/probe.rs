@@ -8,9 +8,9 @@ use prost::Message;
 
 use crate::{EngineKind, EngineOptions, Session, Tensors};
 
-/// Starts an engine and has it multiply two small matrices; gives its description.
+/// Starts an engine and makes it multiply two small matrices; returns its description.
 ///
-/// That an execution provider is registered doesn't mean that it computes: the profile tells.
+/// A registered execution provider doesn't always compute: the profile shows whether it did.
 pub(super) fn probe(engine: EngineKind, options: &EngineOptions) -> Result<String, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     let model = folder.path().join("product.onnx");
@@ -45,7 +45,7 @@ fn run(
     Ok(session.engine().description().to_owned())
 }
 
-/// `product` = `a` · `b`, of two rows and two columns each.
+/// A model that computes `product` = `a` · `b`, each with two rows and two columns.
 fn product() -> ModelProto {
     let port = |name| Port::new(name, DType::F32, &[Dim::from(2), Dim::from(2)], "").to_proto();
     ModelProto {

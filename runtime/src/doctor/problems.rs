@@ -3,7 +3,7 @@ use super::{EngineReport, Problem, Report};
 use crate::EngineKind;
 use crate::engine::Place;
 
-/// What is wrong, from what was found.
+/// The problems that follow from what was found.
 pub(super) fn problems(report: &Report) -> Vec<Problem> {
     let engines = report.engines.iter().filter(|it| !it.runs());
     let engines = engines.flat_map(|engine| engine_problems(report, engine));
@@ -23,7 +23,7 @@ fn problem(
     }
 }
 
-/// A library that isn't there is one problem, not one for each engine that is in it.
+/// A library that is missing is one problem, not one for each engine that needs it.
 fn library_problems(report: &Report) -> Vec<Problem> {
     let mut problems = Vec::new();
     #[cfg(feature = "ort")]
@@ -72,7 +72,8 @@ fn onnx_runtime_problems(report: &Report, engine: &EngineReport) -> Vec<Problem>
     match kind.execution_provider() {
         Some(_) if runtime.path.is_none() => Vec::new(),
         Some(provider) if !runtime.execution_providers.iter().any(|it| it == provider) => {
-            // What `nezha setup` has no build of is no problem: the engine's own row names one.
+            // A provider that `nezha setup` can't install is no problem: the engine's own row says
+            // where it comes from.
             let is_installed = matches!(kind, EngineKind::OrtCuda | EngineKind::OrtTensorRt);
             let found = format!("{provider} is not in this ONNX Runtime");
             let problem = is_installed.then(|| problem(kind, found, kind.spec().build));
@@ -138,7 +139,7 @@ mod tests {
 
     const X86_64: [&str; 3] = ["AVX2", "FMA", "AVX-512 VNNI"];
 
-    /// A machine with all that it needs for what it runs.
+    /// A machine that has all that it needs, with these engines running.
     fn report(
         runs: &[EngineKind],
         execution_providers: &[&str],

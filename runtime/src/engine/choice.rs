@@ -15,17 +15,16 @@ use super::kind::{EngineKind, UnknownEngine};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum EngineChoice {
-    /// `ort:cpu`, where ONNX Runtime can't start `openvino:cpu`, and where OpenVINO can't either
-    /// `tract`.
+    /// `ort:cpu`; if ONNX Runtime can't start, `openvino:cpu`; if OpenVINO can't either, `tract`.
     ///
-    /// Devices are asked for by name: the first run on one can take minutes. A pipeline takes what
-    /// `nezha tune` found to be the fastest in its model's folder, where that matches: see
-    /// [`Pipeline::load`](crate::Pipeline::load).
+    /// It never tries other devices, whose first run can take minutes: name them. If `nezha tune`
+    /// has measured the model's folder on this machine, a pipeline uses the fastest engine that it
+    /// found: see [`Pipeline::load`](crate::Pipeline::load).
     #[default]
     Auto,
-    /// This one and no other.
+    /// This engine only.
     Only(EngineKind),
-    /// The first of several that starts.
+    /// The first of these engines that starts.
     FirstOf(Vec<EngineKind>),
 }
 

@@ -5,7 +5,7 @@ use nezha_graphs::{DType, error_chain};
 use super::EngineKind;
 use crate::library::LibraryError;
 
-/// Why an engine doesn't start or doesn't answer.
+/// Why an engine doesn't start or a run fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -17,7 +17,7 @@ pub enum EngineError {
         /// The feature of this crate that has it.
         feature: &'static str,
     },
-    /// There is no library to load.
+    /// No library of the engine can be loaded.
     #[error("{engine} can't start")]
     Library {
         /// The engine.
@@ -25,7 +25,7 @@ pub enum EngineError {
         /// What was tried.
         source: LibraryError,
     },
-    /// A process can only ever load one library of an engine.
+    /// The process has loaded another library of the engine; it can load only one.
     #[error(
         "{engine} can't start: this process has loaded the {product} {}; {} needs a process of \
          its own",
@@ -34,19 +34,19 @@ pub enum EngineError {
     OtherLibrary {
         /// The engine.
         engine: EngineKind,
-        /// What the libraries are: `ONNX Runtime`.
+        /// The libraries' product, such as `ONNX Runtime`.
         product: &'static str,
         /// The library that is loaded.
         loaded: PathBuf,
         /// The library that was asked for.
         requested: PathBuf,
     },
-    /// The engine can't be set up.
+    /// The engine can't be initialised.
     #[error("{engine} can't start: {reason}")]
     Start {
         /// The engine.
         engine: EngineKind,
-        /// What it says.
+        /// The engine's message.
         reason: String,
     },
     /// ONNX Runtime can't start an execution provider: it was built without it, or a library is
@@ -57,7 +57,7 @@ pub enum EngineError {
         engine: EngineKind,
         /// The execution provider.
         provider: &'static str,
-        /// What ONNX Runtime says.
+        /// ONNX Runtime's message.
         reason: String,
         /// What to do.
         remedy: &'static str,
@@ -69,7 +69,7 @@ pub enum EngineError {
         engine: EngineKind,
         /// The device.
         device: &'static str,
-        /// Those that are there.
+        /// The devices that are there.
         found: String,
         /// What to do.
         remedy: &'static str,
@@ -79,22 +79,22 @@ pub enum EngineError {
     Option {
         /// The engine.
         engine: EngineKind,
-        /// The field of [`EngineOptions`](super::EngineOptions).
+        /// The field of [`EngineOptions`](super::EngineOptions), such as `ort.device`.
         option: &'static str,
         /// What is wrong, and what is expected.
         reason: String,
     },
-    /// The engine refuses the model.
+    /// The engine can't load the model.
     #[error("{engine} can't load {}: {reason}", path.display())]
     Load {
         /// The engine.
         engine: EngineKind,
         /// The model.
         path: PathBuf,
-        /// What it says.
+        /// The engine's message.
         reason: String,
     },
-    /// The engine lacks an operator of the model, or computes it wrongly.
+    /// The engine lacks an operator of the model, or is known to compute it wrongly.
     #[error("{engine} can't load {}: it has no {operator} that can be relied on, which '{node}' is; {remedy}", path.display())]
     Operator {
         /// The engine.
@@ -103,12 +103,12 @@ pub enum EngineError {
         path: PathBuf,
         /// The operator.
         operator: String,
-        /// The first node that is one.
+        /// The first node of this operator.
         node: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// Nothing that was asked for starts.
+    /// None of the chosen engines starts.
     #[error("no engine starts:{}", lines(.0))]
     NoneStarts(
         /// What was tried, in order.
@@ -119,16 +119,16 @@ pub enum EngineError {
     Run {
         /// The engine.
         engine: EngineKind,
-        /// What it says.
+        /// The engine's message.
         reason: String,
     },
-    /// A run was stopped because its time was up.
+    /// A run was stopped because it reached its deadline.
     #[error("{engine} did not answer before the deadline")]
     DeadlineExceeded {
         /// The engine.
         engine: EngineKind,
     },
-    /// There is no profile to end.
+    /// No profile is being recorded.
     #[error(
         "{engine} has no profile to end: it writes one where the option 'profile' is given, and that \
          ends once"
@@ -147,7 +147,7 @@ pub enum EngineError {
         /// What is wrong.
         reason: String,
     },
-    /// An output is missing, or of another element type than the signature says.
+    /// An output is missing, or has another element type than the signature says.
     #[error("{engine} gives output '{name}' as {found}, expected {expected}")]
     Output {
         /// The engine.
@@ -156,7 +156,7 @@ pub enum EngineError {
         name: String,
         /// The element type in the signature.
         expected: DType,
-        /// What the engine gives.
+        /// What the engine returns.
         found: String,
     },
 }
@@ -166,7 +166,7 @@ pub enum EngineError {
 pub struct Skipped {
     /// The engine.
     pub engine: EngineKind,
-    /// Why it doesn't run; names the engine.
+    /// Why it doesn't run; the message names the engine.
     pub error: EngineError,
 }
 

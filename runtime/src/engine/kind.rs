@@ -1,5 +1,5 @@
-//! What an engine is: one row of [`TABLE`](super::table::TABLE) each. Everything that depends on the engine
-//! is asked of its row; only the engines' own code knows more.
+//! What an engine is: a row of [`TABLE`](super::table::TABLE) for each. Code that depends on the
+//! engine reads its row; only the engines' own code knows more.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ pub enum EngineKind {
     OrtCpu,
     /// ONNX Runtime with the CUDA execution provider.
     OrtCuda,
-    /// ONNX Runtime with the TensorRT execution provider, CUDA for what TensorRT can't run.
+    /// ONNX Runtime with the TensorRT execution provider, and CUDA for what TensorRT can't run.
     OrtTensorRt,
     /// ONNX Runtime with the CoreML execution provider, on Apple's devices.
     OrtCoreMl,
@@ -33,17 +33,18 @@ pub enum EngineKind {
     OrtXnnpack,
     /// OpenVINO on the CPU.
     OpenVinoCpu,
-    /// OpenVINO on a GPU of Intel's.
+    /// OpenVINO on an Intel GPU.
     OpenVinoGpu,
-    /// OpenVINO on an NPU of Intel's.
+    /// OpenVINO on an Intel NPU.
     OpenVinoNpu,
-    /// tract, on the CPU; pure Rust.
+    /// tract on the CPU, in pure Rust.
     Tract,
-    /// A caller's own engine, by its name: see [`Session::with_engine`](crate::Session::with_engine).
+    /// An engine of your own, by its name: see
+    /// [`Session::with_engine`](crate::Session::with_engine).
     Custom(&'static str),
 }
 
-/// What an engine is.
+/// The properties of an engine.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct EngineSpec {
@@ -51,26 +52,26 @@ pub struct EngineSpec {
     pub kind: EngineKind,
     /// Its name on the command line, such as `ort:cpu`.
     pub name: &'static str,
-    /// A shorter name that stands for it.
+    /// A shorter name for the same engine, such as `ort`.
     pub short_name: Option<&'static str>,
-    /// Whose code computes.
+    /// The library that computes.
     pub family: Family,
-    /// What its profiles say computes a node.
+    /// The provider that its profiles name for each node.
     pub provider: &'static str,
-    /// The device, for people.
+    /// The device, to be shown to people.
     pub device: &'static str,
-    /// How far its answers may be off.
+    /// How far its outputs may differ from the exact ones.
     pub tolerances: Tolerances,
-    /// What to do where it doesn't start and no error knows better.
+    /// What to do if it doesn't start and the error gives no better advice.
     pub remedy: &'static str,
-    /// Where an ONNX Runtime with its execution provider comes from; empty for engines without one.
+    /// Where to get an ONNX Runtime with its execution provider; empty for engines without one.
     pub build: &'static str,
-    /// What not every engine can do.
+    /// What only some engines can do.
     pub capabilities: Capabilities,
     pub(crate) place: Place,
 }
 
-/// Whose code an engine is.
+/// The library that an engine belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Family {
@@ -80,33 +81,36 @@ pub enum Family {
     OpenVino,
     /// tract.
     Tract,
-    /// A caller's.
+    /// A caller's own engine.
     Custom,
 }
 
-/// How far an engine's answers may be off, as a share of the largest magnitude of an output, from those
-/// in f64 over the weights that the model's own stand for: what computing costs, not what rounding the
-/// weights does.
+/// How far an engine's outputs may differ from the f64 reference, as a share of the largest
+/// magnitude of an output.
+///
+/// The reference computes with the weights as the model stores them: a tolerance covers the error
+/// of the computation, not that of rounding the weights.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Tolerances {
-    /// Of models that compute in float32, whatever their weights are stored in.
+    /// For models that compute in float32, whatever type stores their weights.
     pub fp32: f64,
-    /// Of models that compute in half precision.
+    /// For models that compute in half precision.
     pub fp16: f64,
-    /// Of int8 models, whose activations have 8 bits and a scale for each token, and of w8 models, whose
-    /// activations an engine may round so.
+    /// For int8 models, whose activations have 8 bits and a scale for each token, and for w8
+    /// models, whose activations an engine may round in the same way.
     pub int8: f64,
-    /// Of q8 models, whose activations an engine may round to 8 bits.
+    /// For q8 models, whose activations an engine may round to 8 bits.
     pub q8: f64,
-    /// Of q4 models.
+    /// For q4 models.
     pub q4: f64,
-    /// Of q4 models that score the vocabulary, the one product whose activations an engine may round.
+    /// For q4 models that score the vocabulary: the activations of that product are the only ones
+    /// that an engine may round.
     pub q4_vocabulary: f64,
 }
 
 impl Tolerances {
-    /// That of models of this precision and head.
+    /// The tolerance for models of this precision and head.
     pub fn of(self, precision: Precision, head: Head) -> f64 {
         match (precision, head) {
             (Precision::Fp32 | Precision::Fp16Storage, _) => self.fp32,
@@ -118,11 +122,11 @@ impl Tolerances {
         }
     }
 
-    /// Those of an engine that computes models in float32 this exactly.
+    /// The tolerances of an engine whose error in float32 is at most `fp32`.
     ///
-    /// The others are 1.3 to 3.3 times the worst of small random models on the CPU, which is 6.1e-3 in
-    /// fp16, 0.156 in int8, 0.099 in q8 and 1.2e-2 in the vocabulary of q4; of trained ones it is 1.9e-3,
-    /// 0.022, 0.022 and 1.2e-2.
+    /// The others are 1.3 to 3.3 times the worst error of small random models on the CPU, which is
+    /// 6.1e-3 in fp16, 0.156 in int8, 0.099 in q8 and 1.2e-2 in the vocabulary scores of q4. For
+    /// trained models the worst is 1.9e-3, 0.022, 0.022 and 1.2e-2.
     pub(super) const fn of_fp32(fp32: f64) -> Self {
         Self {
             fp32,
@@ -134,7 +138,8 @@ impl Tolerances {
         }
     }
 
-    /// Those of an engine that rounds activations to 8 bits for weights of 4 bits, too.
+    /// The tolerances of an engine that also rounds activations to 8 bits when the weights have 4
+    /// bits.
     pub(super) const fn with_rounded_activations(self) -> Self {
         Self {
             q4: self.q8,
@@ -144,20 +149,21 @@ impl Tolerances {
     }
 }
 
-/// What not every engine can do.
+/// What only some engines can do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// Whether it can write the graph as it rewrote it:
+    /// Whether it can write the graph as it has rewritten it:
     /// [`OrtOptions::optimized_graph`](super::OrtOptions::optimized_graph).
     pub writes_graph: bool,
     /// Whether several execution providers may share a model's nodes.
     pub has_providers: bool,
-    /// Whether its profiles list nodes that it made under names of its own, in the order of the run.
+    /// Whether its profiles contain nodes that it has added under names of its own, and list all
+    /// nodes in the order of the run.
     pub names_nodes: bool,
 }
 
-/// Where a family computes: what only its own code tells apart.
+/// The device of each family, for the family's own code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Ort(OrtDevice),
@@ -215,7 +221,7 @@ impl OpenVinoDevice {
         }
     }
 
-    /// What OpenVINO calls it.
+    /// OpenVINO's name for the device.
     pub(crate) fn id(self) -> &'static str {
         self.kind().spec().device
     }
@@ -233,13 +239,13 @@ impl EngineKind {
         kinds
     };
 
-    /// What it is; one row for all [custom](EngineKind::Custom) ones.
+    /// Its properties; all [custom](EngineKind::Custom) engines share one row.
     pub fn spec(self) -> &'static EngineSpec {
         static ROWS: [EngineSpec; TABLE.len()] = TABLE;
         ROWS.iter().find(|it| it.kind == self).unwrap_or(&CUSTOM)
     }
 
-    /// The name on the command line, or the one that a caller gave.
+    /// The name on the command line; for a custom engine, the name that the caller gave it.
     pub fn name(self) -> &'static str {
         match self {
             EngineKind::Custom(name) => name,
@@ -247,13 +253,14 @@ impl EngineKind {
         }
     }
 
-    /// ONNX Runtime's name for what computes; other engines have no execution providers.
+    /// ONNX Runtime's name of the execution provider; `None` for engines without execution
+    /// providers.
     pub fn execution_provider(self) -> Option<&'static str> {
         let spec = self.spec();
         spec.capabilities.has_providers.then_some(spec.provider)
     }
 
-    /// The names of all engines of this crate, with what the short ones stand for.
+    /// The names of all engines of this crate; a short name is followed by the full one.
     ///
     /// ```
     /// use nezha_runtime::EngineKind;
@@ -273,7 +280,7 @@ impl EngineKind {
 }
 
 impl Serialize for EngineKind {
-    /// Its name.
+    /// Writes its name.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
@@ -285,7 +292,7 @@ impl fmt::Display for EngineKind {
     }
 }
 
-/// A name that is no engine's.
+/// A name that belongs to no engine.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
     "unknown engine '{0}': expected auto, {known}, or a comma list of engines, tried in order",
@@ -299,7 +306,7 @@ pub struct UnknownEngine(
 impl FromStr for EngineKind {
     type Err = UnknownEngine;
 
-    /// Reads a name, or a short one: `ort` stands for `ort:cpu`.
+    /// Reads a name or a short name: `ort` stands for `ort:cpu`.
     fn from_str(name: &str) -> Result<Self, UnknownEngine> {
         let is = |kind: &EngineKind| {
             let spec = kind.spec();

@@ -1,4 +1,4 @@
-//! What computes a graph: one trait, one file per engine, and the choice between them.
+//! What computes a graph: one trait, one file or folder per engine, and the choice between them.
 
 mod choice;
 mod error;
@@ -54,34 +54,34 @@ pub(crate) use self::ort::execution_providers;
 pub(crate) use self::tract::VERSION as TRACT_VERSION;
 use crate::{Model, Tensors};
 
-/// A model, ready to compute.
+/// A model that is ready to compute.
 ///
-/// Those of this crate are started by [`Session::load`](crate::Session::load); one of your own goes in by
-/// [`Session::with_engine`](crate::Session::with_engine).
+/// [`Session::load`](crate::Session::load) starts the engines of this crate;
+/// [`Session::with_engine`](crate::Session::with_engine) takes one of your own.
 pub trait Engine: Send + Sync {
     /// Which engine it is.
     fn kind(&self) -> EngineKind;
 
-    /// What computes, for people: `ONNX Runtime 1.31.1 (CPU)`.
+    /// What computes, to be shown to people: `ONNX Runtime 1.31.1 (CPU)`.
     fn description(&self) -> &str;
 
     /// Computes all outputs, in the graph's order, from exactly the graph's inputs.
     ///
-    /// Threads may share an engine. Inputs are taken to fit the graph's signature:
-    /// [`Session`](crate::Session) checks them. The deadline is looked at between nodes, so a run
-    /// ends at most one node late.
+    /// Threads may share an engine. The inputs must fit the graph's signature, which
+    /// [`Session`](crate::Session) checks. The deadline is checked between nodes, so a run ends at
+    /// most one node late.
     ///
     /// # Errors
-    /// [`EngineError::Run`]; [`EngineError::DeadlineExceeded`]; [`EngineError::Output`] where the
-    /// engine gives what the signature doesn't say.
+    /// [`EngineError::Run`]; [`EngineError::DeadlineExceeded`]; [`EngineError::Output`] if an
+    /// output doesn't fit the signature.
     fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError>;
 
-    /// How many runs it computes at the same time; more callers wait their turn.
+    /// How many runs it computes at the same time; further callers wait.
     fn runs_at_once(&self) -> NonZeroUsize {
         NonZeroUsize::MIN
     }
 
-    /// The same engine, if it can leave outputs on its device: ONNX Runtime by IO binding.
+    /// The same engine, if it can keep outputs on its device, as ONNX Runtime does by IO binding.
     fn keeping(&self) -> Option<&dyn KeepOutputs> {
         None
     }
@@ -97,7 +97,7 @@ pub trait Engine: Send + Sync {
     }
 }
 
-/// The engine that runs, and those that were tried before it.
+/// The engine that runs, and those that were tried before it and didn't start.
 pub(crate) struct Started {
     pub(crate) engine: Box<dyn Engine>,
     pub(crate) skipped: Vec<Skipped>,
@@ -105,7 +105,7 @@ pub(crate) struct Started {
 
 /// Starts the first engine of `choice` that can run `model`.
 ///
-/// Only a list or `auto` goes on to the next engine; a single one's error is the answer.
+/// Only a list or `auto` goes on to the next engine; the error of a single engine is returned.
 pub(crate) fn start(
     model: &Model,
     choice: &EngineChoice,

@@ -4,23 +4,23 @@ use std::str::FromStr;
 
 use nezha_graphs::setters;
 
-/// What OpenVINO takes.
+/// The options of OpenVINO.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OpenVinoOptions {
-    /// What products are computed in.
+    /// The type that products are computed in.
     pub precision: OpenVinoPrecision,
-    /// What OpenVINO makes the most of.
+    /// What OpenVINO optimises for.
     pub hint: OpenVinoHint,
-    /// How many activations share a scale where they are rounded to 8 bits, which OpenVINO does when it
-    /// multiplies them with weights of few bits; 0 for no rounding, `None` for OpenVINO's default.
+    /// How many activations share a scale when OpenVINO rounds them to 8 bits, which it does to
+    /// multiply them with weights of few bits; 0 for no rounding, `None` for OpenVINO's default.
     ///
-    /// Large groups are faster. A size that doesn't divide the rows of a weight has no effect there: a
-    /// base-size model takes 768.
+    /// Large groups are faster. A size that doesn't divide the rows of a weight has no effect on
+    /// that weight; 768 fits a base-size model.
     pub group_size: Option<u64>,
-    /// A folder for compiled models, made where it is missing: OpenVINO saves what it makes of a model,
-    /// and loads that the next time instead of compiling again. Processes may share it; nothing removes
-    /// old models.
+    /// A folder for compiled models, created if it doesn't exist. OpenVINO saves each compiled
+    /// model there, and loads it the next time instead of compiling again. Processes may share the
+    /// folder; nothing removes old models.
     pub cache: Option<PathBuf>,
     /// The library of OpenVINO's C interface to load, or the folder that holds it.
     pub library: Option<PathBuf>,
@@ -36,18 +36,20 @@ impl OpenVinoOptions {
     }
 }
 
-/// What OpenVINO computes products in; weights and everything else are the model's.
+/// The type that OpenVINO computes products in; the model decides about weights and everything
+/// else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenVinoPrecision {
     /// Single precision.
     #[default]
     F32,
-    /// Eight bits of mantissa; half of the time and less where the processor multiplies in it.
+    /// Eight bits of mantissa; at most half the time on processors that multiply in it.
     Bf16,
     /// Half precision.
     F16,
-    /// What OpenVINO takes for the fastest that the device has; the engine's description names it.
+    /// The type that OpenVINO expects to be the fastest on the device; the engine's description
+    /// names it.
     Auto,
 }
 
@@ -65,8 +67,8 @@ impl OpenVinoPrecision {
         }
     }
 
-    /// How far answers may be off, as a share of the largest magnitude of an output: on small random
-    /// models, bf16 is up to 9.3e-2 off.
+    /// The least tolerance with this precision, as a share of the largest magnitude of an output.
+    /// On small random models, bf16 is up to 9.3e-2 off.
     pub(super) fn tolerance(self) -> f64 {
         match self {
             Self::F32 => 0.0,
@@ -92,7 +94,7 @@ impl FromStr for OpenVinoPrecision {
     }
 }
 
-/// A name that is no precision's of OpenVINO.
+/// A name that belongs to none of OpenVINO's precisions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown precision '{0}': expected f32, bf16, f16 or auto")]
 pub struct UnknownOpenVinoPrecision(
@@ -100,13 +102,13 @@ pub struct UnknownOpenVinoPrecision(
     pub String,
 );
 
-/// What OpenVINO makes the most of.
+/// What OpenVINO optimises for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenVinoHint {
-    /// All threads work on one run; others wait.
+    /// All threads work on one run; other runs wait.
     #[default]
     Latency,
-    /// As many runs at a time as OpenVINO finds best, each on some of the threads.
+    /// As many runs at the same time as OpenVINO finds best, each on some of the threads.
     Throughput,
 }

@@ -8,9 +8,9 @@ use super::kind::{OrtDevice, Place};
 use super::openvino_options::OpenVinoOptions;
 use super::{EngineError, EngineKind};
 
-/// How an engine is started: what every engine takes, and what only those of a family take.
+/// How an engine is started: options that every engine takes, and options of each family.
 ///
-/// An option that none of the engines to choose from takes is an error.
+/// An option that none of the chosen engines takes is an error.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -25,25 +25,27 @@ use super::{EngineError, EngineKind};
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct EngineOptions {
-    /// Threads that share one run; `None` for one per physical core in ONNX Runtime and OpenVINO, one
-    /// per logical core in tract. One in tract is the thread that calls.
+    /// Threads that share one run. `None` for one per physical core in ONNX Runtime and OpenVINO,
+    /// and one per logical core in tract. With 1, tract computes in the calling thread.
     pub threads: Option<NonZeroUsize>,
-    /// Whether the most texts a second are wanted, and not each answer soonest: ONNX Runtime and OpenVINO
-    /// then divide the threads of the CPU among several runs at the same time, each with memory of its own.
-    /// ONNX Runtime computes at most 8 of them, and `None` threads are one per logical core.
+    /// Whether to maximise the texts per second instead of answering each as soon as possible. ONNX
+    /// Runtime and OpenVINO then divide the threads of the CPU among several runs at the same time,
+    /// each with memory of its own. ONNX Runtime computes at most 8 runs at the same time, and
+    /// `None` for [`threads`](Self::threads) means one per logical core.
     pub throughput: bool,
-    /// Where the engine writes how long every node takes and what computes it: the start of a file
-    /// name, which gets the date and the time behind it, or a few letters in other engines.
+    /// Record how long every node takes and what computes it. This is the path of the file without
+    /// its end: ONNX Runtime appends the date and the time, other engines a few letters.
     ///
-    /// The file is complete after [`Session::end_profiling`](crate::Session::end_profiling); ONNX
-    /// Runtime's also once the session is gone, while others keep what they record in memory until
-    /// then. Each of several [`sessions`](OrtOptions::sessions) writes its own.
+    /// The file is complete after [`Session::end_profiling`](crate::Session::end_profiling). ONNX
+    /// Runtime also completes it when the session is dropped; other engines keep the record in
+    /// memory until profiling ends. Each of several [`sessions`](OrtOptions::sessions) writes its
+    /// own file.
     pub profile: Option<PathBuf>,
-    /// What ONNX Runtime takes.
+    /// The options of ONNX Runtime.
     pub ort: OrtOptions,
-    /// What OpenVINO takes.
+    /// The options of OpenVINO.
     pub openvino: OpenVinoOptions,
-    /// What tract takes.
+    /// The options of tract.
     pub tract: TractOptions,
 }
 
@@ -57,8 +59,8 @@ impl EngineOptions {
         tract: TractOptions,
     }
 
-    /// How far an engine's answers may be off with these options, as a share of the largest magnitude of
-    /// an output, for a model of this precision and head.
+    /// How far an engine's outputs may be off with these options, as a share of the largest
+    /// magnitude of an output, for a model of this precision and head.
     pub fn tolerance(&self, engine: EngineKind, precision: Precision, head: Head) -> f64 {
         let spec = engine.spec();
         let tolerance = spec.tolerances.of(precision, head);
@@ -87,7 +89,7 @@ impl EngineOptions {
         }
     }
 
-    /// These options without those that this engine doesn't take.
+    /// Returns these options without those that this engine doesn't take.
     #[must_use]
     pub fn of(&self, engine: EngineKind) -> Self {
         let mut options = self.clone();
@@ -99,17 +101,17 @@ impl EngineOptions {
     }
 }
 
-/// An option that not every engine takes.
+/// An option that only some engines take.
 struct Claim {
     option: &'static str,
-    /// What takes it, for people.
+    /// What takes it, to be shown to people.
     owner: &'static str,
     is_taken_by: fn(Place) -> bool,
     is_set: fn(&EngineOptions) -> bool,
     reset: fn(&mut EngineOptions),
 }
 
-/// The claim of a family to a field of its options.
+/// The claim of an engine family to a field of its options.
 macro_rules! claim {
     ($family:ident.$field:ident, $owner:expr, $places:pat) => {
         Claim {
@@ -159,49 +161,51 @@ const CLAIMS: [Claim; 16] = [
     claim!(tract.plan_bytes, "tract", Place::Tract),
 ];
 
-/// What ONNX Runtime takes.
+/// The options of ONNX Runtime.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct OrtOptions {
-    /// Runs that ONNX Runtime may compute at the same time; more callers wait their turn.
+    /// How many runs ONNX Runtime may compute at the same time; further callers wait.
     ///
-    /// Sessions share the weights, embedded or external, as they are stored
-    /// and as the kernels rearrange them: a base-size model takes 559 MB with one session, 1250 with
-    /// two and 1570 with four; 770 and 789 where the allocator gives back what is free. Each has a
-    /// copy of its own of an [optimised model](Self::optimized_models).
+    /// Sessions share the weights, embedded or external, both as they are stored and as the kernels
+    /// rearrange them. A base-size model takes 559 MB with one session, 1250 with two and 1570 with
+    /// four; 770 and 789 if the allocator returns free memory to the system. With an [optimised
+    /// model](Self::optimized_models), each session has its own copy of the weights.
     pub sessions: NonZeroUsize,
     /// How far ONNX Runtime rewrites the graph.
     pub optimization: Optimization,
-    /// Whether ONNX Runtime keeps the CPU memory of a run for the next one (its arena), which is
-    /// faster; without it, memory goes back to the system after each run.
+    /// Whether ONNX Runtime keeps the CPU memory of a run for the next run (its arena), which is
+    /// faster. Without it, memory returns to the system after each run.
     pub memory_arena: bool,
     /// Whether ONNX Runtime leaves weights as they are stored, instead of rearranging them for its
-    /// kernels when it loads them. External weights are then not copied at all: sessions, and other
-    /// processes, read them where they are mapped: less anonymous memory, and a sooner start. Runs
-    /// get slower.
+    /// kernels when it loads them. External weights are then not copied at all: sessions and other
+    /// processes read them where they are mapped. This takes less anonymous memory and starts
+    /// sooner, but runs are slower.
     pub low_memory: bool,
-    /// Whether ONNX Runtime's threads sleep once a run is done, instead of waiting busily for the next one
-    /// for a while: for processes in which something else computes between the runs.
+    /// Whether ONNX Runtime's threads sleep as soon as a run is done, instead of spinning for a
+    /// while until the next one: for processes in which something else computes between the runs.
     pub(crate) yield_between_runs: bool,
-    /// Where ONNX Runtime writes the graph as it rewrote it, weights included: the names of a
-    /// [profile](EngineOptions::profile)'s nodes are this graph's. Not with TensorRT, whose parts can't be
-    /// written.
+    /// Where ONNX Runtime writes the graph as it has rewritten it, weights included. The nodes of a
+    /// [profile](EngineOptions::profile) have the names of this graph. TensorRT can't write its
+    /// parts of a graph, so the two can't be combined.
     pub optimized_graph: Option<PathBuf>,
-    /// A folder for optimised models: ONNX Runtime saves what it makes of a model, and loads that
+    /// A folder for optimised models: ONNX Runtime saves each optimised model there, and loads it
     /// the next time instead of optimising again.
     ///
-    /// This halves the start of small models. A large one gains nothing: its time goes into reading
-    /// the weights, not into the graph.
+    /// This halves the start of small models. A large one gains nothing, because its time goes into
+    /// reading the weights, not into the graph.
     ///
-    /// Saved models are told apart by the content of the file, the version of ONNX Runtime, the
-    /// engine, the optimisation level, the optimizers that are off, the operating system, the
-    /// processor's architecture and its instruction sets. Each is as large as its model, and
-    /// nothing removes old ones. Refused for models with external weights, which would be copied,
-    /// and for TensorRT, which has [an engine cache](TensorRtOptions::engine_cache) of its own.
+    /// A saved model is used again if all of these are the same: the content of the model file, the
+    /// version of ONNX Runtime, the engine, the optimisation level, the disabled optimizers, the
+    /// operating system, the processor's architecture and its instruction sets. Each is as large as
+    /// its model, and nothing removes old ones. The option is refused for models with external
+    /// weights, which would be copied, and for TensorRT, which has [an engine
+    /// cache](TensorRtOptions::engine_cache) of its own.
     pub optimized_models: Option<PathBuf>,
-    /// The GPU of CUDA and TensorRT, as CUDA counts them from 0.
+    /// The number of the device, from 0: of a GPU or an NPU, for CUDA, TensorRT, DirectML, CANN,
+    /// MIGraphX and WebGPU.
     pub device: u32,
-    /// What only TensorRT takes.
+    /// The options of TensorRT.
     pub tensorrt: TensorRtOptions,
     /// The ONNX Runtime library to load, or the folder that holds it.
     pub library: Option<PathBuf>,
@@ -238,24 +242,25 @@ impl Default for OrtOptions {
     }
 }
 
-/// What tract takes.
+/// The options of tract.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TractOptions {
-    /// Input shapes for which tract keeps a plan of its own; the least recently used one goes.
+    /// How many input shapes tract keeps a plan of their own for; the least recently used plan is
+    /// dropped.
     ///
-    /// The first run of a shape makes the plan, which takes as long as a few runs, and each plan has a
-    /// copy of the weights. tract fuses more in it, and picks other kernels for the products: at base
-    /// size, 128 tokens and one thread of an AMD EPYC, the runs after it took 1.32 times as long as
-    /// those of the one plan for all shapes. Measure before use (`nezha bench --tract-plans 1`). With
-    /// 0, one plan serves all.
+    /// The first run of a shape makes its plan, which takes as long as a few runs, and each plan
+    /// has a copy of the weights. In such a plan tract fuses more nodes, and picks other kernels
+    /// for the products. That isn't always faster: at base size, 128 tokens and one thread of an
+    /// AMD EPYC, later runs took 1.32 times as long as with the one plan for all shapes. Measure
+    /// before you use it (`nezha bench --tract-plans 1`). With 0, one plan serves all shapes.
     pub plans: usize,
-    /// Bytes that the plans of single shapes keep together, at most; the least recently used one goes. With
-    /// it alone, without [`plans`](Self::plans), as many shapes have a plan as there is room for. An error
-    /// where not even the weights have room.
+    /// Bytes that the plans of single shapes take together, at most; the least recently used plan
+    /// is dropped. With this option alone, without [`plans`](Self::plans), tract keeps plans for as
+    /// many shapes as there is room for. If there isn't even room for the weights, it is an error.
     ///
-    /// A run of a plan that is larger by itself makes it, uses it and keeps nothing. Tables of embeddings
-    /// are not counted where they are [read in place](nezha_graphs::Artifact::is_shared).
+    /// A plan that is larger than this limit serves its run, but isn't kept. Embedding tables are
+    /// not counted if they are [read in place](nezha_graphs::Artifact::is_shared).
     pub plan_bytes: Option<u64>,
 }
 
@@ -269,31 +274,31 @@ impl TractOptions {
 /// ONNX Runtime's graph optimisation levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Optimization {
-    /// The graph as it is.
+    /// Leaves the graph as it is.
     None,
-    /// Constants folded, redundant nodes removed.
+    /// Folds constants and removes redundant nodes.
     Basic,
-    /// Fusions too.
+    /// Also fuses nodes.
     Extended,
-    /// Everything.
+    /// All optimisations, including those of the memory layout.
     #[default]
     All,
 }
 
 /// How TensorRT builds the engines that it runs a graph with.
 ///
-/// An engine is built for a range of shapes. TensorRT learns the range from the inputs it sees, and
-/// an input outside it stalls the run for minutes while a new engine is built: give
-/// [`shapes`](Self::shapes) to build one engine for all of them, and
-/// [`engine_cache`](Self::engine_cache) to build it once.
+/// An engine is built for a range of shapes. TensorRT learns the range from the inputs that it
+/// sees, and an input outside the range delays its run by minutes, while a new engine is built.
+/// Give [`shapes`](Self::shapes) to build one engine for all of them, and
+/// [`engine_cache`](Self::engine_cache) to build it only once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TensorRtOptions {
-    /// The folder that keeps the engines from one process to the next; made where it is missing.
+    /// The folder that keeps the engines from one process to the next; created if it doesn't exist.
     pub engine_cache: Option<PathBuf>,
     /// Whether layers may compute in float16.
     pub fp16: bool,
-    /// The range of every axis that the graph's inputs name, such as `batch_size` and
-    /// `sequence_length`: all of them, or none to learn them.
+    /// The range of every symbolic axis of the graph's inputs, such as `batch_size` and
+    /// `sequence_length`. Give all of them, or none: TensorRT then learns them.
     pub shapes: BTreeMap<String, AxisRange>,
 }
 

@@ -3,17 +3,17 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-/// Things that one caller at a time may use; who finds none waits for one to come back.
+/// Items that one caller at a time may use; a caller that finds none waits until one is returned.
 pub(super) struct Pool<T> {
     size: usize,
     idle: Mutex<Vec<T>>,
     returned: Condvar,
-    /// Held by who collects all of them: two that do would wait for each other.
+    /// Held by a caller that collects all items: two such callers would wait for each other.
     collecting: Mutex<()>,
 }
 
 impl<T> Pool<T> {
-    /// A pool of these; one without any would never answer.
+    /// A pool of these items. A pool without items would never answer.
     pub(super) fn new(items: Vec<T>) -> Self {
         Self {
             size: items.len(),
@@ -23,14 +23,15 @@ impl<T> Pool<T> {
         }
     }
 
-    /// How many there are, idle or not.
+    /// How many items there are, idle or not.
     pub(super) fn size(&self) -> NonZeroUsize {
         NonZeroUsize::new(self.size).unwrap_or(NonZeroUsize::MIN)
     }
 
-    /// Takes one, uses it and puts it back, also when `work` panics: else others wait forever.
+    /// Takes an item, uses it and returns it, even if `work` panics: otherwise others would wait
+    /// forever.
     ///
-    /// `None` where none comes back before the deadline.
+    /// `None` if no item is returned before the deadline.
     pub(super) fn with<R>(
         &self,
         deadline: Option<Instant>,
@@ -42,7 +43,7 @@ impl<T> Pool<T> {
         Some(answer.unwrap_or_else(|panic| panic::resume_unwind(panic)))
     }
 
-    /// Uses each of them once, when all have come back.
+    /// Waits until all items are returned, and uses each of them once.
     pub(super) fn with_each<R>(&self, work: impl FnMut(&mut T) -> R) -> Vec<R> {
         let _collecting = self
             .collecting
@@ -93,7 +94,7 @@ mod tests {
     #[test]
     fn as_many_callers_work_at_a_time_as_there_are_items_and_no_more() {
         let pool = Pool::new(vec![(), ()]);
-        // Callers that work now, and the most that did at a time.
+        // Callers that work now, and the most that worked at the same time.
         let (counts, changed) = (Mutex::new((0, 0)), Condvar::new());
         let until = Instant::now() + Duration::from_secs(10);
         std::thread::scope(|scope| {
@@ -104,7 +105,8 @@ mod tests {
                         now.0 += 1;
                         now.1 = now.1.max(now.0);
                         changed.notify_all();
-                        // The first one waits for a second; a pool that lets none in fails below.
+                        // The first caller waits for a second. If the pool lets in none, the
+                        // assertion below fails.
                         let alone = |now: &mut (i32, i32)| now.1 < 2;
                         let left = until.saturating_duration_since(Instant::now());
                         let waited = changed.wait_timeout_while(now, left, alone);

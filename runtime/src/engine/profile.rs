@@ -6,17 +6,17 @@ use serde::Serialize;
 /// What an engine recorded of the runs between a session's start and the end of its profiling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
-    /// The files, one per session, for `chrome://tracing` or Perfetto.
+    /// The files, one per session; `chrome://tracing` and Perfetto show them.
     pub files: Vec<PathBuf>,
-    /// How long each run took, in the order in which they began; of several sessions, one after the
-    /// other. ONNX Runtime stops recording after a million events.
+    /// How long each run took, in the order in which the runs began; the runs of several sessions
+    /// follow one another. ONNX Runtime stops recording after a million events.
     pub runs: Vec<Duration>,
     /// The nodes, in the order of the first run.
     pub nodes: Vec<NodeProfile>,
 }
 
 impl Profile {
-    /// The profiles of several sessions of one model as one.
+    /// Joins the profiles of several sessions of one model.
     #[cfg(feature = "ort")]
     pub(super) fn joined(profiles: Vec<Profile>) -> Profile {
         let mut joined = Profile {
@@ -39,7 +39,7 @@ impl Profile {
         joined
     }
 
-    /// Adds a node of runs that come after `before` others.
+    /// Adds a node whose runs follow `before` others.
     #[cfg(feature = "ort")]
     fn add(&mut self, mut node: NodeProfile, before: usize) {
         let known = self.nodes.iter_mut().find(|it| it.is(&node));
@@ -56,7 +56,8 @@ impl Profile {
         }
     }
 
-    /// How many nodes each execution provider computed, the first to compute one first.
+    /// How many nodes each execution provider computed, in the order in which they first computed
+    /// one.
     pub fn providers(&self) -> Vec<(&str, usize)> {
         let mut providers: Vec<(&str, usize)> = Vec::new();
         for node in &self.nodes {
@@ -69,24 +70,26 @@ impl Profile {
     }
 }
 
-/// A node of the graph as the engine rewrote it, what computed it, and for how long.
+/// A node of the graph as the engine has rewritten it: what computed it, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NodeProfile {
-    /// The node's name; a fused node may have one of its own.
+    /// The node's name; a fused node may have a new name.
     pub node: String,
     /// The operator.
     pub op_type: String,
-    /// The execution provider, such as `CPUExecutionProvider`; engines without any name themselves.
+    /// The execution provider, such as `CPUExecutionProvider`; engines without providers give their
+    /// own name.
     pub provider: String,
     /// How often it was computed in all runs together.
     pub calls: usize,
-    /// How long it took in each of the runs. ONNX Runtime counts whole microseconds; OpenVINO tells
-    /// means of all runs so far, which makes a single one a few microseconds uncertain.
+    /// How long it took in each of the runs. ONNX Runtime counts whole microseconds. OpenVINO
+    /// reports the mean of all runs so far, so the time of a single run is uncertain by a few
+    /// microseconds.
     pub times: Vec<Duration>,
 }
 
 impl NodeProfile {
-    /// Whether it is the same node, whatever it took.
+    /// Whether it is the same node, regardless of its times.
     #[cfg(feature = "ort")]
     fn is(&self, other: &NodeProfile) -> bool {
         (&self.node, &self.op_type, &self.provider)

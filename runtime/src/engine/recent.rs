@@ -1,12 +1,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// The values of the keys that were used last, each made once.
+/// A cache of the values whose keys were used last; each value is made once.
 pub(super) struct Recent<K, V> {
     capacity: usize,
-    /// The sizes of all values together, at most.
+    /// The most that the sizes of all values may add up to.
     room: u64,
     size: fn(&V) -> u64,
-    /// The latest one first. A value that is being made is there already, for others to wait for.
+    /// The most recently used entry first. A value that is still being made has its entry already,
+    /// so that others can wait for it.
     entries: Mutex<Vec<Entry<K, V>>>,
 }
 
@@ -22,12 +23,14 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         }
     }
 
-    /// Keeps no more values than have this size together; one that is larger by itself is not kept.
+    /// Limits the total size of the values that are kept; a value that is larger than `room` is not
+    /// kept.
     pub(super) fn within(self, room: u64, size: fn(&V) -> u64) -> Self {
         Self { room, size, ..self }
     }
 
-    /// The value of a key, made by `make` where there is none; other keys don't wait for it.
+    /// The value of a key; if there is none, `make` makes it, and callers with other keys don't
+    /// wait.
     pub(super) fn get_or_make(&self, key: K, make: impl FnOnce() -> V) -> V {
         let entry = self.entry(key);
         let mut made = false;
@@ -54,7 +57,7 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         value
     }
 
-    /// Drops what has no room beside the later ones.
+    /// Drops the values that don't fit beside those that were used more recently.
     fn make_room(&self) {
         let mut left = self.room;
         self.lock().retain(|(_, value)| {
@@ -94,7 +97,7 @@ mod tests {
     fn values_have_no_more_room_together_than_they_are_given() {
         let recent = Recent::new(usize::MAX).within(10, |it| *it);
         let mut made = Vec::new();
-        // 8 drops 4, the least recently used; 11 is never kept, and drops nothing.
+        // 8 drops 4, the least recently used value; 11 is never kept, and drops nothing.
         for key in [4, 2, 2, 8, 2, 11, 8, 11, 4] {
             recent.get_or_make(key, || {
                 made.push(key);

@@ -10,10 +10,10 @@ use super::profile::Profile;
 use super::trace::{self, Event};
 use super::{EngineError, EngineKind};
 
-/// Records runs of an engine that has no profile of its own, as ONNX Runtime records its own.
+/// Records the runs of an engine, in the format of ONNX Runtime's profiles.
 pub(super) struct Recorder {
     began: Instant,
-    /// None once it has ended.
+    /// `None` after profiling has ended.
     recording: Mutex<Option<Recording>>,
 }
 
@@ -21,11 +21,11 @@ struct Recording {
     path: PathBuf,
     file: File,
     events: Vec<Event>,
-    /// Small numbers for threads, which have none that can be read.
+    /// Small numbers that stand for threads, because the id of a thread can't be read as a number.
     threads: HashMap<ThreadId, u64>,
 }
 
-/// What was computed, and when.
+/// The computation of one node, and when it ran.
 pub(super) struct Step<'n> {
     pub(super) node: &'n str,
     pub(super) op_type: String,
@@ -34,7 +34,7 @@ pub(super) struct Step<'n> {
 }
 
 impl Recorder {
-    /// As [`create`](Self::create), for an engine whose option `profile` this is.
+    /// Like [`create`](Self::create), with an error that names the engine and its option `profile`.
     pub(super) fn start(engine: EngineKind, profile: &Path) -> Result<Self, EngineError> {
         Self::create(profile).map_err(|error| EngineError::Option {
             engine,
@@ -43,7 +43,7 @@ impl Recorder {
         })
     }
 
-    /// Ends what records an engine's runs, if anything does.
+    /// Ends the recording of an engine's runs, if there is one.
     pub(super) fn end_of(
         engine: EngineKind,
         recorder: Option<&Self>,
@@ -57,7 +57,7 @@ impl Recorder {
         ended.flatten().ok_or(EngineError::NotProfiled { engine })
     }
 
-    /// Makes the file, whose name starts as that of `prefix`.
+    /// Creates the file, whose name begins with that of `prefix`.
     fn create(prefix: &Path) -> io::Result<Self> {
         let folder = prefix.parent().filter(|it| !it.as_os_str().is_empty());
         let (file, path) = tempfile::Builder::new()
@@ -76,12 +76,12 @@ impl Recorder {
         })
     }
 
-    /// Whether it has not ended.
+    /// Whether it still records.
     pub(super) fn is_recording(&self) -> bool {
         self.recording().is_some()
     }
 
-    /// Adds a run on this thread.
+    /// Adds a run that was computed on this thread.
     pub(super) fn add<'n>(
         &self,
         provider: &str,
@@ -112,10 +112,10 @@ impl Recorder {
         recording.events.push(run);
     }
 
-    /// Writes the file; `None` where that was done before.
+    /// Writes the file; `None` if it was written before.
     ///
     /// # Errors
-    /// The file, and why it can't be written.
+    /// The file's path, and why it can't be written.
     fn end(&self) -> Result<Option<Profile>, (PathBuf, String)> {
         let Some(recording) = self.recording().take() else {
             return Ok(None);

@@ -7,7 +7,7 @@ use nezha_graphs::DType;
 use super::EngineError;
 use crate::{Tensor, Tensors};
 
-/// A tensor that lies where its engine computes: in a GPU's memory, for one.
+/// A tensor that stays where its engine computes, for example in a GPU's memory.
 pub trait Resident: Any + Send + Sync {
     /// The element type.
     fn dtype(&self) -> DType;
@@ -15,14 +15,14 @@ pub trait Resident: Any + Send + Sync {
     /// The size of each axis.
     fn shape(&self) -> &[usize];
 
-    /// A copy in host memory.
+    /// Copies it to host memory.
     ///
     /// # Errors
-    /// [`EngineError::Run`] where the device doesn't give it.
+    /// [`EngineError::Run`] if the device fails to return it.
     fn to_host(&self) -> Result<Tensor, EngineError>;
 }
 
-/// Inputs that lie where the engine computes that made them; a copy shares them.
+/// Inputs that stay on the device of the engine that computed them; clones share them.
 #[derive(Clone, Default)]
 pub struct Residents(Vec<(String, Arc<dyn Resident>)>);
 
@@ -41,7 +41,7 @@ impl Residents {
         self.0.push((name, tensor));
     }
 
-    /// Names and tensors.
+    /// Iterates over names and tensors.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Arc<dyn Resident>)> {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
@@ -54,14 +54,13 @@ impl Residents {
 
 /// An engine whose outputs can stay where they are computed.
 pub trait KeepOutputs {
-    /// Computes as [`Engine::run`](super::Engine::run), with `residents` among the inputs.
+    /// Computes like [`Engine::run`](super::Engine::run), with `residents` as further inputs.
     ///
-    /// The outputs for which `keep` gives the name of an input stay on the device under that name,
-    /// for a later run; the others are the answer.
+    /// If `keep` returns the name of an input for an output, the output stays on the device under
+    /// that name, for a later run. All other outputs are returned as tensors.
     ///
     /// # Errors
-    /// [`EngineError::Run`]; [`EngineError::Output`] where the engine gives what the signature
-    /// doesn't say.
+    /// [`EngineError::Run`]; [`EngineError::Output`] if an output doesn't fit the signature.
     fn run_keeping(
         &self,
         inputs: &Tensors,

@@ -1,4 +1,4 @@
-//! The engines, a row each.
+//! The engines, one row for each.
 
 use super::kind::{
     Capabilities, EngineKind, EngineSpec, Family, OpenVinoDevice, OrtDevice, Place, Tolerances,
@@ -6,13 +6,14 @@ use super::kind::{
 
 const NVIDIA: &str = "`nvidia-smi` tells whether the driver sees a GPU";
 
-/// Where a build with CUDA and TensorRT comes from.
+/// Where to get a build with CUDA and TensorRT.
 const GPU_BUILD: &str = match cfg!(all(target_os = "linux", target_arch = "x86_64")) {
     true => "`nezha setup --gpu` installs a build that has it",
     false => "build ONNX Runtime with it, and name its library",
 };
 
-/// The row of an execution provider that compiles parts of a graph, which can't be written then.
+/// The row of an execution provider that compiles parts of a graph; the rewritten graph can't be
+/// written.
 const fn provider(
     kind: EngineKind,
     place: OrtDevice,
@@ -212,7 +213,7 @@ pub(super) const TABLE: [EngineSpec; 13] = [
     },
 ];
 
-/// Any engine that a caller brings.
+/// The row of all engines that callers bring.
 pub(super) static CUSTOM: EngineSpec = EngineSpec {
     kind: EngineKind::Custom(""),
     name: "",

@@ -1,5 +1,5 @@
-//! The trace that ONNX Runtime writes of a session, and that the runs of other engines are written as: a list of
-//! complete events in Chrome's trace event format.
+//! The trace of a session, a list of complete events in Chrome's trace event format: ONNX Runtime
+//! writes it, and the runs of other engines are written in the same form.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use super::profile::{NodeProfile, Profile};
 
 const NODE: &str = "Node";
-/// Follows a node's name where it is computed.
+/// The suffix of a node's name in the event of its computation.
 const COMPUTED: &str = "_kernel_time";
 const SESSION: &str = "Session";
 const RUN: &str = "model_run";
 
-/// Something that took time.
+/// An event with its duration.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Event {
     cat: String,
     name: String,
-    /// What kind of event it is: X, a complete one.
+    /// The kind of event: `X`, a complete one.
     #[serde(default)]
     ph: String,
     #[serde(default)]
@@ -37,7 +37,7 @@ pub(super) struct Event {
     args: Args,
 }
 
-/// What a node is.
+/// The operator of a node and the provider that computed it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Args {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,12 +48,12 @@ pub(super) struct Args {
 
 #[cfg(any(feature = "openvino", feature = "tract"))]
 impl Event {
-    /// A whole run, on a thread, since the trace began.
+    /// A whole run on a thread; `begin` is counted from the start of the trace.
     pub(super) fn run(thread: u64, begin: Duration, took: Duration) -> Self {
         Self::new(SESSION, RUN.to_owned(), thread, begin, took)
     }
 
-    /// The computation of a node within a run on the same thread.
+    /// The computation of a node, within a run on the same thread.
     pub(super) fn node(
         name: &str,
         op_type: &str,
@@ -132,7 +132,7 @@ pub(super) fn profile(events: Vec<Event>) -> Profile {
     }
 }
 
-/// Runs by their threads and beginnings; those on one thread don't overlap.
+/// Runs by thread and beginning; those on one thread don't overlap.
 struct Runs(HashMap<u64, BTreeMap<u64, (u64, usize)>>);
 
 impl Runs {
@@ -154,7 +154,7 @@ impl Runs {
 }
 
 fn nanoseconds(microseconds: f64) -> u64 {
-    // A negative or infinite number, which no engine writes, becomes the nearest one.
+    // A negative or infinite number, which no engine writes, becomes the nearest integer that fits.
     (microseconds * 1e3).round() as u64
 }
 

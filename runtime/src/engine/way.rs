@@ -8,8 +8,8 @@ use super::kind::{Place, UnknownEngine};
 use super::openvino_options::UnknownOpenVinoPrecision;
 use super::{EngineKind, EngineOptions, OpenVinoPrecision};
 
-/// A way to compute a model: an engine and, in OpenVINO, what it computes products in and how many
-/// activations share a scale.
+/// A way to compute a model: an engine and, for OpenVINO, the type that it computes products in and
+/// how many activations share a scale.
 ///
 /// ```
 /// use nezha_runtime::{EngineKind, OpenVinoPrecision, Way};
@@ -25,15 +25,15 @@ use super::{EngineKind, EngineOptions, OpenVinoPrecision};
 pub struct Way {
     /// The engine.
     pub engine: EngineKind,
-    /// What OpenVINO computes products in; `None` for what the options say.
+    /// The type that OpenVINO computes products in; `None` for that of the options.
     pub computing: Option<OpenVinoPrecision>,
-    /// [`OpenVinoOptions::group_size`](crate::OpenVinoOptions::group_size), where `computing` is named;
-    /// `None` for what the options say.
+    /// [`OpenVinoOptions::group_size`](crate::OpenVinoOptions::group_size), if `computing` is given
+    /// too; `None` for that of the options.
     pub group_size: Option<u64>,
 }
 
 impl Way {
-    /// Those of the options that the engine takes, with what it computes in and by which groups.
+    /// Returns the options that the engine takes, with this way's precision and group size.
     pub fn options(self, options: &EngineOptions) -> EngineOptions {
         let mut options = options.of(self.engine);
         if let Some(computing) = self.computing {
@@ -67,7 +67,7 @@ impl fmt::Display for Way {
 }
 
 impl Serialize for Way {
-    /// Its text.
+    /// Writes its text.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -80,20 +80,20 @@ impl<'de> Deserialize<'de> for Way {
     }
 }
 
-/// A text that is no way to compute.
+/// A text that names no way to compute.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnknownWay {
-    /// What stands before the `@` is no engine.
+    /// The text before the `@` names no engine.
     #[error(transparent)]
     Engine(#[from] UnknownEngine),
-    /// What stands behind the `@` is nothing that OpenVINO computes in.
+    /// The text after the `@` names none of OpenVINO's precisions.
     #[error(transparent)]
     Precision(#[from] UnknownOpenVinoPrecision),
-    /// What stands behind the `/` is no size of a group.
+    /// The text after the `/` is no group size.
     #[error("'{0}': behind the / stands how many activations share a scale, such as 768")]
     GroupSize(String),
-    /// An engine that always computes in what the model says.
+    /// The engine always computes in the precision of the model.
     #[error("'{0}': only OpenVINO computes in another precision than the model's")]
     NotOpenVino(String),
 }

@@ -6,27 +6,28 @@ use std::process::Command;
 use super::{Library, LibraryError, LibrarySource, RejectedLibrary, interpreter_packages};
 use crate::setup;
 
-/// What is looked for.
+/// A library that is looked for.
 pub(crate) struct Product {
-    /// Its name, for people.
+    /// Its name, to be shown to people.
     pub(crate) name: &'static str,
-    /// The oldest version that will do.
+    /// The oldest version that is accepted.
     pub(crate) oldest: &'static str,
     /// The command that installs it.
     pub(crate) setup: &'static str,
     /// The environment variable that names the library, or its folder.
     pub(crate) variable: &'static str,
-    /// What the cache may hold, the preferred one first.
+    /// The builds that the cache may hold, the preferred one first.
     pub(crate) builds: &'static [setup::Build],
-    /// The Python package that has it, and the folder in it.
+    /// The Python package that contains it, and the folder in the package.
     pub(crate) package: (&'static str, &'static str),
-    /// Its file name, without what systems put around it: `onnxruntime` of `libonnxruntime.so.1`.
+    /// Its file name without the prefix and extension of the system: `onnxruntime` for
+    /// `libonnxruntime.so.1`.
     pub(crate) stem: &'static str,
-    /// Where its own installers put it.
+    /// The folders that its own installers use.
     pub(crate) folders: fn() -> Vec<PathBuf>,
-    /// The version that a library gives itself. A library that is asked stays loaded.
+    /// The version that a library reports. To ask, the library is loaded, and it stays loaded.
     pub(crate) version: fn(&Path) -> Result<String, String>,
-    /// Whether a version will do.
+    /// Whether a version is accepted.
     pub(crate) is_new_enough: fn(&str) -> bool,
 }
 
@@ -52,14 +53,15 @@ impl Product {
                     (LibrarySource::System, Self::in_system),
                 ];
                 let is_interpreter = interpreter_packages().is_some();
-                // Of a program that is no interpreter there is nothing to say.
+                // If this process is no interpreter, that place is skipped, and not listed as
+                // tried.
                 let places = places.into_iter().skip(usize::from(!is_interpreter));
                 self.first_usable(places.map(|(source, look)| (source, look(self))))
             }
         }
     }
 
-    /// Whether `requested`, a file or a folder, is where the library `path` is.
+    /// Whether the library at `path` is the one that `requested`, a file or a folder, stands for.
     pub(crate) fn is_at(&self, path: &Path, requested: &Path) -> bool {
         let canonical = |path: &Path| path.canonicalize().ok();
         self.at(requested)
@@ -67,7 +69,7 @@ impl Product {
             .any(|it| canonical(it).is_some_and(|it| Some(it) == canonical(path)))
     }
 
-    /// The first library that says a version and whose version will do.
+    /// The first library that reports a version that is accepted.
     fn first_usable(
         &self,
         places: impl IntoIterator<Item = (LibrarySource, Vec<PathBuf>)>,
@@ -117,9 +119,9 @@ impl Product {
         }
     }
 
-    /// A path that the user named: the file itself, or the libraries in the folder.
+    /// The libraries at a path that the user named: the file itself, or those in the folder.
     ///
-    /// Absolute, because a bare file name would send the loader searching.
+    /// Their paths are absolute, because the loader would search for a bare file name.
     fn at(&self, path: &Path) -> Vec<PathBuf> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         match path.is_dir() {
@@ -201,7 +203,8 @@ impl Product {
         libraries
     }
 
-    /// `libonnxruntime.so`, with a version behind it or not, and its like on macOS and Windows.
+    /// Whether a file is named `libonnxruntime.so`, with or without a version after it, or the
+    /// corresponding name on macOS or Windows.
     fn is_library(&self, path: &Path) -> bool {
         let (name, stem) = (file_name(path), self.stem);
         match env::consts::OS {
@@ -212,7 +215,7 @@ impl Product {
     }
 }
 
-/// The package folders of a Python environment: one for each Python it has had.
+/// The package folders of a Python environment, one for each version of Python in it.
 fn site_packages(environment: &Path) -> Vec<PathBuf> {
     let pythons = entries(&environment.join("lib"))
         .into_iter()
@@ -222,7 +225,7 @@ fn site_packages(environment: &Path) -> Vec<PathBuf> {
     pythons.chain([windows]).collect()
 }
 
-/// The folder of a package, as the Python on the path finds it, not importing it.
+/// The folder of a package, as the Python on the path finds it without importing it.
 fn python_package(package: &str) -> Option<PathBuf> {
     const CODE: &str = "import importlib.util, os, sys\n\
         spec = importlib.util.find_spec(sys.argv[1])\n\
@@ -242,7 +245,7 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// What a folder holds; nothing where there is no such folder.
+/// The entries of a folder; none if it doesn't exist.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     entries.flatten().map(|entry| entry.path()).collect()

@@ -1,9 +1,10 @@
-//! OpenVINO's C API, made safe: values that free themselves, errors with what OpenVINO says, and a run
-//! that borrows its inputs for as long as OpenVINO reads them.
+//! A safe interface to OpenVINO's C API: values that free themselves, errors with OpenVINO's
+//! message, and a run that borrows its inputs for as long as OpenVINO reads them.
 //!
-//! The crate `openvino` has most of this, but keeps the pointer that the times of the nodes are asked
-//! with to itself; so this is written on `openvino-sys`, whose functions panic where no library is
-//! loaded or one of them is missing: [`load`] comes first, and takes none that is too old.
+//! The crate `openvino` has most of this, but doesn't expose the pointer that is needed to read the
+//! times of nodes. So this is written on `openvino-sys`. Its functions panic if no library is
+//! loaded or if the library lacks one of them: [`load`] must be called first, and the library must
+//! be new enough.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
@@ -18,18 +19,18 @@ use sys::{ov_element_type_e as ElementType, ov_status_e as Status};
 use crate::Tensor;
 use crate::tensor::{Element, with_array, with_element};
 
-/// What OpenVINO says went wrong.
+/// An error, with OpenVINO's message.
 #[derive(Debug)]
 pub(crate) struct Failure(pub(crate) String);
 
 type Result<T> = std::result::Result<T, Failure>;
 
-/// Loads the library that all calls go to; where one is loaded, this does nothing.
+/// Loads the library that all calls go to; does nothing if one is loaded already.
 pub(crate) fn load(library: &Path) -> Result<()> {
     sys::library::load_from(library).map_err(Failure)
 }
 
-/// What a call answers; the message belongs to the last call of the process that failed.
+/// Turns a status into a result; the message is that of the last call in this process that failed.
 fn check(status: Status) -> Result<()> {
     if status == Status::OK {
         return Ok(());
@@ -40,7 +41,7 @@ fn check(status: Status) -> Result<()> {
     Err(Failure(message.unwrap_or_else(|| format!("{status:?}"))))
 }
 
-/// A text that OpenVINO has made for us.
+/// Takes over a text that OpenVINO has allocated, and frees it.
 fn taken(value: NonNull<c_char>) -> String {
     // SAFETY: OpenVINO gave a zero-terminated text that is ours until it is freed.
     let text = unsafe { CStr::from_ptr(value.as_ptr()) }
@@ -51,25 +52,25 @@ fn taken(value: NonNull<c_char>) -> String {
     text
 }
 
-/// A text for OpenVINO.
+/// A text as OpenVINO takes it.
 fn text(text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| Failure(format!("'{text}' has a zero in it")))
 }
 
-/// Calls a function that writes what it makes where it is told.
+/// Calls a function that returns its value through a pointer.
 fn made<T>(make: impl FnOnce(*mut *mut T) -> Status) -> Result<NonNull<T>> {
     let mut value = ptr::null_mut();
     check(make(&raw mut value))?;
     NonNull::new(value).ok_or_else(|| Failure("OpenVINO made nothing".to_owned()))
 }
 
-/// A value of OpenVINO's that frees itself.
+/// A value of OpenVINO that frees itself.
 macro_rules! owned {
     ($(#[$doc:meta])* $name:ident, $type:ident, $free:ident) => {
         $(#[$doc])*
         pub(crate) struct $name(NonNull<sys::$type>);
 
-        // SAFETY: OpenVINO's values belong to no thread.
+        // SAFETY: OpenVINO's values are not bound to a thread.
         unsafe impl Send for $name {}
 
         impl Drop for $name {
@@ -82,11 +83,11 @@ macro_rules! owned {
 }
 
 owned!(
-    /// Devices and their settings.
+    /// The devices and their settings.
     Core, ov_core_t, ov_core_free
 );
 owned!(
-    /// A graph that was read.
+    /// A graph that was read from a file or from memory.
     Graph, ov_model_t, ov_model_free
 );
 owned!(
@@ -94,21 +95,21 @@ owned!(
     Compiled, ov_compiled_model_t, ov_compiled_model_free
 );
 owned!(
-    /// What one run at a time goes through.
+    /// An infer request: one run at a time uses it.
     Request, ov_infer_request_t, ov_infer_request_free
 );
 owned!(
-    /// A tensor of OpenVINO's, or its view of one of ours.
+    /// A tensor of OpenVINO, or its view of one of ours.
     Values, ov_tensor_t, ov_tensor_free
 );
 
-// SAFETY: its functions may be called from several threads at a time.
+// SAFETY: its functions may be called from several threads at the same time.
 unsafe impl Sync for Core {}
 // SAFETY: as for the core.
 unsafe impl Sync for Compiled {}
 
 impl Core {
-    /// A core of its own, with no settings yet.
+    /// A new core, without settings.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: the pointer is valid for writing.
         made(|core| unsafe { sys::ov_core_create(core) }).map(Self)
@@ -132,7 +133,7 @@ impl Core {
         Ok(names)
     }
 
-    /// What a device says of itself.
+    /// Reads a property of a device.
     pub(crate) fn property(&self, device: &str, key: &str) -> Result<String> {
         let (device, key) = (text(device)?, text(key)?);
         let value = made(|value| {
@@ -144,7 +145,7 @@ impl Core {
         value.map(taken)
     }
 
-    /// Settings of a device, for what is compiled from now on.
+    /// Sets a property of a device, for what is compiled later.
     pub(crate) fn set(&mut self, device: &str, key: &str, value: &str) -> Result<()> {
         let (device, key, value) = (text(device)?, text(key)?, text(value)?);
         #[cfg(not(target_os = "macos"))]
@@ -170,22 +171,23 @@ impl Core {
         check(status)
     }
 
-    /// Reads a model; external weights are found beside it.
+    /// Reads a model from a file; external weights must be beside it.
     pub(crate) fn read(&self, model: &Path) -> Result<Graph> {
         let utf8 = model.to_str();
         let model = text(utf8.ok_or_else(|| Failure("expected a path in UTF-8".to_owned()))?)?;
-        // SAFETY: core and path are valid, null stands for no weights of their own, and the graph can
-        // be written.
+        // SAFETY: core and path are valid, null says that no separate weights file is given, and
+        // the graph can be written.
         made(|graph| unsafe {
             sys::ov_core_read_model(self.0.as_ptr(), model.as_ptr(), ptr::null(), graph)
         })
         .map(Graph)
     }
 
-    /// Reads a model that has its weights embedded; OpenVINO copies them.
+    /// Reads a model with embedded weights from memory; OpenVINO copies them.
     pub(crate) fn read_bytes(&self, model: &[u8]) -> Result<Graph> {
-        // SAFETY: core and bytes are valid for their length, null stands for no weights of their own, and
-        // the graph can be written. It keeps nothing of the bytes: only weights in a tensor would be shared.
+        // SAFETY: core and bytes are valid for their length, null says that no separate weights
+        // are given, and the graph can be written. It keeps no reference to the bytes: only
+        // weights in a tensor would be shared.
         made(|graph| unsafe {
             sys::ov_core_read_model_from_memory_buffer(
                 self.0.as_ptr(),
@@ -201,7 +203,8 @@ impl Core {
     /// Compiles a graph for a device.
     pub(crate) fn compile(&self, graph: &Graph, device: &str) -> Result<Compiled> {
         let device = text(device)?;
-        // SAFETY: all pointers are valid, no settings follow, and the compiled graph can be written.
+        // SAFETY: all pointers are valid, no settings follow, and the compiled graph can be
+        // written.
         made(|compiled| unsafe {
             sys::ov_core_compile_model(
                 self.0.as_ptr(),
@@ -216,7 +219,7 @@ impl Core {
 }
 
 impl Compiled {
-    /// What it was compiled with.
+    /// A property that the graph was compiled with.
     pub(crate) fn property(&self, key: &str) -> Result<String> {
         let key = text(key)?;
         // SAFETY: all pointers are valid, and the value can be written.
@@ -226,7 +229,7 @@ impl Compiled {
         value.map(taken)
     }
 
-    /// A request of its own.
+    /// A new infer request.
     pub(crate) fn request(&self) -> Result<Request> {
         // SAFETY: the compiled graph is valid, and the request can be written.
         made(|request| unsafe {
@@ -240,11 +243,11 @@ impl Compiled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Done,
-    /// Its time was up.
+    /// It was stopped because its time was up.
     Late,
 }
 
-/// How long a node took, on the average of all runs of the compiled graph.
+/// How long a node took, as the mean of all runs of the compiled graph.
 pub(crate) struct NodeTime {
     pub(crate) name: String,
     pub(crate) op_type: String,
@@ -252,13 +255,14 @@ pub(crate) struct NodeTime {
 }
 
 impl Request {
-    /// Runs on these inputs; with a time, no longer than that and one node.
+    /// Runs on these inputs. If a time is given, the run ends at most one node after it.
     pub(crate) fn run<'t>(
         &mut self,
         inputs: impl Iterator<Item = (&'t str, &'t Tensor)>,
         time: Option<Duration>,
     ) -> Result<End> {
-        // Views of our tensors, which live until this returns; the run has ended by then.
+        // These are views of our tensors, which live until this function returns; the run has ended
+        // by then.
         for (name, tensor) in inputs {
             let (name, values) = (text(name)?, Values::view(tensor)?);
             // SAFETY: all pointers are valid; the request keeps the tensor alive by itself.
@@ -277,8 +281,8 @@ impl Request {
         // SAFETY: the request is valid.
         match unsafe { sys::ov_infer_request_wait_for(self.0.as_ptr(), milliseconds) } {
             Status::RESULT_NOT_READY => {
-                // SAFETY: the request is valid. What the wait answers doesn't matter: cancelled, or
-                // done in the meantime, which is too late.
+                // SAFETY: the request is valid. The status of the wait doesn't matter: the run was
+                // cancelled, or it ended in the meantime, which is too late.
                 unsafe {
                     sys::ov_infer_request_cancel(self.0.as_ptr());
                     sys::ov_infer_request_wait(self.0.as_ptr());
@@ -289,7 +293,7 @@ impl Request {
         }
     }
 
-    /// A copy of an output of the last run; `None` where it is not what the port says.
+    /// A copy of an output of the last run; `None` if it doesn't fit the port.
     pub(crate) fn output(&self, port: &Port) -> Result<Option<Tensor>> {
         let name = text(&port.name)?;
         // SAFETY: all pointers are valid, and the tensor can be written.
@@ -299,7 +303,7 @@ impl Request {
         Values(values?).copy(port.dtype, port.shape.len())
     }
 
-    /// How long the nodes take, in their order, where the graph was compiled to tell.
+    /// How long the nodes take, in their order, if the graph was compiled to report it.
     pub(crate) fn times(&self) -> Result<Vec<NodeTime>> {
         let mut list = sys::ov_profiling_info_list_t {
             profiling_infos: ptr::null_mut(),
@@ -330,7 +334,7 @@ impl Request {
 }
 
 impl Values {
-    /// OpenVINO's view of a tensor, which has to outlive what OpenVINO does with it.
+    /// OpenVINO's view of a tensor, which must outlive all that OpenVINO does with it.
     fn view(tensor: &Tensor) -> Result<Self> {
         let mut sizes = sizes(tensor.shape())?;
         let shape = sys::ov_shape_t {
@@ -338,8 +342,8 @@ impl Values {
             dims: sizes.as_mut_ptr(),
         };
         let elements = with_array!(&tensor.0, array => array.as_ptr().cast::<c_void>());
-        // SAFETY: the shape is valid during the call. A tensor's layout is standard, so its elements
-        // are all that the shape says, one after the other; OpenVINO only reads inputs.
+        // SAFETY: the shape is valid during the call. A tensor's layout is standard, so its
+        // elements are all that the shape says, one after the other; OpenVINO only reads inputs.
         made(|values| unsafe {
             sys::ov_tensor_create_from_host_ptr(
                 element_type(tensor.dtype()),
@@ -397,17 +401,17 @@ impl Values {
     }
 }
 
-/// The elements that bytes of this machine are.
+/// The elements in these bytes, which have this machine's byte order.
 fn elements<T: Element>(bytes: &[u8]) -> Option<Vec<T>> {
     if T::DTYPE == DType::Bool {
-        // Bytes that are neither 0 nor 1 are no `bool`.
+        // Bytes that are neither 0 nor 1 are not a `bool`.
         let tensor = Tensor::from_le_bytes(DType::Bool, &[bytes.len()], bytes).ok()?;
         return Some(tensor.array::<T>().ok()?.iter().copied().collect());
     }
     let count = bytes.len() / size_of::<T>();
     let mut elements: Vec<T> = Vec::with_capacity(count);
-    // SAFETY: elements other than `bool` are numbers, of which any bits are one; the vector has room
-    // for `count` of them, and they don't overlap with what OpenVINO holds.
+    // SAFETY: elements other than `bool` are numbers, for which any bits are valid. The vector has
+    // room for `count` of them, and doesn't overlap with OpenVINO's memory.
     unsafe {
         ptr::copy_nonoverlapping(
             bytes.as_ptr(),

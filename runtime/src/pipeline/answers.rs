@@ -9,7 +9,7 @@ use crate::task::Task;
 pub struct Answers<'p, T: Task, S> {
     pipeline: &'p Pipeline<T>,
     inputs: S,
-    /// Where it is not the pipeline's own.
+    /// The task with other options, if not that of the pipeline.
     task: Option<T>,
     deadline: Option<Instant>,
     ready: VecDeque<Answered<T>>,
@@ -41,7 +41,8 @@ impl<T: Task, S> fmt::Debug for Answers<'_, T, S> {
     }
 }
 
-/// An answer, whether it is to only a part of its input, and how many tokens the model read for it.
+/// An answer, whether it is only for the beginning of its input, and how many tokens the model read
+/// for it.
 pub(super) struct Answered<T: Task> {
     pub answer: Result<T::Answer, PipelineError>,
     pub truncated: bool,
@@ -49,28 +50,28 @@ pub(super) struct Answered<T: Task> {
 }
 
 impl<T: Task, S> Answers<'_, T, S> {
-    /// Has the model asked in another way for these answers alone.
+    /// Uses other options of the task, for these answers only.
     ///
     /// # Errors
-    /// [`PipelineError::Task`] where the options make no sense for the model.
+    /// [`PipelineError::Task`] if the options are invalid for the model.
     pub fn with_options(mut self, options: T::Options) -> Result<Self, PipelineError> {
         self.task = Some(T::new(self.pipeline.model.clone(), options)?);
         Ok(self)
     }
 
-    /// Answers that are computed and were not taken yet.
+    /// How many answers are computed, but not taken yet.
     pub fn ready(&self) -> usize {
         self.ready.len()
     }
 
-    /// Whether the latest answer is to only the beginning of its input, because the rest was more
-    /// than `max_length` tokens; `false` before the first.
+    /// Whether the latest answer is only for the beginning of its input, because the input had more
+    /// than `max_length` tokens; `false` before the first answer.
     pub fn truncated(&self) -> bool {
         self.truncated
     }
 
-    /// Tokens of the latest input's sequences, special tokens included and padding not; 0 before the
-    /// first and where the input can't be read.
+    /// Tokens of the latest input's sequences, including special tokens, but not padding; 0 before
+    /// the first answer and for an input with an error.
     pub fn tokens(&self) -> usize {
         self.tokens
     }

@@ -1,4 +1,4 @@
-//! Rows become tensors: which go together, and how they are padded.
+//! Makes tensors of rows: which rows share a batch, and how they are padded.
 
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
@@ -9,18 +9,19 @@ use nezha_graphs::{Port, Role, Signature, setters};
 use crate::task::{FixedAxes, Row};
 use crate::{Encoding, Tensor, Tensors};
 
-/// How inputs are put together for the engine.
+/// How inputs are batched for the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Batching {
-    /// Inputs that are read ahead and sorted by length, so that rows of one batch are about as long.
+    /// Inputs that are read ahead and sorted by length, so that the rows of a batch have similar
+    /// lengths.
     pub window: NonZeroUsize,
-    /// Rows of a batch at most.
+    /// Rows of a batch, at most.
     pub rows: NonZeroUsize,
-    /// Tokens of a batch at most, padding included; a longer row goes alone.
+    /// Tokens of a batch, at most, including padding; a longer row gets a batch of its own.
     pub tokens: NonZeroUsize,
-    /// Lengths are rounded up to a multiple of this. Above 1 there are fewer different shapes, for
-    /// engines that prepare for each one, and more padding.
+    /// Lengths are rounded up to a multiple of this. Above 1, there are fewer different shapes,
+    /// which helps engines that prepare for each shape, but more padding.
     pub multiple: NonZeroUsize,
 }
 
@@ -46,10 +47,10 @@ impl Default for Batching {
 }
 
 impl Batching {
-    /// Groups rows for the engine, as numbers into `rows`; the longest first.
+    /// Groups rows into batches, as indices into `rows`; the longest rows come first.
     ///
-    /// Rows of a batch have the same number of sequences. Where the graph fixes the batch, it costs
-    /// the same however many rows are in it: as many as there is place for.
+    /// The rows of a batch have the same number of sequences. If the graph fixes the batch size, a
+    /// batch costs the same for any number of rows, so it gets as many as fit.
     pub(super) fn batches(&self, rows: &[&Row], fixed: FixedAxes) -> Vec<Vec<usize>> {
         let shape = |index: &usize| {
             let row = rows.get(*index);
@@ -83,12 +84,13 @@ impl Batching {
         fixed.sequence.unwrap_or(length)
     }
 
-    /// Token ids, and as far as the graph takes them attention mask and token types, of some rows:
-    /// `[rows, sequence]`, or `[rows, choices, sequence]` with an axis of choices; padded on the right.
-    /// Where the mask has a row for each token, all are the same.
+    /// The inputs of the graph for some rows: token ids and, if the graph takes them, attention
+    /// mask and token types. Their shape is `[rows, sequence]`, or `[rows, choices, sequence]` with
+    /// an axis of choices; they are padded on the right. If the mask has a row for each token, all
+    /// these rows are equal.
     ///
-    /// Where the graph fixes the batch or the choices, the last row and the last choice come again
-    /// until it is full: what is new to the batch could move the scales of a quantized graph.
+    /// If the graph fixes the batch size or the number of choices, the last row or choice is
+    /// repeated to fill it: other values could change the scales of a quantized graph.
     pub(super) fn tensors(
         &self,
         rows: &[&Row],
@@ -134,7 +136,7 @@ impl Batching {
     }
 }
 
-/// A mask […, tokens] as […, tokens, tokens], each row the mask.
+/// Turns a mask `[…, tokens]` into `[…, tokens, tokens]`, in which every row is the mask.
 fn row_for_each_token(mask: ArrayD<i64>) -> ArrayD<i64> {
     let shape = [mask.shape(), &mask.shape()[mask.ndim() - 1..]].concat();
     let rows = mask.insert_axis(Axis(shape.len() - 2));
@@ -142,7 +144,7 @@ fn row_for_each_token(mask: ArrayD<i64>) -> ArrayD<i64> {
     spread.unwrap_or(rows)
 }
 
-/// `size` items: these, and the last one again and again.
+/// `size` items: these items, and the last one repeated.
 fn filled<T>(items: &[T], size: usize) -> impl Iterator<Item = &T> {
     items
         .iter()

@@ -8,7 +8,7 @@ use crate::builder::Start;
 use crate::task::Task;
 use crate::{EngineChoice, EngineOptions, SessionError};
 
-/// Loads a [`Pipeline`]: [`Pipeline::builder`].
+/// Builds a [`Pipeline`]; [`Pipeline::builder`] makes one.
 ///
 /// ```no_run
 /// use nezha_runtime::TextClassification;
@@ -68,35 +68,35 @@ impl<T: Task> fmt::Debug for PipelineBuilder<T> {
 impl<T: Task> PipelineBuilder<T> {
     start_setters!();
 
-    /// What the task asks of the model.
+    /// The options of the task.
     pub fn options(mut self, options: T::Options) -> Self {
         self.options = options;
         self
     }
 
-    /// How inputs are put together.
+    /// How inputs are batched.
     pub fn batching(mut self, batching: Batching) -> Self {
         self.batching = batching;
         self
     }
 
-    /// More models, whose outputs are averaged with the first one's; all in the same engine, one after the
-    /// other, over one reading of the text.
+    /// More models, whose outputs are averaged with those of the first one. They run in the same
+    /// engine, one after the other, and the text is tokenized once.
     pub fn ensemble(mut self, ensemble: Ensemble) -> Self {
         self.ensemble = ensemble;
         self
     }
 
-    /// What it takes at most.
+    /// The limits of the inputs.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// The engines to choose from, and how they are started.
+    /// The engines to choose from, and the options to start them with.
     pub(super) fn resolved(&self) -> Result<(EngineChoice, EngineOptions), SessionError> {
         let (choice, mut options) = self.start.clone().resolved()?;
-        // While one model of several computes, the threads of the others must not wait busily.
+        // While one of several models computes, the threads of the others must not spin.
         options.ort.yield_between_runs |= !self.ensemble.models().is_empty();
         Ok((choice, options))
     }
@@ -104,15 +104,16 @@ impl<T: Task> PipelineBuilder<T> {
     /// Opens a model with the tokenizer beside it, as [`Pipeline::load`] does.
     ///
     /// # Errors
-    /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Config`],
-    /// [`PipelineError::Outputs`], [`PipelineError::Head`], [`PipelineError::Tuned`],
-    /// [`PipelineError::Tokenizer`], [`PipelineError::Session`]; [`PipelineError::Task`] where the options make no sense for the model;
-    /// [`PipelineError::Member`] and [`PipelineError::Weights`] where models can't be averaged.
+    /// [`PipelineError::NoModel`], [`PipelineError::NoMetadata`], [`PipelineError::Read`],
+    /// [`PipelineError::Config`], [`PipelineError::Outputs`], [`PipelineError::Head`],
+    /// [`PipelineError::Tuned`], [`PipelineError::Tokenizer`], [`PipelineError::Session`];
+    /// [`PipelineError::Task`] if the options are invalid for the model; [`PipelineError::Member`]
+    /// and [`PipelineError::Weights`] if models can't be averaged.
     pub fn load(self, path: impl AsRef<Path>) -> Result<Pipeline<T>, PipelineError> {
         Pipeline::open(path.as_ref(), self)
     }
 
-    /// As [`load`](Self::load), of an artifact, such as one in the program itself.
+    /// Like [`load`](Self::load), for an artifact, such as one that is embedded in the program.
     ///
     /// # Errors
     /// Those of [`load`](Self::load).

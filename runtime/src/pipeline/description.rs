@@ -1,5 +1,5 @@
-//! What a model computes and for which labels: its metadata says so, or `config.json` and its
-//! outputs do.
+//! What a model computes, and for which labels: from its metadata, or from `config.json` and its
+//! outputs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use nezha_graphs::{
 use super::{PipelineError, PipelineNote};
 use crate::Session;
 
-/// What a pipeline has to know of a model.
+/// What a pipeline must know about a model.
 pub(super) struct Description {
     pub head: Head,
     pub config: Config,
-    /// Where the metadata is missing.
+    /// Says that the metadata is missing, if it is.
     pub note: Option<PipelineNote>,
 }
 
 impl Description {
-    /// Reads the metadata, or else `config.json` beside the model; where the outputs could be those
-    /// of several heads, one of `wanted` is taken.
+    /// Reads the metadata, or else `config.json` beside the model. If the outputs fit several
+    /// heads, one of `wanted` is preferred.
     pub(super) fn of(
         path: &Path,
         artifact: &Artifact,
@@ -74,7 +74,7 @@ fn config_beside(model: &Path, artifact: &Artifact) -> Result<Config, PipelineEr
     })
 }
 
-/// The head that outputs of these names and shapes are of.
+/// The head whose outputs have these names and shapes.
 fn head(signature: &Signature, config: &Config, wanted: &[Head]) -> Option<Head> {
     let possible = possible_heads(signature, config);
     let named = config.heads();
@@ -92,7 +92,7 @@ fn possible_heads(signature: &Signature, config: &Config) -> Vec<Head> {
     Head::ALL.into_iter().filter(is_possible).collect()
 }
 
-/// The options under which a head gives other outputs or scores other tokens.
+/// The options under which a head has other outputs or scores other tokens.
 fn forms(head: Head) -> Vec<GraphOptions> {
     let forms = [
         GraphOptions::default(),
@@ -103,7 +103,7 @@ fn forms(head: Head) -> Vec<GraphOptions> {
     forms.into()
 }
 
-/// Whether a graph has all of these outputs, and takes what it has of these inputs in these shapes.
+/// Whether a graph has all of these outputs, and its inputs fit these in shape.
 fn could_be(expected: &Signature, found: &Signature) -> bool {
     let fits = |expected: &Port, found: &Port| {
         let sizes = expected.shape.iter().zip(&found.shape);
@@ -114,7 +114,8 @@ fn could_be(expected: &Signature, found: &Signature) -> bool {
     let mut outputs = expected.outputs.iter();
     let takes = |port: &Port| match found.input_of(port.role) {
         Some(it) => fits(port, it),
-        // Token types may be left out of a graph; what decides the outputs' shape can't be.
+        // A graph may have no token types, but it must have the inputs that decide the shape of its
+        // outputs.
         None => port.role != Role::MaskPositions,
     };
     inputs.all(takes)

@@ -1,4 +1,5 @@
-//! Several models that answer together: each computes the same rows, and what they give is averaged.
+//! Several models that answer together: each computes the same rows, and their outputs are
+//! averaged.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,8 +12,8 @@ use super::description::Description;
 use crate::task::{FixedAxes, Row};
 use crate::{Session, SessionError, Tensors, Tokenizer};
 
-/// Models that answer together with the one that a [pipeline](super::Pipeline) opens, such as the folds of
-/// a cross-validation.
+/// Models that answer together with the one that a [pipeline](super::Pipeline) opens, such as the
+/// folds of a cross-validation.
 ///
 /// ```no_run
 /// use nezha_runtime::{Average, Ensemble, TextClassification};
@@ -30,20 +31,22 @@ pub struct Ensemble {
     average: Average,
 }
 
-/// What of several models is averaged.
+/// What is averaged over the models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Average {
-    /// The outputs as they are: logits, or vectors.
+    /// The outputs as they are: logits or vectors.
     #[default]
     Logits,
-    /// Of scores the probabilities: of a text's own tokens where an answer is a place among them, of each
-    /// label by itself where several may be right. Vectors and numbers of a regression as they are.
+    /// The probabilities of scores. If an answer is a place in the text, they are over the text's
+    /// own tokens; if several labels may be right, each label has its own. Vectors and regression
+    /// outputs are averaged as they are.
     Probabilities,
 }
 
 impl Ensemble {
-    /// These models beside the first one, each a folder or an `.onnx` file, of equal weight.
+    /// These models besides the first one, with equal weights; each is a folder or a file, as for
+    /// [`Pipeline::load`](super::Pipeline::load).
     pub fn of(models: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         Self {
             models: models.into_iter().map(Into::into).collect(),
@@ -51,7 +54,7 @@ impl Ensemble {
         }
     }
 
-    /// How much each model counts, the first one too, in proportion to the others.
+    /// The weight of each model, beginning with the first one; only their ratios matter.
     #[must_use]
     pub fn weights(mut self, weights: impl IntoIterator<Item = f64>) -> Self {
         self.weights = Some(weights.into_iter().collect());
@@ -65,12 +68,12 @@ impl Ensemble {
         self
     }
 
-    /// The models beside the first one.
+    /// The models besides the first one.
     pub(super) fn models(&self) -> &[PathBuf] {
         &self.models
     }
 
-    /// How much each counts, as shares of 1.
+    /// The weights of all models, as shares of 1.
     pub(super) fn shares(&self) -> Result<Vec<f64>, PipelineError> {
         let models = self.models.len() + 1;
         let weights = self.weights.clone().unwrap_or_else(|| vec![1.0; models]);
@@ -86,7 +89,7 @@ impl Ensemble {
 /// The models of a pipeline, each in an engine.
 pub(super) struct Members {
     first: Session,
-    /// The others, and the shares of all.
+    /// The models besides the first one, and the shares of all.
     others: Vec<Session>,
     shares: Vec<f64>,
     average: Average,
@@ -110,13 +113,13 @@ impl Members {
         })
     }
 
-    /// The model that describes them all.
+    /// The model that describes all of them.
     pub(super) fn first(&self) -> &Session {
         &self.first
     }
 
-    /// What all models make of some rows, averaged: by the names of the first one's outputs. `inputs` are
-    /// the rows as a model of this signature takes them.
+    /// The outputs of all models for some rows, averaged, under the names of the first model's
+    /// outputs. `inputs` returns the rows as a model with this signature takes them.
     pub(super) fn compute(
         &self,
         inputs: impl Fn(&Signature) -> Tensors,
@@ -146,7 +149,8 @@ impl Members {
         Ok(averages.collect())
     }
 
-    /// The first model's outputs of numbers, as another of `signature` gave them, times its share.
+    /// The f32 outputs that the first model has, as a model with `signature` computed them,
+    /// multiplied by its share.
     fn weighed<'p>(
         &self,
         first: &'p Signature,
@@ -177,7 +181,7 @@ impl Members {
         ports.collect()
     }
 
-    /// How the scores of an output become probabilities, where those are averaged.
+    /// How the scores of an output become probabilities, if probabilities are averaged.
     fn scale(&self, port: &Port) -> Option<Scale> {
         let is_score = matches!(
             port.role,
@@ -198,7 +202,7 @@ impl Members {
     }
 }
 
-/// How many scores of a row are its own and not padding's.
+/// How many scores of a row belong to the row itself, and not to padding.
 fn own(role: Role, row: &Row) -> usize {
     match role {
         Role::StartLogits | Role::EndLogits => row.len(),
@@ -207,17 +211,17 @@ fn own(role: Role, row: &Row) -> usize {
     }
 }
 
-/// What scores are probabilities of.
+/// How scores become probabilities.
 #[derive(Clone, Copy)]
 enum Scale {
-    /// Of one thing among all: softmax.
+    /// One of all is right: softmax.
     Together,
-    /// Of each by itself: sigmoid.
+    /// Each may be right by itself: sigmoid.
     Each,
 }
 
 impl Scale {
-    /// Makes the first `own` scores probabilities, and the others 0.
+    /// Turns the first `own` scores into probabilities; with softmax, the others become 0.
     fn to_probabilities(self, mut scores: ArrayViewMut1<'_, f64>, own: usize) {
         match self {
             Scale::Each => scores.mapv_inplace(|it| 1.0 / (1.0 + (-it).exp())),
@@ -241,9 +245,9 @@ impl Scale {
         }
     }
 
-    /// A score whose probability is this one.
+    /// A score that has this probability.
     fn to_logit(self, probability: f64) -> f64 {
-        // Beyond what single precision has a logarithm of, scores are as low as they get.
+        // Smaller probabilities become the smallest one that f32 can take the logarithm of.
         let probability = probability.max(f64::from(f32::MIN_POSITIVE));
         match self {
             Scale::Together => probability.ln(),
@@ -252,7 +256,7 @@ impl Scale {
     }
 }
 
-/// A model, its tokenizer and what it is, to be compared with the first one.
+/// A model with its tokenizer and description, to be compared with the first one.
 pub(super) struct Candidate<'a> {
     pub(super) path: &'a Path,
     pub(super) session: &'a Session,
@@ -261,9 +265,9 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// Fails with the first thing that an average of this model and the first one would mix up.
+    /// Returns the first difference that an average of this model and the first one would confuse.
     ///
-    /// Models of other sizes are none: a large one beside a small one is an ensemble as well.
+    /// Models of different sizes are allowed: a large and a small one make an ensemble too.
     pub(super) fn check(&self, first: &Self) -> Result<(), PipelineError> {
         let same = |what, expected: String, found: String| match expected == found {
             true => Ok(()),
@@ -308,7 +312,7 @@ impl Candidate<'_> {
     }
 }
 
-/// What a classifier does, as its artifact says.
+/// What a classifier computes, according to its graph or its config.
 fn problem(session: &Session, of: &Description) -> ProblemType {
     let metadata = session.metadata();
     let of_graph = metadata.and_then(|it| it.options.problem_type);

@@ -38,10 +38,10 @@ pub enum PipelineError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: Arc<io::Error>,
     },
-    /// `config.json`, which a model without metadata needs, is not sound.
+    /// `config.json`, which a model without metadata needs, is invalid.
     #[error("{}: not a config that can be used", path.display())]
     Config {
         /// The file.
@@ -49,7 +49,7 @@ pub enum PipelineError {
         /// Which field, and why.
         source: Arc<ConfigError>,
     },
-    /// A model without metadata has the outputs of no head.
+    /// The outputs of a model without metadata fit no head.
     #[error(
         "{}: no nezha-onnx metadata, and no head of the config.json beside it has these outputs: {}",
         path.display(), found.join(", ")
@@ -60,7 +60,7 @@ pub enum PipelineError {
         /// Names, types and shapes of its outputs.
         found: Vec<String>,
     },
-    /// The model computes something else.
+    /// The model has another head than the task needs.
     #[error(
         "{}: the head is {found}; {task} needs {}",
         path.display(), names(expected)
@@ -70,12 +70,12 @@ pub enum PipelineError {
         path: PathBuf,
         /// The task.
         task: &'static str,
-        /// The heads that can do it.
+        /// The heads that the task can use.
         expected: &'static [Head],
-        /// The head there is.
+        /// The model's head.
         found: Head,
     },
-    /// A model of an ensemble that is of another kind than the first one.
+    /// A model of an ensemble doesn't match the first one.
     #[error(
         "{}: can't be averaged with the first model: {what}: expected {expected}, found {found}",
         path.display()
@@ -85,12 +85,12 @@ pub enum PipelineError {
         path: PathBuf,
         /// What differs.
         what: &'static str,
-        /// The first model's.
+        /// What the first model has.
         expected: String,
-        /// This one's.
+        /// What this model has.
         found: String,
     },
-    /// Weights that an average can't have.
+    /// The weights of the models can't be used for an average.
     #[error(
         "the weights are {weights:?}, expected {models}, one for each model, none of them negative and \
          not all 0"
@@ -104,27 +104,27 @@ pub enum PipelineError {
     /// A run has more inputs than the [limits](super::Limits) allow.
     #[error("more than {limit} inputs in one run, which is the limit")]
     TooManyInputs {
-        /// As many are allowed.
+        /// How many are allowed.
         limit: usize,
     },
     /// An input became more sequences than the [limits](super::Limits) allow.
     #[error("the input becomes {found} sequences, and {limit} are the limit")]
     TooManySequences {
-        /// How many it became.
+        /// How many sequences it became.
         found: usize,
-        /// As many are allowed.
+        /// How many are allowed.
         limit: usize,
     },
-    /// What `nezha tune` wrote can't be read.
+    /// The results of `nezha tune` can't be read.
     #[error(transparent)]
     Tuned(#[from] Arc<TunedError>),
     /// The tokenizer can't be read.
     #[error(transparent)]
     Tokenizer(#[from] Arc<TokenizerError>),
-    /// The model doesn't load or doesn't run; a failed run is the error of every input in it.
+    /// The model can't be loaded or run; if a run fails, every input in it has this error.
     #[error(transparent)]
     Session(#[from] Arc<SessionError>),
-    /// The question can't be asked, or the output can't be read.
+    /// The input doesn't suit the task, or the output can't be decoded.
     #[error(transparent)]
     Task(#[from] Arc<TaskError>),
 }

@@ -3,20 +3,20 @@ use nezha_graphs::setters;
 use super::PipelineError;
 use crate::task::Row;
 
-/// What a pipeline takes at most, for texts that nobody vouches for; more is an error, and nothing is cut
-/// off for it. Without limits the memory of a run grows with its inputs.
+/// Limits for the inputs of a pipeline, for texts from untrusted sources. An input above a limit is
+/// an error; it isn't truncated. Without limits, the memory of a run grows with its inputs.
 ///
-/// The tokens of a batch are bounded in any case: by [`Batching::tokens`](crate::Batching::tokens), or by
-/// the longest sequence that the tokenizer or the task's options allow.
+/// The tokens of a batch are always bounded: by [`Batching::tokens`](crate::Batching::tokens), or
+/// by the longest sequence that the tokenizer or the task's options allow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// UTF-8 bytes of a text.
     pub text_bytes: Option<usize>,
-    /// Sequences that an input may become: its choices, or the windows that a long text is read in.
+    /// Sequences that an input may become: its choices, or the windows of a long text.
     pub sequences: Option<usize>,
-    /// Inputs of one [`run`](crate::Pipeline::run); a [`stream`](crate::Pipeline::stream) has a window of
-    /// them in memory, however many there are.
+    /// Inputs of one [`run`](crate::Pipeline::run). A [`stream`](crate::Pipeline::stream) isn't
+    /// limited: it keeps only a window of its inputs in memory.
     pub inputs: Option<usize>,
 }
 
@@ -27,7 +27,7 @@ impl Limits {
         inputs: impl Into<Option<usize>>,
     }
 
-    /// The inputs, if they are not too many; no more than one of those is asked for.
+    /// Returns the inputs if they are not too many; takes at most one input beyond the limit.
     pub(super) fn checked<I>(
         &self,
         inputs: impl IntoIterator<Item = I>,

@@ -1,4 +1,4 @@
-//! Text in, answers out: a tokenizer, an engine and a [`Task`] in one.
+//! Pipelines: text in, answers out. A pipeline joins a tokenizer, an engine and a [`Task`].
 
 mod answers;
 mod batch;
@@ -42,16 +42,16 @@ pub use tasks::{
 use crate::task::{Task, TaskModel};
 use crate::{Session, Tokenizer};
 
-/// Answers questions of one kind about text, with one model.
+/// Answers one kind of question about text, with one model.
 ///
-/// Threads may share one by reference.
+/// Threads may share a pipeline by reference.
 pub struct Pipeline<T: Task> {
     model: Arc<TaskModel>,
     members: Members,
     task: T,
     batching: Batching,
     limits: Limits,
-    /// That texts become tokens on.
+    /// The number of threads that tokenize texts.
     threads: NonZeroUsize,
     notes: Vec<PipelineNote>,
 }
@@ -66,7 +66,7 @@ impl<T: Task> fmt::Debug for Pipeline<T> {
     }
 }
 
-/// Threads share pipelines.
+/// Fails to compile if threads can't share pipelines.
 const _: () = {
     const fn shared<T: Send + Sync>() {}
     shared::<Embedding>();
@@ -83,19 +83,20 @@ const _: () = {
 };
 
 impl<T: Task> Pipeline<T> {
-    /// Opens a model with the tokenizer beside it, in the first engine that starts of those that
-    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) tries; [`builder`](Self::builder) takes others.
+    /// Opens a model, with the tokenizer beside it, in the first engine of
+    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) that starts. Use
+    /// [`builder`](Self::builder) for another engine.
     ///
-    /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` where it holds
+    /// `path` is a folder that `nezha export` wrote (`model.onnx`, or `<head>.onnx` if it holds
     /// several heads), the `.onnx` file itself, or a file that `nezha pack` wrote.
     ///
-    /// In a folder that `nezha tune` measured on this machine,
-    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) takes the model and the engine that answered
-    /// fastest, with the threads that it had, unless the options say threads or the precision of
-    /// OpenVINO; [`notes`](Self::notes) say what was followed, or why not.
+    /// If `nezha tune` has measured the folder on this machine,
+    /// [`EngineChoice::Auto`](crate::EngineChoice::Auto) uses the model, engine and threads that
+    /// answered fastest, unless the options set the threads or OpenVINO's precision.
+    /// [`notes`](Self::notes) say which measurement was followed, or why it wasn't.
     ///
-    /// A model whose metadata a tool dropped is described by the `config.json` beside it and by its
-    /// outputs; [`notes`](Self::notes) says so.
+    /// If a tool has dropped the model's metadata, the pipeline reads the `config.json` beside the
+    /// model, and finds the head from the outputs; [`notes`](Self::notes) say so.
     ///
     /// # Errors
     /// Those of [`PipelineBuilder::load`].
@@ -103,12 +104,12 @@ impl<T: Task> Pipeline<T> {
         Self::builder().load(path)
     }
 
-    /// Loads a model in another engine, or with other options.
+    /// Builds a pipeline in another engine, or with other options.
     pub fn builder() -> PipelineBuilder<T> {
         PipelineBuilder::default()
     }
 
-    /// As [`load`](Self::load), of an artifact: in memory, packed, or in a folder.
+    /// Like [`load`](Self::load), for an artifact in memory, in a packed file, or in a folder.
     ///
     /// ```
     /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -130,22 +131,22 @@ impl<T: Task> Pipeline<T> {
         Self::builder().load_artifact(artifact)
     }
 
-    /// Has the model asked in another way from now on.
+    /// Uses other options of the task from now on.
     ///
     /// # Errors
-    /// [`PipelineError::Task`] where the options make no sense for the model, which is then asked as
-    /// before.
+    /// [`PipelineError::Task`] if the options are invalid for the model; the previous options then
+    /// stay.
     pub fn set_options(&mut self, options: T::Options) -> Result<(), PipelineError> {
         self.task = T::new(self.model.clone(), options)?;
         Ok(())
     }
 
-    /// Has inputs put together in another way from now on.
+    /// Batches inputs in another way from now on.
     pub fn set_batching(&mut self, batching: Batching) {
         self.batching = batching;
     }
 
-    /// The model in its engine; of several the first one.
+    /// The model in its engine; in an ensemble, the first model.
     pub fn session(&self) -> &Session {
         self.members.first()
     }
@@ -155,18 +156,18 @@ impl<T: Task> Pipeline<T> {
         &self.model.tokenizer
     }
 
-    /// The model's config, for its labels: of its metadata, or of the file beside it.
+    /// The model's config with its labels, from its metadata or from the file beside it.
     pub fn config(&self) -> &Config {
         &self.model.config
     }
 
-    /// What to know of the model and its tokenizer, though both work.
+    /// What the user should know about the model and its tokenizer, though both work.
     pub fn notes(&self) -> &[PipelineNote] {
         &self.notes
     }
 
-    /// The tokens of a sequence at most: `option`, or what the tokenizer says; where the graph's
-    /// axis is fixed, no more than that.
+    /// Tokens of a sequence, at most: `option`, or by default the tokenizer's limit; never more
+    /// than a fixed axis of the graph.
     pub fn max_length(&self, option: Option<usize>) -> usize {
         self.model.max_length(option)
     }
@@ -174,7 +175,7 @@ impl<T: Task> Pipeline<T> {
     /// Answers all inputs.
     ///
     /// # Errors
-    /// The first [`PipelineError`]; [`stream`](Self::stream) goes on after one.
+    /// The first [`PipelineError`] of an input; [`stream`](Self::stream) goes on after an error.
     pub fn run<I: Into<T::Input>>(
         &self,
         inputs: impl IntoIterator<Item = I>,
@@ -182,12 +183,12 @@ impl<T: Task> Pipeline<T> {
         self.stream(self.limits.checked(inputs)?).collect()
     }
 
-    /// As [`run`](Self::run), but given up at the deadline, as
-    /// [`Session::run_until`] gives a run up.
+    /// Like [`run`](Self::run), but stops at the deadline, like [`Session::run_until`].
     ///
     /// # Errors
-    /// As [`run`](Self::run); [`EngineError::DeadlineExceeded`](crate::EngineError::DeadlineExceeded)
-    /// in [`PipelineError::Session`] where not every input has its answer at the deadline.
+    /// Those of [`run`](Self::run);
+    /// [`EngineError::DeadlineExceeded`](crate::EngineError::DeadlineExceeded) in
+    /// [`PipelineError::Session`] if not every input is answered at the deadline.
     pub fn run_until<I: Into<T::Input>>(
         &self,
         inputs: impl IntoIterator<Item = I>,
@@ -197,9 +198,9 @@ impl<T: Task> Pipeline<T> {
         Answers::new(self, inputs.into_iter(), Some(deadline)).collect()
     }
 
-    /// Answers inputs as they come, in their order, each with its answer or its error.
+    /// Answers inputs as they come, in their order: each has its answer or its error.
     ///
-    /// A window of inputs is read ahead: [`Batching::window`].
+    /// It reads a window of inputs ahead: [`Batching::window`].
     pub fn stream<I, S>(&self, inputs: S) -> Answers<'_, T, S::IntoIter>
     where
         I: Into<T::Input>,

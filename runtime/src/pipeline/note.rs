@@ -13,10 +13,10 @@ pub enum PipelineNote {
     NoMetadata {
         /// The model.
         path: PathBuf,
-        /// The head that its outputs are taken for.
+        /// The head that its outputs suggest.
         head: Head,
     },
-    /// The tokenizer knows tokens that the model has no embedding for: a text with one of them is
+    /// The tokenizer knows tokens that the model has no embedding for: a text with such a token is
     /// an error.
     TokensBeyondTable {
         /// The first of them.
@@ -28,26 +28,27 @@ pub enum PipelineNote {
         /// Rows of the word embeddings.
         rows: usize,
     },
-    /// `auto` follows what `nezha tune` measured.
+    /// `auto` follows the results of `nezha tune`.
     Tuned {
-        /// The file that says so.
+        /// The file with the results.
         path: PathBuf,
         /// The model.
         model: PathBuf,
         /// The way to compute it.
         way: Way,
     },
-    /// `auto` does not follow what `nezha tune` measured.
+    /// `auto` doesn't follow the results of `nezha tune`.
     NotTuned {
-        /// The file.
+        /// The file with the results.
         path: PathBuf,
-        /// What does not match.
+        /// What doesn't match.
         reason: String,
     },
 }
 
 impl PipelineNote {
-    /// The note on a tokenizer for a model with embeddings for `rows` tokens, where there is one.
+    /// The note on the tokenizer of a model with embeddings for `rows` tokens, if it knows more
+    /// tokens.
     pub(super) fn tokens_beyond_table(tokenizer: &Tokenizer, rows: usize) -> Option<Self> {
         let tokens = tokenizer.tokens_beyond(rows);
         let (token, id) = tokens.first()?;

@@ -1,4 +1,5 @@
-//! From a path or an artifact to a [`Pipeline`]: which model, in which engine, with which tokenizer.
+//! Opens a [`Pipeline`] from a path or an artifact: finds the model, starts the engine, reads the
+//! tokenizer.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::task::{FixedAxes, Task, TaskModel};
 use crate::{EngineChoice, EngineOptions, Model, ModelError, Session, SessionError, Tokenizer};
 
 impl<T: Task> Pipeline<T> {
-    /// Opens the model at `path`, which is started as the builder says.
+    /// Opens the model at `path`, and starts it as the builder says.
     pub(super) fn open(path: &Path, builder: PipelineBuilder<T>) -> Result<Self, PipelineError> {
         if is_packed(path) {
             let artifact = Artifact::open(path).map_err(model_error)?;
@@ -55,8 +56,8 @@ impl<T: Task> Pipeline<T> {
         Self::new(artifact, model.path(), session, builder)
     }
 
-    /// A started model with the tokenizer and the config that are beside it, and the models that its
-    /// outputs are averaged with.
+    /// Joins a started model, the tokenizer and the config beside it, and the other models of the
+    /// ensemble.
     fn new(
         artifact: &Artifact,
         path: &Path,
@@ -108,7 +109,8 @@ impl<T: Task> Pipeline<T> {
         })
     }
 
-    /// A model whose outputs can be averaged with those of the first one.
+    /// Opens a model of the ensemble, and checks that its outputs can be averaged with those of the
+    /// first one.
     fn member(
         path: &Path,
         choice: &EngineChoice,
@@ -140,11 +142,11 @@ impl<T: Task> Pipeline<T> {
     }
 }
 
-/// The model file that a pipeline for one of these heads opens: the path itself, or the one in the
-/// folder.
+/// The model file that a pipeline for one of these heads opens: `path` itself, or the file in the
+/// folder `path`.
 ///
 /// # Errors
-/// [`PipelineError::NoModel`].
+/// [`PipelineError::NoModel`] if the folder has none.
 pub fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
@@ -157,7 +159,7 @@ pub fn model_path(path: &Path, heads: &[Head]) -> Result<PathBuf, PipelineError>
     Ok(path.join(found))
 }
 
-/// The graph of an artifact in memory for one of these heads.
+/// The graph for one of these heads in an artifact in memory.
 ///
 /// # Errors
 /// [`PipelineError::NoModel`], [`PipelineError::Session`].
@@ -170,7 +172,7 @@ pub(crate) fn part(artifact: &Artifact, heads: &[Head]) -> Result<Model, Pipelin
     Model::part_of(artifact, &part).map_err(model_error)
 }
 
-/// The error of a pipeline whose model does not open.
+/// Turns the error of a model into that of a pipeline.
 pub(crate) fn model_error(error: impl Into<ModelError>) -> PipelineError {
     SessionError::from(error.into()).into()
 }

@@ -1,13 +1,14 @@
-//! Work on a window by several threads.
+//! Shares the work of a window among threads.
 
 use std::num::NonZeroUsize;
 use std::panic;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Does the work for each item, on so many threads, this one among them; what comes of it, in the items' order.
+/// Does `work` for each item, and returns the results in the items' order. This thread is one of
+/// the `threads`.
 ///
-/// The threads end with the call: after a fork there is nothing to wait for.
+/// The threads end before the call returns, so that a fork after it has no threads to wait for.
 pub(super) fn each<I: Sync, R: Send>(
     threads: NonZeroUsize,
     items: &[I],
@@ -52,7 +53,8 @@ mod tests {
         let items: Vec<usize> = (0..100).collect();
         for threads in [1, 2, 3] {
             let all = NonZeroUsize::new(threads).unwrap();
-            // The first items wait for each other, so that each of them has a thread of its own.
+            // The first items wait for each other, so that each of them runs on a thread of its
+            // own.
             let together = Barrier::new(threads);
             let found = each(all, &items, |item| {
                 if *item < threads {

@@ -1,10 +1,10 @@
-//! One pipeline for each task; each example runs on a checkpoint of this repository, exported to the
-//! folder `out`.
+//! One pipeline for each task. Each example runs on a checkpoint of this repository, exported to
+//! the folder `out`.
 
 use super::Pipeline;
 use crate::task;
 
-/// One vector for a text.
+/// Computes one vector for a text.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -21,7 +21,7 @@ use crate::task;
 /// ```
 pub type Embedding = Pipeline<task::Embedding>;
 
-/// The model's vectors for the tokens of a text.
+/// Computes the vectors of a text's tokens.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -30,14 +30,14 @@ pub type Embedding = Pipeline<task::Embedding>;
 ///
 /// let extractor = FeatureExtraction::load(&out)?;
 /// let vectors = extractor.run(["房间很干净"])?.remove(0);
-/// // The five tokens of the text between `[CLS]` and `[SEP]`, each with the hidden size of the model.
+/// // `[CLS]`, the five tokens of the text and `[SEP]`, each with a vector of the hidden size.
 /// assert_eq!(vectors.nrows(), 7);
 /// println!("{} numbers for each", vectors.ncols());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
 
-/// The words that fit the gaps of a text.
+/// Finds the words that fit the gaps of a text.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -55,7 +55,7 @@ pub type FeatureExtraction = Pipeline<task::FeatureExtraction>;
 /// ```
 pub type FillMask = Pipeline<task::FillMask>;
 
-/// The choice that fits a text best.
+/// Chooses what fits a text best.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -70,7 +70,7 @@ pub type FillMask = Pipeline<task::FillMask>;
 /// ```
 pub type MultipleChoice = Pipeline<task::MultipleChoice>;
 
-/// Whether a text follows another.
+/// Tells whether a text follows another.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -85,7 +85,7 @@ pub type MultipleChoice = Pipeline<task::MultipleChoice>;
 /// ```
 pub type NextSentence = Pipeline<task::NextSentence>;
 
-/// Both of a pretrained model's answers in one run.
+/// Fills gaps and tells whether a text follows another, in one run of a pretrained model.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -100,7 +100,7 @@ pub type NextSentence = Pipeline<task::NextSentence>;
 /// ```
 pub type Pretraining = Pipeline<task::Pretraining>;
 
-/// The stretch of a text that answers a question.
+/// Finds the span of a text that answers a question.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -110,17 +110,17 @@ pub type Pretraining = Pipeline<task::Pretraining>;
 /// let oracle = QuestionAnswering::load(&out)?;
 /// let context = "这家酒店在北京，房间很大，服务很好。";
 /// let answer = oracle.run([("酒店在哪里？", context)])?.remove(0).remove(0);
-/// // Places are counted in characters.
+/// Positions are counted in characters.
 /// let stretch: String = context.chars().take(answer.end).skip(answer.start).collect();
 /// assert_eq!(answer.answer, stretch);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type QuestionAnswering = Pipeline<task::QuestionAnswering>;
 
-/// Stretches of a text with a label each, which may lie in each other; of a head of the user's own.
+/// Finds labelled spans of a text, which may be nested; for a head of your own.
 pub type SpanClassification = Pipeline<task::SpanClassification>;
 
-/// A label for a text.
+/// Classifies a text.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -129,7 +129,7 @@ pub type SpanClassification = Pipeline<task::SpanClassification>;
 ///
 /// let classifier = TextClassification::load(&out)?;
 /// let mut found = Vec::new();
-/// // Reads ahead, answers in order, and goes on after an input that fails.
+/// Reads ahead, answers in order, and goes on after an input with an error.
 /// for answer in classifier.stream(["房间很干净，服务热情。", "客服不理人，后悔买了。"]) {
 ///     match answer {
 ///         Ok(labels) => found.push(labels[0].label.clone()),
@@ -141,7 +141,7 @@ pub type SpanClassification = Pipeline<task::SpanClassification>;
 /// ```
 pub type TextClassification = Pipeline<task::TextClassification>;
 
-/// Labels for the words of a text, such as the names in it.
+/// Labels the words of a text, for example the names in it.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));
@@ -159,7 +159,7 @@ pub type TextClassification = Pipeline<task::TextClassification>;
 /// ```
 pub type TokenClassification = Pipeline<task::TokenClassification>;
 
-/// A label for each word of a text that is split already.
+/// Labels each word of a text that is already split into words.
 ///
 /// ```
 /// # let export = include!(concat!(env!("CARGO_MANIFEST_DIR"), "/doc/export.rs"));

@@ -1,4 +1,4 @@
-//! `auto` in a folder that `nezha tune` measured.
+//! Engine choice `auto` in a folder that `nezha tune` has measured.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,16 +8,16 @@ use super::{PipelineError, PipelineNote};
 use crate::tuned::{FILE, Machine, Measured, Tuned};
 use crate::{EngineOptions, Model, Session};
 
-/// What came of following a folder's measurements; nothing without any.
+/// The result of following a folder's measurements; empty if there are none.
 #[derive(Default)]
 pub(super) struct Followed {
-    /// The model that answers fastest in its engine, where that was measured here.
+    /// The model that answers fastest, in its engine, if the measurements hold here.
     pub started: Option<(PathBuf, Session)>,
-    /// What is to be said of it.
+    /// What to tell the user about it.
     pub note: Option<PipelineNote>,
 }
 
-/// Starts the model that answers fastest.
+/// Starts the model that answered fastest.
 pub(super) fn start(
     folder: &Path,
     answers: fn(Head) -> bool,
@@ -46,7 +46,7 @@ pub(super) fn start(
     }
 }
 
-/// What was measured of the kind that is asked for.
+/// The measurement for what the options ask for: throughput or latency.
 fn fastest<'t>(tuned: &'t Tuned, options: &EngineOptions) -> &'t Measured {
     match options.throughput {
         true => &tuned.throughput,
@@ -54,7 +54,7 @@ fn fastest<'t>(tuned: &'t Tuned, options: &EngineOptions) -> &'t Measured {
     }
 }
 
-/// The model in its engine, or what does not match.
+/// Starts the fastest model in its engine, or returns what doesn't match.
 fn follow(
     folder: &Path,
     answers: fn(Head) -> bool,
@@ -100,7 +100,7 @@ fn follow(
     Ok((model, session))
 }
 
-/// Starts the engine, which has to be the one of then.
+/// Starts the engine, which must be the one that was measured.
 fn load(model: &Path, fastest: &Measured, options: &EngineOptions) -> Result<Session, String> {
     let engine = fastest.way.engine.into();
     let model = Model::open(model).map_err(|error| error_chain(&error))?;

@@ -1,4 +1,5 @@
-//! A window of inputs: each becomes rows, rows become batches, and what the engine says of them answers.
+//! Answers a window of inputs: inputs become rows, rows become batches, and the engine's outputs
+//! become answers.
 
 use std::num::NonZeroUsize;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use super::{Pipeline, PipelineError, parallel};
 use crate::Tensors;
 use crate::task::{Row, RowOutputs, Task};
 
-/// Inputs that become tokens sooner than threads start.
+/// Fewer inputs than this are tokenized sooner than threads start.
 const FEW_INPUTS: usize = 32;
 
 impl<T: Task> Pipeline<T> {
@@ -52,7 +53,7 @@ impl<T: Task> Pipeline<T> {
         inputs.iter().zip(encoded).map(answered).collect()
     }
 
-    /// The rows of an input, all of which the model can read.
+    /// The rows of an input; an error if the model can't read one of them.
     fn encode(&self, task: &T, input: &T::Input) -> Result<Vec<Row>, PipelineError> {
         let rows = task.encode(input)?;
         self.limits.check(&rows)?;
@@ -60,7 +61,8 @@ impl<T: Task> Pipeline<T> {
         Ok(rows)
     }
 
-    /// What each row says, in the order of the rows; as many batches at a time as the engine computes.
+    /// The part that each row contributes, in the order of the rows. As many batches run at the
+    /// same time as the engine can compute.
     fn parts(
         &self,
         task: &T,
@@ -84,7 +86,7 @@ impl<T: Task> Pipeline<T> {
         parts.into_iter().map(|(_, part)| part).collect()
     }
 
-    /// What each row of a batch says.
+    /// The part that each row of a batch contributes.
     fn batch(
         &self,
         task: &T,
@@ -103,14 +105,14 @@ impl<T: Task> Pipeline<T> {
         jobs.iter().enumerate().map(part).collect()
     }
 
-    /// The token that fills up a batch.
+    /// The token that pads sequences.
     fn padding(&self) -> u32 {
         let config = &self.model.config;
         let metadata = self.session().metadata();
         if metadata.is_some_and(|it| it.options.mask == MaskSource::FromPadding) {
             return config.pad_token_id as u32;
         }
-        // What is masked may be any token that there is an embedding for.
+        // Masked tokens can be any token that has an embedding.
         let padding = self.model.tokenizer.padding_id();
         let is_known = (padding as usize) < config.vocab_size;
         if is_known { padding } else { 0 }

@@ -1,8 +1,8 @@
-//! A pinned ONNX Runtime or OpenVINO in the user's cache, by pip.
+//! Installs a pinned ONNX Runtime or OpenVINO into the user's cache, through pip.
 //!
 //! pip knows the user's package index, proxy and certificates, so no address is written here. The
-//! wheel is the same on every machine of a platform, whatever its Python; its SHA-256 is pinned,
-//! and so are those of the libraries taken from it.
+//! wheel is the same on every machine of a platform, for every version of Python. Its SHA-256 is
+//! pinned, and so are those of the libraries in it.
 
 mod openvino;
 mod wheel;
@@ -23,10 +23,10 @@ pub const VERSION: &str = "1.31.1";
 /// The version of OpenVINO that is installed.
 pub const OPENVINO_VERSION: &str = "2026.4.1";
 
-/// The environment variable that moves the cache.
+/// The environment variable that sets another folder for the cache.
 const CACHE_VARIABLE: &str = "NEZHA_CACHE";
 
-/// What Python is called.
+/// The command that runs Python.
 pub(crate) const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 
 /// What can be installed.
@@ -62,7 +62,7 @@ impl Build {
         }
     }
 
-    /// What it is to people.
+    /// The product's name, to be shown to people.
     fn product(self) -> &'static str {
         match self {
             Build::Cpu | Build::Gpu => "ONNX Runtime",
@@ -79,16 +79,16 @@ impl Build {
     }
 }
 
-/// What is in the cache.
+/// An installed build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Installed {
     /// The library to load.
     pub library: PathBuf,
-    /// Whether it had been there, whole, before.
+    /// Whether it was complete in the cache before.
     pub kept: bool,
 }
 
-/// Why it isn't in the cache.
+/// Why a build can't be installed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
@@ -104,13 +104,13 @@ pub enum SetupError {
         /// The system and the architecture.
         platform: String,
     },
-    /// The system doesn't say where the user's caches are.
+    /// The system doesn't say where the user's cache folder is.
     #[error("no folder for caches: set HOME or {CACHE_VARIABLE}")]
     NoCache,
-    /// Python doesn't start.
+    /// Python can't be started.
     #[error("{PYTHON} does not start (install Python 3 with pip, which downloads the package)")]
     NoPython(
-        /// What the system says.
+        /// The system's message.
         #[source]
         io::Error,
     ),
@@ -124,17 +124,17 @@ pub enum SetupError {
         package: &'static str,
         /// Its version.
         version: &'static str,
-        /// What pip says.
+        /// pip's message.
         stderr: String,
     },
-    /// A file is not the one that is pinned.
+    /// A file differs from the pinned one.
     #[error("{}: SHA-256 is {found}, expected {expected}", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
-        /// The checksum that is pinned.
+        /// The pinned checksum.
         expected: &'static str,
-        /// The checksum it has.
+        /// The checksum of the file.
         found: String,
     },
     /// A file can't be read or written.
@@ -142,7 +142,7 @@ pub enum SetupError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
     /// The wheel can't be unpacked.
@@ -155,17 +155,17 @@ pub enum SetupError {
     },
 }
 
-/// Installs a build into the cache, or keeps the one that is there and whole.
+/// Installs a build into the cache; if it is already there and complete, it is kept.
 ///
 /// # Errors
-/// Any [`SetupError`]; a build that was there and whole is not touched.
+/// Any [`SetupError`]; a complete build in the cache is never touched.
 pub fn setup(build: Build) -> Result<Installed, SetupError> {
     let folder = folder(build).ok_or(SetupError::NoCache)?;
     let wheel = wheel(build)?;
     install(wheel, &folder, |target| download(build, wheel, target))
 }
 
-/// The folder of the cache that a build is installed to; `None` where the user has no cache.
+/// The folder in the cache that a build is installed to; `None` if the user has no cache folder.
 pub fn folder(build: Build) -> Option<PathBuf> {
     use etcetera::BaseStrategy;
 
@@ -180,7 +180,7 @@ pub fn folder(build: Build) -> Option<PathBuf> {
     Some(cache.join(format!("{}-{}", build.package(), build.version())))
 }
 
-/// Fills `folder` in one step: a rename of a folder that is complete.
+/// Fills `folder` in one step, by renaming a complete folder.
 fn install(
     wheel: &Wheel,
     folder: &Path,
@@ -212,7 +212,7 @@ fn install(
     }
 }
 
-/// Has pip put the wheel into `target`.
+/// Downloads the wheel into `target`, through pip.
 fn download(build: Build, wheel: &Wheel, target: &Path) -> Result<PathBuf, SetupError> {
     let (package, version) = (build.package(), build.version());
     let output = Command::new(PYTHON)
@@ -257,7 +257,7 @@ fn download(build: Build, wheel: &Wheel, target: &Path) -> Result<PathBuf, Setup
     }
 }
 
-/// Takes the wheel's libraries, and nothing else.
+/// Unpacks the libraries that the wheel lists, and nothing else.
 #[expect(
     clippy::disallowed_methods,
     reason = "the folder gets its name when it is whole"
@@ -282,7 +282,7 @@ fn unpack(wheel: &Wheel, archive: &Path, folder: &Path) -> Result<(), SetupError
     Ok(())
 }
 
-/// Whether a folder holds all of the wheel's libraries, unchanged.
+/// Checks that a folder holds all of the wheel's libraries, unchanged.
 fn verify(wheel: &Wheel, folder: &Path) -> Result<(), SetupError> {
     wheel
         .libraries

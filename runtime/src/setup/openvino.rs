@@ -1,9 +1,10 @@
-//! OpenVINO's wheels. The plugins of CPU, GPU and NPU and the readers of ONNX and of its own cached
-//! models are taken; those of other formats, and devices made of other devices, are not.
+//! OpenVINO's wheels. The plugins for CPU, GPU and NPU are unpacked, and the readers of ONNX and of
+//! OpenVINO's own cached models. The readers of other formats, and the devices that combine other
+//! devices, are not.
 
 use super::wheel::Wheel;
 
-/// Where OpenVINO's wheels have their libraries.
+/// The folder of the libraries in OpenVINO's wheels.
 const FOLDER: &str = "openvino/libs";
 
 pub(super) const LINUX_X86_64: Wheel = Wheel {

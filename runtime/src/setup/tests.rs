@@ -15,7 +15,7 @@ fn sha256(content: &[u8]) -> &'static str {
     hex.leak()
 }
 
-/// A wheel with a library of this content beside a file that is not wanted.
+/// A wheel with a library of this content, and a file beside it that must not be unpacked.
 fn archive(content: &[u8]) -> Vec<u8> {
     let mut zip = ZipWriter::new(io::Cursor::new(Vec::new()));
     for name in [LIBRARY, "../../escape.so"] {
@@ -35,7 +35,7 @@ fn pinned(archive: &[u8], content: &[u8]) -> Wheel {
     }
 }
 
-/// What pip does: the archive, put into the folder.
+/// Does what pip does: puts the archive into the folder.
 fn put(archive: Vec<u8>) -> impl FnOnce(&Path) -> Result<PathBuf, SetupError> {
     move |target| {
         let path = target.join("package.whl");

@@ -2,15 +2,15 @@ use std::env::consts;
 
 use super::{Build, SetupError, openvino};
 
-/// A Python package for one platform, and what is taken from it.
+/// A Python package for one platform, and the libraries that are unpacked from it.
 pub(super) struct Wheel {
     /// The platform, as pip calls it.
     pub(super) platform: &'static str,
     /// SHA-256 of the whole file.
     pub(super) sha256: &'static str,
-    /// The folder of the libraries in it.
+    /// The folder of the libraries in the wheel.
     pub(super) folder: &'static str,
-    /// Libraries of that folder, each with its SHA-256; the one to load comes first.
+    /// The libraries in that folder, each with its SHA-256; the one to load comes first.
     pub(super) libraries: &'static [(&'static str, &'static str)],
 }
 
@@ -46,7 +46,7 @@ pub(super) fn wheel(build: Build) -> Result<&'static Wheel, SetupError> {
     }
 }
 
-/// Where ONNX Runtime's wheels have their libraries.
+/// The folder of the libraries in ONNX Runtime's wheels.
 const ORT: &str = "onnxruntime/capi";
 
 const LINUX_X86_64: Wheel = Wheel {

@@ -1,13 +1,13 @@
 use crate::TokenizerError;
 
-/// Why a question can't be asked or an output can't be read.
+/// Why an input doesn't suit a task, or an output can't be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
     /// The text can't be tokenized.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
-    /// There is no question, or nothing to find an answer in.
+    /// The question, or the text to find an answer in, is empty.
     #[error("the {what} is empty")]
     Empty {
         /// Which text.
@@ -28,7 +28,7 @@ pub enum TaskError {
         /// Rows of the word embeddings.
         rows: usize,
     },
-    /// More choices than the graph's fixed axis has.
+    /// There are more choices than the fixed axis of the graph has places for.
     #[error("{found} choices, and the graph takes {fixed}: its axis of choices is fixed")]
     TooManyChoices {
         /// Choices of the input.
@@ -36,33 +36,33 @@ pub enum TaskError {
         /// The size of the axis.
         fixed: usize,
     },
-    /// Two texts are needed and there is one.
+    /// The task needs two texts and got one.
     #[error("two texts are needed, the second to be compared with the first")]
     NoPair,
-    /// Two texts are given where one is read.
+    /// The task reads one text and got a pair.
     #[error("one text is read here, not a pair")]
     Pair,
-    /// There is nothing to choose from.
+    /// There are no choices.
     #[error("there is no choice to choose from")]
     NoChoices,
-    /// A text to be filled in has no gap.
+    /// A text to fill in has no gap.
     #[error("the text has no {mask}, or only beyond token {max_length}, where it is cut")]
     NoMask {
         /// The mask token.
         mask: String,
-        /// Tokens of a sequence at most.
+        /// Tokens of a sequence, at most.
         max_length: usize,
     },
     /// The tokenizer has no mask token.
     #[error("the vocabulary has no mask token, so nothing can be filled in")]
     NoMaskToken,
-    /// A target that is no token.
+    /// A target is not in the vocabulary.
     #[error("the target '{target}' is no token of the vocabulary, nor does it start with one")]
     Target {
         /// The target.
         target: String,
     },
-    /// An option that can't be followed.
+    /// An option is invalid.
     #[error("{option}: {reason}")]
     Option {
         /// The option.
@@ -70,15 +70,15 @@ pub enum TaskError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The model gives more scores than the config has labels.
+    /// The model has more scores than the config has labels.
     #[error("the model scores label {index}, but config.json's `id2label` has {labels} labels")]
     Label {
-        /// The number of the label.
+        /// The index of the label.
         index: usize,
         /// How many labels there are.
         labels: usize,
     },
-    /// An output that the task needs is not as the head gives it.
+    /// The model lacks an output that the task needs, or it has another shape.
     #[error("output '{name}': {reason}")]
     Output {
         /// The output.

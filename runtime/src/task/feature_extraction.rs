@@ -17,7 +17,7 @@ pub struct FeatureExtraction {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FeatureExtractionOptions {
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -31,7 +31,7 @@ impl Task for FeatureExtraction {
     type Input = Text;
     type Options = FeatureExtractionOptions;
     type Part = Array2<f32>;
-    /// `[tokens, hidden_size]`, special tokens included.
+    /// `[tokens, hidden_size]`, including special tokens.
     type Answer = Array2<f32>;
 
     const NAME: &'static str = "feature-extraction";
@@ -59,24 +59,25 @@ impl Task for FeatureExtraction {
     }
 }
 
-/// One vector for a text: the token vectors, pooled.
+/// One vector for a text, pooled from its token vectors.
 ///
-/// A graph that pools itself (exported with the option `pooling`) decides how, whatever the option says.
+/// If the graph pools (it was exported with the option `pooling`), it decides how, and the option
+/// [`pooling`](EmbeddingOptions::pooling) has no effect.
 #[derive(Debug)]
 pub struct Embedding {
     model: Arc<TaskModel>,
     options: EmbeddingOptions,
 }
 
-/// How token vectors become one.
+/// How token vectors become one vector.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct EmbeddingOptions {
-    /// Which vector, or which mean.
+    /// How the vectors are pooled.
     pub pooling: Pooling,
-    /// Whether the vector is made to have length 1.
+    /// Whether the vector is scaled to length 1.
     pub normalize: bool,
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -88,17 +89,17 @@ impl EmbeddingOptions {
     }
 }
 
-/// From token vectors to one, special tokens included.
+/// How the vectors of all tokens, including special tokens, become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Pooling {
     /// The vector of the first token.
     Cls,
-    /// The mean of all.
+    /// The mean of all vectors.
     #[default]
     Mean,
-    /// The largest of all, feature by feature.
+    /// The largest value of each feature.
     Max,
 }
 
@@ -159,7 +160,7 @@ fn token_vectors(row: &Row, outputs: &RowOutputs<'_>) -> Result<Array2<f32>, Tas
     Ok(states.slice(s![..tokens, ..]).to_owned())
 }
 
-/// The vector at length 1; one of zeros stays as it is.
+/// Scales a vector to length 1; a vector of zeros stays as it is.
 fn normalized(vector: Array1<f32>) -> Array1<f32> {
     let length = vector.dot(&vector).sqrt();
     match length > 0.0 {

@@ -21,13 +21,13 @@ pub struct FillMask {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FillMaskOptions {
-    /// Answers for each gap; 5 by default.
+    /// Fills for each gap, at most; 5 by default.
     pub top_k: usize,
-    /// Words to choose from; any token where empty.
+    /// Words to choose from; if empty, all tokens.
     ///
-    /// Of a word that is no token the first token is taken, as transformers does.
+    /// A word that is not in the vocabulary stands for its first token, as in transformers.
     pub targets: Vec<String>,
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -54,11 +54,11 @@ impl Default for FillMaskOptions {
 pub struct Fill {
     /// Its probability among all tokens.
     pub score: f32,
-    /// The token.
+    /// The token's id.
     pub token: u32,
     /// The token as text.
     pub token_str: String,
-    /// The text with the token in the gap, and other gaps left open.
+    /// The text with the token in this gap; other gaps stay open.
     pub sequence: String,
 }
 
@@ -66,7 +66,7 @@ impl Task for FillMask {
     type Input = Text;
     type Options = FillMaskOptions;
     type Part = Vec<Vec<Fill>>;
-    /// For each gap of the text, in order, the best fills, best first.
+    /// For each gap of the text, in order, its fills, the best first.
     type Answer = Vec<Vec<Fill>>;
 
     const NAME: &'static str = "fill-mask";
@@ -153,7 +153,7 @@ impl FillMask {
                 score,
                 token,
                 token_str: tokenizer.decode(&[token], false)?,
-                // Other gaps are special tokens too: kept, so that they are seen.
+                // Other gaps are special tokens too: they are kept, so that they can be seen.
                 sequence: tokenizer.decode(&tokens.collect::<Vec<_>>(), alone)?,
             })
         };

@@ -1,9 +1,9 @@
 use nezha_graphs::{Role, Signature};
 
-/// The axes of a graph's inputs that have one size for good, as tools such as ONNX Runtime's
-/// `make_dynamic_shape_fixed` leave them; all absent in what nezha-onnx exports.
+/// The axes of a graph's inputs that have a fixed size, as tools such as ONNX Runtime's
+/// `make_dynamic_shape_fixed` leave them. nezha-onnx exports dynamic axes by default.
 ///
-/// A pipeline pads its inputs to these sizes and cuts what is longer.
+/// A pipeline pads its inputs to these sizes and truncates longer ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FixedAxes {
     /// Rows of a batch.
@@ -15,7 +15,7 @@ pub struct FixedAxes {
 }
 
 impl FixedAxes {
-    /// The fixed axes of the first input that pipelines give and the graph has.
+    /// Reads the fixed axes from the first input of the graph that pipelines fill.
     pub fn of(signature: &Signature) -> Self {
         const GIVEN: [Role; 3] = [Role::TokenIds, Role::AttentionMask, Role::TokenTypes];
         let port = GIVEN.into_iter().find_map(|role| signature.input_of(role));

@@ -1,7 +1,7 @@
-//! Tasks: questions become sequences of tokens, a model's outputs become answers.
+//! Tasks: they turn inputs into sequences of tokens, and a model's outputs into answers.
 //!
-//! Nothing here runs a model: [`Pipeline`](crate::Pipeline) does, for any [`Task`]. One file per
-//! task; each answers what transformers' pipeline of that name answers.
+//! Nothing here runs a model: [`Pipeline`](crate::Pipeline) does, for any [`Task`]. Each task has a
+//! file of its own, and gives the answers of transformers' pipeline of the same name.
 
 mod error;
 mod feature_extraction;
@@ -57,24 +57,25 @@ use crate::{Encoding, TensorError, Tensors, Tokenizer};
 
 /// One kind of question about text.
 ///
-/// An input becomes rows, each row's outputs a part of the answer, and the parts the answer.
+/// An input becomes rows, the outputs of each row become a part of the answer, and the parts become
+/// the answer.
 pub trait Task: Sized + Send + Sync {
-    /// What is asked.
+    /// The input that is answered.
     type Input: Sync;
-    /// How it is asked.
+    /// The options of the task.
     type Options: Clone + Default;
-    /// What one row says.
+    /// What one row contributes to the answer.
     type Part: Send;
     /// The answer to an input.
     type Answer;
 
-    /// The name of transformers' pipeline, or of the model's head where there is none.
+    /// The name of transformers' pipeline, or of the model's head if there is no such pipeline.
     const NAME: &'static str;
-    /// Those of transformers' heads that can answer.
+    /// The heads of transformers that the task can use.
     const HEADS: &'static [Head];
 
-    /// Whether a model with this head can answer: one of [`HEADS`](Self::HEADS), or a head of the user's own
-    /// with an output for the task of this name.
+    /// Whether the task can use a model with this head: one of [`HEADS`](Self::HEADS), or a head of
+    /// your own with an output for the task of this name.
     fn answers(head: Head) -> bool {
         let decodes =
             |output: OwnOutput| output.spec.task.is_some_and(|it| it.name() == Self::NAME);
@@ -84,22 +85,22 @@ pub trait Task: Sized + Send + Sync {
         }
     }
 
-    /// The task for a model.
+    /// Creates the task for a model.
     ///
     /// # Errors
-    /// A [`TaskError`] where the options make no sense for the model.
+    /// A [`TaskError`] if the options are invalid for the model.
     fn new(model: Arc<TaskModel>, options: Self::Options) -> Result<Self, TaskError>;
 
-    /// The rows that answer an input; at least one.
+    /// Turns an input into rows, at least one.
     ///
     /// # Errors
     /// A [`TaskError`] that says what the input lacks.
     fn encode(&self, input: &Self::Input) -> Result<Vec<Row>, TaskError>;
 
-    /// What a row's outputs say.
+    /// Decodes the outputs of one row.
     ///
     /// # Errors
-    /// A [`TaskError`] where the outputs are not those of the head.
+    /// A [`TaskError`] if the outputs are not those of the head.
     fn decode(
         &self,
         input: &Self::Input,
@@ -107,20 +108,20 @@ pub trait Task: Sized + Send + Sync {
         outputs: &RowOutputs<'_>,
     ) -> Result<Self::Part, TaskError>;
 
-    /// The answer, from the parts in the rows' order.
+    /// Joins the parts, in the order of the rows, into the answer.
     fn join(&self, input: &Self::Input, parts: Vec<Self::Part>) -> Self::Answer;
 }
 
-/// What a task knows of a model.
+/// What a task knows about a model.
 #[derive(Debug)]
 pub struct TaskModel {
-    /// Text to tokens.
+    /// The tokenizer.
     pub tokenizer: Tokenizer,
-    /// The model's config, for its labels.
+    /// The model's config with its labels.
     pub config: Config,
-    /// What the graph computes.
+    /// The head of the graph.
     pub head: Head,
-    /// The axes of the graph's inputs that have one size for good.
+    /// The axes of the graph's inputs that have a fixed size.
     pub fixed: FixedAxes,
 }
 
@@ -128,7 +129,7 @@ impl TaskModel {
     /// The name of a label.
     ///
     /// # Errors
-    /// [`TaskError::Label`] where the config has no label of this number.
+    /// [`TaskError::Label`] if the config has no label with this index.
     pub fn label(&self, index: usize) -> Result<&str, TaskError> {
         let labels = &self.config.labels;
         labels
@@ -140,16 +141,17 @@ impl TaskModel {
             })
     }
 
-    /// The tokens of a sequence at most: the option, or what the tokenizer says; where the graph's
-    /// axis is fixed, no more than that.
+    /// Tokens of a sequence, at most: `option`, or by default the tokenizer's limit; never more
+    /// than a fixed axis of the graph.
     pub fn max_length(&self, option: Option<usize>) -> usize {
         let length = option.unwrap_or_else(|| self.tokenizer.max_length());
         length.min(self.fixed.sequence.unwrap_or(usize::MAX))
     }
 
-    /// One sequence for a text, or for a pair; an empty second text is none, as in transformers.
+    /// Encodes a text or a pair as one sequence; an empty second text is ignored, as in
+    /// transformers.
     ///
-    /// A text may have no token: then the special tokens are all that the model sees.
+    /// A text may have no tokens: the model then sees only the special tokens.
     ///
     /// # Errors
     /// [`TaskError::Tokenizer`].
@@ -159,7 +161,7 @@ impl TaskModel {
         Ok(self.tokenizer.encode(&text.text, pair, length)?.into())
     }
 
-    /// Fails where the model can't read a row.
+    /// Fails if the model can't read a row.
     ///
     /// # Errors
     /// [`TaskError::TokenBeyondTable`], [`TaskError::TooManyChoices`].
@@ -175,7 +177,7 @@ impl TaskModel {
     }
 }
 
-/// Fails where a token has no row in the word embeddings.
+/// Fails if a token has no row in the word embeddings.
 pub(crate) fn check_ids<'i>(
     tokenizer: &Tokenizer,
     rows: usize,
@@ -191,10 +193,10 @@ pub(crate) fn check_ids<'i>(
     }
 }
 
-/// What takes one place in a batch: a sequence, or one for each choice.
+/// What takes one place in a batch: one sequence, or one for each choice.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The sequences; several only where the model's inputs have an axis of choices.
+    /// The sequences; several only if the model's inputs have an axis of choices.
     pub sequences: Vec<Encoding>,
 }
 
@@ -209,7 +211,7 @@ impl Row {
         self.sequences.iter().map(Encoding::len).sum()
     }
 
-    /// Whether a part of a text was cut off and no sequence has it.
+    /// Whether the end of a text was cut off, so that no sequence contains it.
     pub fn truncated(&self) -> bool {
         self.sequences.iter().any(|it| it.truncated)
     }
@@ -237,7 +239,7 @@ pub struct RowOutputs<'b> {
 }
 
 impl<'b> RowOutputs<'b> {
-    /// The outputs of the row of this number, of a graph with this signature.
+    /// The outputs of the row with this index, of a graph with this signature.
     pub fn new(batch: &'b Tensors, signature: &'b Signature, row: usize) -> Self {
         Self {
             batch,
@@ -246,26 +248,27 @@ impl<'b> RowOutputs<'b> {
         }
     }
 
-    /// The first of these roles that the graph has an output of.
+    /// The first of these roles for which the graph has an output.
     pub fn first_of(&self, roles: &[Role]) -> Option<Role> {
         let mut roles = roles.iter().copied();
         roles.find(|role| self.signature.output_of(*role).is_some())
     }
 
-    /// The float32 output of this role, without the batch axis; positions after the row's own are padding.
+    /// The f32 output of this role, without the batch axis. Positions behind the row's own tokens
+    /// are padding.
     ///
     /// # Errors
-    /// [`TaskError::Output`] where there is no such output, of this rank and with this row.
+    /// [`TaskError::Output`] if there is no such output, or it has another rank or fewer rows.
     pub fn array<D: Dimension>(&self, role: Role) -> Result<ArrayView<'b, f32, D>, TaskError> {
         let port = self.signature.output_of(role);
         let name = port.map_or_else(|| role.name(), |port| port.name.as_str().into());
         self.named(&name)
     }
 
-    /// The float32 output of this name, without the batch axis, as [`array`](Self::array).
+    /// The f32 output of this name, without the batch axis, like [`array`](Self::array).
     ///
     /// # Errors
-    /// As [`array`](Self::array).
+    /// Those of [`array`](Self::array).
     pub fn named<D: Dimension>(&self, name: &str) -> Result<ArrayView<'b, f32, D>, TaskError> {
         let output = |reason: String| TaskError::Output {
             name: name.to_owned(),

@@ -14,11 +14,11 @@ pub struct MultipleChoice {
     options: MultipleChoiceOptions,
 }
 
-/// How choices are weighed.
+/// How choices are compared.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MultipleChoiceOptions {
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -46,10 +46,10 @@ impl<T: Into<String>, C: Into<String>, I: IntoIterator<Item = C>> From<(T, I)> f
     }
 }
 
-/// The choice that was made.
+/// The best choice, and the probabilities of all.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Choice {
-    /// The number of the best choice, from 0.
+    /// The index of the best choice, from 0.
     pub choice: usize,
     /// The probability of each choice.
     pub scores: Vec<f32>,
@@ -88,7 +88,7 @@ impl Task for MultipleChoice {
         outputs: &RowOutputs<'_>,
     ) -> Result<Vec<f32>, TaskError> {
         let logits = outputs.array::<Ix1>(Role::Logits)?;
-        // A fixed axis may have more.
+        // The output of a graph with a fixed axis may have more choices.
         let choices = row.sequences.len().min(logits.len());
         Ok(softmax(logits.slice(s![..choices])))
     }

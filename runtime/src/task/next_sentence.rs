@@ -18,7 +18,7 @@ pub struct NextSentence {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct NextSentenceOptions {
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ impl Task for NextSentence {
     }
 }
 
-/// Reads the two scores: it follows, it does not.
+/// Reads the two scores: the second text follows, or it doesn't.
 pub(super) fn follows(outputs: &RowOutputs<'_>) -> Result<Follows, TaskError> {
     let roles = [Role::RelationshipLogits, Role::Logits];
     let role = outputs.first_of(&roles).unwrap_or(Role::Logits);

@@ -1,4 +1,4 @@
-//! What tasks know of a head of the user's own: which of its outputs they decode, and what is scored there.
+//! Heads of the user's own: which of their outputs a task decodes, and with which labels.
 
 use ndarray::{ArrayView, Dimension};
 use nezha_graphs::head_spec::{Crf, OutputTask, OwnOutput};
@@ -6,16 +6,16 @@ use nezha_graphs::{Head, Role};
 
 use super::{RowOutputs, TaskError, TaskModel};
 
-/// Scores of labels: where a graph gives them, and what the labels are called.
+/// The scores of labels: the output that contains them, and the names of the labels.
 #[derive(Debug)]
 pub(super) struct Scores<'m> {
-    /// The output; the one of [`Role::Logits`] if `None`.
+    /// The output; if `None`, that of [`Role::Logits`].
     output: Option<OwnOutput<'static>>,
     labels: &'m [String],
 }
 
 impl<'m> Scores<'m> {
-    /// Those that the task decodes.
+    /// The scores that the task decodes.
     pub(super) fn of(model: &'m TaskModel, task: OutputTask) -> Self {
         let output = match model.head {
             Head::Own(own) => own.outputs_of(task).next(),
@@ -30,7 +30,7 @@ impl<'m> Scores<'m> {
     /// The scores of a row.
     ///
     /// # Errors
-    /// [`TaskError::Output`] where the graph doesn't give them in this rank.
+    /// [`TaskError::Output`] if the graph has no such output of this rank.
     pub(super) fn array<'b, D: Dimension>(
         &self,
         outputs: &RowOutputs<'b>,
@@ -41,12 +41,12 @@ impl<'m> Scores<'m> {
         }
     }
 
-    /// What decodes the path of labels, where they are no matter of each token by itself.
+    /// The CRF that decodes the labels of a sequence together, if the spec has one.
     pub(super) fn crf(&self) -> Option<&'static Crf> {
         self.output.and_then(|it| it.spec.crf.as_ref())
     }
 
-    /// What the spec says that a score has to be above.
+    /// The threshold that the spec gives for a score.
     pub(super) fn threshold(&self) -> Option<f32> {
         self.output.and_then(|it| it.spec.threshold)
     }
@@ -59,7 +59,7 @@ impl<'m> Scores<'m> {
     /// The name of a label.
     ///
     /// # Errors
-    /// [`TaskError::Label`] where there is none of this number.
+    /// [`TaskError::Label`] if there is no label with this index.
     pub(super) fn label(&self, index: usize) -> Result<&'m str, TaskError> {
         let label = self.labels.get(index).map(String::as_str);
         label.ok_or(TaskError::Label {

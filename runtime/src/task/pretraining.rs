@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::next_sentence::follows;
 use super::{Fill, FillMask, FillMaskOptions, Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
-/// Both of a pretrained model's answers in one run: fills for the gaps, and whether the second text
+/// Both answers of a pretrained model in one run: fills for the gaps, and whether the second text
 /// follows the first.
 #[derive(Debug)]
 pub struct Pretraining {
@@ -15,12 +15,12 @@ pub struct Pretraining {
     fill_mask: FillMask,
 }
 
-/// What a pretrained model says of a text.
+/// The answer of a pretrained model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Pretrained {
-    /// For each gap, in order, the best fills, best first; empty where there is no gap.
+    /// For each gap, in order, its fills, the best first; empty if there is no gap.
     pub fills: Vec<Vec<Fill>>,
-    /// The probability that the second text follows the first; none where there is one text.
+    /// The probability that the second text follows the first; `None` if there is only one text.
     pub is_next: Option<f32>,
 }
 

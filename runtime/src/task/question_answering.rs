@@ -9,13 +9,14 @@ use super::scores::softmax;
 use super::{Row, RowOutputs, Task, TaskError, TaskModel};
 use crate::Encoding;
 
-/// What stands in for the logit of a token that can't be part of an answer, as in transformers.
+/// Replaces the logit of a token that can't be part of an answer, as in transformers.
 const EXCLUDED: f32 = -10_000.0;
-/// transformers' longest sequence for this task, and how much two neighbours share.
+/// transformers' defaults for this task: the longest sequence, and the tokens that two neighbours
+/// share.
 const DEFAULT_MAX_LENGTH: usize = 384;
 const DEFAULT_STRIDE: usize = 128;
 
-/// The stretch of a text that answers a question: transformers' `question-answering`.
+/// The span of a text that answers a question: transformers' `question-answering`.
 #[derive(Debug)]
 pub struct QuestionAnswering {
     model: Arc<TaskModel>,
@@ -28,19 +29,20 @@ pub struct QuestionAnswering {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct QuestionAnsweringOptions {
-    /// Answers at most, the best first; 1 by default.
+    /// Answers, at most, the best first; 1 by default.
     pub top_k: usize,
-    /// Tokens of an answer at most; 15 by default.
+    /// Tokens of an answer, at most; 15 by default.
     pub max_answer_len: usize,
-    /// Whether "no answer" competes, as an empty answer; it doesn't by default, but where a head of the user's
-    /// own scores whether there is one.
+    /// Whether "no answer" competes, as an empty answer. It doesn't by default, but it always does
+    /// if a head of your own scores whether there is an answer.
     pub handle_impossible_answer: bool,
-    /// Whether an answer starts and ends with whole words; it does by default.
+    /// Whether answers start and end at word boundaries; they do by default.
     pub align_to_words: bool,
-    /// Tokens that the sequences of a long context share; 128 by default, or half a sequence.
+    /// Tokens that the neighbouring sequences of a long context share; by default 128, or half of a
+    /// sequence if that is less.
     pub doc_stride: Option<usize>,
-    /// Tokens of a sequence at most, question included; 384 by default, or what the tokenizer says
-    /// where that is less.
+    /// Tokens of a sequence, at most, including the question; by default 384, or the tokenizer's
+    /// limit if that is less.
     pub max_length: Option<usize>,
 }
 
@@ -73,7 +75,7 @@ impl Default for QuestionAnsweringOptions {
 pub struct Question {
     /// The question.
     pub question: String,
-    /// The text that holds the answer.
+    /// The text that contains the answer.
     pub context: String,
 }
 
@@ -86,27 +88,27 @@ impl<Q: Into<String>, C: Into<String>> From<(Q, C)> for Question {
     }
 }
 
-/// A stretch of the context.
+/// A span of the context.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Answer {
-    /// Probability of its first token times that of its last.
+    /// The probability of its first token times that of its last one.
     pub score: f32,
-    /// Where it starts in the context, in characters.
+    /// Its start in the context, in characters.
     pub start: usize,
-    /// Where it ends in the context, in characters.
+    /// Its end in the context, in characters.
     pub end: usize,
-    /// The text; empty for "no answer".
+    /// The text of the span; empty for "no answer".
     pub answer: String,
 }
 
-/// What one sequence says.
+/// The answers that one sequence contains.
 #[derive(Debug)]
 pub struct SequenceAnswers {
-    /// First and last token, and score.
+    /// First token, last token and score.
     spans: Vec<(usize, usize, f32)>,
     offsets: Vec<(usize, usize)>,
     no_answer: f32,
-    /// Whether the model says by itself that there is no answer.
+    /// Whether the model itself scores whether there is an answer.
     says_so: bool,
 }
 
@@ -147,7 +149,7 @@ impl Task for QuestionAnswering {
 
     fn encode(&self, input: &Question) -> Result<Vec<Row>, TaskError> {
         let (question, context) = (&input.question, &input.context);
-        // As transformers: blanks alone are a question or a context, nothing at all is neither.
+        // As in transformers: a question or context of only blanks is accepted, an empty one isn't.
         for (what, text) in [("question", question), ("context", context)] {
             if text.is_empty() {
                 return Err(TaskError::Empty { what });
@@ -229,7 +231,7 @@ impl Task for QuestionAnswering {
 }
 
 impl QuestionAnswering {
-    /// The probability of an answer, where a head of the user's own scores it.
+    /// The probability that there is an answer, if a head of the user's own scores it.
     fn answerable(&self, outputs: &RowOutputs<'_>) -> Result<Option<f32>, TaskError> {
         let Head::Own(own) = self.model.head else {
             return Ok(None);
@@ -246,7 +248,7 @@ impl QuestionAnswering {
         })
     }
 
-    /// Softmax over the context and the first token, which stands for "no answer".
+    /// Softmax over the context's tokens and the first token, which stands for "no answer".
     fn probabilities(&self, sequence: &Encoding, logits: ArrayView1<'_, f32>) -> Vec<f32> {
         let class = self.model.tokenizer.class_id();
         let tokens = sequence.texts.iter().zip(&sequence.ids).zip(logits);
@@ -259,9 +261,9 @@ impl QuestionAnswering {
         softmax(&logits.collect::<Vec<_>>())
     }
 
-    /// The best stretches of the context in a sequence, the best first.
+    /// The best spans of the context in a sequence, the best first.
     ///
-    /// Of a context without tokens that is nothing, at the first token, which can't be right: as in
+    /// If the context has no tokens, the only span is the first token with score 0, as in
     /// transformers.
     fn spans(&self, sequence: &Encoding, start: &[f32], end: &[f32]) -> Vec<(usize, usize, f32)> {
         if !sequence.texts.contains(&Some(1)) {
@@ -283,7 +285,7 @@ impl QuestionAnswering {
         spans
     }
 
-    /// Start and end of a stretch in the context, in characters.
+    /// Start and end of a span in the context, in characters.
     fn offsets(&self, sequence: &Encoding, from: usize, to: usize) -> (usize, usize) {
         let token = |at: usize| sequence.offsets.get(at).copied().unwrap_or_default();
         let word = |at: usize| {

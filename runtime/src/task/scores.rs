@@ -1,8 +1,8 @@
-//! Logits to scores.
+//! Turns logits into scores.
 
 use ndarray::ArrayView1;
 
-/// `exp(x_i) / Σ exp(x_j)`, in f64: a sum of a whole vocabulary in f32 is off by 3e-4.
+/// `exp(x_i) / Σ exp(x_j)`, in f64: in f32, the sum over a whole vocabulary is off by 3e-4.
 pub(super) fn softmax<'a>(logits: impl IntoIterator<Item = &'a f32>) -> Vec<f32> {
     let mut scores: Vec<f64> = logits.into_iter().map(|logit| f64::from(*logit)).collect();
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -21,7 +21,7 @@ pub(super) fn sigmoid(logits: ArrayView1<'_, f32>) -> Vec<f32> {
         .collect()
 }
 
-/// Index and score of the `count` best, the best first; the lower index first among equals.
+/// Index and score of the `count` best, the best first; of equal scores, the lower index first.
 pub(super) fn best(scores: &[f32], count: usize) -> Vec<(usize, f32)> {
     let order = |a: &(usize, f32), b: &(usize, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
     let mut all: Vec<(usize, f32)> = scores.iter().copied().enumerate().collect();

@@ -10,29 +10,31 @@ use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 use crate::Encoding;
 
-/// The label that a first or a last token has where nothing starts or ends.
+/// The label of a first or last token at which no span starts or ends.
 const NOTHING: &str = "O";
 
-/// Stretches of a text with a label each, which may lie in each other: what GlobalPointer finds, or starts and
-/// ends of each label.
+/// Labelled spans of a text, which may be nested: as GlobalPointer scores them, or from the start
+/// and end scores of each label.
 #[derive(Debug)]
 pub struct SpanClassification {
     model: Arc<TaskModel>,
     options: SpanClassificationOptions,
 }
 
-/// How stretches are found.
+/// How spans are found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SpanClassificationOptions {
-    /// What a score has to be above; if `None`, what the spec of the head says, or 0.
+    /// The score that a span must exceed; `None` for the threshold in the spec of the head, or else
+    /// 0.
     pub threshold: Option<f32>,
-    /// Whether stretches may overlap; they may by default. Else the one of the best score stays.
+    /// Whether spans may overlap, which is the default; if not, those with the best scores are
+    /// kept.
     pub nested: bool,
-    /// With a stride, a long text is read in sequences that share so many tokens, to its end; without
-    /// one, it is cut.
+    /// With a stride, a long text is read to its end, in sequences that share this many tokens;
+    /// without one, it is truncated.
     pub stride: Option<usize>,
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -56,27 +58,27 @@ impl Default for SpanClassificationOptions {
     }
 }
 
-/// A stretch of a text.
+/// A labelled span of a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Span {
     /// Its label.
     pub label: String,
-    /// The pair's score, or the probability of its first token times that of its last.
+    /// The score of the pair, or the probability of its first token times that of its last one.
     pub score: f32,
-    /// Where it starts in the text, in characters.
+    /// Its start in the text, in characters.
     pub start: usize,
-    /// Where it ends in the text, in characters.
+    /// Its end in the text, in characters.
     pub end: usize,
-    /// What the text has there.
+    /// The text of the span.
     pub text: String,
 }
 
-/// A stretch of a sequence.
+/// A span of a sequence.
 struct Found {
     label: usize,
     score: f32,
-    /// The first token and the last.
+    /// The first and the last token.
     tokens: [usize; 2],
 }
 
@@ -84,11 +86,11 @@ impl Task for SpanClassification {
     type Input = Text;
     type Options = SpanClassificationOptions;
     type Part = Vec<Span>;
-    /// The stretches in the text's order, of those that start alike the longest first.
+    /// The spans in the order of their starts; of those with the same start, the longest first.
     type Answer = Vec<Span>;
 
     const NAME: &'static str = "span-classification";
-    /// None of transformers': heads of users' own alone.
+    /// No head of transformers: only heads of users' own.
     const HEADS: &'static [Head] = &[];
 
     fn new(model: Arc<TaskModel>, options: SpanClassificationOptions) -> Result<Self, TaskError> {
@@ -158,7 +160,7 @@ impl Task for SpanClassification {
     }
 }
 
-/// The tokens of the text in a sequence, of which there are scores.
+/// The text's tokens in a sequence, as far as there are scores for them.
 fn tokens(sequence: &Encoding, scored: usize) -> impl Iterator<Item = usize> {
     let texts = sequence.texts.iter().enumerate().take(scored);
     texts
@@ -166,7 +168,7 @@ fn tokens(sequence: &Encoding, scored: usize) -> impl Iterator<Item = usize> {
         .map(|(token, _)| token)
 }
 
-/// Every pair of `[labels, tokens, tokens]` whose score is above the threshold.
+/// Every pair in `[labels, tokens, tokens]` whose score exceeds the threshold.
 fn pairs(sequence: &Encoding, scores: ndarray::ArrayView3<'_, f32>, threshold: f32) -> Vec<Found> {
     let mut found = Vec::new();
     for (label, scores) in scores.outer_iter().enumerate() {
@@ -183,10 +185,10 @@ fn pairs(sequence: &Encoding, scores: ndarray::ArrayView3<'_, f32>, threshold: f
     found
 }
 
-/// Each start with the nearest end of its label, from `[tokens, labels]` each.
+/// Joins each start with the nearest end of the same label; starts and ends are `[tokens, labels]`.
 ///
-/// Where labels exclude each other, a token starts the one that is best, if any; else all whose score is
-/// above the threshold.
+/// If labels exclude each other, a token starts only its best label, or none; otherwise it starts
+/// all labels whose scores exceed the threshold.
 fn starts_and_ends(
     sequence: &Encoding,
     sides: [ArrayView2<'_, f32>; 2],
@@ -222,7 +224,7 @@ fn starts_and_ends(
     found
 }
 
-/// Each stretch once, as two sequences may see one.
+/// Each span once: two sequences may contain the same one.
 fn best_of_each(mut spans: Vec<Span>) -> Vec<Span> {
     let key = |it: &Span| (it.start, it.end, it.label.clone());
     spans.sort_by(|a, b| key(a).cmp(&key(b)).then(b.score.total_cmp(&a.score)));
@@ -230,7 +232,7 @@ fn best_of_each(mut spans: Vec<Span>) -> Vec<Span> {
     spans
 }
 
-/// The stretches that overlap none of a better score.
+/// The spans that don't overlap one with a better score.
 fn without_overlaps(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Span> = Vec::new();

@@ -9,7 +9,7 @@ use super::own::Scores;
 use super::scores::{best, sigmoid, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 
-/// A label for a text: transformers' `text-classification`.
+/// The labels of a text: transformers' `text-classification`.
 #[derive(Debug)]
 pub struct TextClassification {
     model: Arc<TaskModel>,
@@ -20,11 +20,11 @@ pub struct TextClassification {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TextClassificationOptions {
-    /// Labels in an answer, the best first; all of them if `None`. 1 by default.
+    /// Labels in an answer, the best first; 1 by default, `None` for all.
     pub top_k: Option<usize>,
-    /// How logits become scores; as the model was trained if `None`.
+    /// How logits become scores; `None` for what the model was trained with.
     pub function: Option<ScoreFunction>,
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -46,25 +46,25 @@ impl Default for TextClassificationOptions {
     }
 }
 
-/// From logits to scores.
+/// How logits become scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ScoreFunction {
-    /// Probabilities of labels that exclude each other.
+    /// The probabilities of labels that exclude each other.
     Softmax,
     /// A probability for each label by itself.
     Sigmoid,
-    /// The logits as they are: a regression's numbers.
+    /// The logits as they are, such as the outputs of a regression.
     None,
 }
 
-/// A label and how well it fits.
+/// A label and its score.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoredLabel {
     /// The label.
     pub label: String,
-    /// Its probability, or the number of a regression.
+    /// Its probability, or the output of a regression.
     pub score: f32,
 }
 

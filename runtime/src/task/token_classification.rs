@@ -12,7 +12,8 @@ use super::viterbi::Viterbi;
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Text};
 use crate::Encoding;
 
-/// Labels for the words of a text, such as the names in it: transformers' `token-classification`.
+/// Labels for the words of a text, for example the names in it: transformers'
+/// `token-classification`.
 #[derive(Debug)]
 pub struct TokenClassification {
     model: Arc<TaskModel>,
@@ -23,14 +24,15 @@ pub struct TokenClassification {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TokenClassificationOptions {
-    /// How tokens are put together.
+    /// How tokens are joined.
     pub aggregation: Aggregation,
-    /// Labels that are left out; `O` by default.
+    /// Labels that are omitted; `O` by default.
     pub ignore_labels: Vec<String>,
-    /// With a stride, a long text is read in sequences that share so many tokens, to its end;
-    /// without one, it is cut. Only with an aggregation, since a token must not come twice.
+    /// With a stride, a long text is read to its end, in sequences that share this many tokens;
+    /// without one, it is truncated. A stride needs an aggregation, because a token must not be
+    /// returned twice.
     pub stride: Option<usize>,
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -54,7 +56,7 @@ impl Default for TokenClassificationOptions {
     }
 }
 
-/// How tokens are put together.
+/// How tokens are joined to entities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -62,37 +64,38 @@ pub enum Aggregation {
     /// Every token by itself, with its own label.
     #[default]
     None,
-    /// Neighbours of one label, less B- and I-, are an entity; a B- starts one.
+    /// Neighbours with the same label, apart from B- and I-, are an entity; a B- starts a new one.
     Simple,
-    /// As simple, but the pieces of a word have the label of the first; the next two too, where a CRF decodes
-    /// the labels.
+    /// Like `Simple`, but all pieces of a word get the label of the first one. If a CRF decodes the
+    /// labels, `Average` and `Max` do the same.
     First,
-    /// As simple, but the pieces of a word have the label with the best mean score.
+    /// Like `Simple`, but all pieces of a word get the label with the best mean score.
     Average,
-    /// As simple, but the pieces of a word have the label of the surest one.
+    /// Like `Simple`, but all pieces of a word get the label of the piece with the highest score.
     Max,
 }
 
-/// A labelled stretch of text.
+/// A labelled span of a text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entity {
-    /// The label; without B- and I- where tokens are put together.
+    /// The label; if tokens are joined, without its prefix up to the first hyphen, such as B- or
+    /// I-.
     pub label: String,
-    /// The label's probability; the mean over what was put together.
+    /// The label's probability; if tokens are joined, the mean.
     pub score: f32,
-    /// The token's place in the sequence, where tokens are not put together.
+    /// The token's place in the sequence; `None` if tokens are joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// The tokens as text, as transformers writes them: without capitals where the model has none, and
-    /// `[UNK]` where the vocabulary lacks a token.
+    /// The tokens as text, as transformers writes them: in lower case if the model has no capitals,
+    /// and with `[UNK]` for a token that is not in the vocabulary.
     pub word: String,
-    /// What stands in the text from its start to its end.
+    /// The text from its start to its end.
     pub text: String,
-    /// Where it starts in the text, in characters.
+    /// Its start in the text, in characters.
     pub start: usize,
-    /// Where it ends in the text, in characters.
+    /// Its end in the text, in characters.
     pub end: usize,
-    /// The score of the path that the label is of, where a CRF decodes the sequence's labels together.
+    /// The score of the whole path of labels, if a CRF decodes the labels of a sequence together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_score: Option<f32>,
 }
@@ -108,7 +111,7 @@ struct Piece {
     decoded: Option<Decoded>,
 }
 
-/// What a CRF says of a token.
+/// What a CRF says about a token.
 #[derive(Clone, Copy)]
 struct Decoded {
     label: usize,
@@ -119,7 +122,7 @@ impl Task for TokenClassification {
     type Input = Text;
     type Options = TokenClassificationOptions;
     type Part = Vec<Entity>;
-    /// Entities in the text's order; none in a text without tokens.
+    /// Entities in the order of the text; none if the text has no tokens.
     type Answer = Vec<Entity>;
 
     const NAME: &'static str = "token-classification";
@@ -190,7 +193,7 @@ impl TokenClassification {
         Scores::of(&self.model, OutputTask::TokenClassification)
     }
 
-    /// The tokens of the text, less the special ones.
+    /// The tokens of the text, without special tokens.
     fn pieces(
         &self,
         input: &Text,
@@ -217,7 +220,8 @@ impl TokenClassification {
                 let token = tokenizer.id_to_token(*id).unwrap_or_default();
                 let unknown = *id == tokenizer.unknown_id();
                 pieces.push(Piece {
-                    // transformers' test, which takes "##x" for a piece by its length.
+                    // The test of transformers, which recognises a piece such as "##x" by its
+                    // length.
                     continues_word: !unknown && token.chars().count() != end - start,
                     word: if unknown { written } else { token },
                     scores: softmax(logits.index_axis(Axis(0), index)),
@@ -231,7 +235,7 @@ impl TokenClassification {
         Ok(pieces)
     }
 
-    /// What the CRF says of each token on its path; nothing without a CRF.
+    /// The CRF's label and path score of each token; empty without a CRF.
     fn decoded(
         &self,
         sequence: &Encoding,
@@ -255,7 +259,7 @@ impl TokenClassification {
         labelled.collect()
     }
 
-    /// Pieces of a word put together, with the scores that its label is taken from.
+    /// Joins the pieces of each word, with the scores that decide its label.
     fn words(&self, pieces: Vec<Piece>) -> Result<Vec<Piece>, TaskError> {
         let mut words: Vec<Vec<Piece>> = Vec::new();
         for piece in pieces {
@@ -272,7 +276,8 @@ impl TokenClassification {
         let first = pieces.first().map_or(&[][..], |piece| &piece.scores);
         let decoded = pieces.first().and_then(|piece| piece.decoded);
         let scores = match self.options.aggregation {
-            // A path has a label for each token, and no other scores to choose a word's by.
+            // A path has one label for each token, and no other scores that could decide a word's
+            // label.
             _ if decoded.is_some() => first.to_vec(),
             Aggregation::Average => mean(pieces.iter().map(|piece| piece.scores.as_slice())),
             Aggregation::Max => surest(pieces).to_vec(),
@@ -289,7 +294,7 @@ impl TokenClassification {
         })
     }
 
-    /// Every piece with its best label.
+    /// Gives every piece its best label.
     fn label(&self, pieces: Vec<Piece>) -> Result<Vec<Entity>, TaskError> {
         let labels = self.scores();
         let label = |piece: Piece| {
@@ -311,7 +316,7 @@ impl TokenClassification {
         pieces.into_iter().map(label).collect()
     }
 
-    /// Neighbours of one kind put together.
+    /// Joins neighbours of one kind.
     fn group(&self, entities: Vec<Entity>) -> Result<Vec<Entity>, TaskError> {
         let mut groups: Vec<Vec<Entity>> = Vec::new();
         for entity in entities {
@@ -331,7 +336,7 @@ impl TokenClassification {
     fn entity(&self, group: &[Entity]) -> Result<Entity, TaskError> {
         let words = group.iter().map(|it| it.word.clone()).collect();
         let sum: f32 = group.iter().map(|it| it.score).sum();
-        // As transformers: whatever stands before the first hyphen goes, not only B and I.
+        // As in transformers, everything before the first hyphen is dropped, not only B and I.
         let label = group.first().map_or("", |it| {
             it.label
                 .split_once('-')
@@ -377,7 +382,7 @@ fn mean<'a>(all: impl ExactSizeIterator<Item = &'a [f32]>) -> Vec<f32> {
     sum.into_iter().map(|sum| sum / count).collect()
 }
 
-/// The scores of the piece whose best score is the highest; of the first among equals.
+/// The scores of the piece whose best score is the highest; of equal ones, the first.
 fn surest(pieces: &[Piece]) -> &[f32] {
     let mut surest: &[f32] = &[];
     for piece in pieces {
@@ -388,7 +393,8 @@ fn surest(pieces: &[Piece]) -> &[f32] {
     surest
 }
 
-/// Of entities that overlap, as two sequences may see one, the longest, or else the surest.
+/// Two sequences may contain the same entity: of overlapping entities, keeps the longest, or among
+/// equally long ones that with the highest score.
 fn longest_of_overlapping(mut entities: Vec<Entity>) -> Vec<Entity> {
     entities.sort_by_key(|entity| entity.start);
     let mut kept: Vec<Entity> = Vec::new();

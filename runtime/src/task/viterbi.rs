@@ -1,34 +1,37 @@
-//! The best path of labels under a conditional random field.
+//! Finds the best path of labels under a conditional random field (CRF).
 
 use ndarray::{ArrayView2, ArrayView3, Axis};
 use nezha_graphs::head_spec::CrfScores;
 
-/// Finds the labels whose scores together with those of their transitions are highest.
+/// Finds the labels for which the sum of their scores and of the scores of their transitions is
+/// highest.
 ///
-/// As pytorch-crf decodes, in f64.
+/// It decodes as pytorch-crf does, in f64.
 #[derive(Clone, Copy, Debug)]
 pub struct Viterbi<'c> {
     crf: &'c CrfScores,
 }
 
-/// Labels, one for each token.
+/// The labels of a path, one for each token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelPath {
-    /// Their numbers.
+    /// The labels' indices.
     pub labels: Vec<usize>,
-    /// The sum of their scores, of the transitions between them, and of the first and the last one.
+    /// The sum of the labels' scores, of the transitions between them, and of the start and the
+    /// end.
     pub score: f32,
 }
 
 impl<'c> Viterbi<'c> {
-    /// Decodes with these scores.
+    /// Creates a decoder with these scores.
     pub fn new(crf: &'c CrfScores) -> Self {
         Self { crf }
     }
 
-    /// The path over the scores of each token, `[tokens, labels]`; an empty one over none.
+    /// The best path over the scores of each token, `[tokens, labels]`; without tokens, an empty
+    /// path.
     ///
-    /// Of equal paths it is the one of lower labels.
+    /// Of equal paths, the one with the lower labels is returned.
     pub fn decode(&self, emissions: ArrayView2<'_, f32>) -> LabelPath {
         let mut rows = emissions.rows().into_iter();
         let Some(first) = rows.next() else {
@@ -64,7 +67,8 @@ impl<'c> Viterbi<'c> {
         }
     }
 
-    /// The path of each text over `[batch, tokens, labels]`, of the tokens whose `mask` `[batch, tokens]` is 1.
+    /// The best path of each text, for scores `[batch, tokens, labels]`, over the tokens whose
+    /// `mask`, `[batch, tokens]`, is 1.
     pub fn decode_batch(
         &self,
         emissions: ArrayView3<'_, f32>,
@@ -84,7 +88,7 @@ fn sum(a: f32, b: f32) -> f64 {
     f64::from(a) + f64::from(b)
 }
 
-/// The first of the largest, and where it is.
+/// The first of the largest values, with its index.
 fn largest(values: impl Iterator<Item = f64>) -> (usize, f64) {
     let mut best = (0, f64::NEG_INFINITY);
     for (at, value) in values.enumerate() {
@@ -103,7 +107,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers of no pattern between −2 and 2.
+    /// Numbers between −2 and 2, without a pattern.
     struct Numbers(u64);
 
     impl Numbers {
@@ -116,7 +120,7 @@ mod tests {
         }
     }
 
-    /// The width of the encoder, which the path has nothing to do with.
+    /// The width of the encoder, which has no effect on the path.
     const HIDDEN: usize = 4;
 
     struct Drawn {
@@ -145,7 +149,7 @@ mod tests {
         }
     }
 
-    /// A CRF of drawn numbers, by the way that a checkpoint's takes.
+    /// A CRF with random numbers, read as that of a checkpoint is.
     fn crf(labels: usize, seed: u64) -> CrfScores {
         let text = format!(r#"{{"hidden_size": {HIDDEN}, "num_attention_heads": 1}}"#);
         let config = Config::from_json(&text).unwrap();

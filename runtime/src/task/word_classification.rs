@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::scores::{argmax, softmax};
 use super::{Row, RowOutputs, Task, TaskError, TaskModel, Words};
 
-/// A label for each word of a text that is split already: what transformers' models answer to
-/// `is_split_into_words`, read at the first token of each word.
+/// A label for each word of a text that is already split into words, as for transformers' models
+/// with `is_split_into_words`. The label of a word is that of its first token.
 #[derive(Debug)]
 pub struct WordClassification {
     model: Arc<TaskModel>,
@@ -19,11 +19,11 @@ pub struct WordClassification {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WordClassificationOptions {
-    /// With a stride, a long text is read in sequences that share so many tokens, to its end; without
-    /// one, it is cut. A word of two sequences has its label from the one in which it is farther from an
-    /// end.
+    /// With a stride, a long text is read to its end, in sequences that share this many tokens;
+    /// without one, it is truncated. If a word is in two sequences, its label comes from the one in
+    /// which it is farther from an end.
     pub stride: Option<usize>,
-    /// Tokens of a sequence at most; the tokenizer's limit if `None`.
+    /// Tokens of a sequence, at most; `None` for the tokenizer's limit.
     pub max_length: Option<usize>,
 }
 
@@ -39,22 +39,22 @@ impl WordClassificationOptions {
 pub struct LabelledWord {
     /// The word, as it was given.
     pub word: String,
-    /// Its label; none where the model saw nothing of it: the tokenizer drops blanks, control characters
-    /// and U+FFFD, and a text that is too long is cut.
+    /// Its label; `None` if the model saw no token of the word: the tokenizer drops blanks, control
+    /// characters and U+FFFD, and a text that is too long is truncated.
     pub label: Option<String>,
     /// The label's probability.
     pub score: Option<f32>,
-    /// Where it starts, in characters, as [`Words::place`] counts them.
+    /// Its start in characters, as [`Words::place`] counts them.
     pub start: usize,
-    /// Where it ends, in characters.
+    /// Its end, in characters.
     pub end: usize,
 }
 
-/// What one sequence says of a word's first token.
+/// The label of a word's first token in one sequence.
 #[derive(Clone, Debug)]
 pub struct WordLabel {
     word: usize,
-    /// Where the token starts in the word.
+    /// Where the token starts in the word, in characters.
     start: usize,
     /// Tokens between it and the nearer end of the sequence.
     context: usize,
@@ -66,7 +66,7 @@ impl Task for WordClassification {
     type Input = Words;
     type Options = WordClassificationOptions;
     type Part = Vec<WordLabel>;
-    /// Each word, in their order.
+    /// All words, in their order.
     type Answer = Vec<LabelledWord>;
 
     const NAME: &'static str = "token-classification";
@@ -125,7 +125,7 @@ impl Task for WordClassification {
             let Some(known) = found.get_mut(label.word) else {
                 continue;
             };
-            // A later sequence may begin within a word, whose first token it does not have.
+            // A later sequence may begin within a word, and then lacks its first token.
             let is_better = known
                 .as_ref()
                 .is_none_or(|it| it.start == label.start && it.context < label.context);

@@ -1,8 +1,8 @@
-//! Texts that are split to words before the tokenizer sees them.
+//! Texts that are split into words before the tokenizer sees them.
 
 use std::collections::HashSet;
 
-/// A text as words, each of which gets an answer of its own.
+/// A text as words, each of which gets its own answer.
 ///
 /// ```
 /// use nezha_runtime::task::{Split, Words};
@@ -15,7 +15,7 @@ use std::collections::HashSet;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
     texts: Vec<String>,
-    /// Where each starts, in characters.
+    /// The start of each word, in characters.
     starts: Vec<usize>,
 }
 
@@ -25,8 +25,8 @@ impl Words {
         &self.texts
     }
 
-    /// Start and end of a word, in characters of the text; of the words one after the other, where they
-    /// came as a list.
+    /// Start and end of a word, in characters of the text; `None` if there is no such word. Words
+    /// that came as a list are counted as if they followed each other without blanks.
     pub fn place(&self, word: usize) -> Option<(usize, usize)> {
         let (start, text) = (self.starts.get(word)?, self.texts.get(word)?);
         Some((*start, start + text.chars().count()))
@@ -51,19 +51,20 @@ impl<S: Into<String>> FromIterator<S> for Words {
     }
 }
 
-/// How a text becomes words.
+/// How a text is split into words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Split {
-    /// Each character (Unicode scalar value) is a word, a blank too.
+    /// Each character (Unicode scalar value) is a word, even a blank.
     Characters,
-    /// Words are what blanks are between.
+    /// Blanks separate words.
     Spaces,
-    /// The longest word of a list, again and again; a character that starts none is a word.
+    /// Repeatedly takes the longest word of a list; a character that starts no word of the list is
+    /// a word by itself.
     LongestOf(WordList),
 }
 
-/// Words to find in texts.
+/// A list of words to find in texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WordList {
     words: HashSet<Vec<char>>,
@@ -82,7 +83,7 @@ impl<S: AsRef<str>> FromIterator<S> for WordList {
 }
 
 impl WordList {
-    /// How many characters of the beginning are a word: of the longest one, at least 1.
+    /// The length in characters of the longest word that the text begins with, at least 1.
     fn length_at(&self, text: &[char]) -> usize {
         let mut lengths = (2..=self.longest.min(text.len())).rev();
         let known = lengths.find(|length| self.words.contains(&text[..*length]));
@@ -91,7 +92,7 @@ impl WordList {
 }
 
 impl Split {
-    /// The words of a text.
+    /// Splits a text into words.
     pub fn split(&self, text: &str) -> Words {
         let characters: Vec<char> = text.chars().collect();
         let mut words = Words::default();

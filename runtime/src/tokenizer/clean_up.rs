@@ -1,4 +1,4 @@
-/// What transformers' `clean_up_tokenization` replaces, in its order.
+/// The replacements of transformers' `clean_up_tokenization`, in its order.
 const REPLACED: [(&str, &str); 10] = [
     (" .", "."),
     (" ?", "?"),
@@ -12,9 +12,9 @@ const REPLACED: [(&str, &str); 10] = [
     (" 're", "'re"),
 ];
 
-/// The text without the blanks that tokens leave before English punctuation and short forms.
+/// Removes the blanks that decoding leaves before English punctuation and short forms.
 ///
-/// The tokenizers crate does so token by token, which misses what two tokens make together.
+/// The tokenizers crate does this for each token, and so misses what two tokens form together.
 pub(super) fn without_stray_blanks(text: String) -> String {
     let replace = |text: String, (from, to): (&str, &str)| match text.contains(from) {
         true => text.replace(from, to),

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why text can't become tokens.
+/// Why text can't be tokenized.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenizerError {
@@ -19,10 +19,10 @@ pub enum TokenizerError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: io::Error,
     },
-    /// A file doesn't hold what its name says.
+    /// A file has the wrong content.
     #[error("{}: {reason}", path.display())]
     Format {
         /// The file.
@@ -30,10 +30,10 @@ pub enum TokenizerError {
         /// What is wrong.
         reason: String,
     },
-    /// A token with a role is not in the vocabulary.
+    /// A special token is not in the vocabulary.
     #[error("{}: the vocabulary has no '{token}', which is the {role}", path.display())]
     SpecialToken {
-        /// The file that holds the vocabulary.
+        /// The file with the vocabulary.
         path: PathBuf,
         /// The token.
         token: String,
@@ -43,12 +43,12 @@ pub enum TokenizerError {
     /// The text is longer than the pipeline's limits allow.
     #[error("the text has {found} bytes, and {limit} are the limit")]
     TextTooLong {
-        /// Its UTF-8 bytes.
+        /// UTF-8 bytes of the text.
         found: usize,
-        /// As many are allowed.
+        /// How many are allowed.
         limit: usize,
     },
-    /// Nothing can overlap as much as that.
+    /// The stride is too large for the sequences.
     #[error(
         "a stride of {stride} tokens leaves no room to go on: {room} of the {max_length} tokens of a \
          sequence are left for the text that is split"
@@ -61,7 +61,7 @@ pub enum TokenizerError {
         /// Tokens of a sequence, special tokens included.
         max_length: usize,
     },
-    /// The text that may not be cut fills the sequence by itself.
+    /// The first text, which must not be truncated, fills the sequence.
     #[error(
         "the first text has {found} tokens, which leaves nothing of a sequence of {max_length} for \
          the second: shorten it or raise the length"
@@ -69,21 +69,21 @@ pub enum TokenizerError {
     FirstTooLong {
         /// Tokens of the first text.
         found: usize,
-        /// Tokens of a sequence, special tokens included.
+        /// Tokens of a sequence, including special tokens.
         max_length: usize,
     },
-    /// The length has no room for any token beside the special ones.
+    /// A sequence of this length has no room besides the special tokens.
     #[error("a sequence of {max_length} tokens has no room beside {special} special tokens")]
     NoRoom {
         /// Tokens of a sequence.
         max_length: usize,
-        /// Special tokens that each has.
+        /// Special tokens of each sequence.
         special: usize,
     },
     /// The tokenizer fails on a text.
     #[error("the tokenizer failed: {reason}")]
     Failed {
-        /// What it says.
+        /// The tokenizer's message.
         reason: String,
     },
 }

@@ -1,8 +1,8 @@
-//! Text to tokens, as transformers' `BertTokenizerFast` does it.
+//! Turns text into tokens, as transformers' `BertTokenizerFast` does.
 //!
-//! A folder gives a tokenizer as `tokenizer.json`, or as `vocab.txt` with BERT's Chinese rules:
-//! control characters go, every ideograph is a word, accents and capitals go where
-//! `do_lower_case` says so, words are split into pieces by longest match.
+//! A folder has a tokenizer as `tokenizer.json`, or as `vocab.txt` with BERT's rules for Chinese:
+//! control characters are removed, every ideograph is a word, accents and capitals are removed if
+//! `do_lower_case` is set, and words are split into pieces by longest match.
 
 mod clean_up;
 mod encoding;
@@ -28,10 +28,10 @@ use tokenizers::{AddedToken, Decoder, NormalizerWrapper};
 pub use encoding::Encoding;
 pub use error::TokenizerError;
 
-/// Where a sequence ends when nothing says how long one may be: what BERT and NEZHA are trained on.
+/// The maximum length if no file sets one: BERT and NEZHA are trained on this length.
 const DEFAULT_MAX_LENGTH: usize = 512;
 
-/// Text to token ids and back.
+/// Turns text into token ids and back.
 ///
 /// ```no_run
 /// use nezha_runtime::Tokenizer;
@@ -52,11 +52,11 @@ pub struct Tokenizer {
     class: u32,
     separator: u32,
     mask: Option<u32>,
-    /// What all ids are below, where that is known.
+    /// The limit that all ids are below, if it is known.
     ids_below: Option<usize>,
 }
 
-/// Without the vocabulary, which would be pages long.
+/// Omits the vocabulary, which would take pages.
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokenizer")
@@ -66,12 +66,12 @@ impl fmt::Debug for Tokenizer {
     }
 }
 
-/// The content of the file that holds the vocabulary.
+/// The content of the file with the vocabulary.
 #[derive(Clone, Copy, Debug)]
 pub enum VocabularyFile<'b> {
-    /// `tokenizer.json`: the vocabulary and how text is split.
+    /// `tokenizer.json`: the vocabulary and the rules to split text.
     Json(&'b [u8]),
-    /// `vocab.txt`: a token a line, to be split by BERT's Chinese rules.
+    /// `vocab.txt`: one token per line; text is split by BERT's rules for Chinese.
     Lines(&'b [u8]),
 }
 
@@ -85,18 +85,19 @@ impl VocabularyFile<'_> {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json` or else `vocab.txt` of a folder, and the settings beside it.
+    /// Reads `tokenizer.json`, or else `vocab.txt`, from a folder, and the settings beside it.
     ///
     /// # Errors
-    /// Any of [`TokenizerError`] that names a file.
+    /// [`TokenizerError::Missing`], [`TokenizerError::Read`], [`TokenizerError::Format`],
+    /// [`TokenizerError::SpecialToken`].
     pub fn load(folder: impl AsRef<Path>) -> Result<Self, TokenizerError> {
         Self::from_artifact(&Artifact::in_folder(folder.as_ref()))
     }
 
-    /// As [`load`](Self::load), of an artifact.
+    /// Like [`load`](Self::load), for an artifact.
     ///
     /// # Errors
-    /// As [`load`](Self::load).
+    /// Those of [`load`](Self::load).
     pub fn from_artifact(artifact: &Artifact) -> Result<Self, TokenizerError> {
         const JSON: &str = "tokenizer.json";
         const LINES: &str = "vocab.txt";
@@ -115,7 +116,8 @@ impl Tokenizer {
         }
     }
 
-    /// As [`load`](Self::load), from what the files hold; errors name the files without a folder.
+    /// Like [`load`](Self::load), from the content of the files; errors name the files without a
+    /// folder.
     ///
     /// # Errors
     /// [`TokenizerError::Format`], [`TokenizerError::SpecialToken`].
@@ -127,7 +129,7 @@ impl Tokenizer {
         Self::of(vocabulary, vocabulary.name().into(), &settings)
     }
 
-    /// From the content of the file at `path`.
+    /// Creates a tokenizer from the content of the file at `path`.
     fn of(
         vocabulary: VocabularyFile<'_>,
         path: PathBuf,
@@ -176,53 +178,54 @@ impl Tokenizer {
         })
     }
 
-    /// Refuses texts of more UTF-8 bytes from now on.
+    /// Sets a limit for the UTF-8 bytes of a text.
     pub(crate) fn with_text_limit(mut self, limit: Option<usize>) -> Self {
         self.text_limit = limit;
         self
     }
 
-    /// The longest sequence the model was made for, special tokens included:
-    /// `tokenizer_config.json`'s `model_max_length`, and 512 where it sets none.
+    /// The longest sequence that the model was made for, including special tokens:
+    /// `model_max_length` of `tokenizer_config.json`, or 512 if it sets none.
     ///
-    /// A NEZHA graph takes longer ones, but was not trained on them.
+    /// A NEZHA graph takes longer sequences, but was not trained on them.
     pub fn max_length(&self) -> usize {
         self.max_length
     }
 
-    /// The token that stands for what the vocabulary hasn't got.
+    /// The id of the token for text that is not in the vocabulary.
     pub fn unknown_id(&self) -> u32 {
         self.unknown
     }
 
-    /// The token that fills up a batch.
+    /// The id of the token that pads sequences.
     pub fn padding_id(&self) -> u32 {
         self.padding
     }
 
-    /// The token that a sequence starts with.
+    /// The id of the token at the start of a sequence.
     pub fn class_id(&self) -> u32 {
         self.class
     }
 
-    /// The token that a text ends with.
+    /// The id of the token at the end of a text.
     pub fn separator_id(&self) -> u32 {
         self.separator
     }
 
-    /// The token that hides a word; none where the vocabulary has no such token.
+    /// The id of the token that hides a word; `None` if the vocabulary has none.
     pub fn mask_id(&self) -> Option<u32> {
         self.mask
     }
 
-    /// The number of a token of the vocabulary.
+    /// The id of a token; `None` if it is not in the vocabulary.
     pub fn token_to_id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
     }
 
-    /// The token of a number; none where the vocabulary has no such number.
+    /// The token with an id; `None` if the vocabulary has no such id.
     pub fn id_to_token(&self, id: u32) -> Option<String> {
-        // An added token as it was added: the crate has the one that the normalizer makes of it.
+        // Added tokens are returned as they were added; the tokenizers crate returns their
+        // normalized form.
         let added = self.inner.get_added_vocabulary().get_added_tokens_decoder();
         match added.get(&id) {
             Some(token) => Some(token.content.clone()),
@@ -230,7 +233,7 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens whose number is `rows` or more, by number: a model with embeddings for `rows`
+    /// The tokens whose ids are `rows` or more, sorted by id: a model with embeddings for `rows`
     /// tokens can't read them.
     pub fn tokens_beyond(&self, rows: usize) -> Vec<(String, u32)> {
         if self.ids_below.is_some_and(|it| it <= rows) {
@@ -242,8 +245,8 @@ impl Tokenizer {
         beyond
     }
 
-    /// What is the first to differ from another tokenizer, here and there; none where both make the same
-    /// of every text.
+    /// The first difference from another tokenizer, as text for this one and for the other; `None`
+    /// if both give the same tokens for every text.
     pub(crate) fn difference(&self, other: &Self) -> Option<[String; 2]> {
         let vocabularies = [self, other].map(|it| {
             let tokens = it.inner.get_vocab(true).into_iter();
@@ -265,21 +268,22 @@ impl Tokenizer {
             };
             return Some([at(ours), at(others)]);
         }
-        // Both come from the same kind of file with the same rules, or from others.
+        // If the vocabularies are the same, the rules can still differ with the kind of file.
         let rules = [self, other].map(|it| format!("{:?}", it.inner.get_normalizer()));
         (rules[0] != rules[1]).then_some(rules)
     }
 
-    /// The ids of a text without special tokens.
+    /// The ids of a text, without special tokens.
     ///
     /// # Errors
-    /// [`TokenizerError::Failed`].
+    /// [`TokenizerError::Failed`]; in a pipeline with limits also [`TokenizerError::TextTooLong`].
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         Ok(self.pieces(text, 0)?.get_ids().to_vec())
     }
 
-    /// Ids as text: pieces of a word joined, words apart, and no blank before English punctuation
-    /// where `tokenizer_config.json`'s `clean_up_tokenization_spaces` says so.
+    /// Turns ids into text: the pieces of a word are joined, and words are separated by blanks.
+    /// There is no blank before English punctuation if `clean_up_tokenization_spaces` is set in
+    /// `tokenizer_config.json`, or by default with `vocab.txt`.
     ///
     /// # Errors
     /// [`TokenizerError::Failed`].
@@ -294,7 +298,7 @@ impl Tokenizer {
         })
     }
 
-    /// Tokens as text: pieces of a word joined, words apart.
+    /// Turns tokens into text: the pieces of a word are joined, and words are separated by blanks.
     ///
     /// # Errors
     /// [`TokenizerError::Failed`].
@@ -337,7 +341,7 @@ fn from_json(
         path: path.to_owned(),
         reason: error.to_string(),
     };
-    // Where what is no JSON stands in a decoder, the tokenizers crate panics.
+    // The tokenizers crate panics on a decoder that isn't valid JSON.
     serde_json::from_slice::<serde_json::Value>(bytes).map_err(|error| format(error.into()))?;
     let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(format)?;
     let processor = serde_json::to_value(tokenizer.get_post_processor());
@@ -351,7 +355,7 @@ fn from_json(
             .with_normalizer(Some(normalizer))
             .map_err(format)?;
     }
-    // Both are asked for at each call.
+    // Truncation and padding are parameters of each call.
     tokenizer.with_truncation(None).map_err(format)?;
     tokenizer.with_padding(None);
     Ok(tokenizer)
@@ -367,7 +371,7 @@ fn from_vocabulary(
         reason,
     };
     let failed = |error: tokenizers::Error| invalid(error.to_string());
-    // Of nothing, it is the one public way to an empty map of the type that the builder takes.
+    // Reading no bytes is the only public way to an empty map of the type that the builder takes.
     let mut ids = WordPiece::read_bytes(&[]).map_err(failed)?;
     ids.extend(vocabulary.into_ids());
     let model = WordPiece::builder()
@@ -392,7 +396,7 @@ fn from_vocabulary(
         .with_pre_tokenizer(Some(BertPreTokenizer))
         .with_post_processor(Some(template))
         .with_decoder(Some(WordPieceDecoder::default()));
-    // Here an unknown one would become a new id, for which the model has no embedding.
+    // Here an unknown token would get a new id, for which the model has no embedding.
     let known = |token: &AddedToken| tokenizer.token_to_id(&token.content).is_some();
     let special = settings.special_tokens().map(settings::added);
     let special: Vec<AddedToken> = special.filter(known).collect();

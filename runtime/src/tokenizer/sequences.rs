@@ -1,4 +1,4 @@
-//! Texts, pairs and words as sequences of tokens that a model has room for.
+//! Turns texts, pairs and words into sequences that fit the model.
 
 use tokenizers::utils::truncation::truncate_encodings;
 use tokenizers::{
@@ -9,12 +9,14 @@ use tokenizers::{
 use super::{Encoding, Tokenizer, TokenizerError, failed};
 
 impl Tokenizer {
-    /// One sequence of at most `max_length` tokens, special tokens included.
+    /// Encodes a text or a pair as one sequence of at most `max_length` tokens, including special
+    /// tokens.
     ///
-    /// What is over is cut off at the end; of two texts, the longer one is cut first.
+    /// A longer text is truncated at its end; of two texts, the longer one is truncated first.
     ///
     /// # Errors
-    /// [`TokenizerError::NoRoom`], [`TokenizerError::Failed`].
+    /// [`TokenizerError::NoRoom`], [`TokenizerError::Failed`]; in a pipeline with limits also
+    /// [`TokenizerError::TextTooLong`].
     pub fn encode(
         &self,
         text: &str,
@@ -25,13 +27,13 @@ impl Tokenizer {
         self.cut(text, pair, max_length, strategy)
     }
 
-    /// As many sequences as it takes to see all of a text, neighbours sharing `stride` tokens.
+    /// Encodes all of a text, in as many sequences as needed; neighbours share `stride` tokens.
     ///
-    /// With a pair, the second text is split and every sequence has the whole first text.
+    /// Of a pair, the second text is split, and every sequence contains the whole first text.
     ///
     /// # Errors
-    /// [`TokenizerError::NoRoom`], [`TokenizerError::FirstTooLong`], [`TokenizerError::Stride`],
-    /// [`TokenizerError::Failed`].
+    /// Those of [`encode`](Self::encode); [`TokenizerError::FirstTooLong`],
+    /// [`TokenizerError::Stride`].
     pub fn windows(
         &self,
         text: &str,
@@ -46,12 +48,12 @@ impl Tokenizer {
         self.split(text, pair, max_length, stride, strategy)
     }
 
-    /// One sequence of a text that is split to words already, as [`encode`](Self::encode): the words are
-    /// numbered as they are here, and a token's place is counted in its word. A word that the tokenizer
-    /// drops, such as a blank, has no token.
+    /// Encodes a text that is already split into words as one sequence, like
+    /// [`encode`](Self::encode). Words keep their indices, and the offsets of a token are counted
+    /// within its word. A word that the tokenizer drops, such as a blank, has no token.
     ///
     /// # Errors
-    /// As [`encode`](Self::encode).
+    /// Those of [`encode`](Self::encode).
     pub fn encode_words(
         &self,
         words: &[String],
@@ -60,11 +62,11 @@ impl Tokenizer {
         self.cut(words, None, max_length, TruncationStrategy::LongestFirst)
     }
 
-    /// As many sequences as it takes to see all of a text that is split to words already, as
+    /// Encodes all of a text that is already split into words, in as many sequences as needed, like
     /// [`windows`](Self::windows) and [`encode_words`](Self::encode_words).
     ///
     /// # Errors
-    /// As [`windows`](Self::windows).
+    /// Those of [`windows`](Self::windows).
     pub fn windows_of_words(
         &self,
         words: &[String],
@@ -75,7 +77,7 @@ impl Tokenizer {
         self.split(words, None, max_length, stride, strategy)
     }
 
-    /// The beginning.
+    /// One sequence with the beginning of the text.
     fn cut<'t>(
         &self,
         text: impl Into<InputSequence<'t>>,
@@ -90,7 +92,7 @@ impl Tokenizer {
         })
     }
 
-    /// All of it, in sequences.
+    /// All of the text, in several sequences.
     fn split<'t>(
         &self,
         text: impl Into<InputSequence<'t>>,
@@ -154,7 +156,7 @@ impl Tokenizer {
             .map_err(failed)
     }
 
-    /// The tokens of a text, without special tokens and uncut.
+    /// The tokens of a text, without special tokens and not truncated.
     pub(super) fn pieces<'t>(
         &self,
         text: impl Into<InputSequence<'t>>,
@@ -169,8 +171,8 @@ impl Tokenizer {
             .inner
             .encode_char_offsets(EncodeInput::Single(text), false)
             .map_err(failed)?;
-        // Built anew without the range that says "these tokens are the first text": the second
-        // text's range would stand beside it.
+        // Built anew without the range that marks these tokens as the first text: the range of the
+        // second text would be added to it.
         Ok(tokenizers::Encoding::new(
             encoding.get_ids().to_vec(),
             vec![type_id; encoding.len()],

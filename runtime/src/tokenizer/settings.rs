@@ -9,7 +9,7 @@ use super::TokenizerError;
 /// transformers writes 1e30 for "no limit"; no sequence comes near this.
 const NO_LIMIT: f64 = 1e9;
 
-/// Reads what there is in an artifact.
+/// Reads the settings that an artifact has.
 pub(super) fn read(artifact: &Artifact) -> Result<TokenizerSettings, TokenizerError> {
     let text = |name: &str| {
         artifact.text(name).map_err(|source| TokenizerError::Read {
@@ -30,7 +30,7 @@ pub(super) fn read(artifact: &Artifact) -> Result<TokenizerSettings, TokenizerEr
     parse(&files, artifact.origin())
 }
 
-/// What the files of `folder` say.
+/// Parses the settings in the files of `folder`.
 pub(super) fn parse(
     files: &TokenizerFiles<'_>,
     folder: &Path,
@@ -41,7 +41,7 @@ pub(super) fn parse(
     })
 }
 
-/// A token as the tokenizers library has it.
+/// Converts an added token to the tokenizers library's type.
 pub(super) fn added(token: nezha_graphs::AddedToken) -> AddedToken {
     AddedToken::from(token.content, token.special)
         .single_word(token.single_word)
@@ -50,7 +50,7 @@ pub(super) fn added(token: nezha_graphs::AddedToken) -> AddedToken {
         .normalized(token.normalized)
 }
 
-/// The normalizer that the files make of `BertTokenizerFast`'s.
+/// The normalizer of `BertTokenizerFast`, with these settings.
 pub(super) fn normalizer(settings: &TokenizerSettings, clean_text: bool) -> BertNormalizer {
     BertNormalizer::new(
         clean_text,
@@ -60,7 +60,7 @@ pub(super) fn normalizer(settings: &TokenizerSettings, clean_text: bool) -> Bert
     )
 }
 
-/// The longest sequence, special tokens included; none where there is no limit.
+/// The longest sequence, including special tokens; `None` if there is no limit.
 pub(super) fn max_length(settings: &TokenizerSettings) -> Option<usize> {
     let length = settings
         .model_max_length

@@ -1,9 +1,9 @@
-//! Templates of special tokens in a `tokenizer.json`, of which the tokenizers crate checks nothing: it
-//! panics once a text comes.
+//! Checks the templates of special tokens in a `tokenizer.json`: the tokenizers crate doesn't check
+//! them, and panics on the first text.
 
 use serde_json::Value;
 
-/// Says what the templates of a post-processor name that is not there.
+/// Returns the first special token or text in a post-processor's templates that doesn't exist.
 pub(super) fn check(processor: &Value) -> Result<(), String> {
     let list = |field: &str| processor.get(field).and_then(Value::as_array);
     list("processors")

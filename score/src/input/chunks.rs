@@ -1,10 +1,10 @@
 use super::{Chunk, ChunkLimit};
 use crate::digest::RowDigest;
 
-/// Puts the rows of a file together to chunks, with a digest each.
+/// Groups the rows of a file into chunks, each with a digest.
 pub(super) struct Chunks {
     limit: ChunkLimit,
-    /// The last one is open: it has no digest yet.
+    /// The last chunk is open: it has no digest yet.
     chunks: Vec<Chunk>,
     digest: RowDigest,
     bytes: u64,
@@ -20,7 +20,8 @@ impl Chunks {
         }
     }
 
-    /// A row that starts there and takes this many bytes; its [`value`](Self::value)s follow.
+    /// Adds a row that starts at this byte and has this many bytes. Its [`value`](Self::value)s
+    /// must follow.
     pub(super) fn row(&mut self, start: u64, bytes: u64) {
         let (limit, before) = (self.limit, self.bytes);
         let size = bytes + limit.answer;
@@ -39,7 +40,7 @@ impl Chunks {
         self.bytes += size;
     }
 
-    /// A value of the last row.
+    /// Adds a value of the last row.
     pub(super) fn value(&mut self, value: &[u8]) {
         self.digest.add(value);
     }

@@ -16,7 +16,8 @@ use crate::{Format, ScoreError};
 
 type Rows = Reader<Box<dyn Read + Send>>;
 
-/// Reads all of it: only that tells where rows start, since a quoted value may hold line breaks.
+/// Reads the whole file, because a quoted value may contain line breaks: only this tells where rows
+/// start.
 pub(super) fn survey(
     path: &Path,
     format: Format,
@@ -70,17 +71,17 @@ fn content(path: &Path, error: &csv::Error) -> ScoreError {
     }
 }
 
-/// A file of values with something between them.
+/// A file of rows with separated values.
 pub(super) struct CsvSource {
     path: PathBuf,
     format: Format,
     headers: Vec<String>,
-    /// Where the file was opened, and what is read from there.
+    /// The byte at which the file was opened, and the reader from there on.
     current: Option<(u64, Rows)>,
 }
 
 impl CsvSource {
-    /// Nothing is read yet.
+    /// Creates the source without reading.
     pub(super) fn new(path: &Path, format: Format) -> Self {
         Self {
             path: path.to_owned(),
@@ -98,7 +99,8 @@ impl CsvSource {
         Ok(())
     }
 
-    /// The rows from this byte on: those that are open, or the file opened there.
+    /// The rows from this byte on: from the open reader if it is there, or else the file is opened
+    /// there.
     fn rows_at(&mut self, start: u64) -> Result<&mut Rows, ScoreError> {
         let there = |(base, rows): &(u64, Rows)| base + rows.position().byte() == start;
         if !self.current.as_ref().is_some_and(there) {

@@ -1,14 +1,14 @@
-//! The types of JSON fields, as their values show them.
+//! Infers the types of JSON fields from their values.
 
 use arrow_schema::{DataType, Field, Schema};
 
 use super::Object;
 
-/// Names and types of fields, in the order in which they came.
+/// Names and types of fields, in the order of their first appearance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inferred(Vec<(String, Shape)>);
 
-/// What the values of a field are.
+/// The type of a field's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Null,
@@ -19,21 +19,21 @@ enum Shape {
 }
 
 impl Inferred {
-    /// Takes the fields of an object in.
+    /// Adds the fields of an object.
     pub(crate) fn add(&mut self, object: &Object<'_>) {
         for (at, (name, value)) in object.fields().iter().enumerate() {
             self.join(at, name, Shape::of(value.get()));
         }
     }
 
-    /// Takes the fields of another file in.
+    /// Adds the fields of another file.
     pub(crate) fn merge(&mut self, other: &Self) {
         for (at, (name, shape)) in other.0.iter().enumerate() {
             self.join(at, name, *shape);
         }
     }
 
-    /// `at` is where the field probably is.
+    /// Adds a field; `at` is its likely index.
     fn join(&mut self, at: usize, name: &str, shape: Shape) {
         let there = match self.0.get(at) {
             Some((field, _)) if field == name => Some(at),
@@ -45,13 +45,13 @@ impl Inferred {
         }
     }
 
-    /// As columns that may be null.
+    /// The fields as nullable columns.
     pub(crate) fn schema(&self) -> Schema {
         let field = |(name, shape): &(String, Shape)| Field::new(name, shape.data_type(), true);
         Schema::new(self.0.iter().map(field).collect::<Vec<_>>())
     }
 
-    /// The first field that these columns have no place for, and why.
+    /// Why the first field that doesn't fit these columns doesn't; `None` if all fit.
     pub(crate) fn misfit(&self, schema: &Schema) -> Option<String> {
         self.0
             .iter()
@@ -68,7 +68,7 @@ impl Inferred {
 }
 
 impl Shape {
-    /// The shape of a value as it is written.
+    /// The type of a value in JSON text.
     fn of(value: &str) -> Self {
         match value.as_bytes().first() {
             Some(b'n') => Shape::Null,
@@ -79,7 +79,7 @@ impl Shape {
         }
     }
 
-    /// What holds the values of both; text where nothing else does.
+    /// The type that holds the values of both; text if there is no other.
     fn with(self, other: Self) -> Self {
         match (self, other) {
             (one, other) if one == other => one,

@@ -22,7 +22,7 @@ use crate::plan::Part;
 use crate::scorer::Cell;
 use crate::{Format, ScoreError};
 
-/// Reads all of it: only that tells where lines start and which fields there are.
+/// Reads the whole file: only this tells where lines start and which fields there are.
 pub(super) fn survey(
     path: &Path,
     format: Format,
@@ -57,7 +57,7 @@ pub(super) fn survey(
     })
 }
 
-/// A file of objects, one in each line.
+/// A file with one JSON object per line.
 pub(super) struct JsonSource {
     path: PathBuf,
     format: Format,
@@ -67,7 +67,7 @@ pub(super) struct JsonSource {
 }
 
 impl JsonSource {
-    /// Nothing is read yet.
+    /// Creates the source without reading.
     pub(super) fn new(path: &Path, format: Format, keep_lines: bool) -> Self {
         Self {
             path: path.to_owned(),
@@ -143,7 +143,7 @@ impl Source for JsonSource {
     }
 }
 
-/// A field's value as text.
+/// A field's value as a cell of text.
 fn cell(name: &str, value: Option<&str>) -> Cell {
     match value {
         None | Some("null") => Ok(None),
@@ -154,7 +154,7 @@ fn cell(name: &str, value: Option<&str>) -> Cell {
     }
 }
 
-/// A column of a type, from values as they are written; `None` where one of them is none of the type.
+/// Makes a column of a type from values in JSON text; `None` if a value doesn't fit the type.
 fn column<'l>(
     data_type: &DataType,
     values: impl Iterator<Item = Option<&'l str>>,
@@ -213,7 +213,7 @@ fn numbers<'l, T: ArrowPrimitiveType<Native: std::str::FromStr>>(
     Some(ArrayBuilder::finish(&mut builder))
 }
 
-/// What a string says, and anything else as it is written.
+/// The content of a JSON string; any other value as JSON text.
 fn text(value: &str) -> String {
     serde_json::from_str(value).unwrap_or_else(|_| value.to_owned())
 }

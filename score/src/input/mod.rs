@@ -1,4 +1,4 @@
-//! Files with rows: what is in them, and the rows of a part.
+//! Files with rows: surveys their content, and reads the rows of a part.
 
 mod chunks;
 mod csv;
@@ -22,41 +22,41 @@ use crate::{Format, Kind, ScoreError};
 pub(crate) use inference::Inferred;
 pub(crate) use object::Object;
 
-/// What a look at a file tells.
+/// What a survey of a file finds.
 pub(crate) struct Surveyed {
     /// Its columns.
     pub columns: Columns,
-    /// Its rows, in pieces that become parts.
+    /// Its rows, in chunks that become parts.
     pub chunks: Vec<Chunk>,
 }
 
 /// The columns of a file.
 pub(crate) enum Columns {
-    /// Of types that the file says.
+    /// With types from the file.
     Typed(Schema),
-    /// Of types that its values show.
+    /// With types inferred from the values.
     Inferred(Inferred),
 }
 
-/// Rows of one file that follow each other.
+/// Consecutive rows of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// How many; at least one.
+    /// How many rows; at least one.
     pub rows: usize,
-    /// Where they start: a byte of what is inside the compression, in Parquet a row.
+    /// Where they start: a byte of the decompressed content, or in Parquet a row.
     pub start: u64,
-    /// Of their values, where a look at the file reads them.
+    /// The digest of their values, if the survey reads them.
     pub digest: Option<String>,
 }
 
-/// How large a chunk may be.
+/// The limits of a chunk.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChunkLimit {
-    /// Rows.
+    /// The most rows.
     pub rows: usize,
-    /// Bytes of the input's rows and of their answers; a larger row is alone.
+    /// The most bytes of the input's rows and their answers; a larger row is alone in its chunk.
     pub bytes: u64,
-    /// Bytes that the answers to a row take.
+    /// Bytes that the answer to one row takes.
     pub answer: u64,
 }
 
@@ -65,28 +65,28 @@ pub(crate) struct ChunkLimit {
 pub(crate) struct Wanted {
     /// The columns with text.
     pub texts: Vec<String>,
-    /// The columns that the output keeps; the one column of lines where those are kept as they are.
+    /// The columns that the output keeps; if lines are kept as they are, one column of lines.
     pub kept: SchemaRef,
-    /// Which fields of a line are kept; `None` for the line as it is.
+    /// Which fields of a line are kept; `None` for the whole line.
     pub line_fields: Option<Vec<String>>,
 }
 
 /// The rows of a part.
 pub(crate) struct Table {
-    /// What the output keeps.
+    /// The columns that the output keeps.
     pub columns: RecordBatch,
-    /// The texts, a cell for each row.
+    /// For each text column, a cell for each row.
     pub texts: Vec<Vec<Cell>>,
 }
 
-/// A file whose rows are read part by part. The parts may come in any order, and are read fastest in
-/// theirs.
+/// A file whose rows are read part by part. Parts may be read in any order, but in theirs it is
+/// fastest.
 pub(crate) trait Source: Send {
-    /// The rows of a part.
+    /// Reads the rows of a part.
     fn read(&mut self, part: &Part, wanted: &Wanted) -> Result<Table, ScoreError>;
 }
 
-/// Looks at a file.
+/// Surveys a file.
 pub(crate) fn survey(
     path: &Path,
     format: Format,
@@ -112,7 +112,7 @@ pub(crate) fn open(
     })
 }
 
-/// Columns of one length, which may be no columns.
+/// Makes a batch of columns of equal length, of which there may be none.
 pub(crate) fn batch(
     schema: SchemaRef,
     columns: Vec<ArrayRef>,
@@ -124,7 +124,7 @@ pub(crate) fn batch(
     )?)
 }
 
-/// An input that is not what was planned.
+/// The error of an input that has changed since it was planned.
 fn changed(path: &Path, what: impl std::fmt::Display) -> ScoreError {
     ScoreError::Differs {
         what: path.display().to_string(),

@@ -3,12 +3,12 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A JSON object with its values as they are written, so that no digit of a number is lost.
+/// A JSON object that keeps its values as text, so that no digit of a number is lost.
 #[derive(Debug)]
 pub(crate) struct Object<'l>(Vec<(String, &'l RawValue)>);
 
 impl<'l> Object<'l> {
-    /// Reads a line.
+    /// Parses a line.
     pub(crate) fn parse(line: &'l str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(line)
     }
@@ -18,7 +18,7 @@ impl<'l> Object<'l> {
         &self.0
     }
 
-    /// The value of this name; of several the last.
+    /// The value of this name; if there are several, the last.
     pub(crate) fn get(&self, name: &str) -> Option<&'l str> {
         let mut fields = self.0.iter().rev();
         fields
@@ -26,7 +26,7 @@ impl<'l> Object<'l> {
             .map(|(_, value)| value.get())
     }
 
-    /// The object with these of its fields only.
+    /// The object with only these of its fields.
     pub(crate) fn only(&self, names: &[String]) -> String {
         let kept = self.0.iter().filter(|(name, _)| names.contains(name));
         let field = |(name, value): &(String, &RawValue)| {

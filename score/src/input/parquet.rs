@@ -13,7 +13,7 @@ use super::{Chunk, ChunkLimit, Columns, Source, Surveyed, Table, Wanted, batch, 
 use crate::ScoreError;
 use crate::plan::Part;
 
-/// Reads the footer, and nothing else.
+/// Reads only the footer.
 pub(super) fn survey(path: &Path, limit: ChunkLimit) -> Result<Surveyed, ScoreError> {
     let (_, metadata) = open(path)?;
     let groups = metadata.metadata().row_groups();
@@ -50,7 +50,7 @@ pub(super) struct ParquetSource {
 }
 
 impl ParquetSource {
-    /// Opens it and reads its footer.
+    /// Opens the file and reads its footer.
     pub(super) fn open(path: &Path) -> Result<Self, ScoreError> {
         let (file, metadata) = open(path)?;
         Ok(Self {
@@ -60,7 +60,7 @@ impl ParquetSource {
         })
     }
 
-    /// The row groups that have some of the rows, and where the rows start in the first.
+    /// The row groups that contain rows of the part, and where its rows start in the first group.
     fn groups(&self, part: &Part) -> (Vec<usize>, usize) {
         let (mut first_row, mut groups, mut offset) = (0, Vec::new(), 0);
         let end = part.start + part.rows as u64;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{Compression, ScoreError};
 
-/// A text file at a byte of what is inside its compression.
+/// Opens a text file at a byte of its decompressed content.
 pub(super) fn open_at(
     path: &Path,
     compression: Compression,
@@ -22,7 +22,7 @@ pub(super) fn open_at(
     Ok(inside)
 }
 
-/// Lines, and where they start.
+/// Lines, with the position of each.
 pub(super) struct Lines {
     reader: Box<dyn BufRead + Send>,
     position: u64,
@@ -30,7 +30,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// The lines from this byte on.
+    /// Opens the lines from this byte on.
     pub(super) fn open(
         path: &Path,
         compression: Compression,
@@ -49,7 +49,7 @@ impl Lines {
         self.position
     }
 
-    /// The next line, without its ending and a byte order mark; `None` at the end.
+    /// The next line, without its ending and without a byte order mark; `None` at the end.
     pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         let start = self.position;
         self.line.clear();

@@ -1,4 +1,4 @@
-//! Random files, cut into parts: every row is in one part, in its place.
+//! Random files are divided into parts: every row is in exactly one part, at its place.
 #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use crate::{Compression, Format, ScoreError};
 
 const REGRESSIONS: &str = "src/input/tests.regressions";
 
-/// Texts that are hard on whoever looks for the end of a row.
+/// Texts that make it hard to find the end of a row.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),

@@ -15,8 +15,8 @@ pub(crate) fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-/// The cells of the columns of these names; a column that is missing or has no texts has an error in
-/// each.
+/// The cells of the columns with these names. If a column is missing or has no texts, each of its
+/// cells is an error.
 pub(crate) fn cells(batch: &RecordBatch, names: &[String]) -> Vec<Vec<Cell>> {
     let column = |name: &String| match batch.column_by_name(name) {
         Some(column) => of_column(column),

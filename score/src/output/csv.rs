@@ -1,4 +1,4 @@
-//! Arrow values as rows of values with something between them.
+//! Writes Arrow values as rows of separated values.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,7 +11,7 @@ use csv::{ErrorKind, WriterBuilder};
 use super::json;
 use crate::ScoreError;
 
-/// Names first, then rows. A null is nothing; lists and records are JSON.
+/// Writes the names, then the rows. A null becomes an empty value; lists and records become JSON.
 pub(super) fn write(
     path: &Path,
     delimiter: u8,

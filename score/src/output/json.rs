@@ -1,4 +1,4 @@
-//! Arrow values as JSON.
+//! Writes Arrow values as JSON.
 
 use std::io::Write;
 
@@ -11,8 +11,8 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use serde::Serialize;
 
-/// Rows as objects, one in each line. Where `lines` says so, the first column is objects, whose fields
-/// come first and as they are.
+/// Rows as objects, one per line. With `lines`, the first column holds whole objects: their fields
+/// come first, unchanged.
 pub(super) fn rows(batch: &RecordBatch, lines: bool) -> Result<Vec<u8>, ArrowError> {
     let mut out = Vec::new();
     let schema = batch.schema();
@@ -43,7 +43,7 @@ pub(super) fn rows(batch: &RecordBatch, lines: bool) -> Result<Vec<u8>, ArrowErr
     Ok(out)
 }
 
-/// A value as JSON; what JSON has no type for is a string.
+/// A value as JSON; a value that JSON has no type for becomes a string.
 pub(super) fn value(out: &mut Vec<u8>, array: &dyn Array, row: usize) -> Result<(), ArrowError> {
     if array.is_null(row) {
         out.extend_from_slice(b"null");
@@ -98,14 +98,14 @@ pub(super) fn value(out: &mut Vec<u8>, array: &dyn Array, row: usize) -> Result<
     Ok(())
 }
 
-/// A type that text has no form for.
+/// The error of a type that can't be written as text.
 fn unsupported(data_type: &DataType) -> ArrowError {
     ArrowError::NotYetImplemented(format!(
         "{data_type} values as text: leave the column out, or write Parquet"
     ))
 }
 
-/// Dates, times and decimals as they are usually written.
+/// Dates, times and decimals in their usual notation.
 fn time(array: &dyn Array, row: usize) -> Option<String> {
     use arrow_array::types::{
         Date32Type, Date64Type, Decimal128Type, TimestampMicrosecondType, TimestampMillisecondType,
@@ -164,7 +164,7 @@ fn text(out: &mut Vec<u8>, text: &str) {
     json(out, text);
 }
 
-/// Numbers, texts and truth values: memory takes them all.
+/// Writes a number, text or boolean; writing to memory can't fail.
 fn json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
     if serde_json::to_writer(&mut *out, value).is_err() {
         let _ = out.write_all(b"null");

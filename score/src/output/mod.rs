@@ -1,4 +1,4 @@
-//! Rows to files, whatever kind the parts have.
+//! Writes rows to files, in any format.
 
 mod csv;
 mod json;
@@ -15,12 +15,12 @@ use arrow_schema::SchemaRef;
 
 use crate::{Format, Kind, ScoreError};
 
-/// Rows and bytes of a row group of a single file at most: what is in memory of it.
+/// The most rows and bytes of a row group, which is held in memory.
 const GROUP_ROWS: usize = 128 << 10;
 const GROUP_BYTES: usize = 32 << 20;
 
-/// Writes rows as a file of this format. `lines` says that the first column is lines of JSON, whose
-/// fields the others join.
+/// Writes rows as a file of this format. With `lines`, the first column holds lines of JSON, to
+/// which the other columns are added as fields.
 pub(crate) fn write(
     path: &Path,
     format: Format,

@@ -1,4 +1,4 @@
-//! What answers depend on beside the rows: a model's files, an engine and its version.
+//! What answers depend on besides the rows: the model's files, and the engine with its version.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,19 +20,19 @@ const BESIDE: [&str; 6] = [
     "added_tokens.json",
 ];
 
-/// A model by the content of its files.
+/// A model, identified by the content of its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelIdentity {
-    /// Where it is for who made the plan; a worker may have it elsewhere.
+    /// Where the planner found it; a worker may have it elsewhere.
     pub path: PathBuf,
-    /// XXH3 of the model, of its weights and of what the tokenizer is read from, by name.
+    /// The XXH3 digests of the model, its weights and the tokenizer's files, by file name.
     pub files: BTreeMap<String, String>,
 }
 
 /// An engine and its version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineIdentity {
-    /// Its name, as an [`EngineChoice`](nezha_runtime::EngineChoice) has it.
+    /// Its name, as in an [`EngineChoice`](nezha_runtime::EngineChoice).
     pub name: String,
     /// What computes, with its version: `ONNX Runtime 1.31.1 (CPU)`.
     pub description: String,
@@ -42,7 +42,7 @@ impl ModelIdentity {
     /// Reads all files of a model.
     ///
     /// # Errors
-    /// [`ScoreError::Pipeline`] where there is no model, [`ScoreError::Model`], [`ScoreError::Read`].
+    /// [`ScoreError::Pipeline`] if there is no model; [`ScoreError::Model`], [`ScoreError::Read`].
     pub fn of(path: &Path, heads: &[Head]) -> Result<Self, ScoreError> {
         let path = std::path::absolute(path).map_err(ScoreError::read(path))?;
         let model = pipeline::model_path(&path, heads)?;
@@ -61,7 +61,7 @@ impl ModelIdentity {
         Ok(Self { path, files })
     }
 
-    /// Fails unless another has the same files.
+    /// Fails unless `now` has the same files.
     ///
     /// # Errors
     /// [`ScoreError::Differs`].
@@ -84,7 +84,7 @@ impl ModelIdentity {
     }
 }
 
-/// The files with weights that a model names.
+/// The files with a model's external weights.
 fn external_files(model: &Model) -> Vec<String> {
     let initializers = model.proto().graph.iter().flat_map(|it| &it.initializer);
     let entries = initializers.flat_map(|it| &it.external_data);
@@ -105,7 +105,7 @@ impl EngineIdentity {
         }
     }
 
-    /// Fails unless another is the same.
+    /// Fails unless `now` is the same engine.
     ///
     /// # Errors
     /// [`ScoreError::Differs`].

@@ -1,4 +1,4 @@
-//! From a request to a plan.
+//! Makes a plan from a request.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use crate::input::{ChunkLimit, Columns, Inferred, Surveyed, survey, text};
 use crate::scorer::Scorer;
 use crate::{Format, Kind, Request, ScoreError, digest};
 
-/// Bytes of a part's rows at most, answers included: what is in memory of it.
+/// The most bytes of a part's rows, including answers: they are held in memory.
 const PART_BYTES: u64 = 64 << 20;
 
 impl Plan {
-    /// A plan without parts: all that can be said before the inputs are read through.
+    /// Makes a plan without parts: all that is known before the inputs are read.
     ///
     /// # Errors
     /// [`ScoreError::Pattern`], [`ScoreError::NoFile`], [`ScoreError::Ending`],
     /// [`ScoreError::OutputKind`], [`ScoreError::TextColumns`], [`ScoreError::Read`],
-    /// [`ScoreError::Pipeline`].
+    /// [`ScoreError::Pipeline`], [`ScoreError::Model`].
     pub(crate) fn outline(
         request: &Request,
         scorer: &dyn Scorer,
@@ -59,7 +59,7 @@ impl Plan {
         })
     }
 
-    /// Looks at the inputs and adds the parts.
+    /// Surveys the inputs and adds the parts.
     ///
     /// # Errors
     /// [`ScoreError::Content`], [`ScoreError::Parquet`], [`ScoreError::Columns`],
@@ -110,7 +110,7 @@ impl Plan {
         }
         for name in &self.columns {
             let field = columns.field_with_name(name)?;
-            // A line's values say one by one whether they are texts.
+            // In JSON lines, each value shows by itself whether it is a text.
             if !self.lines && !text::is_text(field.data_type()) {
                 return Err(ScoreError::Columns {
                     path: first,
@@ -162,7 +162,7 @@ impl Merged {
         Ok(())
     }
 
-    /// What every input's rows fit in.
+    /// Columns that the rows of every input fit.
     fn schema(self) -> Result<Schema, ScoreError> {
         let Some(schema) = self.typed else {
             let mut all = Inferred::default();
@@ -182,7 +182,7 @@ impl Merged {
     }
 }
 
-/// The same columns, some of which may now be null too.
+/// The same columns; those for which `also` is true become nullable.
 fn nullable(schema: &Schema, also: impl Fn(&str) -> bool) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         let nullable = field.is_nullable() || also(field.name());
@@ -191,7 +191,7 @@ fn nullable(schema: &Schema, also: impl Fn(&str) -> bool) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// In what the columns of a file are not those before it.
+/// How the columns of a file differ from those of the files before it.
 fn difference(before: &Schema, now: &Schema) -> Option<String> {
     for field in before.fields() {
         match now.field_with_name(field.name()) {
@@ -218,7 +218,7 @@ fn difference(before: &Schema, now: &Schema) -> Option<String> {
         .map(|it| format!("the column '{}' is in no other input", it.name()))
 }
 
-/// Bytes that the answers to a row take, about.
+/// Bytes that the answer to one row takes, approximately.
 fn answer_bytes(answers: &Schema) -> u64 {
     fn of(data_type: &DataType) -> u64 {
         match data_type {
@@ -274,7 +274,7 @@ fn input(path: &Path, folder: &Path) -> Result<Input, ScoreError> {
     })
 }
 
-/// A path, seen from a folder; both absolute.
+/// A path relative to a folder; both are absolute.
 fn relative(path: &Path, folder: &Path) -> PathBuf {
     let shared = path
         .components()

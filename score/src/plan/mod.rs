@@ -1,4 +1,4 @@
-//! What is to be done: which rows are in which part, and all that an answer depends on.
+//! Plans: which rows are in which part, and all that an answer depends on.
 
 mod identity;
 mod make;
@@ -22,39 +22,39 @@ use crate::{Asked, Format, ScoreError, digest};
 /// The version of the plan's file.
 const VERSION: u32 = 1;
 
-/// The column that holds lines as they are.
+/// The column that holds whole lines.
 const LINE: &str = "line";
 
-/// What a caller wants done.
+/// What a caller asks for.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Paths of files, or patterns such as `in/*.parquet`; the files of a pattern in the order of their
-    /// names.
+    /// Paths of files, or patterns such as `in/*.parquet`, whose files are sorted by name.
     pub inputs: Vec<String>,
-    /// A file whose ending says its kind, or else a folder.
+    /// The output: a file if its ending tells a kind of file, or else a folder.
     pub output: PathBuf,
-    /// The kind of files in the folder; by default the inputs'.
+    /// The format of the files in an output folder; by default that of the inputs.
     pub format: Option<Format>,
     /// A folder that `nezha export` wrote, or an `.onnx` file with the tokenizer beside it.
     pub model: PathBuf,
-    /// What is asked of it.
+    /// The task and its options.
     pub asked: Asked,
-    /// The columns with text, in the task's order; the task's own names where empty.
+    /// The columns with text, in the task's order; if empty, the task's default columns.
     pub columns: Vec<String>,
-    /// The input's columns that the output has.
+    /// The input's columns that the output keeps.
     pub keep: Keep,
-    /// What the names of answers start with.
+    /// The prefix of the answers' column names.
     pub prefix: String,
-    /// A column for the row's number over all inputs, from 0.
+    /// The name of a column for the row's number, from 0 over all inputs; `None` for no such
+    /// column.
     pub row_index: Option<String>,
-    /// Rows of a part at most.
+    /// Rows of a part, at most.
     pub part_rows: usize,
 }
 
-/// Rows of a part where nobody says otherwise: what a kill costs at most.
+/// The default for the rows of a part: the most that a killed run loses.
 pub const PART_ROWS: usize = 8192;
 
-/// Columns of the input that the output has.
+/// The columns of the input that the output keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keep {
@@ -65,34 +65,34 @@ pub enum Keep {
     Columns(Vec<String>),
 }
 
-/// A plan: made once, then the same for everybody who works by it.
+/// A plan: made once, then the same for every process that works on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     version: u32,
     /// The files with the rows.
     pub inputs: Vec<Input>,
-    /// Where the result goes.
+    /// The output.
     pub output: Output,
-    /// What is asked.
+    /// The task and its options.
     pub asked: Asked,
     /// The columns with text.
     pub columns: Vec<String>,
-    /// The input's columns that the output has.
+    /// The columns of the input to keep, as requested.
     pub keep: Keep,
-    /// What the names of answers start with.
+    /// The prefix of the answers' column names.
     pub prefix: String,
-    /// The column for the row's number.
+    /// The name of the column for the row's number, if there is one.
     pub row_index: Option<String>,
-    /// Rows of a part at most.
+    /// Rows of a part, at most.
     pub part_rows: usize,
     /// The model and the tokenizer.
     pub model: ModelIdentity,
-    /// What computes.
+    /// The engine and its version.
     pub engine: EngineIdentity,
-    /// The input's columns that the output has.
+    /// The columns of the input that the output keeps, with their types.
     #[serde(with = "schema")]
     pub kept: SchemaRef,
-    /// Whether lines of JSON are kept as they are, the answers put behind their fields.
+    /// Whether lines of JSON are kept as they are, with the answers added behind their fields.
     pub lines: bool,
     /// The columns of answers.
     #[serde(with = "schema")]
@@ -104,49 +104,50 @@ pub struct Plan {
 /// A file with rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// The file, as seen by who made the plan.
+    /// The file's path on the machine that made the plan.
     pub path: PathBuf,
-    /// The file, seen from the folder of the plan: on a machine that has the share elsewhere.
+    /// The file's path relative to the folder of the plan, for a machine that mounts the share
+    /// elsewhere.
     pub from_plan: PathBuf,
-    /// What is in it.
+    /// The file's format.
     pub format: Format,
-    /// Bytes.
+    /// The file's size in bytes.
     pub size: u64,
-    /// Of its size and of samples all over it.
+    /// The digest of its size and of samples from all over it.
     pub digest: String,
-    /// Rows.
+    /// The number of its rows.
     pub rows: u64,
 }
 
-/// Where the result goes.
+/// The output: a file or a folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// Whether it is a folder with a file for each part.
     pub folder: bool,
-    /// What the file is, or those in the folder are.
+    /// The format of the file, or of the files in the folder.
     pub format: Format,
 }
 
-/// Rows that are answered together and come into the world together.
+/// Rows that are answered and written together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// The number of the input.
+    /// The index of the input.
     pub input: usize,
     /// How many rows.
     pub rows: usize,
-    /// Where they start in the input: a byte of what is inside its compression, in Parquet a row.
+    /// Where they start in the input: a byte of the decompressed content, or in Parquet a row.
     pub start: u64,
-    /// Of the rows' values, where the plan's maker read them.
+    /// The digest of the rows' values, if the survey read them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
 }
 
-/// A plan's place on disk, and its digest.
+/// A plan that was read from its file, with the file's digest.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
-    /// Of the plan's file, and so of all that answers depend on: parts carry it.
+    /// The digest of the plan's file, and so of all that answers depend on; parts carry it.
     pub digest: String,
 }
 
@@ -175,23 +176,24 @@ impl Plan {
         })
     }
 
-    /// All rows.
+    /// The number of all rows.
     pub fn rows(&self) -> u64 {
         self.parts.iter().map(|it| it.rows as u64).sum()
     }
 
-    /// The rows before a part.
+    /// The number of rows before a part.
     pub fn rows_before(&self, part: usize) -> u64 {
         let before = self.parts.iter().take(part);
         before.map(|it| it.rows as u64).sum()
     }
 
-    /// The parts of one of `of` workers, who do about as many rows each.
+    /// The parts of worker `number`, counted from 0, of `of` workers, which get about the same
+    /// number of parts.
     pub fn slice(&self, number: usize, of: usize) -> Range<usize> {
         slice(self.parts.len(), number, of.max(1))
     }
 
-    /// What a part's file holds: the row's number, the kept columns and the answers.
+    /// The columns of a part's file: the kept columns, the row's number and the answers.
     pub fn schema(&self) -> SchemaRef {
         let index = self.row_index.iter();
         let index = index.map(|name| Arc::new(Field::new(name, DataType::Int64, false)));
@@ -202,7 +204,7 @@ impl Plan {
         ))
     }
 
-    /// All but the parts.
+    /// The plan without its parts.
     pub(crate) fn without_parts(&self) -> Self {
         Self {
             parts: Vec::new(),
@@ -221,7 +223,7 @@ impl Plan {
         }
     }
 
-    /// Fails where this plan, made now, is not the one made before; `parts` is not looked at.
+    /// Fails if this plan, made now, differs from the one made before; the parts are not compared.
     pub(crate) fn check_same(&self, before: &Self) -> Result<(), ScoreError> {
         fn same<V: PartialEq>(
             what: &str,
@@ -270,13 +272,13 @@ impl Plan {
     }
 }
 
-/// The parts of one of `of` workers.
+/// The parts of worker `number` of `of` workers.
 fn slice(parts: usize, number: usize, of: usize) -> Range<usize> {
     let start = |number: usize| parts * number.min(of) / of;
     start(number)..start(number + 1)
 }
 
-/// Values that show themselves as JSON.
+/// Values that can be shown as JSON.
 mod erased {
     use serde::Serialize;
 
@@ -291,7 +293,7 @@ mod erased {
     }
 }
 
-/// A name that is twice among those of the output.
+/// A column name that appears twice in the output.
 fn clash(schema: &Schema) -> Option<&str> {
     let mut seen = BTreeSet::new();
     let mut names = schema.fields().iter().map(|it| it.name().as_str());

@@ -1,4 +1,5 @@
-//! Columns in a plan's file: for people their names and types, for us the head of an Arrow IPC stream.
+//! Stores columns in a plan's file: their names and types for people, and the head of an Arrow IPC
+//! stream for programs.
 
 use std::sync::Arc;
 
@@ -49,6 +50,6 @@ fn decoded(text: &str) -> Result<SchemaRef, ArrowError> {
     let bytes: Option<Vec<u8>> = digits.map(byte).collect();
     let bytes = bytes.ok_or_else(|| ArrowError::ParseError("no hexadecimal digits".to_owned()))?;
     let schema = StreamReader::try_new(bytes.as_slice(), None)?.schema();
-    // Of a stream only its head is read here.
+    // Only the head of the stream is read.
     Ok(Arc::new(Schema::new(schema.fields().clone())))
 }

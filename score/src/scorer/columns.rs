@@ -11,16 +11,16 @@ use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{ArrowError, DataType, Field, Fields};
 use nezha_runtime::task::Task;
 
-/// What a task's questions are made of, and what its answers become. A row without answer is null in
-/// every column.
+/// How a task's inputs are made of a row's texts, and its answers become columns. A row without an
+/// answer is null in every column.
 pub(super) trait Columns<T: Task>: Send + Sync {
-    /// The question, from the texts of a row; `None` where it can't be asked.
+    /// The input of the task, from the texts of a row; `None` if a needed text is missing.
     fn question(texts: Vec<Option<String>>) -> Option<T::Input>;
 
-    /// The columns.
+    /// The columns of the answers.
     fn fields(&self) -> Vec<Field>;
 
-    /// Their values.
+    /// The values of these columns.
     fn arrays(&self, answers: &[Option<T::Answer>]) -> Result<Vec<ArrayRef>, ArrowError>;
 }
 
@@ -36,12 +36,12 @@ pub(super) fn number(name: &str) -> Field {
     Field::new(name, DataType::UInt32, true)
 }
 
-/// A column of lists, each value of this type.
+/// A column of lists with items of this type.
 pub(super) fn list(name: &str, item: DataType) -> Field {
     Field::new(name, DataType::List(item_field(item)), true)
 }
 
-/// A type with these parts.
+/// A struct type with these fields.
 pub(super) fn record(fields: Vec<Field>) -> DataType {
     DataType::Struct(Fields::from(fields))
 }
@@ -63,13 +63,13 @@ pub(super) fn numbers(values: impl Iterator<Item = Option<usize>>) -> ArrayRef {
     Arc::new(values.collect::<PrimitiveArray<UInt32Type>>())
 }
 
-/// Columns put together as one, without nulls of its own.
+/// Joins columns to one column of structs, without nulls of its own.
 pub(super) fn records(fields: Vec<Field>, columns: Vec<ArrayRef>) -> Result<ArrayRef, ArrowError> {
     let records = StructArray::try_new(Fields::from(fields), columns, None)?;
     Ok(Arc::new(records))
 }
 
-/// Lists of such lengths over `items`, one after the other; a list of no length is null.
+/// Lists over consecutive ranges of `items`, with these lengths; a list without a length is null.
 pub(super) fn lists(
     lengths: impl Iterator<Item = Option<usize>>,
     items: ArrayRef,
@@ -86,7 +86,7 @@ pub(super) fn lists(
     )?))
 }
 
-/// Vectors of one size; a missing one is null.
+/// Vectors of one size; a missing vector is null.
 pub(super) fn vectors<'a>(
     size: usize,
     vectors: impl Iterator<Item = Option<&'a [f32]>>,
@@ -106,7 +106,7 @@ pub(super) fn vectors<'a>(
     )?))
 }
 
-/// A size as Arrow's lists of fixed size have it.
+/// The size of Arrow's fixed-size lists.
 pub(super) fn size_of_list(size: usize) -> i32 {
     i32::try_from(size).unwrap_or(i32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Texts in, columns of answers out. The one place that knows the runtime's pipelines.
+//! Texts in, columns of answers out. Only this module uses the runtime's pipelines.
 
 mod columns;
 mod tasks;
@@ -18,23 +18,24 @@ use nezha_runtime::{
 use crate::{Asked, ScoreError};
 use columns::Columns;
 
-/// Rows whose texts are sorted by length together. Parts are cut into windows at multiples of it, so
-/// which texts share a batch, and with that the last bits of a score, follows from the plan alone.
+/// Rows whose texts are sorted by length together. A part is divided into windows at multiples of
+/// this number, so that only the plan decides which texts share a batch, and with it the last bits
+/// of a score.
 pub const WINDOW: usize = 1024;
 
-/// A value of a text column: a text, none, or why it is no text.
+/// A value of a text column: a text, `None` for null, or why the value is not a text.
 pub type Cell = Result<Option<String>, String>;
 
-/// A model that answers about rows.
+/// A model that answers rows.
 ///
-/// Threads may share one by reference.
+/// Threads may share a scorer by reference.
 pub trait Scorer: Send + Sync {
-    /// The columns of answers, `truncated` and `error` at the end.
+    /// The columns of answers; the last two are `truncated` and `error`.
     fn fields(&self) -> Vec<Field>;
 
-    /// Answers about the rows of a window. Every text column has a cell for each row.
+    /// Answers the rows of a window. Every text column has a cell for each row.
     ///
-    /// A row without text, or with an empty one, has no answer and no error.
+    /// A row whose text is null or only blanks has no answer and no error.
     ///
     /// # Errors
     /// [`ScoreError::Arrow`].
@@ -43,29 +44,29 @@ pub trait Scorer: Send + Sync {
     /// The model in its engine.
     fn session(&self) -> &Session;
 
-    /// What to know of the model, though it works.
+    /// What the user should know about the model, though it works.
     fn notes(&self) -> &[PipelineNote];
 }
 
-/// The answers about a window.
+/// The answers to a window.
 #[derive(Clone, Debug)]
 pub struct Scored {
-    /// In the order of [`Scorer::fields`].
+    /// The columns, in the order of [`Scorer::fields`].
     pub columns: Vec<ArrayRef>,
-    /// Rows with an error; the first of them with its number in the window.
+    /// The number of rows with an error.
     pub failed: usize,
-    /// The first error and its row, where there is one.
+    /// The first error and its row in the window, if there is one.
     pub first_error: Option<(usize, String)>,
-    /// Rows of whose text only the beginning was read.
+    /// The number of rows whose text was truncated.
     pub truncated: usize,
-    /// Tokens that the model read, padding not counted.
+    /// Tokens that the model read, without padding.
     pub tokens: u64,
 }
 
-/// Opens a model for what is asked of it.
+/// Opens a model for a task.
 ///
 /// # Errors
-/// [`ScoreError::Pipeline`] where it doesn't start or can't answer that.
+/// [`ScoreError::Pipeline`] if it can't be started or doesn't suit the task.
 pub fn load(
     model: &Path,
     asked: &Asked,
@@ -82,7 +83,7 @@ struct Asking<T: Task, C> {
 }
 
 impl<T: Task, C> Asking<T, C> {
-    /// Opens the pipeline; `columns` may look at it, or ask it something.
+    /// Opens the pipeline; `columns` may inspect it or run it.
     fn load(
         model: &Path,
         choice: &EngineChoice,
@@ -169,8 +170,8 @@ impl<T: Task, C: Columns<T>> Scorer for Asking<T, C> {
     }
 }
 
-/// The question that a row holds, where its first text is more than blanks and what has to be beside
-/// it is there.
+/// The input of the task that a row holds; `None` if its first text, or another text that the task
+/// needs, is missing or only blanks.
 fn question<T: Task, C: Columns<T>>(
     texts: &[Vec<Cell>],
     row: usize,

@@ -1,4 +1,4 @@
-//! One entry for each task: its questions and its columns.
+//! For each task, the inputs that it reads and the columns of its answers.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use super::columns::{
 use super::{Asking, Scorer};
 use crate::{Asked, ScoreError};
 
-/// Opens the pipeline of the task that is asked for.
+/// Opens the pipeline of the requested task.
 pub(super) fn load(
     model: &Path,
     asked: &Asked,
@@ -59,7 +59,7 @@ pub(super) fn load(
         }
         Asked::FeatureExtraction(options) => {
             let asking = Asking::load(model, choice, engine, options, |pipeline| {
-                // A graph that pools itself may have vectors of another size than the config says.
+                // In a graph that pools, the vectors may differ in size from what the config says.
                 let probe = pipeline.run(["。"])?;
                 Ok(Vectors(probe.first().map_or(0, Array1::len)))
             });
@@ -78,7 +78,7 @@ pub(super) fn load(
     })
 }
 
-/// A text, or a pair where there are two.
+/// A text, or a pair if there are two.
 fn one_or_two(parts: Vec<Option<String>>) -> Option<Text> {
     let mut parts = parts.into_iter();
     let text = parts.next()??;
@@ -86,13 +86,13 @@ fn one_or_two(parts: Vec<Option<String>>) -> Option<Text> {
     Some(Text { text, pair })
 }
 
-/// Two texts, both there.
+/// Two texts, if both are there.
 fn two(parts: Vec<Option<String>>) -> Option<(String, String)> {
     let mut parts = parts.into_iter();
     Some((parts.next()??, parts.next()??))
 }
 
-/// The best label, the best ones, or a score for each label in the model's order.
+/// The best label, several of the best, or a score for each label in the model's order.
 enum Labels {
     Best,
     Several,
@@ -149,7 +149,7 @@ impl Columns<TextClassification> for Labels {
     }
 }
 
-/// How many there are in each answer.
+/// The number of items in each answer.
 fn lengths<A>(answers: &[Option<Vec<A>>]) -> impl Iterator<Item = Option<usize>> {
     answers.iter().map(|it| it.as_ref().map(Vec::len))
 }
@@ -278,7 +278,7 @@ impl Columns<FillMask> for Fills {
         one_or_two(texts)
     }
 
-    /// For each gap of the text a list, the best fill first.
+    /// For each gap of the text, a list of fills, the best first.
     fn fields(&self) -> Vec<Field> {
         let of_gap = DataType::List(item_field(record(Self::parts())));
         vec![list("fills", of_gap)]

@@ -8,7 +8,7 @@ use nezha_graphs::{Config, Head, read_model};
 
 use super::*;
 
-/// A small NEZHA; what it adds to the config, or has in place of what is there.
+/// The config of a small NEZHA; `more` adds or replaces fields.
 fn config(more: &[(&str, serde_json::Value)]) -> String {
     let mut config = serde_json::json!({
         "model_type": "nezha",
@@ -28,11 +28,11 @@ fn config(more: &[(&str, serde_json::Value)]) -> String {
     config.to_string()
 }
 
-/// A head over weights that are all zero.
+/// A head with weights that are all zero.
 fn exported(head: Head, config: &str) -> ModelProto {
     let parsed = Config::from_json(config).unwrap();
     let options = ExportOptions::default().heads(Heads::Named(vec![head]));
-    // A build without weights says which ones the head reads.
+    // A build without weights fails, and lists the weights that the head reads.
     let Err(BuildError::Weights { faults, .. }) = build(
         &NoWeights,
         &parsed,

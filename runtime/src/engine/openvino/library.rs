@@ -8,10 +8,10 @@ use crate::library::Library;
 use crate::native::openvino::{self, Core};
 use crate::openvino_library;
 
-/// What this process has loaded; it stays until the process ends.
+/// The library that this process has loaded; it stays loaded until the process ends.
 static LOADED: Mutex<Option<Library>> = Mutex::new(None);
 
-/// The process's one library: `requested`, or else the one that is found.
+/// The library of this process: `requested`, or else the one that is found.
 pub(super) fn library(
     engine: EngineKind,
     requested: Option<&Path>,
@@ -41,11 +41,11 @@ pub(super) fn library(
 
 /// A device that OpenVINO sees.
 pub(crate) struct Device {
-    /// `CPU`, `GPU.0`.
+    /// OpenVINO's name for it: `CPU`, `GPU.0`.
     pub(crate) name: String,
     /// What its maker calls it.
     pub(crate) full_name: String,
-    /// What it computes in: `BF16`, `INT8`.
+    /// The types that it is optimised for: `BF16`, `INT8`.
     pub(crate) capabilities: String,
 }
 
@@ -56,7 +56,7 @@ pub(crate) fn devices(requested: Option<&Path>) -> Result<(Library, Vec<Device>)
     let ask = || {
         let core = Core::new()?;
         let device = |name: String| {
-            // A device that can't say what it is is there all the same.
+            // A device is listed even if it doesn't answer these questions.
             let property = |key| core.property(&name, key).unwrap_or_default();
             Device {
                 full_name: property("FULL_DEVICE_NAME"),
@@ -74,7 +74,7 @@ pub(crate) fn devices(requested: Option<&Path>) -> Result<(Library, Vec<Device>)
     Ok((library, devices))
 }
 
-/// Refuses a device that isn't there. The CPU always is.
+/// Refuses a device that isn't there. The CPU is always there.
 pub(super) fn check_device(core: &Core, device: OpenVinoDevice) -> Result<(), EngineError> {
     if device == OpenVinoDevice::Cpu {
         return Ok(());
@@ -84,7 +84,7 @@ pub(super) fn check_device(core: &Core, device: OpenVinoDevice) -> Result<(), En
         engine,
         reason: readable(&failure.0),
     })?;
-    // Of several, each has a number: GPU.0.
+    // If there are several of a kind, each has a number: GPU.0.
     let kind = |name: &str| name.split('.').next() == Some(device.id());
     match found.iter().any(|it| kind(it)) {
         true => Ok(()),

@@ -1,7 +1,8 @@
 //! OpenVINO, through its C interface.
 //!
-//! A model is compiled once; the requests that its runs go through share it. What the device really
-//! computes in is asked of the compiled model, so that no precision changes without a word.
+//! A model is compiled once, and all its infer requests share the compiled model. The compiled
+//! model is asked which precision the device computes in, so that a change of precision never goes
+//! unnoticed.
 
 mod library;
 mod model_error;
@@ -33,7 +34,7 @@ pub(super) struct OpenVinoEngine {
     requests: Pool<Request>,
     recorder: Option<Recorder>,
     times: Times,
-    /// Freed after the requests, and the core after that.
+    /// Freed after the requests, and before the core.
     _compiled: Compiled,
     _core: Core,
 }
@@ -65,7 +66,7 @@ impl OpenVinoEngine {
         let compiled = core.compile(&graph, device.id()).map_err(refused)?;
         let precision = precision(engine, &compiled, options.openvino.precision)?;
         let groups = settings::groups_of_activations(&compiled, model);
-        // More than these wait inside of OpenVINO, where no deadline is looked at.
+        // More requests than these would wait inside OpenVINO, where no deadline is checked.
         let count = compiled.property("OPTIMAL_NUMBER_OF_INFER_REQUESTS");
         let count = count.map_err(start)?.parse().unwrap_or(1_usize).max(1);
         let requests = (0..count).map(|_| compiled.request());
@@ -164,7 +165,8 @@ impl Engine for OpenVinoEngine {
     }
 }
 
-/// The bytes of a model in memory with its external weights embedded: OpenVINO finds them in files only.
+/// The bytes of a model in memory, with its external weights embedded: OpenVINO reads external
+/// weights only from files.
 fn whole(model: &Model) -> Result<Bytes, Failure> {
     let failure = |error: &dyn std::fmt::Display| Failure(error.to_string());
     let bytes = model.bytes().map_err(|error| failure(&error))?;
@@ -198,7 +200,7 @@ fn whole(model: &Model) -> Result<Bytes, Failure> {
     }
 }
 
-/// What a model was compiled to compute in; another than was asked for is refused.
+/// The precision that a model was compiled for; an error if another was asked for.
 fn precision(
     engine: EngineKind,
     compiled: &Compiled,
@@ -223,7 +225,7 @@ fn precision(
     }
 }
 
-/// An error of OpenVINO without the places in its source.
+/// An error of OpenVINO without its source locations.
 fn readable(message: &str) -> String {
     let lines = message.lines().map(str::trim);
     let says = |line: &&str| {

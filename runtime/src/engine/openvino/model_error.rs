@@ -1,4 +1,4 @@
-//! What OpenVINO has against a model, with the node that it means.
+//! Why OpenVINO refuses a model, with the node that it means.
 
 use nezha_graphs::proto::NodeProto;
 
@@ -6,9 +6,9 @@ use super::readable;
 use crate::Model;
 use crate::engine::{EngineError, EngineKind};
 
-/// What comes before the list of operators that OpenVINO has no code for.
+/// What precedes the list of operators that OpenVINO doesn't implement.
 const UNKNOWN: &str = "No conversion rule found for operations:";
-/// What comes before the list of operators whose nodes it can't make sense of.
+/// What precedes the list of operators whose nodes it can't convert.
 const BROKEN: &str = "Conversion is failed for:";
 
 /// The error of a model that OpenVINO can't read or compile.
@@ -33,7 +33,7 @@ pub(super) fn refused(engine: EngineKind, model: &Model, message: &str) -> Engin
     }
 }
 
-/// Whether a node's operator is in the list, as in `my.Frobnicate, Gather-17`.
+/// Whether a message lists a node's operator, as in `my.Frobnicate, Gather-17`.
 fn is_listed(message: &str, list: &str, node: &NodeProto) -> bool {
     let lists = message.lines().filter_map(|line| line.split_once(list));
     lists
@@ -43,7 +43,7 @@ fn is_listed(message: &str, list: &str, node: &NodeProto) -> bool {
         .any(|operator| operator.rsplit('.').next() == Some(&node.op_type))
 }
 
-/// A node's name; of one without, the name of what it writes.
+/// A node's name; if it has none, the name of its first output.
 fn name(node: &NodeProto) -> &str {
     match node.name.as_str() {
         "" => node.output.first().map_or("", String::as_str),

@@ -1,4 +1,4 @@
-//! From options to OpenVINO's properties.
+//! Translates options to OpenVINO's properties.
 
 use super::readable;
 use crate::engine::kind::OpenVinoDevice;
@@ -6,7 +6,7 @@ use crate::engine::{EngineError, EngineOptions, OpenVinoPrecision};
 use crate::native::openvino::{Compiled, Core};
 use crate::{Model, OpenVinoHint};
 
-/// The property that says what products are computed in.
+/// The property with the type that products are computed in.
 pub(super) const PRECISION: &str = "INFERENCE_PRECISION_HINT";
 const GROUP_SIZE: &str = "DYNAMIC_QUANTIZATION_GROUP_SIZE";
 
@@ -17,14 +17,14 @@ struct Setting {
     value: String,
 }
 
-/// Sets a device up as the options say; what it refuses is the option's error.
+/// Sets a device up as the options say; if it refuses a setting, the error names the option.
 pub(super) fn apply(
     core: &mut Core,
     device: OpenVinoDevice,
     options: &EngineOptions,
 ) -> Result<(), EngineError> {
     let engine = device.kind();
-    // Loads the device's plugin, which can't refuse a setting before.
+    // This loads the device's plugin; a setting can be refused only after that.
     let loaded = core.property(device.id(), "FULL_DEVICE_NAME");
     loaded.map_err(|failure| EngineError::Start {
         engine,
@@ -51,7 +51,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// What OpenVINO makes the most of.
+/// What OpenVINO optimises for.
 fn hint(options: &EngineOptions) -> OpenVinoHint {
     match options.throughput {
         true => OpenVinoHint::Throughput,
@@ -100,8 +100,8 @@ fn settings(options: &EngineOptions) -> Vec<Setting> {
     set.collect()
 }
 
-/// How many activations share a scale of 8 bits where a model multiplies them with weights of few bits;
-/// `None` where none are quantised.
+/// How many activations share one 8-bit scale when a model multiplies them with weights of few
+/// bits; `None` if no activations are quantised.
 pub(super) fn groups_of_activations(compiled: &Compiled, model: &Model) -> Option<u64> {
     let mut nodes = model.proto().graph.iter().flat_map(|it| &it.node);
     let few_bits = nodes.any(|it| ["DequantizeLinear", "MatMulNBits"].contains(&&*it.op_type));

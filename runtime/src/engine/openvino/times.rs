@@ -5,23 +5,24 @@ use std::time::{Duration, Instant};
 use crate::engine::recorder::Step;
 use crate::native::openvino::NodeTime;
 
-/// From the times that OpenVINO tells, each the mean of all runs of the compiled model, to those of
-/// single runs.
+/// Computes the times of single runs from those that OpenVINO reports, which are means over all
+/// runs of the compiled model.
 ///
-/// Means are whole microseconds: a node's time in the n-th run may be n microseconds off, and is made up
-/// for in the next one, so that its sum over all runs is right.
+/// The means are whole microseconds, so a node's time in the n-th run may be n microseconds off.
+/// The next run corrects it, so that the sum over all runs is right.
 #[derive(Default)]
 pub(super) struct Times(Mutex<Told>);
 
 #[derive(Default)]
 struct Told {
     runs: u32,
-    /// The sum of what was told of a node.
+    /// The sum of the times that were returned for each node.
     nodes: HashMap<String, Duration>,
 }
 
 impl Times {
-    /// The nodes of the run that has ended, one after the other: OpenVINO doesn't say when each began.
+    /// The nodes of the run that has just ended, one after the other: OpenVINO doesn't say when
+    /// each began.
     pub(super) fn of_run<'n>(&self, means: &'n [NodeTime], begin: Instant) -> Vec<Step<'n>> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         told.runs += 1;
@@ -52,7 +53,7 @@ mod tests {
     fn means_become_the_times_of_runs_one_node_after_the_other() {
         let times = Times::default();
         let micros = Duration::from_micros;
-        // Of runs that took 90, 10 and 20, and 9, 10 and 12.
+        // The means of runs that took 90, 10 and 20 µs, and 9, 10 and 12 µs.
         for (means, expected) in [([90, 9], [90, 9]), ([50, 9], [10, 9]), ([40, 10], [20, 12])] {
             let node = |(name, mean): (&str, u64)| NodeTime {
                 name: name.to_owned(),

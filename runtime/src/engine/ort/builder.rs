@@ -11,15 +11,16 @@ use crate::engine::kind::OrtDevice;
 use crate::native::{self, OrtSession as Session};
 use crate::{EngineError, EngineOptions, Model, Optimization};
 
-/// Optimizers of ONNX Runtime's that make a graph slower on the CPU. Its `SkipLayerNormalization` takes
-/// 2.5 times as long there as the Add and the `LayerNormalization` that it stands for, 3 to 5 % of a run;
-/// its `BiasGelu` 1.1 times as long as Add and Gelu, up to 1 %.
+/// Optimizers of ONNX Runtime that make a graph slower on the CPU. There its
+/// `SkipLayerNormalization` takes 2.5 times as long as the Add and the `LayerNormalization` that it
+/// replaces, which is 3 to 5 % of a run; its `BiasGelu` takes 1.1 times as long as Add and Gelu, up
+/// to 1 %.
 const SLOWER_ON_CPU: &str = "SkipLayerNormFusion;BiasGeluFusion";
 
-/// Where ONNX Runtime reads a model.
+/// Where ONNX Runtime reads a model from.
 pub(super) enum Source<'m> {
     File(&'m Path),
-    /// The graph's bytes; its weights are among them or in files of the model's in memory.
+    /// The graph's bytes; its weights are among them, or in files that the model holds in memory.
     Memory {
         model: &'m Model,
         bytes: &'m Bytes,
@@ -40,13 +41,13 @@ pub(super) struct Settings<'a> {
     pub(super) environment: &'a Environment,
     pub(super) device: OrtDevice,
     pub(super) options: &'a EngineOptions,
-    /// Threads of a session; 0 leaves them to ONNX Runtime.
+    /// Threads of a session; 0 lets ONNX Runtime choose.
     pub(super) threads: usize,
     pub(super) signature: &'a Signature,
 }
 
 impl Settings<'_> {
-    /// A session of the model, which `configure` has the last word on.
+    /// Opens a session of the model; `configure` may change every setting.
     pub(super) fn open(
         &self,
         source: &Source<'_>,
@@ -57,7 +58,8 @@ impl Settings<'_> {
         let builder = self.register(builder)?;
         let mut builder = configure(builder).map_err(|error| self.failed(&error))?;
         let (path, session) = match source {
-            // From the file, not from the map: ONNX Runtime finds external weights beside it.
+            // From the file, not from its map, so that ONNX Runtime finds external weights beside
+            // it.
             Source::File(path) => (*path, builder.commit_from_file(path).map(Session::from)),
             Source::Memory { model, bytes } => {
                 let mut weights = model.weights();
@@ -104,12 +106,13 @@ impl Settings<'_> {
             )?
             .with_optimization_level(level(self.options.ort.optimization))?
             .with_intra_threads(self.threads)?
-            // DirectML can't have it.
+            // DirectML doesn't support it.
             .with_memory_pattern(self.device != OrtDevice::DirectMl)?
             .with_config_entry("session.x64quantprecision", quant_precision())?)
     }
 
-    /// Refuses a provider that the library was built without, which each would say in words of its own.
+    /// Refuses a provider that the library was built without, so that all providers give the same
+    /// error.
     fn check_build(&self) -> Result<(), EngineError> {
         let engine = self.device.kind();
         let spec = engine.spec();
@@ -126,7 +129,7 @@ impl Settings<'_> {
         }
     }
 
-    /// Left alone, a provider that can't start is dropped without a word, and the CPU takes over.
+    /// By default, ONNX Runtime silently drops a provider that can't start, and the CPU takes over.
     fn register(&self, mut builder: SessionBuilder) -> Result<SessionBuilder, EngineError> {
         for provider in self.providers()? {
             let name = provider.name();
@@ -136,7 +139,7 @@ impl Settings<'_> {
         Ok(builder)
     }
 
-    /// The execution providers to register, the preferred one first; the CPU is always there.
+    /// The execution providers to register, the preferred one first. The CPU is always the last.
     fn providers(&self) -> Result<Vec<ExecutionProviderDispatch>, EngineError> {
         let device = i32::try_from(self.options.ort.device);
         let device = device.map_err(|_| self.option("ort.device", "there is no such GPU"))?;
@@ -150,13 +153,13 @@ impl Settings<'_> {
                     .map_err(|reason| self.option("ort.tensorrt", &reason))?;
                 vec![tensorrt.with_device_id(device).build(), cuda()]
             }
-            // The older format computes in half precision.
+            // CoreML's older format computes in half precision.
             OrtDevice::CoreMl => {
                 let program = ep::coreml::ModelFormat::MLProgram;
                 vec![ep::CoreML::default().with_model_format(program).build()]
             }
             OrtDevice::DirectMl => vec![ep::DirectML::default().with_device_id(device).build()],
-            // Left alone, it computes in half precision.
+            // By default, CANN computes in half precision.
             OrtDevice::Cann => {
                 let as_stored = ep::cann::PrecisionMode::MustKeepOrigin;
                 let cann = ep::CANN::default().with_precision_mode(as_stored);
@@ -210,7 +213,7 @@ impl Settings<'_> {
     }
 }
 
-/// The optimizers that are off.
+/// The disabled optimizers.
 pub(super) fn without(device: OrtDevice) -> &'static str {
     match device {
         OrtDevice::Cpu | OrtDevice::Xnnpack => SLOWER_ON_CPU,
@@ -218,7 +221,7 @@ pub(super) fn without(device: OrtDevice) -> &'static str {
     }
 }
 
-/// An error of ONNX Runtime without its own source line and status code before it.
+/// An error of ONNX Runtime without the source line and the status code before it.
 fn readable(error: &str) -> &str {
     let status = error.split_once("[ONNXRuntimeError] : ");
     let message = status.and_then(|(_, status)| status.splitn(3, " : ").nth(2));
@@ -235,7 +238,7 @@ pub(super) fn level(optimization: Optimization) -> GraphOptimizationLevel {
 }
 
 /// Without VNNI, products of unsigned and signed bytes saturate unless ONNX Runtime is told to be
-/// precise; with it they don't, and being precise costs 1.6 times the time for nothing.
+/// precise. With VNNI they don't, and the precise kernels would take 1.6 times as long for nothing.
 pub(super) fn quant_precision() -> &'static str {
     #[cfg(target_arch = "x86_64")]
     if !is_x86_feature_detected!("avx512vnni") && !is_x86_feature_detected!("avxvnni") {

@@ -6,7 +6,7 @@ use ort::logging::LogLevel;
 
 use crate::{EngineError, EngineKind, OrtLibrary, native, ort_library};
 
-/// What this process has loaded; it stays until the process ends.
+/// What this process has loaded; it stays loaded until the process ends.
 struct Loaded {
     library: Option<OrtLibrary>,
     environment: Option<Environment>,
@@ -17,7 +17,7 @@ static LOADED: Mutex<Loaded> = Mutex::new(Loaded {
     environment: None,
 });
 
-/// The process's one environment, over `requested` or else the library that is found.
+/// The environment of this process, in the library `requested` or else in the one that is found.
 pub(super) fn environment(
     engine: EngineKind,
     requested: Option<&Path>,
@@ -29,7 +29,7 @@ pub(super) fn environment(
         None => ort_library::find(requested)
             .map_err(|source| EngineError::Library { engine, source })?,
     };
-    // Loads at the first call; after that it only makes a builder.
+    // The first call loads the library; later calls only make a builder.
     let builder = ort::init_from(&library.path).map_err(|error| start(error.to_string()))?;
     loaded.library = Some(library.clone());
     let environment = match &loaded.environment {
@@ -37,7 +37,7 @@ pub(super) fn environment(
         None => {
             let made = builder.with_name("nezha").with_telemetry(false).build();
             let made = made.map_err(|error| start(error.to_string()))?;
-            // The default hands every internal step of a run to a logger that drops it.
+            // By default, every internal step of a run is sent to a logger that drops it.
             made.set_log_level(LogLevel::Warning);
             loaded.environment.insert(made).clone()
         }

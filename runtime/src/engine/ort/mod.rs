@@ -1,8 +1,8 @@
 //! ONNX Runtime, through the `ort` crate.
 //!
-//! Touching any of `ort`'s types before a library is loaded panics, so everything here that does
-//! takes an [`Environment`](ort::environment::Environment), and only [`environment()`] makes one:
-//! after it has loaded a library.
+//! `ort` panics if one of its types is used before a library is loaded. So everything here that
+//! uses them takes an [`Environment`](ort::environment::Environment), and only [`environment()`]
+//! makes one, after it has loaded a library.
 
 mod builder;
 mod environment;
@@ -38,22 +38,23 @@ use crate::{Model, Tensor, Tensors};
 /// A model in ONNX Runtime.
 pub(super) struct OrtEngine {
     device: OrtDevice,
-    /// Which of several GPUs.
+    /// The number of the GPU, if there are several.
     gpu: u32,
     description: String,
     outputs: Vec<Port>,
-    /// `run` of a session is not thread-safe, whatever ONNX Runtime says: see the `ort` crate.
+    /// A session's `run` is not thread-safe, despite ONNX Runtime's promise: see the `ort` crate.
     sessions: Pool<Session>,
     profiling: Mutex<bool>,
 }
 
-/// Runs at the same time, and the threads of each; 0 leaves them to ONNX Runtime.
+/// How many runs are computed at the same time, and with how many threads each; 0 threads let ONNX
+/// Runtime choose.
 struct Runs {
     sessions: usize,
     threads: usize,
 }
 
-/// Sessions that threads are divided among, at most: each has memory of its own.
+/// The most sessions that threads are divided among, because each needs memory of its own.
 const MOST_SESSIONS: usize = 8;
 
 impl Runs {
@@ -228,7 +229,7 @@ impl Engine for OrtEngine {
 
     fn run(&self, inputs: &Tensors, deadline: Option<Instant>) -> Result<Tensors, EngineError> {
         let compute = |session: &mut Session| match deadline {
-            // A short run could be done before anybody looks at the clock.
+            // A short run could end before the watching thread reads the clock.
             Some(deadline) if Instant::now() >= deadline => Err(self.late()),
             _ => self.compute(session, inputs, deadline),
         };
@@ -270,7 +271,8 @@ impl KeepOutputs for OrtEngine {
     }
 }
 
-/// Runs `work`, and stops the runs of `options` at the deadline; says whether it came to that.
+/// Runs `work`, and stops the runs of `options` at the deadline; also returns whether they were
+/// stopped.
 fn stopped_at<R>(
     deadline: Instant,
     options: &RunOptions,
@@ -290,7 +292,7 @@ fn stopped_at<R>(
     })
 }
 
-/// The profile of one of several sessions; the first one's has the name that was given.
+/// The profile of one of several sessions; the first session's has the given name.
 fn numbered(profile: &Path, session: usize) -> PathBuf {
     let mut name = profile.as_os_str().to_owned();
     if session > 0 {
@@ -299,7 +301,7 @@ fn numbered(profile: &Path, session: usize) -> PathBuf {
     name.into()
 }
 
-/// A view of a tensor.
+/// A view of a tensor for ONNX Runtime.
 fn value(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
     with_array!(&tensor.0, array => {
         // A tensor's layout is standard, so its elements are one slice.
@@ -308,7 +310,7 @@ fn value(tensor: &Tensor) -> ort::Result<SessionInputValue<'_>> {
     })
 }
 
-/// A copy of an output; `None` where it is not what the port says.
+/// A copy of an output; `None` if it doesn't fit the port.
 fn tensor(value: &DynValue, port: &Port) -> Option<Tensor> {
     fn copy<T: Element + PrimitiveTensorElementType>(value: &DynValue) -> Option<Tensor> {
         let (shape, elements) = value.try_extract_tensor::<T>().ok()?;

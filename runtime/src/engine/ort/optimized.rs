@@ -11,7 +11,7 @@ use crate::cpu::Cpu;
 use crate::engine::kind::OrtDevice;
 use crate::{EngineError, Model, Optimization};
 
-/// The optimised form of a model in the cache; ONNX Runtime makes it where it is missing.
+/// The optimised model in the cache; ONNX Runtime makes it if it isn't there.
 pub(super) fn optimized(
     settings: &Settings,
     model: &Model,
@@ -62,7 +62,7 @@ pub(super) fn optimized(
     Ok(path)
 }
 
-/// What an optimised model depends on, beside the model's own bytes.
+/// What an optimised model depends on besides the model's own bytes.
 struct Conditions<'a> {
     /// The version of ONNX Runtime.
     version: &'a str,
@@ -72,7 +72,7 @@ struct Conditions<'a> {
 }
 
 impl Conditions<'_> {
-    /// The parts of the key by their names. Whatever else changes, a saved model stays good.
+    /// The parts of the key, by their names. A saved model stays valid if anything else changes.
     fn parts(&self) -> [(&'static str, String); 8] {
         let present = self.cpu.features.iter().filter(|it| it.present);
         let mut features: Vec<&str> = present.map(|it| it.name).collect();
@@ -89,7 +89,7 @@ impl Conditions<'_> {
         ]
     }
 
-    /// What the optimised form of a model with these bytes is called.
+    /// The file name of the optimised form of a model with these bytes.
     fn file_name(&self, model: &[u8]) -> String {
         let parts = self.parts().map(|(name, value)| format!("{name}={value}"));
         let key = xxh3_64(parts.join("\n").as_bytes());
@@ -97,7 +97,7 @@ impl Conditions<'_> {
     }
 }
 
-/// A level's name in a key: it has to stay the same.
+/// A level's name in a key. It must never change.
 fn level(optimization: Optimization) -> &'static str {
     match optimization {
         Optimization::None => "none",
@@ -107,7 +107,7 @@ fn level(optimization: Optimization) -> &'static str {
     }
 }
 
-/// What is optimised already is loaded as it is.
+/// An optimised model is loaded as it is.
 pub(super) const LEVEL: GraphOptimizationLevel = GraphOptimizationLevel::Disable;
 
 #[cfg(test)]

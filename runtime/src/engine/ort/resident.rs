@@ -1,4 +1,4 @@
-//! Tensors that stay on the device from one run to the next, by ONNX Runtime's IO binding.
+//! Tensors that stay on the device from one run to the next, through ONNX Runtime's IO binding.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::native::OrtSession as Session;
 use crate::tensor::with_array;
 use crate::{Tensor, Tensors};
 
-/// An output of a run, where it was computed.
+/// An output of a run that stays where it was computed.
 struct OnDevice {
     value: DynValue,
     port: Port,
@@ -54,7 +54,7 @@ impl Resident for OnDevice {
 }
 
 impl OrtEngine {
-    /// Computes; outputs that `keep` gives an input's name stay on the device.
+    /// Computes a run. Outputs stay on the device if `keep` returns the name of an input for them.
     pub(super) fn compute_resident(
         &self,
         session: &mut Session,
@@ -92,7 +92,7 @@ impl OrtEngine {
     ) -> ort::Result<Vec<DynValue>> {
         let mut binding = session.create_binding()?;
         for (name, tensor) in inputs.iter() {
-            // A view would be copied too, by a session of `ort`'s own that waits for itself.
+            // A view would be copied too, in a session that `ort` creates for it and waits for.
             with_array!(&tensor.0, array => {
                 let elements = array.as_slice().unwrap_or_default().to_vec();
                 let value = OrtTensor::from_array((array.shape(), elements))?;
@@ -133,7 +133,7 @@ impl OrtEngine {
     }
 }
 
-/// Whether values stay in a GPU's memory; other devices than CUDA's give them to the host.
+/// Whether values stay in a GPU's memory; only CUDA's do, other devices return them to the host.
 fn is_on_gpu(device: OrtDevice) -> bool {
     matches!(device, OrtDevice::Cuda | OrtDevice::TensorRt)
 }

@@ -8,20 +8,21 @@ use ort::value::{DynValue, Tensor as OrtTensor};
 use crate::tensor::with_array;
 use crate::{Model, Tensor};
 
-/// Weights that the sessions of one model have together: as they are stored, and as the kernels
-/// rearrange them. ONNX Runtime shares the latter only for initializers that it is handed.
+/// Weights that the sessions of one model share, as they are stored and as the kernels rearrange
+/// them. ONNX Runtime shares rearranged weights only for initializers that are given to it.
 pub(super) struct SharedWeights {
     weights: Vec<(String, Arc<DynValue>)>,
     prepacked: PrepackedWeights,
 }
 
-/// Smaller ones aren't worth it, and some decide shapes while the graph is optimised.
+/// Smaller weights are not worth sharing, and the graph's shapes may depend on them during
+/// optimisation.
 const SMALLEST: usize = 1 << 16;
 
 impl SharedWeights {
     /// The large weights of a model, embedded or in files beside it.
     ///
-    /// What can't be read is left for ONNX Runtime to complain about.
+    /// A weight that can't be read is left to ONNX Runtime, which then reports it.
     pub(super) fn of(model: &Model) -> ort::Result<Self> {
         let graph = model.proto().graph.iter();
         let mut stored = model.weights();
@@ -54,11 +55,11 @@ fn tensor(initializer: &TensorProto, bytes: &[u8]) -> Option<Tensor> {
     Tensor::from_le_bytes(dtype, &shape.ok()?, bytes).ok()
 }
 
-/// The same tensor in ONNX Runtime; nothing is copied.
+/// The same tensor in ONNX Runtime, without a copy.
 fn value(tensor: Tensor) -> ort::Result<DynValue> {
     with_array!(tensor.0, array => {
         let shape = array.shape().to_vec();
-        // A tensor's layout is standard, so its elements are all that the vector has.
+        // A tensor's layout is standard, so the vector holds exactly its elements.
         let (elements, _) = array.into_raw_vec_and_offset();
         Ok(OrtTensor::from_array((shape, elements))?.into_dyn())
     })

@@ -6,7 +6,7 @@ use ort::ep::TensorRT;
 
 use crate::{AxisRange, TensorRtOptions};
 
-/// The TensorRT execution provider, set up for a model.
+/// The TensorRT execution provider, configured for a model.
 pub(super) fn provider(
     options: &TensorRtOptions,
     signature: &Signature,
@@ -31,7 +31,8 @@ pub(super) fn provider(
     Ok(provider)
 }
 
-/// The folder, made where it is missing, as the text that ONNX Runtime takes.
+/// The path of the folder, which is created if it doesn't exist, as the text that ONNX Runtime
+/// takes.
 fn cache(folder: &Path) -> Result<String, String> {
     let at = |reason: &str| format!("engine cache {}: {reason}", folder.display());
     fs::create_dir_all(folder).map_err(|error| at(&error.to_string()))?;
@@ -69,7 +70,7 @@ fn check_ranges(options: &TensorRtOptions, signature: &Signature) -> Result<(), 
     }
 }
 
-/// The axes that the inputs name, each once.
+/// The symbolic axes of the inputs, each once.
 fn named_axes(signature: &Signature) -> impl Iterator<Item = &str> {
     let dims = signature.inputs.iter().flat_map(|port| &port.shape);
     let mut axes: Vec<&str> = dims.filter_map(|dim| dim.as_symbol()).collect();
@@ -78,7 +79,7 @@ fn named_axes(signature: &Signature) -> impl Iterator<Item = &str> {
     axes.into_iter()
 }
 
-/// A shape for every input that has no fixed one: `input_ids:1x16,attention_mask:1x16`.
+/// A shape for every input that has a dynamic axis: `input_ids:1x16,attention_mask:1x16`.
 fn shapes(
     options: &TensorRtOptions,
     signature: &Signature,

@@ -1,8 +1,9 @@
 //! Sums, differences, products and quotients of f32, row by row.
 //!
-//! tract has fast kernels for them where it can prove how two shapes meet. Where axes are symbols it
-//! can't, and calls a function through a pointer for each element, on one thread: a fifth of a
-//! NEZHA's run. So it does for the difference of a tensor and a column in a LayerNorm.
+//! tract has fast kernels for them if it can prove how the two shapes broadcast. With symbolic axes
+//! it can't, and calls a function through a pointer for each element, on one thread: that is a
+//! fifth of a NEZHA run. It does the same for the difference of a tensor and a column in a
+//! LayerNorm.
 
 use tract_linalg::multithread::par_chunks_mut;
 use tract_onnx::prelude::tract_ndarray::ArrayViewD;
@@ -11,7 +12,7 @@ use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::binary::{BinMiniOp, OptBinByScalar, TypedBinOp};
 use tract_onnx::tract_core::ops::math::{Add, Div, Mul, Sub};
 
-/// Takes the place of what tract would compute element by element.
+/// Replaces the operations that tract would compute element by element.
 pub(super) fn replace(graph: &mut TypedModel) -> TractResult<()> {
     for id in 0..graph.nodes.len() {
         let operation = Operation::of(graph.node(id).op());
@@ -22,7 +23,7 @@ pub(super) fn replace(graph: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// Whether all inputs and outputs are.
+/// Whether all inputs and outputs are f32.
 fn is_of_f32(graph: &TypedModel, node: usize) -> TractResult<bool> {
     let (inputs, outputs) = graph.node_facts(node)?;
     let mut facts = inputs.into_iter().chain(outputs);
@@ -110,12 +111,13 @@ impl TypedOp for Elementwise {
 /// A tensor that is broadcast to a shape.
 struct Repeated<'e> {
     elements: &'e [f32],
-    /// The same in that shape: steps along its axes are 0 where elements are repeated.
+    /// The same elements as a view of that shape; its stride is 0 along each axis on which they are
+    /// repeated.
     view: ArrayViewD<'e, f32>,
 }
 
 impl Repeated<'_> {
-    /// Elements along the last axis; 1 where there is none.
+    /// Elements along the last axis; 1 if there is no axis.
     fn width(&self) -> usize {
         self.view.shape().last().map_or(1, |it| *it.max(&1))
     }
@@ -125,7 +127,7 @@ impl Repeated<'_> {
         self.view.strides().last() == Some(&0)
     }
 
-    /// The elements from the one on that a row of the shape begins with.
+    /// The elements, starting with the one that is first in this row of the shape.
     fn beginning_at(&self, mut row: usize) -> &[f32] {
         let axes = self.view.shape().iter().zip(self.view.strides());
         let mut start = 0;
@@ -137,7 +139,7 @@ impl Repeated<'_> {
     }
 }
 
-/// `a = f(a, b)`. Slices are what the compiler makes vectors of.
+/// Computes `a = f(a, b)`. It works on slices, so that the compiler can vectorise the loops.
 fn combine(a: &mut [f32], b: &Repeated, f: impl Fn(f32, f32) -> f32 + Sync) -> TractResult<()> {
     let pair = |a: &mut f32, b: f32| *a = f(*a, b);
     let pairs = |a: &mut [f32], b: &[f32]| a.iter_mut().zip(b).for_each(|(a, b)| pair(a, *b));
@@ -179,8 +181,8 @@ mod tests {
         TypedBinOp(op, None)
     }
 
-    /// However the shapes meet, on one thread and on two, and whether or not the first operand may
-    /// be written to.
+    /// Tests all ways to broadcast, on one thread and on two, with a first operand that may be
+    /// written to and with one that may not.
     #[test]
     fn elements_are_those_of_tracts_own_operators() {
         use Operation::{Add, Div, Mul, Sub};

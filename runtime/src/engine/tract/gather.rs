@@ -1,7 +1,8 @@
-//! `GatherElements` of f32 along the last axis, by rows that threads share.
+//! `GatherElements` of f32 along the last axis; threads share its rows.
 //!
-//! tract's own runs on one thread and first copies the indices to int64. Relative positions pick an
-//! element for every pair of positions: at 512 tokens on two threads that was a seventh of a run.
+//! tract's own implementation runs on one thread, and first copies the indices to int64. Relative
+//! positions gather an element for every pair of positions: at 512 tokens on two threads that took
+//! a seventh of a run.
 
 use std::slice::ChunksExact;
 
@@ -10,7 +11,7 @@ use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::tract_core::internal::*;
 use tract_onnx::tract_core::ops::array::GatherElements;
 
-/// Takes the place of tract's.
+/// Replaces tract's own implementation.
 pub(super) fn replace(graph: &mut TypedModel) -> TractResult<()> {
     for id in 0..graph.nodes.len() {
         let operation = graph.node(id).op_as::<GatherElements>().cloned();
@@ -21,14 +22,14 @@ pub(super) fn replace(graph: &mut TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// Whether what is picked from is f32, and the indices int32.
+/// Whether the data is f32 and the indices are int32.
 fn picks_f32_by_int32(graph: &TypedModel, node: usize) -> TractResult<bool> {
     let facts = graph.node_input_facts(node)?;
     let types = [f32::datum_type(), i32::datum_type()];
     Ok(facts.iter().map(|it| it.datum_type).eq(types))
 }
 
-/// Picks from rows of f32 by indices of int32.
+/// Gathers from rows of f32 by int32 indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct GatherRows(GatherElements);
 
@@ -61,7 +62,7 @@ impl EvalOp for GatherRows {
     }
 }
 
-/// From each row the elements that `width` indices name.
+/// The elements of each row that its `width` indices select.
 fn gather(rows: ChunksExact<f32>, indices: &[i32], width: usize) -> TractResult<Vec<f32>> {
     let mut picks = vec![0.0; indices.len()];
     par_chunks_mut(&mut picks, width, indices.len(), |first, picks| {
@@ -73,7 +74,7 @@ fn gather(rows: ChunksExact<f32>, indices: &[i32], width: usize) -> TractResult<
     Ok(picks)
 }
 
-/// `picks[i] = row[indices[i]]`; negative indices count from the end.
+/// Computes `picks[i] = row[indices[i]]`; negative indices count from the end.
 fn pick(picks: &mut [f32], indices: &[i32], row: &[f32]) -> TractResult<()> {
     let length = row.len() as i64;
     for (pick, index) in picks.iter_mut().zip(indices) {
@@ -103,7 +104,7 @@ mod tests {
 
     const WIDTH: usize = 129;
 
-    /// Rows of `WIDTH` numbers, which all differ.
+    /// Rows of `WIDTH` numbers that all differ.
     fn data(rows: &[usize]) -> TValue {
         let shape = [rows, &[WIDTH]].concat();
         let elements: Vec<f32> = (0..shape.iter().product()).map(|i| i as f32).collect();

@@ -1,9 +1,10 @@
 //! tract: ONNX in pure Rust, on the CPU and in float32.
 //!
-//! tract panics where others return an error: on outputs that no node makes, on some operators it
-//! can't handle, on sizes that don't fit. A model file is not to end the program, so loading and
-//! running catch panics and turn them into errors. Nothing is shared that a panic could leave half
-//! written: loading builds everything anew, a run has its own state over an immutable plan.
+//! tract panics in some cases where others return an error: on outputs that no node computes, on
+//! some operators that it can't handle, on sizes that don't fit. A model file must not end the
+//! program, so loading and running catch panics and turn them into errors. A panic can't leave
+//! shared data half written: loading builds everything anew, and a run has its own state over an
+//! immutable plan.
 
 mod elementwise;
 mod gather;
@@ -37,7 +38,7 @@ use super::{Engine, EngineError, EngineKind, EngineOptions, TractOptions};
 use crate::tensor::{Element, with_array, with_element};
 use crate::{Model, Tensor, Tensors};
 
-/// tract doesn't say its version; this is the one that the workspace pins.
+/// tract doesn't report its version; this is the one that the workspace pins.
 pub(crate) const VERSION: &str = "0.23.9";
 
 type Value = tract_onnx::prelude::Tensor;
@@ -54,9 +55,9 @@ pub(super) struct TractEngine {
 }
 
 enum Plans {
-    /// Takes every shape: its axes are symbols.
+    /// One plan for every shape, with symbolic axes.
     One(Plan),
-    /// Where asked for: a plan of its own for each of the shapes that came last.
+    /// A plan for each of the shapes that were used last, if the options ask for it.
     Shaped(Box<Shaped>),
 }
 
@@ -152,7 +153,7 @@ impl Engine for TractEngine {
     }
 }
 
-/// Threads that share a run; tract's answers are the same bits on any number.
+/// The threads that share a run; with any number of threads, tract's outputs are bit-identical.
 fn executor(threads: Option<NonZeroUsize>) -> Executor {
     let all = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     match threads.unwrap_or_else(all).get() {
@@ -180,8 +181,8 @@ impl Taken {
     }
 }
 
-/// Refuses products with weights in blocks: of 8 bits tract has none, and those of 4 bits come out
-/// wrong in whole models, though each by itself is right.
+/// Refuses products with weights in blocks: tract has none for 8 bits, and those for 4 bits give
+/// wrong results in whole models, though each product by itself is right.
 fn check_blocks(model: &Model) -> Result<(), EngineError> {
     let mut nodes = model.proto().graph.iter().flat_map(|it| &it.node);
     match nodes.find(|it| it.op_type == BLOCKS) {
@@ -196,10 +197,10 @@ fn check_blocks(model: &Model) -> Result<(), EngineError> {
     }
 }
 
-/// ONNX Runtime's product with weights in blocks of few bits.
+/// ONNX Runtime's product with weights of few bits in blocks.
 const BLOCKS: &str = "MatMulNBits";
 
-/// Runs a plan; past the deadline, no node is begun.
+/// Runs a plan; no node begins after the deadline.
 fn compute(
     plan: &Plan,
     inputs: TVec<TValue>,
@@ -218,7 +219,8 @@ fn compute(
                 return Err(TractError::msg("the deadline"));
             }
             let outputs = plan::eval(context, state, node, inputs)?;
-            // Without inputs there is nothing to compute: a node that hands in the model's own.
+            // A node without inputs only passes on an input of the model: there is nothing to
+            // record.
             if let Some(taken) = taken.as_mut().filter(|_| !node.inputs.is_empty()) {
                 taken.push(Taken {
                     node: node.id,
@@ -251,7 +253,7 @@ fn planned(mut graph: TypedModel) -> TractResult<Plan> {
     graph.into_runnable()
 }
 
-/// tract's passes before it picks kernels, less those that find nothing in a NEZHA.
+/// tract's passes before it picks kernels, without those that find nothing in a NEZHA graph.
 fn decluttering() -> Optimizer {
     let mut optimizer = Optimizer::declutter();
     let is_idle = |pass: &str| IDLE.iter().any(|it| pass.starts_with(it));
@@ -259,11 +261,11 @@ fn decluttering() -> Optimizer {
     optimizer
 }
 
-/// Passes for masks and windows that positions alone decide, as in models of sound: with axes that are
-/// symbols they took half of a start.
+/// Passes for masks and windows that depend only on positions, as in audio models. With symbolic
+/// axes they took half of the time to start.
 const IDLE: [&str; 3] = ["PropagateUniformTdim", "PropagateRoi", "FoldUniformMask"];
 
-/// The graph with types and shapes, and its inputs in its order.
+/// The graph with types and shapes, and the signature's inputs in the order of the graph's.
 fn graph(model: &Model) -> TractResult<(TypedModel, Vec<Port>)> {
     let mut graph = reading::read(model)?;
     let outlets = graph.input_outlets()?.to_vec();
@@ -278,7 +280,7 @@ fn graph(model: &Model) -> TractResult<(TypedModel, Vec<Port>)> {
     Ok((graph.into_typed()?, ports))
 }
 
-/// An input's type and shape; tract needs a name for every axis without a number.
+/// An input's type and shape. tract needs a symbol for every axis without a fixed size.
 fn fact(graph: &InferenceModel, port: &Port) -> TractResult<InferenceFact> {
     let symbols = &graph.symbols;
     let dim = |dim: &Dim| match (dim.as_fixed(), dim.as_symbol()) {
@@ -303,7 +305,7 @@ fn tensor_of(tensor: &Tensor) -> TractResult<Value> {
     })
 }
 
-/// A copy of an output. Whole numbers that tract computes from shapes are dimensions to it.
+/// A copy of an output. tract's type for integers that it computes from shapes is `TDim`.
 fn tensor(value: &Value, port: &Port) -> Result<Tensor, EngineError> {
     fn copy<T: Element + Datum>(value: &Value) -> Option<Tensor> {
         let value = match value.datum_type() {
@@ -329,7 +331,7 @@ mod tests {
 
     use super::*;
 
-    /// On axes that are symbols, as in the graphs we export.
+    /// With symbolic axes, as in the graphs that we export.
     #[test]
     fn a_plan_has_our_operators_in_place_of_tracts_slow_ones() {
         let mut graph = TypedModel::default();

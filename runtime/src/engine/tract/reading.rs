@@ -1,6 +1,6 @@
-//! From a model to tract's graph, each large weight copied once: from where it lies into the tensor that
-//! tract computes with; tables of embeddings stay where they lie. tract's own reader would have another
-//! copy of all of them, and finds external weights in files only.
+//! Converts a model to tract's graph. Each large weight is copied once, from where it is stored to
+//! the tensor that tract computes with; embedding tables are not copied. tract's own reader would
+//! copy all of them once more, and finds external weights only in files.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::{Model, Tensor};
 /// Smaller weights are read with the graph.
 const SMALLEST: usize = 1 << 14;
 
-/// The graph, as the file has it.
+/// Reads the graph as the file has it.
 pub(super) fn read(model: &Model) -> TractResult<InferenceModel> {
     let initializers = model.proto().graph.iter().flat_map(|it| &it.initializer);
     let apart: Vec<bool> = initializers.clone().map(is_apart).collect();
@@ -71,14 +71,15 @@ pub(super) fn read(model: &Model) -> TractResult<InferenceModel> {
     }
 }
 
-/// Whether an initializer is put into the graph by itself.
+/// Whether an initializer is left out of the graph's bytes and added as a tensor.
 fn is_apart(initializer: &TensorProto) -> bool {
     let large = initializer.raw_data.len() >= SMALLEST;
     let known = DType::from_onnx(initializer.data_type).is_some();
     ExternalData::of(initializer).is_some() || (large && known)
 }
 
-/// A matrix of numbers that a processor reads as they are stored.
+/// A table of an initializer, if it is a matrix of numbers that the processor can read as they are
+/// stored.
 fn table(initializer: &TensorProto, bytes: &Bytes) -> Option<Table> {
     let dtype = DType::from_onnx(initializer.data_type).filter(|it| *it != DType::Bool)?;
     let sizes = initializer.dims.iter().map(|it| usize::try_from(*it).ok());
@@ -103,7 +104,7 @@ fn tensor(initializer: &TensorProto, bytes: &[u8]) -> TractResult<Value> {
     let sizes = initializer.dims.iter().map(|it| usize::try_from(*it));
     let shape: Result<Vec<usize>, _> = sizes.collect();
     let shape = shape.map_err(|_| refused("a size below zero"))?;
-    // One copy, not two, where the processor has numbers in the file's order of bytes.
+    // One copy instead of two if the processor's byte order is that of the file.
     let length = shape
         .iter()
         .try_fold(dtype.size(), |a, b| a.checked_mul(*b));

@@ -1,7 +1,7 @@
-//! Rows of a table that stays where it lies: the lookup of embeddings.
+//! Embedding lookup in a table that isn't copied.
 //!
-//! tract has a copy of every weight. The word embeddings are a sixth of a base-size model and most of a
-//! small one, and a run reads a row of them for each token.
+//! tract copies every weight. The word embeddings are a sixth of a base-size model and most of a
+//! small one, and a run reads one row of them for each token.
 
 use std::any::Any;
 use std::{fmt, ptr};
@@ -19,13 +19,13 @@ use tract_onnx::tract_hir::ops::expandable::{Expansion, expand};
 pub(super) struct Table {
     pub(super) dtype: DatumType,
     pub(super) rows: usize,
-    /// Numbers in a row.
+    /// Numbers in each row.
     pub(super) width: usize,
     pub(super) bytes: Bytes,
 }
 
 impl Table {
-    /// The row of an index; negative ones count from the end.
+    /// The row at an index; negative indices count from the end.
     fn row(&self, index: i64) -> TractResult<&[u8]> {
         let rows = self.rows as i64;
         let place = if index < 0 { index + rows } else { index };
@@ -37,8 +37,8 @@ impl Table {
     }
 }
 
-/// Has rows read from `table` by the nodes that would pick them from the tensor at `outlet`; `false` where
-/// something else reads that tensor, too.
+/// Replaces the nodes that gather rows of the tensor at `outlet` by lookups in `table`. Does
+/// nothing and returns `false` if anything else reads that tensor.
 pub(super) fn replace(
     graph: &mut InferenceModel,
     outlet: OutletId,
@@ -62,7 +62,7 @@ pub(super) fn replace(
     Ok(true)
 }
 
-/// Whether a node picks along the first axis of what comes in there.
+/// Whether a node gathers along the first axis of this input.
 fn picks_rows(graph: &InferenceModel, reader: InletId) -> bool {
     let op = graph.node(reader.node).op_as::<Box<dyn Expansion>>();
     let any = op.map(|it| -> &dyn Any { &**it });
@@ -70,7 +70,7 @@ fn picks_rows(graph: &InferenceModel, reader: InletId) -> bool {
     reader.slot == 0 && gather.is_some_and(|it| it.to_type_op(2).axis == 0)
 }
 
-/// The lookup before types and shapes are known.
+/// The lookup, before types and shapes are known.
 #[derive(Clone, Debug)]
 struct Lookup(Table);
 
@@ -105,7 +105,7 @@ impl Expansion for Lookup {
     }
 }
 
-/// Picks rows of a table by indices of int64.
+/// Gathers rows of a table by int64 indices.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Rows(Table);
 
@@ -144,7 +144,7 @@ impl TypedOp for Rows {
     as_op!();
 }
 
-/// The same table is in the same place.
+/// Tables are equal if they are in the same place.
 impl PartialEq for Table {
     fn eq(&self, other: &Self) -> bool {
         let place = ptr::eq(&raw const self.bytes[..], &raw const other.bytes[..]);

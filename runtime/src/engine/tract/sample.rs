@@ -1,26 +1,27 @@
-//! A graph for tests: rows of a table by their numbers, times weights.
+//! A graph for tests: it gathers rows of a table and multiplies them by weights.
 
 use bytes::Bytes;
 use nezha_graphs::proto::{GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto};
 use nezha_graphs::{DType, Dim, Port};
 use prost::Message;
 
-/// Rows of the table; weights are square.
+/// Rows of the table; the weights are square.
 pub(super) const ROWS: usize = 300;
 /// Numbers in a row.
 pub(super) const WIDTH: usize = 64;
 
-/// What stands in a table, or in weights.
+/// The numbers in a table or in weights.
 pub(super) fn numbers(rows: usize) -> impl Iterator<Item = f32> {
     (0..rows * WIDTH).map(|it| (it * 7 % 101) as f32 - 50.0)
 }
 
-/// `y = table[ids] × weights`, for any number of ids; both are large enough to be read by themselves.
+/// `y = table[ids] × weights`, for any number of ids. Both tensors are large enough to be read
+/// apart from the graph.
 pub(super) fn lookup_and_product() -> Vec<u8> {
     model(["rows", "weights"])
 }
 
-/// As [`lookup_and_product`], with a table that is a factor, too; its shapes don't fit.
+/// Like [`lookup_and_product`], but with the table also as a factor; the shapes don't fit.
 pub(super) fn tied() -> Vec<u8> {
     model(["weights", "table"])
 }

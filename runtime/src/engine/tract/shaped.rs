@@ -1,4 +1,4 @@
-//! Plans that take one shape each: tract folds and fuses what it knows.
+//! Plans for one shape each: tract folds and fuses more if it knows the sizes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use crate::Tensors;
 use crate::engine::recent::Recent;
 use crate::engine::{EngineError, EngineKind, TractOptions};
 
-/// The sizes of the axes that the inputs name.
+/// The sizes of the symbolic axes of the inputs.
 type Sizes = Vec<(String, usize)>;
 
-/// Plans of the shapes that came last.
+/// The plans of the shapes that were used last.
 pub(super) struct Shaped {
     graph: TypedModel,
     plans: Recent<Sizes, Made>,
 }
 
-/// A plan, or why there is none, and the bytes that it has for itself.
+/// A plan, or why it can't be made, and the bytes that only this plan takes.
 #[derive(Clone)]
 struct Made {
     plan: Result<Plan, String>,
@@ -30,7 +30,7 @@ struct Made {
 }
 
 impl Shaped {
-    /// Of a graph, as many as the options say; `None` where they ask for none.
+    /// Plans of a graph, as many as the options allow; `None` if the options ask for none.
     pub(super) fn new(
         graph: &TypedModel,
         options: &TractOptions,
@@ -77,7 +77,8 @@ impl Shaped {
         planned(self.graph.set_symbols(&sizes)?)
     }
 
-    /// The bytes of a plan's constants that are not the graph's, and of the weights that its products have.
+    /// The bytes of a plan's constants that it doesn't share with the graph, and of the weights in
+    /// its products.
     fn own_bytes(&self, plan: &TypedModel) -> u64 {
         let shared: HashSet<*const Value> = constants(&self.graph).map(Arc::as_ptr).collect();
         let own = constants(plan).filter(|it| !shared.contains(&Arc::as_ptr(it)));
@@ -99,7 +100,7 @@ fn sizes(ports: &[Port], inputs: &Tensors) -> Sizes {
     sizes
 }
 
-/// The tensors that a graph has, each once.
+/// The constant tensors of a graph, each once.
 fn constants(graph: &TypedModel) -> impl Iterator<Item = &Arc<Value>> {
     let constants = graph.nodes.iter().filter_map(|it| it.op_as::<Const>());
     let mut seen = HashSet::new();
@@ -107,7 +108,7 @@ fn constants(graph: &TypedModel) -> impl Iterator<Item = &Arc<Value>> {
     tensors.filter(move |it| seen.insert(Arc::as_ptr(it)))
 }
 
-/// The bytes of the weights that products have in themselves, arranged for their kernels.
+/// The bytes of the weights inside products, arranged for their kernels.
 fn arranged(plan: &TypedModel) -> u64 {
     let products = plan.nodes.iter().filter_map(|it| it.op_as::<OptMatMul>());
     let operands = products
@@ -143,7 +144,7 @@ mod tests {
     use crate::engine::tract::{graph, sample};
     use crate::{EngineError, Model};
 
-    /// Bytes of the weights of [`sample::lookup_and_product`]: its table stays where it lies.
+    /// Bytes of the weights of [`sample::lookup_and_product`], whose table isn't copied.
     const WEIGHTS: u64 = 4 * (sample::WIDTH * sample::WIDTH) as u64;
 
     fn shaped(options: &TractOptions) -> Result<(Option<Shaped>, Vec<Port>), EngineError> {
@@ -158,7 +159,7 @@ mod tests {
 
     #[test]
     fn plans_have_no_more_bytes_together_than_they_are_given() {
-        // Each has the weights as its kernel wants them, for which some rows are padded.
+        // Each plan has the weights as its kernel arranges them, which pads some rows.
         let room = 5 * WEIGHTS / 2;
         let (shaped, ports) = shaped(&TractOptions::default().plan_bytes(room)).unwrap();
         let shaped = shaped.unwrap();
