@@ -17,14 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib
-from matplotlib.figure import Figure
+import chart
 
 MIB = 1 << 20
 # Characters of a reason that are shown; an exporter's can be pages long.
 REASON = 400
-# Colours that people with any colour vision tell apart (Okabe and Ito, 2008).
-COLORS = ["#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7"]
 
 
 @dataclass(frozen=True)
@@ -287,37 +284,14 @@ def write_csv(results, path):
 
 
 def draw(results, path):
-    style = {"font.size": 9, "svg.hashsalt": "peers", "axes.spines.top": False, "axes.spines.right": False}
-    matplotlib.rcParams.update(style)
-    # GitHub shows up to about 900 pixels; a pixel of an SVG is a 96th of an inch.
-    figure = Figure(figsize=(900 / 96, 8), layout="constrained")
-    panels = figure.subplots(len(DTYPES), height_ratios=[3, 2])
-    for panel, dtype in zip(panels, DTYPES):
+    panels = []
+    for dtype in DTYPES:
         stacks = [it for it in STACKS if it.dtype == dtype and it.anchor]
-        width = 0.84 / max(len(stacks), 3)
-        for index, (stack, color) in enumerate(zip(stacks, COLORS)):
-            ratios = [results.ratio(stack, it) for it in results.shapes]
-            shift = width * (index - (len(stacks) - 1) / 2)
-            bars = panel.bar(
-                [place + shift for place in range(len(ratios))],
-                [it.mean if it else 0 for it in ratios],
-                0.9 * width,
-                color=color,
-                label=f"{stack.name}, {stack.runtime}",
-            )
-            texts = [f"{it.mean:.2f}" if it else "none" for it in ratios]
-            panel.bar_label(bars, texts, fontsize=7, rotation=90, padding=3)
-        panel.axhline(1, color="black", linewidth=1, label=f"plain BERT in {dtype}")
-        panel.set_title(f"{dtype}: time by that of a plain BERT in {dtype}, lower is better", loc="left", weight="bold")
-        panel.set_xticks(range(len(results.shapes)), map(label, results.shapes))
-        panel.set_xlim(-0.5, len(results.shapes) - 0.5)
-        panel.set_xlabel("batch × tokens")
-        panel.set_ylabel("ratio")
-        panel.margins(y=0.18)
-        panel.grid(axis="y", color="#dddddd")
-        panel.set_axisbelow(True)
-        panel.legend(ncols=3, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    figure.savefig(path, metadata={"Date": None})
+        ratios = [[results.ratio(stack, shape) for shape in results.shapes] for stack in stacks]
+        bars = [(f"{it.name}, {it.runtime}", [one and one.mean for one in of]) for it, of in zip(stacks, ratios)]
+        title = f"{dtype}: time by that of a plain BERT in {dtype}, lower is better"
+        panels.append((title, f"plain BERT in {dtype}", bars))
+    chart.draw(path, [label(it) for it in results.shapes], panels)
 
 
 def main():

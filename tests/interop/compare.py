@@ -15,14 +15,14 @@ def array(tensor):
     return np.array(tensor["data"], tensor["dtype"]).reshape(tensor["shape"])
 
 
-def run(load, wanted=lambda name: True):
-    """`load(path)` gives a function from inputs by name to outputs by name; cases are chosen by name."""
+def run(load, wanted=lambda document, case: True):
+    """`load(path)` gives a function from inputs by name to outputs by name; `wanted` chooses of a document's cases."""
     for path in sorted(Path(sys.argv[1]).glob("*.json")):
         document = json.loads(path.read_text())
         result = {"head": document["head"]}
         try:
             model = load(document["model"])
-            result["error"] = max(worst(model, case) for case in document["cases"] if wanted(case["name"]))
+            result["error"] = max(worst(model, case) for case in document["cases"] if wanted(document, case))
         except Skipped as error:
             result["skipped"] = str(error)
         except Exception as error:  # whatever a stack throws is the answer

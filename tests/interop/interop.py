@@ -34,25 +34,20 @@ TIMEOUT = 600
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("artifacts", type=Path, help="a folder with HEAD/model.onnx for each head")
     arguments.add_argument("answers", type=Path, help="a folder with HEAD/answers.safetensors for each head")
-    arguments.add_argument("--work", type=Path, required=True, help="folder for environments and cases; kept")
+    arguments.add_argument("--work", type=Path, required=True, help="folder of what was exported, and for environments and cases; kept")
     arguments.add_argument("--only", help="the stacks whose name has this in it")
     arguments = arguments.parse_args()
     work = arguments.work.resolve()
-    work.mkdir(parents=True, exist_ok=True)
-
+    service = work / "service"
     stacks = json.loads((HERE / "stacks.json").read_text())
     chosen = [it for it in stacks if not arguments.only or arguments.only in it["stack"]]
     if not chosen:
         sys.exit(f"no stack has '{arguments.only}' in its name: {', '.join(it['stack'] for it in stacks)}")
-    cases, service = work / "cases", work / "service-cases"
-    make_cases(work, arguments.artifacts.resolve(), arguments.answers.resolve(), cases)
-    make_cases(work, work / "service", arguments.answers.resolve(), service, "--service")
-    # burn-onnx turns the models into code when its runner is built.
-    os.environ["NEZHA_INTEROP_MODELS"] = str(work / "burn")
-    rows = [(stack["stack"], run(stack, work, cases)) for stack in chosen]
-    served = [stack for stack in chosen if stack.get("service")]
+    make_cases(work, work, arguments.answers.resolve())
+    make_cases(work, service, arguments.answers.resolve(), "--service")
+    rows = [(stack["stack"], run(stack, work, work)) for stack in chosen]
+    served = [stack for stack in chosen if stack.get("service", True)]
     rows += [(f"{stack['stack']}, as a service", run(stack, work, service)) for stack in served]
     table = markdown(rows)
     (work / "results.md").write_text(table, encoding="utf-8")
@@ -61,20 +56,22 @@ def main():
     sys.exit(1 if failed else 0)
 
 
-def make_cases(work, artifacts, answers, cases, *options):
-    """HEAD.json for each head: the model's path, and transformers' questions and answers as plain lists."""
+def make_cases(work, exported, answers, *options):
+    """cases/HEAD.json for each head: the model's path, and transformers' questions and answers as plain lists."""
     script = HERE / "make_cases.py"
     python = environment(work / "make_cases", ["safetensors==0.8.0", "numpy==2.4.6"])
-    subprocess.run([python, script, *options, artifacts, answers, cases, *HEADS], check=True)
+    subprocess.run([python, script, *options, exported / "artifacts", answers, exported / "cases", *HEADS], check=True)
 
 
-def run(stack, work, cases):
+def run(stack, work, exported):
     """Result by head: ok, and the text of the cell."""
+    # burn-onnx turns the models into code when its runner is built.
+    os.environ["NEZHA_INTEROP_MODELS"] = str(exported / "burn")
     folder = work / "".join(it if it.isalnum() or it in ".-" else "_" for it in stack["stack"])
     try:
         command = runner(stack, folder)
         print(f"{stack['stack']} …", file=sys.stderr)
-        done = subprocess.run([*command, cases, *stack.get("arguments", [])], capture_output=True, text=True, timeout=TIMEOUT)
+        done = subprocess.run([*command, exported / "cases", *stack.get("arguments", [])], capture_output=True, text=True, timeout=TIMEOUT)
     except (subprocess.SubprocessError, OSError) as error:
         said = getattr(error, "stderr", None) or ""
         # Of rustc's, each once: generated code has the same errors for every head.

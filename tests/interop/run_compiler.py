@@ -1,7 +1,7 @@
 """TVM or tinygrad, which read the file with readers of their own: `run_compiler.py CASES tvm|tinygrad`.
 
 The models are exported without hidden states and attentions. TVM's reader needs sizes for all axes: it gets what
-`--static` makes for the shape of the padded question, and answers that one alone.
+`--static` makes for the shape of one question, and answers that one alone.
 """
 
 import sys
@@ -50,5 +50,15 @@ def tvm(path):
     return answer
 
 
+def fits(document, case):
+    """Whether the question has the shape that the model was exported for."""
+    first = onnx.load(exported(document["model"], "static")).graph.input[0]
+    sizes = [it.dim_value for it in first.type.tensor_type.shape.dim]
+    return case["inputs"][first.name]["shape"] == sizes
+
+
 COMPILER = sys.argv[2]
-compare.run({"tvm": tvm, "tinygrad": tinygrad}[COMPILER], lambda name: COMPILER != "tvm" or name == "padded")
+if COMPILER == "tvm":
+    compare.run(tvm, fits)
+else:
+    compare.run(tinygrad)

@@ -11,9 +11,10 @@ from tritonclient.grpc import model_config_pb2
 def check(text, case):
     """Raises what is wrong with the configuration of a model that answers the case."""
     config = text_format.Parse(text, model_config_pb2.ModelConfig())
-    inputs = {it.name for it in config.input}
-    if inputs != set(case["inputs"]):
-        raise ValueError(f"inputs {sorted(inputs)}, expected {sorted(case['inputs'])}")
+    inputs = {it.name: model_config_pb2.DataType.Name(it.data_type) for it in config.input}
+    expected = {name: f"TYPE_{it['dtype'].upper()}" for name, it in case["inputs"].items()}
+    if inputs != expected:
+        raise ValueError(f"inputs {inputs}, expected {expected}")
     outputs = {it.name for it in config.output}
     if not outputs & set(case["outputs"]):
         raise ValueError(f"none of {sorted(outputs)} is an output of transformers")

@@ -242,7 +242,7 @@ fn peers(arguments: &Peers) -> Result<()> {
         script
     };
     if arguments.openvino {
-        return peers_in_openvino(arguments, script("openvino.py"));
+        return peers_in_openvino(arguments, script("in_openvino.py"));
     }
     if !arguments.made {
         script("make.py").finish()?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use nezha_graphs::proto::{GraphProto, NodeProto};
 use nezha_runtime::Model;
 use nezha_verify::texts::{Batch, lines};
 
@@ -117,14 +118,64 @@ pub fn vocabulary(model: &Model) -> Result<usize, BenchError> {
     let rows = graph.flat_map(|graph| {
         let gathers = graph.node.iter().filter(|node| node.op_type == "Gather");
         let tables = gathers.filter_map(|node| node.input.first());
-        tables.filter_map(|table| {
-            let table = graph.initializer.iter().find(|it| it.name == *table)?;
-            (table.dims.len() == 2).then(|| table.dims[0])
-        })
+        tables.filter_map(|table| rows(graph, table))
     });
     let rows = rows.max().and_then(|rows| usize::try_from(rows).ok());
     rows.filter(|rows| *rows > 0)
         .ok_or_else(|| BenchError::NoVocabulary {
             path: model.path().to_owned(),
         })
+}
+
+/// The most nodes between the numbers of a quantized table and its Gather.
+const STEPS: usize = 8;
+
+/// The rows of the table `name`, which is an initializer or computed from one: tools that quantize
+/// put DequantizeLinear, Cast or Mul behind it.
+fn rows(graph: &GraphProto, name: &str) -> Option<i64> {
+    let mut name = name;
+    for _ in 0..STEPS {
+        if let Some(table) = graph.initializer.iter().find(|it| it.name == *name) {
+            return (table.dims.len() == 2).then(|| table.dims[0]);
+        }
+        let made = |it: &&NodeProto| it.output.iter().any(|output| output == name);
+        name = graph.node.iter().find(made)?.input.first()?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use nezha_graphs::proto::{GraphProto, NodeProto, TensorProto};
+
+    use super::rows;
+
+    fn node(op: &str, input: &str, output: &str) -> NodeProto {
+        NodeProto {
+            op_type: op.to_owned(),
+            input: vec![input.to_owned()],
+            output: vec![output.to_owned()],
+            ..NodeProto::default()
+        }
+    }
+
+    #[test]
+    fn a_table_is_found_behind_what_a_quantizer_writes() {
+        let graph = GraphProto {
+            initializer: vec![TensorProto {
+                name: "table".to_owned(),
+                dims: vec![47, 16],
+                ..TensorProto::default()
+            }],
+            node: vec![
+                node("DequantizeLinear", "table", "numbers"),
+                node("Cast", "numbers", "floats"),
+                node("Relu", "input", "computed"),
+            ],
+            ..GraphProto::default()
+        };
+        assert_eq!(rows(&graph, "table"), Some(47));
+        assert_eq!(rows(&graph, "floats"), Some(47));
+        assert_eq!(rows(&graph, "computed"), None);
+    }
 }

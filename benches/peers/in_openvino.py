@@ -1,6 +1,6 @@
 """Our artifacts in OpenVINO beside a BERT of the same size, in one interleaved run; needs no torch.
 
-    python benches/peers/openvino.py FOLDER [--nezha nezha] [--shapes 1x16,1x64] [--seconds 2] [--threads 2] [--made]
+    python benches/peers/in_openvino.py FOLDER [--nezha nezha] [--shapes 1x16,1x64] [--seconds 2] [--threads 2] [--made]
                                      [--others]
 
 Writes into FOLDER, with random weights at base size: a NEZHA and a BERT, which is the same with M = 0, that is without
@@ -8,10 +8,11 @@ relative positions, both through `nezha export`; the BERT through onnxruntime's 
 `nezha bench` has all of them take turns in ONNX Runtime and in OpenVINO with f32 and with bf16, and in a second run both
 forms of the graph in ONNX Runtime and tract. With --others, a third run has what a user would take instead in OpenVINO
 with bf16: torch's exports that make.py left in FOLDER, and the TorchScript one through NNCF's 8-bit compression of
-weights, which is what optimum-intel does; that needs nncf of requirements.txt. openvino.json and forms.json hold every sample; openvino.md tells the best
-runs in ms and the bars that they are held to.
+weights, which is what optimum-intel does; that needs nncf and openvino of requirements.txt. openvino.json, forms.json and
+others.json hold every sample; openvino.md tells the best runs in ms and the bars that they are held to, openvino.svg
+shows them.
 
-Needs onnx, onnxruntime, numpy and safetensors of requirements.txt.
+Needs matplotlib, onnx, onnxruntime, numpy and safetensors of requirements.txt.
 """
 
 import argparse
@@ -20,7 +21,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-VOCABULARY, HIDDEN, LAYERS, INTERMEDIATE = 21128, 768, 12, 3072
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# Of base size.
+HIDDEN = 768
 # Models by name: folder of the checkpoint, file below FOLDER.
 MODELS = {
     "plain BERT": "bert/model.onnx",
@@ -85,49 +88,12 @@ WITH_AMX = [
 ]
 
 
-def weights():
-    """Names of a base model's weights and their shapes."""
-
-    def linear(name, outputs, inputs):
-        return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
-
-    def norm(name):
-        return {f"{name}.weight": (HIDDEN,), f"{name}.bias": (HIDDEN,)}
-
-    all_weights = {
-        "embeddings.word_embeddings.weight": (VOCABULARY, HIDDEN),
-        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
-        **norm("embeddings.LayerNorm"),
-        **linear("pooler.dense", HIDDEN, HIDDEN),
-    }
-    for number in range(LAYERS):
-        layer = f"encoder.layer.{number}"
-        for name in ("query", "key", "value"):
-            all_weights |= linear(f"{layer}.attention.self.{name}", HIDDEN, HIDDEN)
-        all_weights |= linear(f"{layer}.attention.output.dense", HIDDEN, HIDDEN)
-        all_weights |= norm(f"{layer}.attention.output.LayerNorm")
-        all_weights |= linear(f"{layer}.intermediate.dense", INTERMEDIATE, HIDDEN)
-        all_weights |= linear(f"{layer}.output.dense", HIDDEN, INTERMEDIATE)
-        all_weights |= norm(f"{layer}.output.LayerNorm")
-    return all_weights
-
-
 def make(folder, nezha):
-    import numpy
+    import random_checkpoint
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from safetensors.numpy import save_file
 
-    random = numpy.random.default_rng(0)
-    tensors = {
-        name: numpy.ones(shape, "f4") if "LayerNorm.weight" in name else random.normal(0, 0.02, shape).astype("f4")
-        for name, shape in weights().items()
-    }
     for name, reach in [("nezha", 64), ("bert", 0)]:
-        checkpoint = folder / "checkpoints" / name
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, checkpoint / "model.safetensors")
-        config = {"model_type": "nezha", "vocab_size": VOCABULARY, "max_relative_position": reach}
-        (checkpoint / "config.json").write_text(json.dumps(config))
+        random_checkpoint.write(folder / "checkpoints" / name, reach)
     for checkpoint, target, more in [
         ("bert", "bert", ["--dtype", "fp32"]),
         ("nezha", "ours", ["--dtype", "fp32,w8"]),
@@ -191,6 +157,33 @@ def bars(times, held):
     return "\n".join(lines)
 
 
+# What the chart shows: model and engine.
+CHART = [
+    ("plain BERT, per-tensor int8", "ort:cpu"),
+    ("nezha-onnx", "ort:cpu"),
+    ("nezha-onnx, flat", "openvino:cpu"),
+    ("nezha-onnx, flat", BF16),
+    ("nezha-onnx w8, flat", BF16),
+]
+RUNTIMES = {"ort:cpu": "ONNX Runtime", "openvino:cpu": "OpenVINO f32", BF16: "OpenVINO bf16"}
+
+
+def draw(times, shapes, anchor, path):
+    """The chart of the best runs, by those of `anchor`."""
+    import chart
+
+    def ratio(contender, shape):
+        pair = times.get((*contender, shape)), times.get((*anchor, shape))
+        return None if None in pair else pair[0] / pair[1]
+
+    bars = [
+        (f"{model.removesuffix(', flat')}, {RUNTIMES[engine]}", [ratio((model, engine), it) for it in shapes])
+        for model, engine in CHART
+    ]
+    title = "time by that of a plain BERT in ONNX Runtime with fp32, lower is better"
+    chart.draw(path, [it.replace("x", "×") for it in shapes], [(title, "plain BERT, ONNX Runtime", bars)])
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("folder", type=Path)
@@ -243,6 +236,7 @@ Both forms of the graph in a run of their own:
 {table(of_forms, form_rows, shapes, ("nezha-onnx", "ort:cpu"))}
 {others}"""
     (folder / "openvino.md").write_text(text)
+    draw(times, shapes, ("plain BERT", "ort:cpu"), folder / "openvino.svg")
     print(text)
 
 
