@@ -128,14 +128,14 @@ fn the_fastest_of_every_precision_in_every_engine_is_kept_and_auto_follows_it() 
 }
 
 #[test]
-fn what_does_not_match_is_not_followed_and_auto_says_why() {
+fn results_that_do_not_match_are_ignored_and_auto_says_why() {
     let (folder, lines) = exported("fp32");
     let folder = folder.path();
     let only_tract = ["--engines", "tract", "--threads", "1"];
     succeeded(tune(folder, &lines, &only_tract));
     let measured = fs::read(folder.join("nezha.json")).unwrap();
     let output = succeeded(classify(folder, &["--threads", "1"]));
-    let said = "not followed, threads or a precision were asked for";
+    let said = "its results are ignored: threads or a precision were asked for";
     assert!(stderr(&output).contains(said), "{}", stderr(&output));
     for (field, value, said) in [
         (
@@ -168,7 +168,7 @@ fn what_does_not_match_is_not_followed_and_auto_says_why() {
         fs::write(folder.join("nezha.json"), &measured).unwrap();
         edit(folder, |tuned| *tuned.pointer_mut(field).unwrap() = value);
         let output = succeeded(classify(folder, &[]));
-        let said = format!("nezha.json: not followed, {said}");
+        let said = format!("nezha.json: its results are ignored: {said}");
         assert!(
             stderr(&output).contains(&said),
             "no '{said}' in: {}",

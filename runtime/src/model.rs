@@ -60,7 +60,7 @@ pub enum ModelError {
         tried: Vec<String>,
     },
     /// An input or output has no element type or shape that is supported.
-    #[error("{}: not a graph of NEZHA's", path.display())]
+    #[error("{}: the graph has an input or output that is not supported", path.display())]
     Signature {
         /// The file.
         path: PathBuf,
@@ -68,7 +68,7 @@ pub enum ModelError {
         source: SignatureError,
     },
     /// The metadata of nezha-onnx can't be used.
-    #[error("{}: what it says of itself can't be used", path.display())]
+    #[error("{}: its metadata can't be used", path.display())]
     Metadata {
         /// The file.
         path: PathBuf,

@@ -33,7 +33,9 @@ pub(crate) fn onnxruntime_version(path: &Path) -> Result<String, String> {
     // SAFETY: every ONNX Runtime exports `OrtGetApiBase` with this type.
     let api_base =
         unsafe { library.get::<unsafe extern "system" fn() -> *const ApiBase>(b"OrtGetApiBase\0") }
-            .map_err(|_| "it does not export OrtGetApiBase, so it is no ONNX Runtime".to_owned())?;
+            .map_err(|_| {
+                "it does not export OrtGetApiBase, so it is not ONNX Runtime".to_owned()
+            })?;
     // SAFETY: the function takes nothing and returns a pointer to a static, checked before use.
     let version = unsafe { api_base().as_ref().map(|base| (base.get_version_string)()) };
     match version {
@@ -68,7 +70,7 @@ pub(crate) fn openvino_version(path: &Path) -> Result<String, String> {
         library.get::<unsafe extern "C" fn(*mut Version) -> c_int>(b"ov_get_openvino_version\0")
     };
     let get = get.map_err(|_| {
-        "it does not export ov_get_openvino_version, so it is no OpenVINO, or one before 2023"
+        "it does not export ov_get_openvino_version, so it is not OpenVINO, or older than 2023"
             .to_owned()
     })?;
     let mut version = Version {

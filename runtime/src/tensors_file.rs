@@ -32,7 +32,10 @@ pub enum TensorsFileError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A tensor has an element type that no graph has.
-    #[error("{}: tensor '{name}' is {found}, which no input can be", path.display())]
+    #[error(
+        "{}: tensor '{name}' is {found}, expected F32, F16, I64, I32, U8, I8 or BOOL",
+        path.display()
+    )]
     DType {
         /// The file.
         path: PathBuf,
@@ -45,7 +48,7 @@ pub enum TensorsFileError {
     #[error(transparent)]
     Tensor(#[from] TensorError),
     /// safetensors can't store the tensors.
-    #[error("{}: not what safetensors can hold", path.display())]
+    #[error("{}: the tensors can't be stored as safetensors", path.display())]
     Content {
         /// The file.
         path: PathBuf,

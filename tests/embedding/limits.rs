@@ -24,13 +24,13 @@ fn texts_and_runs_over_the_limits_are_errors_and_the_others_are_answered() {
                 .map_err(|error| error_chain(&error))
         })
         .collect();
-    let refused = Err("the text has 33 bytes, and 30 are the limit".to_owned());
+    let refused = Err("the text has 33 bytes, expected at most 30".to_owned());
     assert_eq!(found, [Ok(1), refused, Ok(1)]);
     assert_eq!(classifier.run(["很好", "不好"]).unwrap().len(), 2);
     let error = classifier.run(std::iter::repeat("很好")).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "more than 2 inputs in one run, which is the limit"
+        "too many inputs in one run: expected at most 2"
     );
 }
 
@@ -55,6 +55,6 @@ fn an_input_that_becomes_too_many_windows_or_choices_is_refused() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the input becomes 3 sequences, and 2 are the limit"
+        "the input becomes 3 sequences, expected at most 2"
     );
 }

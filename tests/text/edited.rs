@@ -209,9 +209,7 @@ fn choices_are_filled_up_to_the_fixed_axis_and_more_are_refused() {
             .run([("the hotel", ["a", "b", "c", "d"])])
             .unwrap_err();
         assert!(
-            error
-                .to_string()
-                .contains("4 choices, and the graph takes 3"),
+            error.to_string().contains("4 choices, expected at most 3"),
             "{error}"
         );
     }

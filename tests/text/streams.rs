@@ -172,7 +172,7 @@ fn options_that_make_no_sense_are_refused() {
     pipeline.set_options(strides).unwrap();
     let error = pipeline.run(["好".repeat(100)]).unwrap_err().to_string();
     assert!(
-        error.contains("a stride of 46 tokens leaves no room"),
+        error.contains("a stride of 46 tokens is too large: expected fewer than"),
         "{error}"
     );
     let pair = pipeline.run([Text::from(("一", "二"))]).unwrap_err();

@@ -296,12 +296,12 @@ fn lengths_and_strides_without_room_are_refused() {
     assert!(error.contains("no room beside 2 special tokens"), "{error}");
     let error = refused(tokenizer.windows("你好你好你好", None, 6, 4));
     assert!(
-        error.contains("a stride of 4 tokens leaves no room"),
+        error.contains("a stride of 4 tokens is too large: expected fewer than 4"),
         "{error}"
     );
     let error = refused(tokenizer.windows("问题", Some("你好你好你好"), 8, 3));
     assert!(
-        error.contains("a stride of 3 tokens leaves no room"),
+        error.contains("a stride of 3 tokens is too large: expected fewer than"),
         "{error}"
     );
     let error = refused(tokenizer.windows("问题问题问题", Some("你好你好你好"), 8, 0));

@@ -53,7 +53,7 @@ pub enum DecoderError {
         found: String,
     },
     /// The logits contain NaN or have no finite maximum.
-    #[error("the logits of row {row} have no largest number: the model's weights are damaged")]
+    #[error("the logits of row {row} have no finite maximum: the model's weights are damaged")]
     NotANumber {
         /// The sequence.
         row: usize,
@@ -61,7 +61,8 @@ pub enum DecoderError {
     /// A dialogue was given to a model that can't tell whose turn a token belongs to.
     #[cfg(feature = "pipelines")]
     #[error(
-        "the model has one token type, or its graph takes none: the turns of a dialogue have two"
+        "a dialogue needs two token types, one for each speaker: the model has only one, or its graph \
+         has no input for them"
     )]
     OneTokenType,
     /// Text was given to a model without a tokenizer.

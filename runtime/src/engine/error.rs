@@ -95,7 +95,11 @@ pub enum EngineError {
         reason: String,
     },
     /// The engine lacks an operator of the model, or is known to compute it wrongly.
-    #[error("{engine} can't load {}: it has no {operator} that can be relied on, which '{node}' is; {remedy}", path.display())]
+    #[error(
+        "{engine} can't load {}: node '{node}' is a {operator}, which this engine doesn't have or \
+         computes wrongly; {remedy}",
+        path.display()
+    )]
     Operator {
         /// The engine.
         engine: EngineKind,
@@ -130,8 +134,8 @@ pub enum EngineError {
     },
     /// No profile is being recorded.
     #[error(
-        "{engine} has no profile to end: it writes one where the option 'profile' is given, and that \
-         ends once"
+        "{engine} is not recording a profile: set the option 'profile' when the engine is started, \
+         and end the profile only once"
     )]
     NotProfiled {
         /// The engine.

@@ -146,7 +146,8 @@ fn start_one(
         Place::Tract => not_built(engine, "tract"),
         Place::Custom => Err(EngineError::Start {
             engine,
-            reason: "it is none of this crate's: expected one of those, or the engine itself"
+            reason: "it is not an engine of this crate; expected one of those, or the engine \
+                     itself in `Session::with_engine`"
                 .to_owned(),
         }),
     }

@@ -91,7 +91,9 @@ pub enum UnknownWay {
     #[error(transparent)]
     Precision(#[from] UnknownOpenVinoPrecision),
     /// The text after the `/` is no group size.
-    #[error("'{0}': behind the / stands how many activations share a scale, such as 768")]
+    #[error(
+        "'{0}': expected the number of activations that share a scale, such as 768, after the '/'"
+    )]
     GroupSize(String),
     /// The engine always computes in the precision of the model.
     #[error("'{0}': only OpenVINO computes in another precision than the model's")]

@@ -42,7 +42,7 @@ pub enum PipelineError {
         source: Arc<io::Error>,
     },
     /// `config.json`, which a model without metadata needs, is invalid.
-    #[error("{}: not a config that can be used", path.display())]
+    #[error("{}: the config can't be used", path.display())]
     Config {
         /// The file.
         path: PathBuf,
@@ -102,13 +102,13 @@ pub enum PipelineError {
         weights: Vec<f64>,
     },
     /// A run has more inputs than the [limits](super::Limits) allow.
-    #[error("more than {limit} inputs in one run, which is the limit")]
+    #[error("too many inputs in one run: expected at most {limit}")]
     TooManyInputs {
         /// How many are allowed.
         limit: usize,
     },
     /// An input became more sequences than the [limits](super::Limits) allow.
-    #[error("the input becomes {found} sequences, and {limit} are the limit")]
+    #[error("the input becomes {found} sequences, expected at most {limit}")]
     TooManySequences {
         /// How many sequences it became.
         found: usize,
@@ -131,7 +131,7 @@ pub enum PipelineError {
 
 fn names(heads: &[Head]) -> String {
     if heads.is_empty() {
-        return "a head of one's own with an output for it".to_owned();
+        return "a head of your own that has an output for this task".to_owned();
     }
     heads
         .iter()

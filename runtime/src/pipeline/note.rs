@@ -79,7 +79,7 @@ impl fmt::Display for PipelineNote {
             ),
             PipelineNote::NotTuned { path, reason } => write!(
                 f,
-                "{}: not followed, {reason}; `nezha tune` measures again",
+                "{}: its results are ignored: {reason}; `nezha tune` measures again",
                 path.display()
             ),
             PipelineNote::TokensBeyondTable {
@@ -90,12 +90,12 @@ impl fmt::Display for PipelineNote {
             } => {
                 write!(f, "the tokenizer gives '{token}' the id {id}")?;
                 if *count > 1 {
-                    write!(f, " ({count} tokens in all are beyond)")?;
+                    write!(f, " ({count} such tokens in all)")?;
                 }
                 write!(
                     f,
-                    ", and the model has embeddings for {rows} tokens: a text with such a token has \
-                     no answer"
+                    ", but the model has embeddings for {rows} tokens only: a text with such a token \
+                     has no answer"
                 )
             }
         }

@@ -29,7 +29,9 @@ pub enum TaskError {
         rows: usize,
     },
     /// There are more choices than the fixed axis of the graph has places for.
-    #[error("{found} choices, and the graph takes {fixed}: its axis of choices is fixed")]
+    #[error(
+        "{found} choices, expected at most {fixed}: the graph's axis of choices has a fixed size"
+    )]
     TooManyChoices {
         /// Choices of the input.
         found: usize,
@@ -57,7 +59,7 @@ pub enum TaskError {
     #[error("the vocabulary has no mask token, so nothing can be filled in")]
     NoMaskToken,
     /// A target is not in the vocabulary.
-    #[error("the target '{target}' is no token of the vocabulary, nor does it start with one")]
+    #[error("the target '{target}' has no token in the vocabulary")]
     Target {
         /// The target.
         target: String,

@@ -41,7 +41,7 @@ pub enum TokenizerError {
         role: &'static str,
     },
     /// The text is longer than the pipeline's limits allow.
-    #[error("the text has {found} bytes, and {limit} are the limit")]
+    #[error("the text has {found} bytes, expected at most {limit}")]
     TextTooLong {
         /// UTF-8 bytes of the text.
         found: usize,
@@ -50,8 +50,8 @@ pub enum TokenizerError {
     },
     /// The stride is too large for the sequences.
     #[error(
-        "a stride of {stride} tokens leaves no room to go on: {room} of the {max_length} tokens of a \
-         sequence are left for the text that is split"
+        "a stride of {stride} tokens is too large: expected fewer than {room}, which is what a \
+         sequence of {max_length} tokens has left for the text that is split"
     )]
     Stride {
         /// Tokens that neighbours share.
@@ -63,8 +63,8 @@ pub enum TokenizerError {
     },
     /// The first text, which must not be truncated, fills the sequence.
     #[error(
-        "the first text has {found} tokens, which leaves nothing of a sequence of {max_length} for \
-         the second: shorten it or raise the length"
+        "the first text has {found} tokens, so a sequence of {max_length} has no room for the second: \
+         shorten the first text or raise the length"
     )]
     FirstTooLong {
         /// Tokens of the first text.
