@@ -24,7 +24,7 @@ pub(super) struct Args {
     fail_above: f64,
 }
 
-/// Prints the ratios; cells that are gone or fail now count as slower.
+/// Prints the ratios; cells that are missing or fail in the new benchmark count as slower.
 pub(super) fn run(args: Args) -> Result<()> {
     let (old, new) = (Document::read(&args.old)?, Document::read(&args.new)?);
     let changes = compare(&old, &new, args.fail_above);

@@ -222,7 +222,7 @@ impl AskedArgs {
             other => other,
         };
         if let Some(option) = given.first() {
-            let reason = format!("{option} is no option of {}\n", asked.name());
+            let reason = format!("{option} is not an option of {}\n", asked.name());
             clap::Error::raw(ErrorKind::ArgumentConflict, reason).exit();
         }
         Ok(asked.with_max_length(self.max_length))

@@ -124,7 +124,7 @@ pub(super) fn strings<const N: usize>(
         Value::Object(object) => {
             let field = |name: &str| match object.get(name) {
                 Some(Value::String(text)) => Ok(text.clone()),
-                Some(_) => Err(format!("the field '{name}' is no string")),
+                Some(_) => Err(format!("the field '{name}' is not a string")),
                 None => Err(format!(
                     "the field '{name}' is missing; expected are {expected}"
                 )),
@@ -204,7 +204,7 @@ mod tests {
             ),
             (
                 json!({"question": "谁？", "context": 1}),
-                "the field 'context' is no string",
+                "the field 'context' is not a string",
             ),
             (json!("谁？"), "1 texts, expected 2: question, context"),
         ] {

@@ -146,6 +146,6 @@ fn given_words(value: &Value) -> Result<Words, String> {
     let words: Option<Vec<&str>> = words.map(Value::as_str).collect();
     match words.filter(|_| value.is_array()) {
         Some(words) => Ok(Words::from_iter(words)),
-        None => Err("the field 'words' is no list of strings".to_owned()),
+        None => Err("the field 'words' is not a list of strings".to_owned()),
     }
 }

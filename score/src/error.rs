@@ -40,8 +40,8 @@ pub enum ScoreError {
     NoRow,
     /// The ending of a file's name tells no kind of file.
     #[error(
-        "{}: the name's ending is none of .parquet, .csv, .tsv and .jsonl, the last three also with \
-         .gz or .zst",
+        "{}: expected a name that ends with .parquet, .csv, .tsv or .jsonl; .gz or .zst may follow \
+         the last three",
         path.display()
     )]
     Ending {
@@ -50,7 +50,8 @@ pub enum ScoreError {
     },
     /// The inputs are of several kinds, and the output's name doesn't tell its own kind.
     #[error(
-        "{}: the inputs are of several kinds, and the ending says none for the output",
+        "{}: the inputs have several formats, so the format of the output must be named, or the \
+         ending of its name must say it",
         path.display()
     )]
     OutputKind {
@@ -117,13 +118,13 @@ pub enum ScoreError {
         path: PathBuf,
     },
     /// There is no plan to work on.
-    #[error("{}: there is no plan, so nothing has been begun here", path.display())]
+    #[error("{}: there is no plan; make one first", path.display())]
     NoPlan {
         /// Where the plan would be.
         path: PathBuf,
     },
     /// The plan can't be read.
-    #[error("{}: no plan of this version", path.display())]
+    #[error("{}: expected a plan of this version, found something else", path.display())]
     Plan {
         /// The plan.
         path: PathBuf,
@@ -141,7 +142,7 @@ pub enum ScoreError {
         now: String,
     },
     /// Another run works on this output.
-    #[error("{}: another run is at work here", path.display())]
+    #[error("{}: another run is using this folder; wait until it ends", path.display())]
     Busy {
         /// The work's folder.
         path: PathBuf,

@@ -64,7 +64,7 @@ fn answered(
             Ok(field) => {
                 return Err(ScoreError::Columns {
                     path: "the stream".into(),
-                    reason: format!("'{name}' has {} values, no texts", field.data_type()),
+                    reason: format!("'{name}' has {} values, expected texts", field.data_type()),
                 });
             }
             Err(_) => {

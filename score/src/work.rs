@@ -274,7 +274,8 @@ impl Work {
             _ => error.to_string(),
         })?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new());
-        let metadata = metadata.map_err(|error| format!("cut short or no Parquet: {error}"))?;
+        let metadata =
+            metadata.map_err(|error| format!("cut short, or not a Parquet file: {error}"))?;
         let footer = metadata.metadata().file_metadata();
         let entries = footer.key_value_metadata();
         let entry = |key: &str| {
@@ -282,21 +283,21 @@ impl Work {
             entries
                 .find(|it| it.key == key)
                 .and_then(|it| it.value.as_deref())
-                .ok_or_else(|| format!("no '{key}' in its footer"))
+                .ok_or_else(|| format!("its footer has no '{key}'"))
         };
         let number = |key: &str| {
             let number = entry(key)?.parse();
-            number.map_err(|_| format!("'{key}' in its footer is no number"))
+            number.map_err(|_| format!("'{key}' in its footer is not a number"))
         };
         if entry("nezha.plan")? != self.digest {
-            return Err("of another plan".to_owned());
+            return Err("it belongs to another plan".to_owned());
         }
         if entry("nezha.part")? != part.to_string() {
-            return Err(format!("part {} under this name", entry("nezha.part")?));
+            return Err(format!("the file holds part {}", entry("nezha.part")?));
         }
         let expected = self.plan.parts.get(part).map_or(0, |it| it.rows);
         if footer.num_rows() != expected as i64 {
-            return Err(format!("{} rows of {expected}", footer.num_rows()));
+            return Err(format!("{} rows, expected {expected}", footer.num_rows()));
         }
         Ok(Counts {
             rows: expected as u64,

@@ -300,7 +300,7 @@ fn rows_without_text_have_no_answer_and_rows_that_fail_an_error() {
     let rows = json_rows(&output);
     let labelled: Vec<bool> = rows.iter().map(|it| it["label"].is_string()).collect();
     assert_eq!(labelled, [true, false, false, false, false, true]);
-    assert_eq!(rows[4]["error"], "'text' is no string");
+    assert_eq!(rows[4]["error"], "'text' is not a string");
     let text = fs::read_to_string(&output).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     assert!(lines[4].starts_with(r#"{"id":5,"text":12345678901234567890123,"label":null"#));
@@ -317,7 +317,7 @@ fn rows_without_text_have_no_answer_and_rows_that_fail_an_error() {
     ));
     assert_eq!(fails.status.code(), Some(1), "{fails:?}");
     assert!(
-        stderr(&fails).contains("row 4: 'text' is no string"),
+        stderr(&fails).contains("row 4: 'text' is not a string"),
         "{fails:?}"
     );
     assert!(!folder.path().join("b.jsonl").exists());

@@ -119,7 +119,7 @@ fn of_two_runs_at_once_one_is_refused() {
     let second = ran(&mut scoring(&input, &output, &[]));
     assert_eq!(second.status.code(), Some(1), "{second:?}");
     assert!(
-        stderr(&second).contains("another run is at work"),
+        stderr(&second).contains("another run is using this folder"),
         "{second:?}"
     );
     assert!(first.wait().unwrap().success());

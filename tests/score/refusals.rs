@@ -48,7 +48,7 @@ fn a_request_that_makes_no_sense_is_refused_before_any_work() {
         &scene,
         &mut scoring(&["--column", "id"]),
         1,
-        "'id' has Int64 values, no texts",
+        "'id' has Int64 values, expected texts",
     );
     let three = "text-classification reads one column, or two for pairs, and 3 columns are given";
     assert_refused(
@@ -61,7 +61,7 @@ fn a_request_that_makes_no_sense_is_refused_before_any_work() {
         &scene,
         &mut scoring(&["--stride", "5"]),
         2,
-        "--stride is no option of",
+        "--stride is not an option of",
     );
     assert_refused(
         &scene,

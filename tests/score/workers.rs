@@ -157,9 +157,9 @@ fn finish_names_parts_that_are_missing_short_foreign_or_of_other_rows() {
     for expected in [
         "missing: 10-11",
         "part 2: cut short",
-        "part 3: part 4 under this name",
-        "part 5: of another plan",
-        "part 6: 255 rows of 256",
+        "part 3: the file holds part 4",
+        "part 5: it belongs to another plan",
+        "part 6: 255 rows, expected 256",
     ] {
         assert!(
             stderr(&refused).contains(expected),

@@ -217,7 +217,7 @@ fn the_command_splits_texts_and_takes_words_from_json() {
     assert!(stdout(&table).contains("李"), "{}", stdout(&table));
     let output = nezha(&["--split", "spaces", "--json"], r#"{"words": ["a", 1]}"#);
     assert_eq!(output.status.code(), Some(1));
-    let expected = "line 1: the field 'words' is no list of strings";
+    let expected = "line 1: the field 'words' is not a list of strings";
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     let output = nezha(&["a", "--split", "nowhere.txt"], "");
     assert_eq!(output.status.code(), Some(2));

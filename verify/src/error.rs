@@ -28,7 +28,7 @@ pub enum VerificationError {
         reasons: Vec<String>,
     },
     /// The reference fails in a case.
-    #[error("the reference, {case}")]
+    #[error("the reference failed in the case '{case}'")]
     Reference {
         /// The case.
         case: &'static str,

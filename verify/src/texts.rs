@@ -35,7 +35,7 @@ pub enum TextsError {
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
     /// The model has an input that BERT doesn't have.
-    #[error("input '{name}' is none of {}: there are no values for it", KNOWN.map(Role::name).join(", "))]
+    #[error("input '{name}' is not known, so there are no values for it; expected {}", KNOWN.map(Role::name).join(", "))]
     UnknownInput {
         /// The input.
         name: String,

@@ -17,8 +17,8 @@ pub struct Change {
     pub new_ms: Option<f64>,
     /// The time now divided by the time before.
     pub ratio: Option<Ratio>,
-    /// Why the cell counts as slower; `None` if it doesn't. A cell that is gone or fails now is
-    /// slower too.
+    /// Why the cell counts as slower; `None` if it doesn't. A cell that is missing from the
+    /// later benchmark, or fails in it, is slower too.
     pub slower: Option<String>,
 }
 
@@ -43,9 +43,9 @@ fn change(before: &Cell, after: Option<&Cell>, limit: f64) -> Option<Change> {
     let new = after.and_then(|it| it.measured.as_ref());
     let ratio = new.and_then(|new| Ratio::unpaired(&new.samples_ms, &old.samples_ms));
     let slower = match (after, ratio) {
-        (None, _) => Some("gone".to_owned()),
+        (None, _) => Some("missing from the new benchmark".to_owned()),
         (Some(after), None) => Some(match &after.error {
-            Some(error) => format!("fails now: {error}"),
+            Some(error) => format!("fails in the new benchmark: {error}"),
             None => "has no samples".to_owned(),
         }),
         (_, Some(ratio)) if ratio.value > limit => Some(format!("{ratio} times as long")),

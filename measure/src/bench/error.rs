@@ -14,7 +14,7 @@ pub enum BenchError {
     NoModel,
     /// The size of a model's vocabulary is unknown.
     #[error(
-        "{}: no embedding table is gathered from, so its vocabulary is unknown",
+        "{}: no node reads an embedding table, so the size of the vocabulary is unknown",
         path.display()
     )]
     NoVocabulary {
@@ -35,7 +35,7 @@ pub enum BenchError {
         batch: usize,
     },
     /// No temporary folder can be created for the outputs.
-    #[error("no temporary folder for the answers")]
+    #[error("no temporary folder can be created for the outputs")]
     TemporaryFolder {
         /// The system's message.
         source: io::Error,
@@ -50,28 +50,28 @@ pub enum BenchError {
 #[non_exhaustive]
 pub enum WorkerError {
     /// No temporary file can be created for the worker's standard error.
-    #[error("no temporary file for what a worker says")]
+    #[error("no temporary file can be created for the worker's messages")]
     TemporaryFile {
         /// The system's message.
         source: io::Error,
     },
     /// The process can't be started.
-    #[error("the worker does not start")]
+    #[error("the worker can't be started")]
     Start {
         /// The system's message.
         source: io::Error,
     },
     /// The exit status of the process can't be read.
-    #[error("the worker's end is unknown")]
+    #[error("the worker's exit status can't be read")]
     Wait {
         /// The system's message.
         source: io::Error,
     },
     /// A request or a reply doesn't follow the protocol.
-    #[error("the worker does not speak the protocol")]
+    #[error("the worker's reply doesn't follow the protocol")]
     Malformed(#[from] serde_json::Error),
     /// The reply belongs to another request.
-    #[error("the worker answered something else than it was asked")]
+    #[error("the worker's reply belongs to another request")]
     OutOfTurn,
     /// The worker can't do what was requested.
     #[error("{0}")]
@@ -149,7 +149,7 @@ pub enum ReportError {
         reason: String,
     },
     /// The rows can't be written.
-    #[error("not rows of comma-separated values")]
+    #[error("the benchmark can't be written as CSV")]
     Csv(#[from] csv::Error),
 }
 

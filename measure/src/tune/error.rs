@@ -24,13 +24,13 @@ pub enum TuneError {
     #[error("the labelled texts can't be scored")]
     Score(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No measurement was finished.
-    #[error("nothing was measured to the end")]
+    #[error("no measurement was finished")]
     NothingMeasured,
     /// The outputs of the benchmark can't be saved or read.
     #[error(transparent)]
     Bench(#[from] BenchError),
     /// The results can't be written as JSON: a number is not finite.
-    #[error("what was measured is no JSON")]
+    #[error("the results can't be written as JSON")]
     Json(#[from] serde_json::Error),
     /// The file can't be written.
     #[error(transparent)]

@@ -131,7 +131,7 @@ impl Source for JsonSource {
                 let values = objects.iter().map(|it| it.get(field.name()));
                 column(field.data_type(), values).ok_or_else(|| ScoreError::Columns {
                     path: self.path.clone(),
-                    reason: format!("a value of '{}' is no {}", field.name(), field.data_type()),
+                    reason: format!("a value of '{}' is not {}", field.name(), field.data_type()),
                 })
             };
             kept.map(column).collect::<Result<_, _>>()?
@@ -149,7 +149,7 @@ fn cell(name: &str, value: Option<&str>) -> Cell {
         None | Some("null") => Ok(None),
         Some(value) => match serde_json::from_str(value) {
             Ok(text) => Ok(Some(text)),
-            Err(_) => Err(format!("'{name}' is no string")),
+            Err(_) => Err(format!("'{name}' is not a string")),
         },
     }
 }

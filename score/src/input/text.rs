@@ -41,6 +41,6 @@ fn of_column(column: &ArrayRef) -> Vec<Cell> {
             };
             keys.into_iter().enumerate().map(cell).collect()
         }
-        other => vec![Err(format!("{other} values are no texts")); column.len()],
+        other => vec![Err(format!("expected text, found {other}")); column.len()],
     }
 }

@@ -114,7 +114,7 @@ impl Plan {
             if !self.lines && !text::is_text(field.data_type()) {
                 return Err(ScoreError::Columns {
                     path: first,
-                    reason: format!("'{name}' has {} values, no texts", field.data_type()),
+                    reason: format!("'{name}' has {} values, expected texts", field.data_type()),
                 });
             }
         }
