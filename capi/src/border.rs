@@ -283,7 +283,7 @@ pub unsafe extern "C" fn nezha_vector_free(vector: *mut NezhaVector) {
 /// `place` must be null or valid to write.
 unsafe fn given<T>(place: *mut *mut T, work: impl FnOnce() -> Result<*mut T, String>) -> i32 {
     if place.is_null() {
-        return kept("there is no place for the answer: expected a pointer to one, found null");
+        return kept("the pointer for the result is null: expected a place to write it to");
     }
     // SAFETY: it is not null, and the caller promises that it is valid to write.
     unsafe { place.write(ptr::null_mut()) };
@@ -321,7 +321,7 @@ unsafe fn load(
         NEZHA_TOKENS => Question::Tokens,
         NEZHA_ANSWER => Question::Answer,
         NEZHA_EMBED => Question::Embed,
-        other => return Err(format!("{other} is no question: expected 1 to 4")),
+        other => return Err(format!("question {other} is unknown: expected 1 to 4")),
     };
     // SAFETY: as promised by the caller.
     let options = unsafe { options.as_ref() };
@@ -355,9 +355,7 @@ unsafe fn read<'t>(text: &NezhaText) -> Result<&'t str, String> {
 unsafe fn numbers<'t>(bytes: *const u8, length: usize) -> Result<&'t [u8], String> {
     match (bytes.is_null(), length) {
         (_, 0) => Ok(&[]),
-        (true, _) => Err(format!(
-            "{length} bytes are promised, and their pointer is null"
-        )),
+        (true, _) => Err(format!("the pointer to {length} bytes is null")),
         // SAFETY: as promised by the caller.
         (false, _) => Ok(unsafe { slice::from_raw_parts(bytes, length) }),
     }

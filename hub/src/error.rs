@@ -19,7 +19,7 @@ pub enum HubError {
     NoHome,
     /// The hub has no such model, or hides it from this user.
     #[error(
-        "{endpoint} has no model '{}', or only for those it is shared with; check the spelling{}",
+        "{endpoint} has no model '{}', or it is private; check the spelling{}",
         model.name(), log_in(*token)
     )]
     NoSuchModel {
@@ -109,8 +109,8 @@ pub enum HubError {
     },
     /// A transfer failed several times.
     #[error(
-        "'{file}' broke off at byte {received}, {attempts} times without a byte more; what has come \
-         is kept, and the next try goes on from there"
+        "the download of '{file}' broke off at byte {received}, and {attempts} attempts in a row \
+         received nothing; what has arrived is kept, and the next try continues there"
     )]
     Interrupted {
         /// The file.
@@ -124,8 +124,8 @@ pub enum HubError {
     },
     /// A file differs from what the hub announced.
     #[error(
-        "'{file}' arrived with the checksum {found}, expected {expected}; it was removed: try again, \
-         and where that is no help, the hub or mirror, or something on the way, changes it"
+        "'{file}' arrived with the checksum {found}, expected {expected}, and was removed; try again. \
+         If that doesn't help, the hub, the mirror or a proxy changes the file"
     )]
     Checksum {
         /// The file.

@@ -33,7 +33,7 @@ pub struct ModelId {
 
 /// A text that isn't the name of a model on the hub.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is no model's name on the hub: {reason}")]
+#[error("'{text}' is not the name of a model on the hub: {reason}")]
 pub struct InvalidModelId {
     /// The text.
     pub text: String,

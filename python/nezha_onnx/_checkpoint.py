@@ -186,8 +186,8 @@ def numpy_array(name: str, value: Any) -> npt.NDArray[Any]:
         return np.asarray(memoryview(value))
     except TypeError:
         raise InputError(
-            f"'{name}' is {type(value).__name__}, expected a tensor; of a training dictionary hand over the "
-            "state dict alone"
+            f"'{name}' is {type(value).__name__}, expected a tensor; if this is a training checkpoint, pass only "
+            "its state dict"
         ) from None
 
 

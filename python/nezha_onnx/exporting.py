@@ -251,7 +251,7 @@ def dtypes(dtype: Union[str, Sequence[str]], storage: Optional[str]) -> list[str
     if storage is None:
         return named
     if storage != "fp16" or "fp32" not in named:
-        raise OptionError("storage is 'fp16', and for dtype 'fp32': the others have their own")
+        raise OptionError("storage: expected 'fp16', together with dtype 'fp32'")
     return ["fp16-storage" if it == "fp32" else it for it in named]
 
 
@@ -268,7 +268,7 @@ def refuse_broken(exported: Exported) -> None:
     broken = [it.path for it in exported.agreement if it.broken]
     if broken:
         paths = ", ".join(broken)
-        raise VerificationError(f"{paths}: answers that are no numbers where fp32's are: these weights need more bits")
+        raise VerificationError(f"{paths}: some answers are NaN where those of fp32 are not: these weights need more bits")
     failed = [it.path for it in exported.certificates if not it.passed]
     if failed:
         raise VerificationError(f"{', '.join(failed)}: verification failed")

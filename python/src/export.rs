@@ -58,7 +58,7 @@ impl ExportRequest {
                 true => Ok(Heads::All),
                 false => Err(Failure::new(
                     Class::Option,
-                    "head 'all' is every head of transformers'; head_spec stands beside named ones",
+                    "head 'all' can't be combined with head_spec: name the heads instead",
                 )),
             };
         };

@@ -97,7 +97,11 @@ impl<T: Send + Sync> Reopened<T> {
                 return Ok(Arc::clone(opened));
             }
             Opened::In(..) => {}
-            Opened::Closed => return Err(Failure::new(Class::Input, "it is closed").into()),
+            Opened::Closed => {
+                return Err(
+                    Failure::new(Class::Input, "the object is closed: open a new one").into(),
+                );
+            }
         }
         let opened = Arc::new(detached(py, &self.open)?);
         let mut place = self.lock();

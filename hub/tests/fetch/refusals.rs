@@ -58,7 +58,7 @@ fn a_private_model_is_one_that_is_not_there_until_the_token_is() {
     refusal(
         &cache.hub(&server),
         MODEL,
-        &["only for those it is shared with", "HF_TOKEN"],
+        &["or it is private", "HF_TOKEN"],
     );
     fetch(&cache.hub(&server).token(TOKEN), MODEL);
 }

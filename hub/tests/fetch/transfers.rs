@@ -43,8 +43,8 @@ fn a_connection_that_breaks_again_and_again_is_resumed_by_the_next_fetch() {
         &hub,
         MODEL,
         &[
-            "'model.safetensors' broke off at byte 9",
-            "goes on from there",
+            "the download of 'model.safetensors' broke off at byte 9",
+            "the next try continues there",
         ],
     );
     assert!(error.source().is_some(), "no cause of {error:?}");
