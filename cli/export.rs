@@ -157,9 +157,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let mut options = options(&args);
     let is_narrow = options.precisions.iter().any(|it| *it != Precision::Fp32);
     if args.agreement.is_some() && !is_narrow {
-        misused(
-            "--agreement is for other precisions than fp32, which is what they are compared with",
-        );
+        misused("--agreement compares precisions other than fp32 with fp32: name one with --dtype");
     }
     let path = checkpoint_options::locate(&args.checkpoint)?;
     let checkpoint = Checkpoint::open(&path, &args.open.open_options()?)?;
@@ -217,14 +215,14 @@ fn options(args: &Args) -> ExportOptions {
 /// What the arguments say of the graph.
 fn graph(args: &Args) -> GraphOptions {
     if args.layout == Layout::OpenVino && args.graph.gather == Some(Gather::Elements) {
-        misused("--gather elements is for other layouts: --layout openvino has its own form");
+        misused("--gather elements can't be combined with --layout openvino, which uses flat");
     }
     args.graph.options()
 }
 
 fn precisions(args: &Args) -> Vec<Precision> {
     if args.storage.is_some() && !args.dtypes.contains(&DTypeArg::Fp32) {
-        misused("--storage is for --dtype fp32, which is the default: the others have their own");
+        misused("--storage can only be combined with --dtype fp32, the default");
     }
     let precision = |dtype: &DTypeArg| match (dtype, args.storage) {
         (DTypeArg::Fp32, None) => Precision::Fp32,
@@ -240,9 +238,7 @@ fn precisions(args: &Args) -> Vec<Precision> {
 
 fn triton(args: &Args) -> TritonOptions {
     if args.layout != Layout::Triton && (args.instances.is_some() || args.tensorrt) {
-        misused(
-            "--instances and --tensorrt are for --layout triton: they stand in its config.pbtxt",
-        );
+        misused("--instances and --tensorrt can only be combined with --layout triton");
     }
     TritonOptions::default()
         .instances(args.instances)
@@ -265,9 +261,7 @@ fn heads(args: &Args, checkpoint: &Checkpoint) -> Result<Heads> {
         .collect();
     let Some(mut heads) = named else {
         if !args.head_specs.is_empty() {
-            misused(
-                "--head all is every head of transformers'; --head-spec stands beside named ones",
-            );
+            misused("--head all can't be combined with --head-spec: name the heads instead");
         }
         return Ok(Heads::All);
     };

@@ -72,7 +72,7 @@ impl Hint for ArtifactError {
 impl Hint for ExportError {
     fn hint(&self) -> Option<String> {
         match self {
-            ExportError::NoHead { .. } => Some("--head HEAD says which".to_owned()),
+            ExportError::NoHead { .. } => Some("--head HEAD names it".to_owned()),
             ExportError::Head { reason, .. } => match reason.as_ref() {
                 Unavailable::Option(error) => error.hint(),
                 _ => None,
@@ -97,7 +97,7 @@ impl Hint for BuildError {
 impl Hint for OptionError {
     fn hint(&self) -> Option<String> {
         if let OptionError::NoDecoder = self {
-            return Some("--decoder takes the model for one".to_owned());
+            return Some("--decoder exports the model as a decoder".to_owned());
         }
         let options = self.options();
         let options: Vec<String> = options.iter().map(|it| meaning(*it)).collect();
@@ -112,7 +112,7 @@ impl Hint for LayoutError {
                 LayoutOption::Graph(option) => meaning(*option),
                 _ => "'tensorrt' is --tensorrt".to_owned(),
             }),
-            LayoutError::Weights { .. } => Some("--weights says where they go".to_owned()),
+            LayoutError::Weights { .. } => Some("--weights says where they are written".to_owned()),
             LayoutError::Precision { .. } | LayoutError::SameName { .. } => {
                 Some("--dtype names the precisions".to_owned())
             }
@@ -134,7 +134,7 @@ impl Hint for WriteError {
             WriteError::TooLarge { .. } => {
                 Some("--weights external writes them to a file of their own".to_owned())
             }
-            WriteError::Precision { .. } => Some("--dtype fp32 has room for it".to_owned()),
+            WriteError::Precision { .. } => Some("--dtype fp32 can represent it".to_owned()),
             WriteError::Checkpoint(error) => error.hint(),
             _ => None,
         }
@@ -145,7 +145,7 @@ impl Hint for CheckpointError {
     fn hint(&self) -> Option<String> {
         match self {
             CheckpointError::UnknownMaxRelativePosition { .. } => {
-                Some("--max-relative-position N says how far they reach".to_owned())
+                Some("--max-relative-position N sets it".to_owned())
             }
             _ => None,
         }
@@ -197,7 +197,7 @@ impl Hint for SetupError {
                     _ => "--ort-library",
                 };
                 Some(format!(
-                    "{argument} PATH names the library, --engine tract does without"
+                    "{argument} PATH names the library; --engine tract needs none"
                 ))
             }
             _ => None,
@@ -255,7 +255,7 @@ impl Hint for ReadError {
 impl Hint for ScoreError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            ScoreError::Differs { .. } => "--restart throws away what was done, and begins anew",
+            ScoreError::Differs { .. } => "--restart discards what was done and starts again",
             ScoreError::Clash { .. } => {
                 "--prefix TEXT renames the answers, --keep leaves columns out"
             }
@@ -264,8 +264,7 @@ impl Hint for ScoreError {
             ScoreError::NoHead { .. } => "--task names it",
             ScoreError::NoPlan { .. } => "`nezha score plan IN... -o OUT --model DIR` makes one",
             ScoreError::Incomplete { .. } => {
-                "`nezha score part OUT --parts A-B` makes those that are missing; one that is broken has \
-                 to be removed first"
+                "`nezha score part OUT --parts A-B` makes missing parts; remove a broken part first"
             }
             _ => return None,
         };

@@ -140,7 +140,7 @@ fn too_large_for_half(folder: &Path) {
 }
 
 #[test]
-fn answers_that_are_no_numbers_are_a_failure_that_the_report_keeps() {
+fn answers_that_are_nan_are_a_failure_that_the_report_keeps() {
     let (checkpoint, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     too_large_for_half(checkpoint.path());
     // ONNX Runtime has few kernels of half precision on a CPU and computes in single in between.
@@ -148,7 +148,7 @@ fn answers_that_are_no_numbers_are_a_failure_that_the_report_keeps() {
     let output = export(checkpoint.path(), target.path(), &more);
     assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
     assert!(
-        stderr(&output).contains("no numbers"),
+        stderr(&output).contains("some answers are NaN"),
         "{}",
         stderr(&output)
     );
@@ -170,7 +170,7 @@ fn what_can_not_be_compared_says_why() {
     fs::write(&no_text, "\n \n").unwrap();
     let empty = format!("--agreement={}", no_text.display());
     for (more, code, expected) in [
-        (&["--agreement"][..], 2, "other precisions than fp32"),
+        (&["--agreement"][..], 2, "precisions other than fp32"),
         (
             &["--dtype", "int8", "--agreement=not/there"],
             1,

@@ -161,7 +161,7 @@ fn the_form_of_a_layout_and_another_one_exclude_each_other() {
     let more = ["--layout", "openvino", "--gather", "elements"];
     let output = export(&checkpoint, target.path(), &more);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    let said = "--layout openvino has its own form";
+    let said = "can't be combined with --layout openvino";
     assert!(stderr(&output).contains(said), "{}", stderr(&output));
     let output = export(&checkpoint, target.path(), &["--gather", "skewed"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");

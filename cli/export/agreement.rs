@@ -13,8 +13,7 @@ use crate::output;
 /// Compares each artifact of fewer bits, prints a table and writes `agreement.json` beside it.
 ///
 /// # Errors
-/// Where nothing can be asked or answered, and where an answer has no number that single precision
-/// has one for.
+/// If the questions can't be made or answered, or an answer is NaN where that of fp32 is not.
 pub(super) fn compare(comparison: &Comparison, artifacts: &[Artifact]) -> Result<()> {
     let mut broken = Vec::new();
     let narrow = artifacts
@@ -32,7 +31,7 @@ pub(super) fn compare(comparison: &Comparison, artifacts: &[Artifact]) -> Result
     }
     if !broken.is_empty() {
         bail!(
-            "{}: answers that are no numbers where fp32's are: these weights need more bits",
+            "{}: some answers are NaN where those of fp32 are not: these weights need more bits",
             broken.join(", ")
         );
     }

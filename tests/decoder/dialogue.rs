@@ -170,7 +170,7 @@ fn a_config_that_says_nothing_of_a_decoder_is_made_one_by_an_option() {
     let export = [&export[..], &["-o", target]].concat();
     let output = nezha!(&export);
     assert_eq!(output.status.code(), Some(1));
-    let expected = "hint: --decoder takes the model for one";
+    let expected = "hint: --decoder exports the model as a decoder";
     assert!(stderr(&output).contains(expected), "{}", stderr(&output));
     succeeded(nezha!([&export[..], &["--decoder"]].concat()));
     let model = folder.path().join("model.onnx");
