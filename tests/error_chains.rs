@@ -183,7 +183,7 @@ fn of_exporter() -> Vec<Case> {
                 source: config(),
             }),
             &[
-                "config.json: not a config that can be used",
+                "config.json: the config can't be used",
                 "not valid JSON",
                 "EOF",
             ],

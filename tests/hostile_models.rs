@@ -243,7 +243,7 @@ fn no_command_unfolds_a_hostile_model_and_each_says_why() {
             let context = format!("{} in {}", command.join(" "), filling.name);
             let ended = nezha(&folder.arguments(command));
             assert_eq!(ended.code, Some(1), "{context}: {}", ended.errors);
-            for expected in ["model.onnx", "unfold to more than"] {
+            for expected in ["model.onnx", "become more than"] {
                 let says = ended.errors.contains(expected);
                 assert!(says, "{context}: not '{expected}': {}", ended.errors);
             }

@@ -374,7 +374,7 @@ fn tei_without_a_tokenizer_is_refused_and_leaves_nothing() {
         assert!(
             error
                 .to_string()
-                .contains("tei layout needs a tokenizer.json"),
+                .contains("layout tei needs a tokenizer.json"),
             "{error}"
         );
         assert!(!target.exists());

@@ -77,10 +77,10 @@ fn a_folder_without_its_files_is_told_what_it_lacks() {
 
     let bare = folder(&[("model.safetensors", b"")]);
     fs::remove_file(bare.path().join("config.json")).unwrap();
-    assert_says(&error(bare.path()), &["neither config.json nor"]);
+    assert_says(&error(bare.path()), &["no config; expected config.json"]);
     assert_says(
         &error(&bare.path().join("model.safetensors")),
-        &["neither config.json nor"],
+        &["no config; expected config.json"],
     );
 }
 

@@ -253,7 +253,7 @@ fn pickles_that_lie_are_refused() {
         (b"\x80\x04".as_slice(), "ends early"),
         (b"\x80\x04.", "stack is empty"),
         (b"\x80\x04u.", "mark is missing"),
-        (b"\x80\x04}(K\x01u.", "no dictionary"),
+        (b"\x80\x04}(K\x01u.", "not a dictionary"),
         (b"\x80\x04h\x07.", "fetches value 7"),
         (
             b"\x80\x04Nr\xff\xff\xff\xff.",
@@ -305,7 +305,7 @@ fn arrays_that_claim_more_than_their_bytes_are_refused() {
     assert_pickle_refused(&dictionary(name, &array(huge, &[0; 8])), "has 8 bytes");
     assert_pickle_refused(
         &dictionary(name, &array(b"J\xff\xff\xff\xff", &[0; 8])),
-        "shape is none",
+        "shape is not a tuple of sizes",
     );
     let sound = folder(&[("w.pdparams", &dictionary(name, &array(b"K\x02", &[0; 8])))]);
     assert_eq!(

@@ -1,5 +1,5 @@
 //! An `.onnx` file: read once for all, then as the runtime opens it, as `inspect` describes, lists and
-//! draws it, and as `verify` finds what it says of itself.
+//! draws it, and as `verify` reads its metadata.
 #![no_main]
 
 use bytes::Bytes;

@@ -26,7 +26,9 @@ pub enum DecodeModelError {
     #[error(transparent)]
     Malformed(#[from] DecodeError),
     /// The messages take many times the memory of the bytes, as no real model's messages do.
-    #[error("its {found} bytes unfold to more than {limit} bytes of messages, as no model's do")]
+    #[error(
+        "its {found} bytes become more than {limit} bytes of messages, more than any real model needs"
+    )]
     Unfolds {
         /// Size of the encoded model, in bytes.
         found: usize,

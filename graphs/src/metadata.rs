@@ -65,10 +65,10 @@ pub enum MetadataError {
         found: u32,
     },
     /// The embedded config is not valid.
-    #[error("metadata key 'nezha.config' holds no config that can be used")]
+    #[error("metadata key 'nezha.config' holds a config that can't be used")]
     Config(#[from] ConfigError),
     /// The embedded spec of a head of the user's own is not valid.
-    #[error("metadata key 'nezha.head_spec' holds no head that can be used")]
+    #[error("metadata key 'nezha.head_spec' holds a head that can't be used")]
     HeadSpec(#[from] HeadSpecError),
 }
 

@@ -142,7 +142,7 @@ pub struct Signature {
 #[non_exhaustive]
 pub enum SignatureError {
     /// A port of the graph has no type or no shape.
-    #[error("the graph's '{name}' has no element type and shape that a NEZHA graph can have")]
+    #[error("'{name}' has no shape, or an element type that a NEZHA graph can't have")]
     Untyped {
         /// The port.
         name: String,

@@ -46,7 +46,7 @@ pub struct TokenizerFiles<'t> {
 
 /// A tokenizer file doesn't have the form in which transformers writes it.
 #[derive(Debug, thiserror::Error)]
-#[error("{file}: not as transformers writes it")]
+#[error("{file}: expected the form that transformers writes")]
 pub struct TokenizerSettingsError {
     /// The file's name.
     pub file: &'static str,

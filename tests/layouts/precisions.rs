@@ -179,7 +179,7 @@ fn precisions_that_a_stack_can_not_tell_apart_or_load_are_refused() {
         ),
         (
             with(Layout::Plain, &head, &[Fp32, Precision::Fp16Storage]),
-            "would call two of the precisions 'model.onnx'",
+            "has the same file name for two of the precisions, 'model.onnx'",
         ),
         (
             with(Layout::Triton, &head, &[Int8]).triton(TritonOptions::default().tensorrt(true)),

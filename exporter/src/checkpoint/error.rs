@@ -58,7 +58,7 @@ pub enum CheckpointError {
     },
     /// There are weights but no config.
     #[error(
-        "{}: neither config.json nor bert_config.json, bert4torch_config.json or \
+        "{}: no config; expected config.json, bert_config.json, bert4torch_config.json or \
          model_config.json; copy the one that was saved with these weights into the folder",
         folder.display()
     )]
@@ -101,8 +101,7 @@ pub enum CheckpointError {
     },
     /// Several files have an encoder, and none of them is preferred.
     #[error(
-        "{}: several files hold a NEZHA encoder, and nothing says which one is meant: {}; name \
-         the file to read instead of the folder",
+        "{}: several files hold a NEZHA encoder: {}; name the file to read instead of the folder",
         folder.display(), candidates.join(", ")
     )]
     SeveralCandidates {
@@ -113,8 +112,8 @@ pub enum CheckpointError {
     },
     /// The checkpoint has several encoders.
     #[error(
-        "{}: holds {} encoders, and nothing says which one is meant: {}; the options `key` (of a \
-         nested state dict) and `prefix` (of a module) choose one",
+        "{}: holds {} encoders: {}; choose one with the options `key` (of a nested state dict) and \
+         `prefix` (of a module)",
         path.display(), found.len(), found.join("; ")
     )]
     SeveralEncoders {
@@ -139,7 +138,7 @@ pub enum CheckpointError {
     /// The relative positions were trained, so the model is not a NEZHA.
     #[error(
         "{}: tensor '{name}' is a table of relative positions that was trained: {why}. NEZHA's is \
-         a sinusoid, and this model is another one, whose answers an export would get wrong",
+         a sinusoid, so this is another model, and an export of it would give wrong answers",
         path.display()
     )]
     LearnedPositions {
@@ -152,9 +151,9 @@ pub enum CheckpointError {
     },
     /// It is unknown whether matrices are `[in, out]` or `[out, in]`.
     #[error(
-        "{}: arrays in Paddle's format under PyTorch's names, and no matrix whose shape says \
-         whether linear layers are stored as [in, out] or as [out, in]; save the model under \
-         PaddleNLP's own names, or with PyTorch",
+        "{}: the weights are in Paddle's format under PyTorch's names, and no shape tells whether \
+         linear layers are stored as [in, out] or as [out, in]; save the model under PaddleNLP's \
+         own names, or with PyTorch",
         path.display()
     )]
     UndecidedLayout {
@@ -163,8 +162,7 @@ pub enum CheckpointError {
     },
     /// There are two sets of weights, and neither is preferred.
     #[error(
-        "{}: both {first} and {second} are there, and nothing says which one is meant; name the \
-         file to read instead of the folder",
+        "{}: the folder has both {first} and {second}; name the file to read instead of the folder",
         folder.display()
     )]
     TwoCandidates {
@@ -176,7 +174,7 @@ pub enum CheckpointError {
         second: &'static str,
     },
     /// The config can't be used.
-    #[error("{}: not a config that can be used", path.display())]
+    #[error("{}: the config can't be used", path.display())]
     Config {
         /// The config.
         path: PathBuf,
@@ -229,8 +227,8 @@ pub enum CheckpointError {
     },
     /// A Huawei config doesn't ask for relative positions.
     #[error(
-        "{}: `use_relative_position` is {found}, and there is no `model_type`: Huawei's code then \
-         has learned absolute positions, so that this is a BERT; if it is a NEZHA after all, add \
+        "{}: `use_relative_position` is {found} and `model_type` is missing: to Huawei's code this is \
+         a BERT with learned absolute positions; if the model is a NEZHA, add \
          \"use_relative_position\": true",
         path.display()
     )]
@@ -242,8 +240,8 @@ pub enum CheckpointError {
     },
     /// The config doesn't say beyond which distance relative positions are clipped.
     #[error(
-        "{}: no `max_relative_position`, and the vocabulary is that of the English models, which \
-         have 127 in some and 64 in others; give the option 'max_relative_position'",
+        "{}: `max_relative_position` is missing, and the vocabulary is that of the English models, \
+         of which some have 127 and others 64; set the option 'max_relative_position'",
         path.display()
     )]
     UnknownMaxRelativePosition {
@@ -276,7 +274,7 @@ pub enum CheckpointError {
     /// The index and a shard disagree.
     #[error(
         "{}: disagrees with '{shard}' about tensor '{name}': {disagreement}; the files are of \
-         different saves, get all of them again",
+         different saves, download all of them again",
         index.display()
     )]
     ShardMismatch {

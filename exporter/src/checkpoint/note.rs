@@ -164,14 +164,14 @@ impl fmt::Display for Note {
             ),
             Note::OwnClassifier { name } => write!(
                 f,
-                "'{name}' was read as a classifier of the pooled output or of each token; where \
+                "'{name}' was read as a classifier of the pooled output or of each token; if \
                  it reads anything else, the answers will be wrong"
             ),
             Note::Crf { name } => write!(
                 f,
                 "'{name}' is a conditional random field's, which is left out: the logits of token \
                  classification are its emissions, so decode them with these transitions \
-                 (Viterbi) behind the model"
+                 (Viterbi) after the model"
             ),
             Note::OptimizerState { count, bytes } => write!(
                 f,

@@ -47,10 +47,10 @@ pub enum ExportError {
         skipped: Vec<(Head, Unavailable)>,
     },
     /// No precision was chosen.
-    #[error("no precision is named: fp32 is the usual one")]
+    #[error("no precision is named: expected at least one, such as fp32")]
     NoPrecision,
     /// The opset is outside of [`OPSETS`].
-    #[error("opset {found} is not supported: {} to {} are", OPSETS.start(), OPSETS.end())]
+    #[error("opset {found} is not supported: expected {} to {}", OPSETS.start(), OPSETS.end())]
     Opset {
         /// The opset that was asked for.
         found: u32,

@@ -102,8 +102,7 @@ pub enum LinkError {
     },
     /// The weight is not stored in row-major order.
     #[error(
-        "tensor '{name}' does not lie row by row in its file, so that it can't be linked: \
-         write external weights"
+        "tensor '{name}' is not stored row by row, so it can't be linked: write external weights"
     )]
     Scattered {
         /// The weight.

@@ -138,12 +138,12 @@ impl fmt::Display for Warning {
             } => {
                 write!(f, "the tokenizer gives '{token}' the id {id}")?;
                 if *count > 1 {
-                    write!(f, " ({count} tokens in all are beyond)")?;
+                    write!(f, " ({count} such tokens in all)")?;
                 }
                 write!(
                     f,
-                    ", and the checkpoint has embeddings for {rows} tokens: a text with such a token \
-                     has no answer; resize the embeddings when tokens are added"
+                    ", but the checkpoint has embeddings for {rows} tokens only: a text with such a \
+                     token has no answer; resize the embeddings when tokens are added"
                 )
             }
             Warning::OverruledTokenizerJson { field, found, used } => write!(

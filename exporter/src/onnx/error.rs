@@ -22,7 +22,7 @@ pub enum WriteError {
     },
     /// Another export is writing to the folder.
     #[error(
-        "{}: another export is writing to this folder; wait for its end or choose another folder",
+        "{}: another export is writing to this folder; wait until it ends, or choose another folder",
         path.display()
     )]
     Busy {
@@ -42,10 +42,7 @@ pub enum WriteError {
         bytes: u64,
     },
     /// A weight has a number that the precision can't represent.
-    #[error(
-        "tensor '{name}' holds {element}, for which {precision} has no number: export in \
-         fp32"
-    )]
+    #[error("tensor '{name}' holds {element}, which {precision} can't represent: export in fp32")]
     Precision {
         /// The weight.
         name: String,

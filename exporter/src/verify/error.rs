@@ -16,7 +16,7 @@ pub enum VerifyError {
     #[error(transparent)]
     Model(#[from] InspectError),
     /// The artifact's metadata are missing, or this version can't use them.
-    #[error("{}: what it says of itself can't be used", path.display())]
+    #[error("{}: its metadata can't be used", path.display())]
     Metadata {
         /// The artifact.
         path: PathBuf,

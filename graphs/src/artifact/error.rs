@@ -63,22 +63,22 @@ pub enum PartError {
     #[error("is missing")]
     Missing,
     /// It exists, but the list of parts doesn't name it.
-    #[error("is in no list: the file was changed after it was packed")]
+    #[error("is not in the list of parts: the file was changed after it was packed")]
     Unlisted,
     /// Two parts have this name.
-    #[error("comes twice")]
+    #[error("is there twice")]
     Repeated,
     /// The name leads out of the folder, or not every system can have a file of this name.
-    #[error("has a name that no part can have")]
+    #[error("has an invalid name")]
     Name,
     /// It is a pipe, a device or a link that leads nowhere.
-    #[error("is no file")]
+    #[error("is not a file")]
     NotAFile,
     /// It is compressed or encrypted, so its bytes can't be used in place.
     #[error("is compressed or encrypted, expected plain bytes")]
     Compressed,
     /// It lies outside of the file, or overlaps another part.
-    #[error("lies where it can't: the file was cut short or put together wrongly")]
+    #[error("is at an invalid place: the file was cut short or put together wrongly")]
     Place,
     /// Its length differs from the one in the list of parts.
     #[error("has {found} bytes, expected {expected}")]

@@ -70,7 +70,7 @@ fn each_once<'de, D: Deserializer<'de>>(
             let mut parts = BTreeMap::new();
             while let Some((part, listed)) = map.next_entry::<String, Listed>()? {
                 if parts.insert(part.clone(), listed).is_some() {
-                    return Err(A::Error::custom(format!("part '{part}' comes twice")));
+                    return Err(A::Error::custom(format!("part '{part}' is there twice")));
                 }
             }
             Ok(parts)
@@ -129,7 +129,7 @@ pub(super) fn read(origin: PathBuf, bytes: Bytes, check: Check) -> Result<Artifa
         reason,
     };
     if !bytes.starts_with(&MAGIC) {
-        return Err(container("it is no zip archive".to_owned()));
+        return Err(container("it is not a zip archive".to_owned()));
     }
     let config = Config {
         archive_offset: ArchiveOffset::Known(0),

@@ -146,18 +146,21 @@ fn parts_that_do_not_match_the_list_are_told_by_name() {
             stored(&[], &listed("model.onnx", 0)),
             "part 'model.onnx' is missing",
         ),
-        (stored(&[("a", b"")], ""), "part 'a' is in no list"),
+        (
+            stored(&[("a", b"")], ""),
+            "part 'a' is not in the list of parts",
+        ),
         (
             stored(&[("a", b"x")], &listed("a", 0)),
             "part 'a' has 1 bytes, expected 0",
         ),
         (
             stored(&[("../a", b"")], &listed("../a", 0)),
-            "part '../a' has a name that no part can have",
+            "part '../a' has an invalid name",
         ),
         (
             stored(&[("/a", b"")], &listed("/a", 0)),
-            "part '/a' has a name that no part can have",
+            "part '/a' has an invalid name",
         ),
         (
             stored(&[("a", b"")], "\"a\": 1"),
@@ -178,7 +181,7 @@ fn parts_that_do_not_match_the_list_are_told_by_name() {
             .unwrap()
             .into_inner(),
     );
-    assert!(none.contains("no zip archive"), "{none}");
+    assert!(none.contains("not a zip archive"), "{none}");
 }
 
 /// A zip archive with these bytes where a header of the kind has a field, in each header or in the first.
@@ -236,7 +239,7 @@ fn parts_that_were_swapped_compressed_encrypted_or_named_alike_are_told_by_name(
     assert!(Artifact::from_packed(stored(["aa", "ab"])).is_ok());
     let error = refused(stored(["aa", "aa"]));
     assert!(
-        error.contains("its list of parts can't be used: part 'aa' comes twice"),
+        error.contains("its list of parts can't be used: part 'aa' is there twice"),
         "{error}"
     );
     let mut alike = stored(["aa", "ab"]);
@@ -248,7 +251,7 @@ fn parts_that_were_swapped_compressed_encrypted_or_named_alike_are_told_by_name(
     }
     let error = refused(alike);
     assert!(
-        error.contains("part 'ab' is missing") || error.contains("comes twice"),
+        error.contains("part 'ab' is missing") || error.contains("is there twice"),
         "{error}"
     );
 }
@@ -351,6 +354,6 @@ fn names_that_lead_out_of_a_folder_are_no_parts() {
     let error = Artifact::from_parts([("a", Bytes::new()), ("a", Bytes::new())]).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the model in memory: part 'a' comes twice"
+        "the model in memory: part 'a' is there twice"
     );
 }

@@ -28,14 +28,19 @@ pub(super) fn check(spec: &HeadSpec) -> Result<(), HeadSpecError> {
     let starts = name.starts_with(|it: char| it.is_ascii_lowercase());
     if !starts || !name.chars().all(fits) || name.len() > LONGEST {
         return Err(place.fault(format_args!(
-            "'{name}' is no name of a head: small letters, digits and hyphens, a letter first, {LONGEST} at most"
+            "'{name}' can't be a head's name: expected lower-case letters, digits and hyphens, a letter first, \
+             at most {LONGEST} characters"
         )));
     }
     if TAKEN.contains(&name) || Head::ALL.iter().any(|head| head.name() == name) {
-        return Err(place.fault(format_args!("'{name}' has a meaning already; take another")));
+        return Err(place.fault(format_args!(
+            "'{name}' is already taken; choose another name"
+        )));
     }
     match spec.outputs.is_empty() {
-        true => Err(Place::root().at("outputs").fault("there is no output")),
+        true => Err(Place::root()
+            .at("outputs")
+            .fault("expected at least one output")),
         false => Ok(()),
     }
 }
@@ -57,7 +62,7 @@ pub(super) fn output_names(spec: &HeadSpec) -> Result<Vec<String>, HeadSpecError
         let fits = |it: char| it.is_ascii_alphanumeric() || matches!(it, '_' | '-' | '.');
         if name.is_empty() || !name.chars().all(fits) {
             return Err(place.fault(format_args!(
-                "'{name}' is no name of an output: letters, digits, _, - and ."
+                "'{name}' can't be an output's name: expected letters, digits, _, - and ."
             )));
         }
         if !ROLES.contains(&Role::from_name(name)) {

@@ -57,7 +57,9 @@ pub(super) fn tensors(data: &Bytes, path: &Path) -> Result<Vec<StoredTensor>, Ch
         let (from, to) = info.data_offsets;
         let (from, to) = (start + from, start + to);
         if data.get(from..to).is_none() {
-            return Err(malformed(format!("'{name}' ends behind the file's end")));
+            return Err(malformed(format!(
+                "'{name}' ends after the end of the file"
+            )));
         }
         tensors.push(StoredTensor {
             name,

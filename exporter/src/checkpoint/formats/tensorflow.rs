@@ -242,7 +242,7 @@ impl Entry {
             .and_then(|(start, length)| start.checked_add(length));
         let (Some(start), Some(length), Some(end)) = (start, length, end) else {
             return Err(refused(
-                "lies before the start or behind the end of all files",
+                "lies before the start or after the end of all files",
             ));
         };
         if size.is_some_and(|size| bytes(size) != Some(length)) {

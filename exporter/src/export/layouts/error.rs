@@ -29,7 +29,9 @@ pub enum LayoutError {
         found: usize,
     },
     /// Two models would have the same file name.
-    #[error("layout {layout} would call two of the precisions '{name}': leave one out")]
+    #[error(
+        "layout {layout} has the same file name for two of the precisions, '{name}': leave one out"
+    )]
     SameName {
         /// The layout.
         layout: Layout,
@@ -74,8 +76,8 @@ pub enum LayoutError {
     },
     /// The stack needs a `tokenizer.json`, and there is none.
     #[error(
-        "the {layout} layout needs a tokenizer.json, which the checkpoint has not: put the vocab.txt \
-         that the model was trained with beside it, with all special tokens, and it is made"
+        "layout {layout} needs a tokenizer.json, which the checkpoint lacks: copy the vocab.txt that \
+         the model was trained with into its folder, with all special tokens, and it is made"
     )]
     NoTokenizer {
         /// The layout.

@@ -80,7 +80,7 @@ impl GlobalPointer {
         let each = 2 * self.size;
         if each == 0 || rows % each != 0 || rows == 0 {
             return Err(place.at("size").fault(format_args!(
-                "'{}' gives {rows} numbers, which is no multiple of 2 · {}",
+                "'{}' gives {rows} numbers, expected a multiple of 2 · {}",
                 self.module, self.size
             )));
         }

@@ -22,6 +22,6 @@ pub enum Pool {
 pub(super) fn form(form: Form, place: &Place) -> Result<Form, HeadSpecError> {
     match form {
         Form::Tokens(width) => Ok(Form::Text(width)),
-        other => Err(place.fault(format_args!("there is {other}, and no token to pool"))),
+        other => Err(place.fault(format_args!("expected tokens to pool, found {other}"))),
     }
 }

@@ -201,7 +201,7 @@ impl Machine {
     fn append(&mut self, items: Vec<Id>) -> Result<()> {
         match self.top()? {
             Value::Sequence(sequence) => sequence.extend(items),
-            _ => return malformed("it appends to what is no list"),
+            _ => return malformed("it appends to something that is not a list"),
         }
         Ok(())
     }
@@ -212,7 +212,7 @@ impl Machine {
             Value::Dict(dict) if rest.is_empty() => {
                 dict.extend(pairs.iter().map(|[key, value]| (*key, *value)));
             }
-            _ => return malformed("it sets items of what is no dictionary"),
+            _ => return malformed("it sets items of something that is not a dictionary"),
         }
         Ok(())
     }
@@ -293,7 +293,7 @@ impl Machine {
             }
             _ => None,
         };
-        text.map_or_else(|| malformed("a name is no text"), Ok)
+        text.map_or_else(|| malformed("a name is not text"), Ok)
     }
 
     /// Subtracts bytes that a call copies from the budget.
@@ -355,7 +355,7 @@ impl Machine {
         self.at += 1;
         match std::str::from_utf8(&line) {
             Ok(line) => Ok(line.to_owned()),
-            Err(_) => malformed("a line is no text"),
+            Err(_) => malformed("a line is not text"),
         }
     }
 }

@@ -15,7 +15,7 @@ impl Machine {
         let arguments = self.pop()?;
         let function = self.pop()?;
         let Some(Value::Global(function)) = self.values.get(function) else {
-            return malformed("it calls what is no function");
+            return malformed("it calls something that is not a function");
         };
         let Some(Value::Sequence(arguments)) = self.values.get(arguments) else {
             return malformed("it calls a function without a tuple of arguments");
@@ -53,14 +53,14 @@ impl Machine {
             text.and_then(|it| it.chars().map(|it| u8::try_from(it).ok()).collect());
         match bytes {
             Some(bytes) => Ok(Value::Bytes(bytes.into())),
-            None => malformed("bytes are written as a text that has others"),
+            None => malformed("bytes are written as text with characters that are not bytes"),
         }
     }
 
     /// NumPy's arrays in protocol 5: (bytes, element type, shape, order).
     fn buffer_array(&self, arguments: &[Id]) -> Result<Value> {
         let &[bytes, code, shape, order] = arguments else {
-            return malformed("an array has not four parts");
+            return malformed("an array has a number of parts other than four");
         };
         let columns_first = self.short_text(order)? == "F";
         self.array_of(shape, code, bytes, columns_first)
@@ -71,7 +71,7 @@ impl Machine {
     pub(super) fn build(&mut self) -> Result<()> {
         let state = self.pop()?;
         let Some(Value::Sequence(state)) = self.values.get(state) else {
-            return malformed("an object's state is no tuple");
+            return malformed("an object's state is not a tuple");
         };
         let object = self.stack.last().and_then(|id| self.values.get(*id));
         match (object, state.as_slice()) {
@@ -87,7 +87,7 @@ impl Machine {
                 *self.top()? = array;
                 Ok(())
             }
-            _ => malformed("an object has a state that is none of its own"),
+            _ => malformed("an object has a state that its class can't have"),
         }
     }
 
@@ -113,7 +113,7 @@ impl Machine {
         let shape = (shape.len() <= MOST_DIMENSIONS).then_some(shape);
         let shape: Option<Vec<usize>> = shape.and_then(|it| it.iter().map(dimension).collect());
         let Some(shape) = shape else {
-            return malformed("an array's shape is none");
+            return malformed("an array's shape is not a tuple of sizes");
         };
         // A code ends with the element's size: f4, i8, V2. Strings and objects are not tensors.
         let size = code.trim_start_matches(|it: char| !it.is_ascii_digit());
