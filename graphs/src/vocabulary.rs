@@ -52,10 +52,9 @@ impl Vocabulary {
     /// [`VocabularyError`] if they are not UTF-8.
     pub fn read(bytes: &[u8]) -> Result<Self, VocabularyError> {
         let text = std::str::from_utf8(bytes).map_err(|error| {
-            let valid = bytes.iter().take(error.valid_up_to());
-            let ends = valid.filter(|byte| **byte == b'\n');
+            let (valid, _) = bytes.split_at(error.valid_up_to());
             VocabularyError {
-                line: 1 + ends.count(),
+                line: 1 + line_ends(valid),
             }
         })?;
         let (byte_order_mark, text) = match text.strip_prefix('\u{feff}') {
@@ -105,6 +104,13 @@ impl Vocabulary {
     pub fn into_ids(self) -> HashMap<String, u32> {
         self.ids
     }
+}
+
+/// How many lines end in these bytes.
+fn line_ends(bytes: &[u8]) -> usize {
+    let ends = bytes.iter().filter(|byte| matches!(byte, b'\n' | b'\r'));
+    let pairs = bytes.windows(2).filter(|pair| **pair == *b"\r\n");
+    ends.count() - pairs.count()
 }
 
 #[cfg(test)]
@@ -167,7 +173,15 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text_are_refused_by_line() {
-        let error = Vocabulary::read(b"a\nb\n\xff\n").unwrap_err();
-        assert_eq!(error.to_string(), "line 3 is not UTF-8");
+        let texts: [&[u8]; 4] = [
+            b"a\nb\n\xff\n",
+            b"a\r\nb\r\n\xff",
+            b"a\rb\r\xff\r",
+            b"a\rb\n\xff\r\n",
+        ];
+        for text in texts {
+            let error = Vocabulary::read(text).unwrap_err();
+            assert_eq!(error.to_string(), "line 3 is not UTF-8", "{text:?}");
+        }
     }
 }
