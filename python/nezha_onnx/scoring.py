@@ -11,6 +11,7 @@ from typing import Any, Optional
 from . import _nezha
 from ._checkpoint import Path
 from ._options import EngineOptions, engine_request
+from .errors import OptionError
 
 
 class Answers:
@@ -55,7 +56,9 @@ class Scorer:
         engine_options: Optional[EngineOptions] = None,
     ) -> None:
         """``keep`` names the columns of the input to return before the answers; all by default. ``engine_options`` are
-        by default ``EngineOptions(throughput=True)``."""
+        by default ``EngineOptions(throughput=True)``. ``options`` without ``task`` are an :class:`OptionError`."""
+        if task is None and options:
+            raise OptionError(f"options {', '.join(options)}: expected the task that they belong to, found none")
         asked = None if task is None else {**DEFAULTS.get(task, {}), **(options or {}), "task": task}
         computing = engine_request(engine, threads, engine_options or EngineOptions(throughput=True))
         self._scorer = _nezha.Scorer(os.fspath(model), asked, list(columns), computing)

@@ -49,6 +49,12 @@ def test_all_labels_entities_and_vectors_are_typed_columns(sentiment, exported):
     assert vectors(pyarrow.table({"text": ["好"]})).schema.field("embedding").type.list_size == 128
 
 
+def test_options_without_a_task_are_refused_instead_of_ignored(sentiment):
+    with pytest.raises(nezha_onnx.OptionError, match="options top_k: expected the task"):
+        nezha_onnx.Scorer(sentiment, options={"top_k": None})
+    assert list(nezha_onnx.Scorer(sentiment, options={}).fields) == ["label", "score", "truncated", "error"]
+
+
 def test_no_rows_are_answered_with_none(sentiment):
     rows = pyarrow.table({"text": pyarrow.array([], pyarrow.string())})
     assert nezha_onnx.Scorer(sentiment)(rows).num_rows == 0
