@@ -25,6 +25,7 @@ use page::Page;
 fn main() -> ExitCode {
     let mut trials = vec![
         Trial::test("engines_and_precisions", engines::check),
+        Trial::test("engines_of_the_python_package", engines::python_package),
         Trial::test("doctests_run_in_the_repository", repository),
     ];
     for page in Page::all() {
