@@ -28,7 +28,8 @@ class EngineOptions:
     low_memory: bool = False
     """Whether ONNX Runtime leaves weights as they are stored, which takes less memory, but makes runs slower."""
     optimized_models: Optional[str] = None
-    """A folder in which ONNX Runtime saves optimised models, to load them the next time."""
+    """A folder in which ONNX Runtime saves optimized models, to load them the next time; only for ``ort:cpu`` and
+    ``ort:cuda``."""
     ort_library: Optional[str] = None
     """The ONNX Runtime library, or the folder that holds it."""
     device: int = 0

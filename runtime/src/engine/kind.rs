@@ -333,6 +333,13 @@ mod tests {
     }
 
     #[test]
+    fn only_the_cpu_and_cuda_of_onnx_runtime_write_the_graph_that_they_rewrote() {
+        let writes = |kind: &EngineKind| kind.spec().capabilities.writes_graph;
+        let writing: Vec<EngineKind> = EngineKind::ALL.into_iter().filter(writes).collect();
+        assert_eq!(writing, [EngineKind::OrtCpu, EngineKind::OrtCuda]);
+    }
+
+    #[test]
     fn a_custom_engine_has_its_callers_name_and_is_never_read_from_one() {
         let custom = EngineKind::Custom("mine");
         assert_eq!(custom.to_string(), "mine");

@@ -186,8 +186,9 @@ pub struct OrtOptions {
     /// while until the next one: for processes in which something else computes between the runs.
     pub(crate) yield_between_runs: bool,
     /// Where ONNX Runtime writes the graph as it has rewritten it, weights included. The nodes of a
-    /// [profile](EngineOptions::profile) have the names of this graph. TensorRT can't write its
-    /// parts of a graph, so the two can't be combined.
+    /// [profile](EngineOptions::profile) have the names of this graph. Only `ort:cpu` and
+    /// `ort:cuda` are known to write it ([`Capabilities::writes_graph`](super::Capabilities)): what
+    /// the other execution providers compile can't be saved.
     pub optimized_graph: Option<PathBuf>,
     /// A folder for optimised models: ONNX Runtime saves each optimised model there, and loads it
     /// the next time instead of optimising again.
@@ -199,7 +200,8 @@ pub struct OrtOptions {
     /// version of ONNX Runtime, the engine, the optimisation level, the disabled optimizers, the
     /// operating system, the processor's architecture and its instruction sets. Each is as large as
     /// its model, and nothing removes old ones. The option is refused for models with external
-    /// weights, which would be copied, and for TensorRT, which has [an engine
+    /// weights, which would be copied, and for all engines but `ort:cpu` and `ort:cuda`, since what
+    /// the other execution providers compile can't be saved. TensorRT has [an engine
     /// cache](TensorRtOptions::engine_cache) of its own.
     pub optimized_models: Option<PathBuf>,
     /// The number of the device, from 0: of a GPU or an NPU, for CUDA, TensorRT, DirectML, CANN,
