@@ -268,7 +268,9 @@ def refuse_broken(exported: Exported) -> None:
     broken = [it.path for it in exported.agreement if it.broken]
     if broken:
         paths = ", ".join(broken)
-        raise VerificationError(f"{paths}: some answers are NaN where those of fp32 are not: these weights need more bits")
+        raise VerificationError(
+            f"{paths}: some answers are NaN where those of fp32 are not: these weights need more bits"
+        )
     failed = [it.path for it in exported.certificates if not it.passed]
     if failed:
         raise VerificationError(f"{', '.join(failed)}: verification failed")
