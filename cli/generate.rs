@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Sequences that beam search follows.
     #[arg(long, value_name = "N", default_value_t = 4)]
     beam_width: usize,
-    /// Values above 0 make beam search favour long texts, values below 0 short ones.
+    /// Values above 0 make beam search favor long texts, values below 0 short ones.
     #[arg(
         long,
         value_name = "X",

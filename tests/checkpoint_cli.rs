@@ -1,5 +1,5 @@
 //! Checkpoints whose config does not say what their weights are, from the command line: what is
-//! recognised is said, and the answer is the model's.
+//! recognized is said, and the answer is the model's.
 #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::collections::BTreeMap;

@@ -3,7 +3,7 @@
 import matplotlib
 from matplotlib.figure import Figure
 
-# Colours that people with any colour vision tell apart (Okabe and Ito, 2008).
+# Colors that people with any color vision tell apart (Okabe and Ito, 2008).
 COLORS = ["#0072b2", "#56b4e9", "#009e73", "#e69f00", "#d55e00", "#cc79a7"]
 
 

@@ -35,7 +35,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Summarises at least one sample.
+    /// Summarizes at least one sample.
     pub fn new(samples: &[f64]) -> Self {
         let mut data = Data::new(samples.to_vec());
         let mean_ms = data.mean().unwrap_or(f64::NAN);

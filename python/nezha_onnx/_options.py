@@ -17,7 +17,7 @@ class EngineOptions:
     """
 
     throughput: bool = False
-    """Whether to maximise the texts per second instead of answering each as soon as possible: ONNX Runtime and
+    """Whether to maximize the texts per second instead of answering each as soon as possible: ONNX Runtime and
     OpenVINO then divide the threads among several runs at the same time, each with memory of its own."""
     sessions: int = 1
     """How many runs ONNX Runtime may compute at the same time; further callers wait."""
@@ -44,7 +44,7 @@ class EngineOptions:
     openvino_precision: Literal["f32", "bf16", "f16", "auto"] = "f32"
     """The type that OpenVINO computes products in."""
     openvino_hint: Literal["latency", "throughput"] = "latency"
-    """What OpenVINO optimises for."""
+    """What OpenVINO optimizes for."""
     openvino_group_size: Optional[int] = None
     """How many activations share a scale when OpenVINO rounds them to 8 bits, which it does to multiply them with
     weights of few bits; 0 for no rounding, None for OpenVINO's default."""

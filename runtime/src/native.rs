@@ -26,7 +26,7 @@ pub(crate) fn onnxruntime_version(path: &Path) -> Result<String, String> {
         get_version_string: unsafe extern "system" fn() -> *const c_char,
     }
 
-    // SAFETY: loading runs the library's initialisers. The path was named by the user or lies in
+    // SAFETY: loading runs the library's initializers. The path was named by the user or lies in
     // a folder that libraries are loaded from anyway.
     let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
     let library = std::mem::ManuallyDrop::new(library);
@@ -61,7 +61,7 @@ pub(crate) fn openvino_version(path: &Path) -> Result<String, String> {
         description: *const c_char,
     }
 
-    // SAFETY: loading runs the library's initialisers. The path was named by the user or lies in
+    // SAFETY: loading runs the library's initializers. The path was named by the user or lies in
     // a folder that libraries are loaded from anyway.
     let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
     let library = std::mem::ManuallyDrop::new(library);
@@ -195,7 +195,7 @@ pub(crate) fn session(
 /// Whether the loader finds a library of this name, and can load it.
 #[cfg(feature = "ort")]
 pub(crate) fn loads(library: &str) -> bool {
-    // SAFETY: loading runs the library's initialisers. The name is one that a library of ONNX
+    // SAFETY: loading runs the library's initializers. The name is one that a library of ONNX
     // Runtime needs, and the same loader would load it for that library.
     unsafe { libloading::Library::new(library) }.is_ok()
 }

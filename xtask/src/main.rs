@@ -59,7 +59,7 @@ enum Xtask {
         check: bool,
     },
     /// Compile a C program against the C interface, and run it under sanitizers of addresses and undefined
-    /// behaviour; needs gcc.
+    /// behavior; needs gcc.
     Capi,
     /// Build `examples/embedded` static, run it in an empty root folder, and measure it; a quarter of an hour.
     Embedded,

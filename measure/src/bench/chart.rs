@@ -13,7 +13,7 @@ const ROOM: f64 = 1.15;
 const PLOT: f64 = 310.0;
 /// The height of the legend's frame, and of each name in it.
 const LEGEND: (f64, f64) = (20.0, 16.0);
-/// Colours on white that people with any colour vision can tell apart (Okabe and Ito, 2008).
+/// Colors on white that people with any color vision can tell apart (Okabe and Ito, 2008).
 const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),

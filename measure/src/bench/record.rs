@@ -92,7 +92,7 @@ pub struct Contender {
     pub first_answer_ms: Option<f64>,
     /// The engine's best rate on 1024 × 1024 f32 matrices, in operations per second.
     pub matmul_flops: Option<f64>,
-    /// Nodes of the optimised graph that each execution provider ran; empty for an engine without
+    /// Nodes of the optimized graph that each execution provider ran; empty for an engine without
     /// providers.
     pub nodes: BTreeMap<String, usize>,
     /// Why it couldn't be started, or what ended it.

@@ -57,7 +57,7 @@ pub enum Strategy {
     Beam {
         /// Sequences that are kept, at least 1.
         width: usize,
-        /// Above 0 favours long sequences, below 0 short ones; 1 in transformers.
+        /// Above 0 favors long sequences, below 0 short ones; 1 in transformers.
         length_penalty: f64,
     },
 }

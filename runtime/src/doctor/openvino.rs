@@ -28,7 +28,7 @@ pub struct OpenVinoDevice {
     pub name: String,
     /// What its maker calls it.
     pub full_name: String,
-    /// The types that it is optimised for, such as `BF16` and `INT8`, by OpenVINO's names.
+    /// The types that it is optimized for, such as `BF16` and `INT8`, by OpenVINO's names.
     pub capabilities: String,
 }
 

@@ -41,7 +41,7 @@ pub enum EngineError {
         /// The library that was asked for.
         requested: PathBuf,
     },
-    /// The engine can't be initialised.
+    /// The engine can't be initialized.
     #[error("{engine} can't start: {reason}")]
     Start {
         /// The engine.

@@ -10,7 +10,7 @@ use nezha_graphs::setters;
 pub struct OpenVinoOptions {
     /// The type that products are computed in.
     pub precision: OpenVinoPrecision,
-    /// What OpenVINO optimises for.
+    /// What OpenVINO optimizes for.
     pub hint: OpenVinoHint,
     /// How many activations share a scale when OpenVINO rounds them to 8 bits, which it does to
     /// multiply them with weights of few bits; 0 for no rounding, `None` for OpenVINO's default.
@@ -102,7 +102,7 @@ pub struct UnknownOpenVinoPrecision(
     pub String,
 );
 
-/// What OpenVINO optimises for.
+/// What OpenVINO optimizes for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OpenVinoHint {

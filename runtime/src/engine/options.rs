@@ -28,7 +28,7 @@ pub struct EngineOptions {
     /// Threads that share one run. `None` for one per physical core in ONNX Runtime and OpenVINO,
     /// and one per logical core in tract. With 1, tract computes in the calling thread.
     pub threads: Option<NonZeroUsize>,
-    /// Whether to maximise the texts per second instead of answering each as soon as possible. ONNX
+    /// Whether to maximize the texts per second instead of answering each as soon as possible. ONNX
     /// Runtime and OpenVINO then divide the threads of the CPU among several runs at the same time,
     /// each with memory of its own. ONNX Runtime computes at most 8 runs at the same time, and
     /// `None` for [`threads`](Self::threads) means one per logical core.
@@ -169,7 +169,7 @@ pub struct OrtOptions {
     ///
     /// Sessions share the weights, embedded or external, both as they are stored and as the kernels
     /// rearrange them. A base-size model takes 559 MB with one session, 1250 with two and 1570 with
-    /// four; 770 and 789 if the allocator returns free memory to the system. With an [optimised
+    /// four; 770 and 789 if the allocator returns free memory to the system. With an [optimized
     /// model](Self::optimized_models), each session has its own copy of the weights.
     pub sessions: NonZeroUsize,
     /// How far ONNX Runtime rewrites the graph.
@@ -190,14 +190,14 @@ pub struct OrtOptions {
     /// `ort:cuda` are known to write it ([`Capabilities::writes_graph`](super::Capabilities)): what
     /// the other execution providers compile can't be saved.
     pub optimized_graph: Option<PathBuf>,
-    /// A folder for optimised models: ONNX Runtime saves each optimised model there, and loads it
-    /// the next time instead of optimising again.
+    /// A folder for optimized models: ONNX Runtime saves each optimized model there, and loads it
+    /// the next time instead of optimizing again.
     ///
     /// This halves the start of small models. A large one gains nothing, because its time goes into
     /// reading the weights, not into the graph.
     ///
     /// A saved model is used again if all of these are the same: the content of the model file, the
-    /// version of ONNX Runtime, the engine, the optimisation level, the disabled optimizers, the
+    /// version of ONNX Runtime, the engine, the optimization level, the disabled optimizers, the
     /// operating system, the processor's architecture and its instruction sets. Each is as large as
     /// its model, and nothing removes old ones. The option is refused for models with external
     /// weights, which would be copied, and for all engines but `ort:cpu` and `ort:cuda`, since what
@@ -273,7 +273,7 @@ impl TractOptions {
     }
 }
 
-/// ONNX Runtime's graph optimisation levels.
+/// ONNX Runtime's graph optimization levels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Optimization {
     /// Leaves the graph as it is.
@@ -282,7 +282,7 @@ pub enum Optimization {
     Basic,
     /// Also fuses nodes.
     Extended,
-    /// All optimisations, including those of the memory layout.
+    /// All optimizations, including those of the memory layout.
     #[default]
     All,
 }

@@ -282,7 +282,7 @@ impl Request {
         match unsafe { sys::ov_infer_request_wait_for(self.0.as_ptr(), milliseconds) } {
             Status::RESULT_NOT_READY => {
                 // SAFETY: the request is valid. The status of the wait doesn't matter: the run was
-                // cancelled, or it ended in the meantime, which is too late.
+                // canceled, or it ended in the meantime, which is too late.
                 unsafe {
                     sys::ov_infer_request_cancel(self.0.as_ptr());
                     sys::ov_infer_request_wait(self.0.as_ptr());

@@ -220,7 +220,7 @@ impl TokenClassification {
                 let token = tokenizer.id_to_token(*id).unwrap_or_default();
                 let unknown = *id == tokenizer.unknown_id();
                 pieces.push(Piece {
-                    // The test of transformers, which recognises a piece such as "##x" by its
+                    // The test of transformers, which recognizes a piece such as "##x" by its
                     // length.
                     continues_word: !unknown && token.chars().count() != end - start,
                     word: if unknown { written } else { token },

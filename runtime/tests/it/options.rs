@@ -1,4 +1,4 @@
-//! Engine options: none changes an answer, and one that can't be honoured is an error.
+//! Engine options: none changes an answer, and one that can't be honored is an error.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -45,7 +45,7 @@ pub(crate) struct Device {
     pub(crate) name: String,
     /// What its maker calls it.
     pub(crate) full_name: String,
-    /// The types that it is optimised for: `BF16`, `INT8`.
+    /// The types that it is optimized for: `BF16`, `INT8`.
     pub(crate) capabilities: String,
 }
 

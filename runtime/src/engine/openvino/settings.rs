@@ -51,7 +51,7 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// What OpenVINO optimises for.
+/// What OpenVINO optimizes for.
 fn hint(options: &EngineOptions) -> OpenVinoHint {
     match options.throughput {
         true => OpenVinoHint::Throughput,
@@ -101,7 +101,7 @@ fn settings(options: &EngineOptions) -> Vec<Setting> {
 }
 
 /// How many activations share one 8-bit scale when a model multiplies them with weights of few
-/// bits; `None` if no activations are quantised.
+/// bits; `None` if no activations are quantized.
 pub(super) fn groups_of_activations(compiled: &Compiled, model: &Model) -> Option<u64> {
     let mut nodes = model.proto().graph.iter().flat_map(|it| &it.node);
     let few_bits = nodes.any(|it| ["DequantizeLinear", "MatMulNBits"].contains(&&*it.op_type));

@@ -11,7 +11,7 @@ use crate::cpu::Cpu;
 use crate::engine::kind::OrtDevice;
 use crate::{EngineError, Model, Optimization};
 
-/// The optimised model in the cache; ONNX Runtime makes it if it isn't there.
+/// The optimized model in the cache; ONNX Runtime makes it if it isn't there.
 pub(super) fn optimized(
     settings: &Settings,
     model: &Model,
@@ -62,7 +62,7 @@ pub(super) fn optimized(
     Ok(path)
 }
 
-/// What an optimised model depends on besides the model's own bytes.
+/// What an optimized model depends on besides the model's own bytes.
 struct Conditions<'a> {
     /// The version of ONNX Runtime.
     version: &'a str,
@@ -89,7 +89,7 @@ impl Conditions<'_> {
         ]
     }
 
-    /// The file name of the optimised form of a model with these bytes.
+    /// The file name of the optimized form of a model with these bytes.
     fn file_name(&self, model: &[u8]) -> String {
         let parts = self.parts().map(|(name, value)| format!("{name}={value}"));
         let key = xxh3_64(parts.join("\n").as_bytes());
@@ -107,7 +107,7 @@ fn level(optimization: Optimization) -> &'static str {
     }
 }
 
-/// An optimised model is loaded as it is.
+/// An optimized model is loaded as it is.
 pub(super) const LEVEL: GraphOptimizationLevel = GraphOptimizationLevel::Disable;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ pub(super) struct SharedWeights {
 }
 
 /// Smaller weights are not worth sharing, and the graph's shapes may depend on them during
-/// optimisation.
+/// optimization.
 const SMALLEST: usize = 1 << 16;
 
 impl SharedWeights {

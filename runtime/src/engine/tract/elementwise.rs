@@ -139,7 +139,7 @@ impl Repeated<'_> {
     }
 }
 
-/// Computes `a = f(a, b)`. It works on slices, so that the compiler can vectorise the loops.
+/// Computes `a = f(a, b)`. It works on slices, so that the compiler can vectorize the loops.
 fn combine(a: &mut [f32], b: &Repeated, f: impl Fn(f32, f32) -> f32 + Sync) -> TractResult<()> {
     let pair = |a: &mut f32, b: f32| *a = f(*a, b);
     let pairs = |a: &mut [f32], b: &[f32]| a.iter_mut().zip(b).for_each(|(a, b)| pair(a, *b));
