@@ -127,7 +127,7 @@ fn people_read_what_runs_where_it_is_and_what_to_do() {
         "ort:cpu       does not run",
         "tract         runs: tract 0.23.9 (CPU)",
         "not taken: named: /nowhere/libonnxruntime.so: ",
-        "ONNX Runtime: there is none that can be loaded\n    `nezha setup` installs one",
+        "ONNX Runtime: no library can be loaded\n    `nezha setup` installs one",
     ] {
         assert!(text.contains(expected), "no '{expected}' in\n{text}");
     }

@@ -234,7 +234,10 @@ fn missing_precisions_are_exported_from_the_checkpoint_that_the_models_are_of() 
     refused(&tune(folder, &lines, &[]), "no model.onnx in fp32");
     let other = repository("models/nezha-tiny-zh-ner");
     let other = ["--checkpoint", other.to_str().unwrap()];
-    refused(&tune(folder, &lines, &other), "not of the checkpoint");
+    refused(
+        &tune(folder, &lines, &other),
+        "was not exported from the checkpoint",
+    );
     let checkpoint = repository(CHECKPOINT);
     let more = ["--checkpoint", checkpoint.to_str().unwrap()];
     let engines = ["--engines", "openvino", "--threads", "1"];

@@ -340,7 +340,7 @@ fn format(ending: &str) -> Result<Format, String> {
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("a part has one row at least".to_owned()),
+        Ok(0) => Err("expected at least one row in a part".to_owned()),
         Ok(number) => Ok(number),
         Err(error) => Err(error.to_string()),
     }

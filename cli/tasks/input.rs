@@ -101,7 +101,7 @@ fn text(mut bytes: Vec<u8>) -> Result<String, String> {
 fn object(line: &str) -> Result<Value, String> {
     match serde_json::from_str(line) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err("not a JSON object, as the first line is".to_owned()),
+        Ok(_) => Err("expected a JSON object, as in the first line".to_owned()),
         Err(error) => Err(format!("not JSON: {error}")),
     }
 }
@@ -126,7 +126,7 @@ pub(super) fn strings<const N: usize>(
                 Some(Value::String(text)) => Ok(text.clone()),
                 Some(_) => Err(format!("the field '{name}' is not a string")),
                 None => Err(format!(
-                    "the field '{name}' is missing; expected are {expected}"
+                    "the field '{name}' is missing; expected {expected}"
                 )),
             };
             let fields = names
@@ -200,7 +200,7 @@ mod tests {
         for (value, error) in [
             (
                 json!({"question": "谁？"}),
-                "the field 'context' is missing; expected are question, context",
+                "the field 'context' is missing; expected question, context",
             ),
             (
                 json!({"question": "谁？", "context": 1}),

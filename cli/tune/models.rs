@@ -102,7 +102,7 @@ pub(super) fn export_missing(folder: &Path, checkpoint: &Path) -> Result<()> {
     {
         if metadata.source_digest != checkpoint.digest()? {
             bail!(
-                "{}: not of the checkpoint {}",
+                "{}: was not exported from the checkpoint {}",
                 file.display(),
                 path.display()
             );

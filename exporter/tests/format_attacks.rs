@@ -141,7 +141,7 @@ fn an_index_with_another_checksum_is_refused() {
     fs::write(&path, bytes).unwrap();
     assert_says(
         &refused(&path, &OpenOptions::default()),
-        &["another checksum"],
+        &["doesn't match its checksum"],
     );
 }
 

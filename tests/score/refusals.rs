@@ -67,7 +67,7 @@ fn a_request_that_makes_no_sense_is_refused_before_any_work() {
         &scene,
         &mut scoring(&["--part-rows", "0"]),
         2,
-        "one row at least",
+        "at least one row",
     );
     let other = "the head is";
     assert_refused(&scene, &mut scoring(&["--task", "fill-mask"]), 1, other);

@@ -45,9 +45,7 @@ fn library_problems(report: &Report) -> Vec<Problem> {
 }
 
 fn no_library(product: &str, error: &Option<String>, setup: &str) -> Problem {
-    let found = error
-        .as_deref()
-        .unwrap_or("there is none that can be loaded");
+    let found = error.as_deref().unwrap_or("no library can be loaded");
     problem(product, found, format!("`{setup}` installs one"))
 }
 
@@ -208,8 +206,8 @@ mod tests {
         assert_eq!(
             found(&report),
             [
-                "ONNX Runtime: there is none that can be loaded → `nezha setup` installs one",
-                "OpenVINO: there is none that can be loaded → `nezha setup --openvino` installs one",
+                "ONNX Runtime: no library can be loaded → `nezha setup` installs one",
+                "OpenVINO: no library can be loaded → `nezha setup --openvino` installs one",
             ]
         );
     }

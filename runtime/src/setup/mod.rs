@@ -94,8 +94,8 @@ pub struct Installed {
 pub enum SetupError {
     /// No package was built for this machine.
     #[error(
-        "there is no package {} {} for {platform}: build {} and name its library, by {} for one, or \
-         run in tract",
+        "there is no package {} {} for {platform}: build {} and name its library, for example in {}, \
+         or run in tract",
         build.package(), build.version(), build.product(), build.variable()
     )]
     Platform {

@@ -70,7 +70,7 @@ fn block<'t>(body: &'t [u8], handle: Handle, budget: &mut usize) -> Result<Cow<'
     let [compression, checksum @ ..] = trailer;
     let found = crc32c::crc32c_append(crc32c::crc32c(content), &[compression]);
     if masked(found) != u32::from_le_bytes(checksum) {
-        return Err("a block has another checksum than it should have".to_owned());
+        return Err("a block doesn't match its checksum".to_owned());
     }
     match compression {
         0 => {
