@@ -1,6 +1,7 @@
 //! One text of 64 tokens through a pipeline, one thread: what `benches/python_overhead.py` compares with.
 //!
-//! `cargo bench --bench one_text -- FOLDER`, where FOLDER holds an exported sequence classifier.
+//! `cargo bench --bench one_text -- FOLDER [RUNS]`, where FOLDER holds an exported sequence
+//! classifier. A turn has RUNS runs, 100 by default.
 #![allow(clippy::print_stdout, reason = "a bench prints what it measures")]
 
 use std::error::Error;
@@ -8,13 +9,13 @@ use std::fs;
 
 use nezha_onnx::runtime::TextClassification;
 
-/// Runs that are measured together, and how often.
-const RUNS: usize = 100;
+/// Turns, of which the least and the median are told.
 const TURNS: usize = 30;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1).filter(|it| it != "--bench");
     let folder = arguments.next().ok_or("expected the folder of a model")?;
+    let runs = arguments.next().map_or(Ok(100), |it| it.parse::<u32>())?;
     let classifier = TextClassification::builder().threads(1).load(folder)?;
     // 62 characters, `[CLS]` and `[SEP]`.
     let text = "房间很干净，服务热情，下次还会住。".repeat(4);
@@ -22,10 +23,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut turns = Vec::new();
     for _ in 0..TURNS {
         let begin = thread_time()?;
-        for _ in 0..RUNS {
+        for _ in 0..runs {
             classifier.run([text.as_str()])?;
         }
-        turns.push((thread_time()? - begin) / RUNS as f64);
+        turns.push((thread_time()? - begin) / f64::from(runs));
     }
     turns.sort_by(f64::total_cmp);
     let engine = classifier.session().engine().description();

@@ -269,7 +269,7 @@ fn a_token_beyond_the_embeddings_is_told_at_export_at_load_and_where_it_comes() 
     assert!(
         warnings[0]
             .to_string()
-            .contains("'[T]' the id 21128 (2 tokens"),
+            .contains("'[T]' the id 21128 (2 such tokens"),
         "{}",
         warnings[0]
     );
@@ -308,7 +308,7 @@ fn a_vocabulary_with_more_lines_than_there_are_embeddings_is_told() {
     let rows = fs::read_to_string(fixture("base").join("vocab.txt")).unwrap();
     let rows = rows.lines().count();
     let found: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    let expected = format!("the id {rows} ({} tokens", 210 - rows);
+    let expected = format!("the id {rows} ({} such tokens", 210 - rows);
     assert!(
         found.len() == 1 && found[0].contains(&expected),
         "{expected}: {found:?}"

@@ -110,7 +110,7 @@ pub type Pretraining = Pipeline<task::Pretraining>;
 /// let oracle = QuestionAnswering::load(&out)?;
 /// let context = "这家酒店在北京，房间很大，服务很好。";
 /// let answer = oracle.run([("酒店在哪里？", context)])?.remove(0).remove(0);
-/// Positions are counted in characters.
+/// // Positions are counted in characters.
 /// let stretch: String = context.chars().take(answer.end).skip(answer.start).collect();
 /// assert_eq!(answer.answer, stretch);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -129,7 +129,7 @@ pub type SpanClassification = Pipeline<task::SpanClassification>;
 ///
 /// let classifier = TextClassification::load(&out)?;
 /// let mut found = Vec::new();
-/// Reads ahead, answers in order, and goes on after an input with an error.
+/// // Reads ahead, answers in order, and goes on after an input with an error.
 /// for answer in classifier.stream(["房间很干净，服务热情。", "客服不理人，后悔买了。"]) {
 ///     match answer {
 ///         Ok(labels) => found.push(labels[0].label.clone()),
