@@ -94,7 +94,8 @@ pub struct Measured {
     pub texts_per_second: f64,
 }
 
-/// A model and a way that were left out of the results.
+/// A model and a way that were left out of the results: not measured to the end, with answers that
+/// changed too much, or slower than the others in a first short run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {

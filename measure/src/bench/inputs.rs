@@ -131,7 +131,7 @@ pub fn vocabulary(model: &Model) -> Result<usize, BenchError> {
 const STEPS: usize = 8;
 
 /// The rows of the table `name`, which is an initializer or computed from one: tools that quantize
-/// put DequantizeLinear, Cast or Mul behind it.
+/// put `DequantizeLinear`, Cast or Mul behind it.
 fn rows(graph: &GraphProto, name: &str) -> Option<i64> {
     let mut name = name;
     for _ in 0..STEPS {

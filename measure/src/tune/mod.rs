@@ -2,11 +2,13 @@
 //! the engine and the threads.
 //!
 //! First every model answers all texts in every way, one by one. Those whose answers change too
-//! often are omitted; with labels, those whose score drops too much. The others take turns as in a
-//! [`Benchmark`], with one text and with a batch.
+//! often are omitted; with labels, those whose score drops too much. If many are left, each is
+//! measured alone for a moment. The fastest take turns as in a [`Benchmark`], with one text and with
+//! a batch.
 
 mod answers;
 mod error;
+mod heat;
 mod judge;
 
 use std::error::Error;
@@ -85,11 +87,13 @@ impl Tuning<'_> {
     ) -> Result<Tuned, TuneError> {
         let started = now();
         let (sound, mut left_out) = self.sound()?;
+        let (sound, slow) = self.fastest(sound, stop, progress)?;
+        left_out.extend(slow);
         let contenders: Vec<(&Model, Way)> = sound.iter().map(|it| (it.model, it.way)).collect();
         let benchmark = Benchmark {
             contenders: &contenders,
             threads: self.threads,
-            cases: &[Case::of(self.texts, 1), Case::of(self.texts, BATCH)],
+            cases: &self.cases(),
             method: self.method.clone(),
             worker: self.worker,
         };
@@ -121,6 +125,11 @@ impl Tuning<'_> {
             measured,
             left_out,
         })
+    }
+
+    /// One text at a time, and a batch.
+    fn cases(&self) -> [Case; 2] {
+        [1, BATCH].map(|batch| Case::of(self.texts, batch))
     }
 
     /// The models and ways whose answers are as good as those of the first model.

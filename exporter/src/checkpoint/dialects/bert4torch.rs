@@ -14,7 +14,7 @@ const EMBEDDINGS: [(&str, &str); 3] = [
     ("embeddings.layerNorm", "embeddings.LayerNorm"),
 ];
 
-/// Modules of a layer. The older releases number the LayerNorms.
+/// Modules of a layer. The older releases number the `LayerNorm`s.
 const LAYER: [(&str, &str); 10] = [
     ("multiHeadAttention.q", "attention.self.query"),
     ("multiHeadAttention.k", "attention.self.key"),

@@ -138,7 +138,7 @@ impl Translation {
     }
 
     /// A parameter of a module with transformers' name. A `weight` is a linear layer's matrix,
-    /// except in LayerNorms, embeddings and the decoder that is tied to the embeddings.
+    /// except in `LayerNorm`s, embeddings and the decoder that is tied to the embeddings.
     fn parameter(name: impl Into<String>) -> Self {
         let name = name.into();
         let module = name.strip_suffix(".weight");
