@@ -37,8 +37,8 @@ def served(name, inputs, outputs):
         rows = np.repeat(whole, len(array) // len(ids))
         return array[rows]
 
-    ids = ids[whole].astype(np.int32)
     outputs = {{"logits": "scores"}.get(name, name): of_whole(it) for name, it in outputs.items()}
+    ids = ids[whole].astype(np.int32)
     yield name, {"ids": ids}, outputs
     # An answer about a whole text doesn't change with the padding behind it.
     of_texts = {name: it for name, it in outputs.items() if is_of_texts(name, it)}
