@@ -5,13 +5,15 @@ use std::sync::atomic::AtomicBool;
 
 use nezha_runtime::tuned::LeftOut;
 
-use super::{Sound, TuneError, Tuning};
+use super::{BATCH, Sound, TuneError, Tuning, cases};
 use crate::bench::{Benchmark, Method, Progress};
 
 /// The most ways that take turns, each with its model in memory.
 const FINALISTS: usize = 6;
 /// How many times as long as the fastest a finalist may take.
 const SLOWER: f64 = 1.5;
+/// Texts of a heat: two batches.
+const TEXTS: usize = 2 * BATCH;
 /// The share of a benchmark's time that a heat takes.
 const SHARE: f64 = 0.25;
 
@@ -69,7 +71,7 @@ impl Tuning<'_> {
         let benchmark = Benchmark {
             contenders: &[(it.model, it.way)],
             threads: self.threads,
-            cases: &self.cases(),
+            cases: &cases(self.texts.get(..TEXTS).unwrap_or(self.texts)),
             method: Method {
                 rounds: 1,
                 seconds: self.method.seconds * SHARE,

@@ -93,7 +93,7 @@ impl Tuning<'_> {
         let benchmark = Benchmark {
             contenders: &contenders,
             threads: self.threads,
-            cases: &self.cases(),
+            cases: &cases(self.texts),
             method: self.method.clone(),
             worker: self.worker,
         };
@@ -125,11 +125,6 @@ impl Tuning<'_> {
             measured,
             left_out,
         })
-    }
-
-    /// One text at a time, and a batch.
-    fn cases(&self) -> [Case; 2] {
-        [1, BATCH].map(|batch| Case::of(self.texts, batch))
     }
 
     /// The models and ways whose answers are as good as those of the first model.
@@ -216,4 +211,9 @@ pub fn write(tuned: &Tuned, folder: &Path) -> Result<(), TuneError> {
     let mut text = serde_json::to_string_pretty(tuned)?;
     text.push('\n');
     Ok(write_file(folder.join(FILE), text)?)
+}
+
+/// One text at a time, and batches.
+fn cases(texts: &[Vec<u32>]) -> [Case; 2] {
+    [1, BATCH].map(|batch| Case::of(texts, batch))
 }
