@@ -28,9 +28,6 @@ pub(crate) struct Wheel {
     /// A Python with venv; any from 3.9 on.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
-    /// The profile to build with; release takes minutes less, and the wheel is larger.
-    #[arg(long, default_value = "wheel")]
-    profile: String,
     /// Test this wheel in place of building one.
     #[arg(long, value_name = "FILE")]
     wheel: Option<PathBuf>,
@@ -100,8 +97,8 @@ fn build(options: &Wheel) -> Result<PathBuf> {
         fs::remove_dir_all(root().join(&dist))?;
     }
     let mut maturin = tools.module("maturin");
-    maturin.args(["build", "--manifest-path", "python/Cargo.toml", "--profile"]);
-    maturin.arg(&options.profile).arg("--out").arg(&dist);
+    maturin.args(["build", "--manifest-path", "python/Cargo.toml", "--release"]);
+    maturin.arg("--out").arg(&dist);
     maturin.env("CARGO_TARGET_DIR", root().join("target"));
     maturin.finish()?;
     let files = fs::read_dir(root().join(&dist))?;
