@@ -29,11 +29,9 @@ def write(folder, reach=64, labels=()):
         "type_vocab_size": 2,
         "max_relative_position": reach,
         "layer_norm_eps": 1e-12,
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: at for at, label in enumerate(labels)},
     }
-    if not labels:
-        del config["id2label"], config["label2id"]
+    if labels:
+        config |= {"id2label": dict(enumerate(labels)), "label2id": {label: at for at, label in enumerate(labels)}}
     (folder / "config.json").write_text(json.dumps(config, indent=2))
 
 
@@ -46,14 +44,16 @@ def weights(labels):
     def norm(name):
         return {f"{name}.weight": (HIDDEN,), f"{name}.bias": (HIDDEN,)}
 
+    # The base class is saved without a prefix.
+    prefix = "nezha." if labels else ""
     all_weights = {
-        "nezha.embeddings.word_embeddings.weight": (VOCABULARY, HIDDEN),
-        "nezha.embeddings.token_type_embeddings.weight": (2, HIDDEN),
-        **norm("nezha.embeddings.LayerNorm"),
-        **linear("nezha.pooler.dense", HIDDEN, HIDDEN),
+        f"{prefix}embeddings.word_embeddings.weight": (VOCABULARY, HIDDEN),
+        f"{prefix}embeddings.token_type_embeddings.weight": (2, HIDDEN),
+        **norm(f"{prefix}embeddings.LayerNorm"),
+        **linear(f"{prefix}pooler.dense", HIDDEN, HIDDEN),
     }
     for number in range(LAYERS):
-        layer = f"nezha.encoder.layer.{number}"
+        layer = f"{prefix}encoder.layer.{number}"
         for name in ("query", "key", "value"):
             all_weights |= linear(f"{layer}.attention.self.{name}", HIDDEN, HIDDEN)
         all_weights |= linear(f"{layer}.attention.output.dense", HIDDEN, HIDDEN)
@@ -63,7 +63,4 @@ def weights(labels):
         all_weights |= norm(f"{layer}.output.LayerNorm")
     if labels:
         all_weights |= linear("classifier", len(labels), HIDDEN)
-    if not labels:
-        # As the base class is saved.
-        all_weights = {name.removeprefix("nezha."): shape for name, shape in all_weights.items()}
     return all_weights

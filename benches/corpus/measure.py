@@ -5,8 +5,8 @@
 
 The texts are the bundled held-out reviews, cut at 512 tokens. The base size has random weights, the tiny size is the bundled
 classifier; both are exported in fp32. Everybody computes in the same ONNX Runtime on as many threads but transformers'
-pipeline, which computes in torch and is left out without it. Contestants take turns, so that what else the machine does hits all; the least of each
-one's turns counts. Seconds are those of the work with its files, without the start: Python's imports, sessions, tokenizers.
+pipeline, which computes in torch and is left out without it. Contestants take turns, so that what else the machine does
+hits all; the least of each one's turns counts. Seconds are those of the work with its files, without the start: Python's imports, sessions, tokenizers.
 Of `nezha` the whole process is told too, and its processor time is the process's. Prints a table in Markdown, and which
 aims are met.
 """
