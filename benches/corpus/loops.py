@@ -19,15 +19,20 @@ MOST_TOKENS = 512
 LABELS = ["negative", "positive"]
 
 
-def onnxruntime_loop(model, threads, rows, by_length):
-    """A loop over onnxruntime with transformers' tokenizer, in batches of so many rows."""
+def opened(model, threads):
+    """A model's tokenizer, and the model in onnxruntime."""
     import onnxruntime
     from transformers import BertTokenizerFast
 
-    tokenizer = BertTokenizerFast.from_pretrained(model)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(f"{model}/model.onnx", options, ["CPUExecutionProvider"])
+    return BertTokenizerFast.from_pretrained(model), session
+
+
+def onnxruntime_loop(model, threads, rows, by_length):
+    """A loop over onnxruntime with transformers' tokenizer, in batches of so many rows."""
+    tokenizer, session = opened(model, threads)
 
     def score(texts):
         order = sorted(range(len(texts)), key=lambda it: len(texts[it])) if by_length else range(len(texts))
@@ -43,6 +48,20 @@ def onnxruntime_loop(model, threads, rows, by_length):
             for row, best, score in zip(batch, scores.argmax(-1), scores.max(-1)):
                 labels[row] = (LABELS[best], float(score))
         return [label for label, _ in labels]
+
+    return score
+
+
+def engine_alone(model, threads, rows, texts):
+    """Only the runs of a session: batches of so many rows, which are tokens before."""
+    tokenizer, session = opened(model, threads)
+    starts = range(0, len(texts), rows)
+    encoded = [tokenizer(texts[it : it + rows], padding=True, return_tensors="np") for it in starts]
+    batches = [{name: array.astype(np.int64) for name, array in it.items()} for it in encoded]
+
+    def score(texts):
+        logits = [session.run(["logits"], batch)[0] for batch in batches[: -(-len(texts) // rows)]]
+        return [LABELS[best] for best in np.concatenate(logits).argmax(-1)]
 
     return score
 
@@ -74,13 +93,14 @@ def module(model, threads):
 def main():
     kind, model, checkpoint, rows, threads = sys.argv[1:]
     threads = int(threads)
+    texts = [json.loads(line)["text"] for line in Path(rows).read_text(encoding="utf-8").splitlines()]
     score = {
+        "engine": lambda: engine_alone(model, threads, 8, texts),
         "file-order": lambda: onnxruntime_loop(model, threads, 32, by_length=False),
         "by-length": lambda: onnxruntime_loop(model, threads, 8, by_length=True),
         "transformers": lambda: transformers_pipeline(checkpoint, threads),
         "module": lambda: module(model, threads),
     }[kind]()
-    texts = [json.loads(line)["text"] for line in Path(rows).read_text(encoding="utf-8").splitlines()]
     # What is done once for a session is not the loop's.
     score(texts[:8])
     print("ready", flush=True)

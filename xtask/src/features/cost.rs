@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use super::stdout;
 use super::times::Times;
 use crate::{TARGET, cargo, root};
 
@@ -179,14 +180,5 @@ impl Place {
         cargo.arg(self.package.join("Cargo.toml"));
         cargo.env(TARGET, &self.built).current_dir(root());
         cargo
-    }
-}
-
-/// What a command says.
-fn stdout(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout)?),
-        false => bail!("{}", String::from_utf8_lossy(&output.stderr).trim()),
     }
 }
