@@ -44,8 +44,11 @@ impl Cpu {
     }
 }
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const FLOAT32: &str = "float32 matrix products";
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const INT8: &str = "int8 matrix products";
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const BFLOAT16: &str = "bfloat16 matrix products";
 
 #[cfg(target_arch = "x86_64")]
@@ -86,6 +89,7 @@ fn features() -> Vec<CpuFeature> {
     Vec::new()
 }
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn feature(name: &'static str, present: bool, purpose: &'static str) -> CpuFeature {
     CpuFeature {
         name,

@@ -1,5 +1,5 @@
-//! The project's own chores: `cargo xtask test | gpu | gpu-build | features | capi | embedded | bless |
-//! fixtures | interop | cluster | peers | soak | wheel`.
+//! The project's own chores: `cargo xtask test | gpu | gpu-build | features | targets | capi | embedded |
+//! bless | fixtures | interop | cluster | peers | soak | wheel`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,8 +11,10 @@ mod embedded;
 mod features;
 mod gpu;
 mod interop;
+mod output;
 mod package;
 mod soak;
+mod targets;
 mod wheel;
 
 use std::env;
@@ -58,6 +60,8 @@ enum Xtask {
         #[arg(long)]
         check: bool,
     },
+    /// Check that the libraries compile for other machines, without a warning; minutes.
+    Targets,
     /// Compile a C program against the C interface, and run it under sanitizers of addresses and undefined
     /// behavior; needs gcc.
     Capi,
@@ -146,6 +150,7 @@ fn main() -> ExitCode {
         Xtask::Package { no_verify } => package::package(!no_verify),
         Xtask::GpuBuild { arguments } => gpu_build(&arguments),
         Xtask::Features { check } => features::features(check),
+        Xtask::Targets => targets::targets(),
         Xtask::Capi => capi::capi(),
         Xtask::Embedded => embedded::embedded(),
         Xtask::Bless => bless(),

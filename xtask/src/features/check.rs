@@ -3,10 +3,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Context, Result, ensure};
 
-use super::stdout;
+use crate::output::{stdout, without_warnings};
 use crate::{TARGET, cargo, root};
 
 /// A crate and the features that a program may turn on, alone or together. The facade hands its features on to
@@ -66,26 +65,12 @@ pub(super) fn check(folder: Option<&Path>) -> Result<()> {
 /// leaves unused.
 fn compiles(package: &str, features: &str, folder: Option<&Path>) -> Result<()> {
     let mut check = cargo();
-    check.args(["check", "--release", "--quiet", "-p", package]);
+    check.args(["check", "--release", "-p", package]);
     check.args(["--no-default-features", "--features", features]);
-    check.args(["--message-format", "json"]).current_dir(root());
     if let Some(folder) = folder {
         check.env(TARGET, folder);
     }
-    let output = check.output().with_context(|| format!("{check:?}"))?;
-    let messages = String::from_utf8(output.stdout)?;
-    let messages: Vec<String> = messages.lines().filter_map(rendered).collect();
-    if !output.status.success() || !messages.is_empty() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{}{}", messages.concat(), said.trim());
-    }
-    Ok(())
-}
-
-/// A warning or an error as rustc shows it, of a line that cargo prints.
-fn rendered(line: &str) -> Option<String> {
-    let line: Value = serde_json::from_str(line).ok()?;
-    line["message"]["rendered"].as_str().map(str::to_owned)
+    without_warnings(&mut check)
 }
 
 fn brings_its_engines(package: &str, features: &str) -> Result<()> {

@@ -11,8 +11,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::stdout;
 use super::times::Times;
+use crate::output::stdout;
 use crate::{TARGET, cargo, root};
 
 /// A program: the crate and the features that it names, and what it does with them.

@@ -6,9 +6,8 @@ pub(crate) mod times;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::root;
 
@@ -32,14 +31,5 @@ fn emptied(folder: &Path) -> Result<()> {
     match folder.exists() {
         true => fs::remove_dir_all(folder).with_context(|| folder.display().to_string()),
         false => Ok(()),
-    }
-}
-
-/// What a command says.
-fn stdout(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("{command:?}"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout)?),
-        false => bail!("{}", String::from_utf8_lossy(&output.stderr).trim()),
     }
 }
