@@ -39,11 +39,7 @@ impl Tuning<'_> {
         let total = sound.len();
         let (mut heats, mut run, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for (done, it) in sound.into_iter().enumerate() {
-            progress(&Progress {
-                done,
-                total,
-                shape: Some(format!("{} in {}", self.name(it.model), it.way)),
-            });
+            progress(&self.turn(it.model, it.way, done, total));
             match self.heat(&it, stop)? {
                 Ok(heat) => {
                     heats.push(heat);
@@ -71,7 +67,7 @@ impl Tuning<'_> {
         let benchmark = Benchmark {
             contenders: &[(it.model, it.way)],
             threads: self.threads,
-            cases: &cases(self.texts.get(..TEXTS).unwrap_or(self.texts)),
+            cases: &cases(self.texts, TEXTS),
             method: Method {
                 rounds: 1,
                 seconds: self.method.seconds * SHARE,

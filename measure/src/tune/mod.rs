@@ -15,7 +15,7 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use nezha_graphs::files::write_file;
 use nezha_runtime::tuned::{FILE, FORMAT_VERSION, LeftOut, Machine, Measured, Tuned};
@@ -29,6 +29,11 @@ use crate::machine::now;
 
 /// Texts in a batch.
 const BATCH: usize = 8;
+/// Texts of a measurement. A turn asks each once at least, so that with hundreds a model of base
+/// size would take half an hour.
+const TEXTS: usize = 4 * BATCH;
+/// Why there are no numbers after a stop.
+const STOPPED: &str = "stopped before its turn";
 
 /// What is run, and how.
 pub struct Tuning<'t> {
@@ -86,14 +91,14 @@ impl Tuning<'_> {
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Tuned, TuneError> {
         let started = now();
-        let (sound, mut left_out) = self.sound()?;
+        let (sound, mut left_out) = self.sound(stop, progress)?;
         let (sound, slow) = self.fastest(sound, stop, progress)?;
         left_out.extend(slow);
         let contenders: Vec<(&Model, Way)> = sound.iter().map(|it| (it.model, it.way)).collect();
         let benchmark = Benchmark {
             contenders: &contenders,
             threads: self.threads,
-            cases: &cases(self.texts),
+            cases: &cases(self.texts, TEXTS),
             method: self.method.clone(),
             worker: self.worker,
         };
@@ -128,13 +133,22 @@ impl Tuning<'_> {
     }
 
     /// The models and ways whose answers are as good as those of the first model.
-    fn sound(&self) -> Result<(Vec<Sound<'_>>, Vec<LeftOut>), TuneError> {
+    fn sound(
+        &self,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(&Progress),
+    ) -> Result<(Vec<Sound<'_>>, Vec<LeftOut>), TuneError> {
         if self.texts.is_empty() {
             return Err(TuneError::NoTexts);
         }
         let judge = Judge::new(self)?;
         let (mut sound, mut left_out) = (Vec::new(), Vec::new());
-        for &(model, way) in self.contenders {
+        for (done, &(model, way)) in self.contenders.iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                left_out.push(self.left_out(model, way, STOPPED.to_owned()));
+                continue;
+            }
+            progress(&self.turn(model, way, done, self.contenders.len()));
             let reason = match judge.verdict(self, model, way) {
                 Ok(verdict) if verdict.change <= self.max_change => {
                     sound.push(Sound {
@@ -150,6 +164,15 @@ impl Tuning<'_> {
             left_out.push(self.left_out(model, way, reason));
         }
         Ok((sound, left_out))
+    }
+
+    /// Whose turn it is.
+    fn turn(&self, model: &Model, way: Way, done: usize, total: usize) -> Progress {
+        Progress {
+            done,
+            total,
+            shape: Some(format!("{} in {way}", self.name(model))),
+        }
     }
 
     fn left_out(&self, model: &Model, way: Way, reason: String) -> LeftOut {
@@ -184,7 +207,7 @@ impl Tuning<'_> {
         let numbers = |batch| {
             let is = |cell: &&Cell| cell.contender == key && cell.shape.batch == batch;
             let cell = document.cells.iter().find(is);
-            let error = || "stopped before its turn".to_owned();
+            let error = || STOPPED.to_owned();
             let cell = cell.ok_or_else(error)?;
             let measured = cell.measured.as_ref();
             measured.ok_or_else(|| cell.error.clone().unwrap_or_else(error))
@@ -213,7 +236,28 @@ pub fn write(tuned: &Tuned, folder: &Path) -> Result<(), TuneError> {
     Ok(write_file(folder.join(FILE), text)?)
 }
 
-/// One text at a time, and batches.
-fn cases(texts: &[Vec<u32>]) -> [Case; 2] {
-    [1, BATCH].map(|batch| Case::of(texts, batch))
+/// One text at a time, and batches, of so many texts at most.
+fn cases(texts: &[Vec<u32>], most: usize) -> [Case; 2] {
+    let texts = spread(texts, most);
+    [1, BATCH].map(|batch| Case::of(&texts, batch))
+}
+
+/// So many texts at most, from all over, in their order.
+fn spread(texts: &[Vec<u32>], most: usize) -> Vec<Vec<u32>> {
+    let count = texts.len().min(most);
+    let chosen = (0..count).map(|it| it * texts.len() / count);
+    chosen.map(|it| texts[it].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn texts_to_measure_with_come_from_all_over() {
+        let texts: Vec<Vec<u32>> = (0..10).map(|it| vec![it]).collect();
+        assert_eq!(spread(&texts, 4), [[0], [2], [5], [7]]);
+        assert_eq!(spread(&texts, 20), texts);
+        assert!(spread(&[], 4).is_empty());
+    }
 }
