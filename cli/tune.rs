@@ -124,7 +124,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
         score: score.as_ref().map(|it| it as _),
         options: &options,
         method: Method {
-            rounds: 5,
+            rounds: 3,
             runs: 1000,
             seconds: args.seconds,
             cpus: Vec::new(),

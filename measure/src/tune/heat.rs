@@ -1,6 +1,8 @@
 //! Heats: each way is measured alone for a moment. Only the fastest are then loaded together and
 //! take turns, so that neither the time nor the memory grows with everything that is there.
 
+use std::num::NonZeroUsize;
+use std::slice;
 use std::sync::atomic::AtomicBool;
 
 use nezha_runtime::tuned::LeftOut;
@@ -17,7 +19,7 @@ const TEXTS: usize = 2 * BATCH;
 /// The share of a benchmark's time that a heat takes.
 const SHARE: f64 = 0.25;
 
-/// The numbers of a heat, the best over all numbers of threads.
+/// The numbers of a heat.
 #[derive(Clone, Copy)]
 struct Heat {
     latency_ms: f64,
@@ -62,11 +64,16 @@ impl Tuning<'_> {
         Ok((finalists, left_out))
     }
 
-    /// Measures one way for a moment; the reason if it has no numbers.
+    /// Measures one way for a moment, on the most threads; the reason if it has no numbers.
     fn heat(&self, it: &Sound<'_>, stop: &AtomicBool) -> Result<Result<Heat, String>, TuneError> {
+        let all = usize::MAX;
+        let number = |threads: &&Option<NonZeroUsize>| threads.map_or(all, NonZeroUsize::get);
+        let Some(threads) = self.threads.iter().max_by_key(number) else {
+            return Ok(Err("no number of threads to measure with".to_owned()));
+        };
         let benchmark = Benchmark {
             contenders: &[(it.model, it.way)],
-            threads: self.threads,
+            threads: slice::from_ref(threads),
             cases: &cases(self.texts, TEXTS),
             method: Method {
                 rounds: 1,
@@ -76,23 +83,11 @@ impl Tuning<'_> {
             worker: self.worker,
         };
         let document = benchmark.run(stop, &mut |_| ())?;
-        let measured = self.threads.iter().map(|threads| {
-            let it = self.measured(it, *threads, &document)?;
-            Ok(Heat {
-                latency_ms: it.latency_ms,
-                texts_per_second: it.texts_per_second,
-            })
-        });
-        let better = |a: Result<Heat, String>, b: Result<Heat, String>| match (a, b) {
-            (Ok(a), Ok(b)) => Ok(Heat {
-                latency_ms: a.latency_ms.min(b.latency_ms),
-                texts_per_second: a.texts_per_second.max(b.texts_per_second),
-            }),
-            (Ok(one), Err(_)) | (Err(_), Ok(one)) => Ok(one),
-            (Err(reason), Err(_)) => Err(reason),
-        };
-        let none = || Err("no number of threads to measure with".to_owned());
-        Ok(measured.reduce(better).unwrap_or_else(none))
+        let measured = self.measured(it, *threads, &document);
+        Ok(measured.map(|it| Heat {
+            latency_ms: it.latency_ms,
+            texts_per_second: it.texts_per_second,
+        }))
     }
 }
 

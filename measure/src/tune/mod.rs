@@ -236,9 +236,11 @@ pub fn write(tuned: &Tuned, folder: &Path) -> Result<(), TuneError> {
     Ok(write_file(folder.join(FILE), text)?)
 }
 
-/// One text at a time, and batches, of so many texts at most.
+/// One text at a time, and batches of texts of like lengths, as a corpus is scored; so many texts
+/// at most.
 fn cases(texts: &[Vec<u32>], most: usize) -> [Case; 2] {
-    let texts = spread(texts, most);
+    let mut texts = spread(texts, most);
+    texts.sort_by_key(Vec::len);
     [1, BATCH].map(|batch| Case::of(&texts, batch))
 }
 
