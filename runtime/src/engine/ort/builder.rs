@@ -54,6 +54,7 @@ impl Settings<'_> {
         configure: impl FnOnce(SessionBuilder) -> ort::Result<SessionBuilder>,
     ) -> Result<Session, EngineError> {
         let builder = self.builder().map_err(|error| self.failed(&error))?;
+        self.check_options()?;
         self.check_build()?;
         let builder = self.register(builder)?;
         let mut builder = configure(builder).map_err(|error| self.failed(&error))?;
@@ -109,6 +110,15 @@ impl Settings<'_> {
             // DirectML doesn't support it.
             .with_memory_pattern(self.device != OrtDevice::DirectMl)?
             .with_config_entry("session.x64quantprecision", quant_precision())?)
+    }
+
+    /// What a model tells of its options is an error on every machine, whatever its library was built with.
+    fn check_options(&self) -> Result<(), EngineError> {
+        if self.device == OrtDevice::TensorRt {
+            tensorrt::check(&self.options.ort.tensorrt, self.signature)
+                .map_err(|reason| self.option("ort.tensorrt", &reason))?;
+        }
+        Ok(())
     }
 
     /// Refuses a provider that the library was built without, so that all providers give the same

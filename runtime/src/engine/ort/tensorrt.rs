@@ -21,7 +21,6 @@ pub(super) fn provider(
             .with_timing_cache_path(&folder);
     }
     if !options.shapes.is_empty() {
-        check_ranges(options, signature)?;
         let shapes = |size: fn(&AxisRange) -> usize| shapes(options, signature, size);
         provider = provider
             .with_profile_min_shapes(shapes(|range| range.min)?)
@@ -42,7 +41,11 @@ fn cache(folder: &Path) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn check_ranges(options: &TensorRtOptions, signature: &Signature) -> Result<(), String> {
+/// Checks the ranges of axes against the model's inputs, which needs no TensorRT.
+pub(super) fn check(options: &TensorRtOptions, signature: &Signature) -> Result<(), String> {
+    if options.shapes.is_empty() {
+        return Ok(());
+    }
     let named: Vec<&str> = named_axes(signature).collect();
     for (axis, range) in &options.shapes {
         if !named.contains(&axis.as_str()) {
@@ -188,10 +191,10 @@ mod tests {
                 "axis 'batch_size' ranges from 0 over 0 to 0",
             ),
         ] {
-            let error = check_ranges(&options, &signature()).unwrap_err();
+            let error = check(&options, &signature()).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
-        assert_eq!(check_ranges(&options(&ALL), &signature()), Ok(()));
+        assert_eq!(check(&options(&ALL), &signature()), Ok(()));
     }
 
     #[test]
