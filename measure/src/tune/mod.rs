@@ -239,27 +239,29 @@ pub fn write(tuned: &Tuned, folder: &Path) -> Result<(), TuneError> {
 /// One text at a time, and batches of texts of like lengths, as a corpus is scored; so many texts
 /// at most.
 fn cases(texts: &[Vec<u32>], most: usize) -> [Case; 2] {
-    let mut texts = spread(texts, most);
-    texts.sort_by_key(Vec::len);
+    let texts = sample(texts, most);
     [1, BATCH].map(|batch| Case::of(&texts, batch))
 }
 
-/// So many texts at most, from all over, in their order.
-fn spread(texts: &[Vec<u32>], most: usize) -> Vec<Vec<u32>> {
+/// So many texts at most, from all over, the shortest first.
+fn sample(texts: &[Vec<u32>], most: usize) -> Vec<Vec<u32>> {
     let count = texts.len().min(most);
-    let chosen = (0..count).map(|it| it * texts.len() / count);
-    chosen.map(|it| texts[it].clone()).collect()
+    let chosen = (0..count).map(|it| texts[it * texts.len() / count].clone());
+    let mut chosen: Vec<Vec<u32>> = chosen.collect();
+    chosen.sort_by_key(Vec::len);
+    chosen
 }
 
 #[cfg(test)]
 mod tests {
-    use super::spread;
+    use super::sample;
 
     #[test]
-    fn texts_to_measure_with_come_from_all_over() {
-        let texts: Vec<Vec<u32>> = (0..10).map(|it| vec![it]).collect();
-        assert_eq!(spread(&texts, 4), [[0], [2], [5], [7]]);
-        assert_eq!(spread(&texts, 20), texts);
-        assert!(spread(&[], 4).is_empty());
+    fn texts_to_measure_with_come_from_all_over_the_shortest_first() {
+        let of = |id: u32| vec![id; 10 - id as usize];
+        let texts: Vec<Vec<u32>> = (0..10).map(of).collect();
+        assert_eq!(sample(&texts, 4), [of(7), of(5), of(2), of(0)]);
+        assert_eq!(sample(&texts, 20).len(), 10);
+        assert!(sample(&[], 4).is_empty());
     }
 }
