@@ -47,8 +47,9 @@ const ENGINES: [(&str, &str); 3] = [
     ("tract", "tract-core"),
 ];
 
-/// Checks each combination; in the target folder itself with what linting in the release profile has left
-/// there.
+/// Checks each combination. In a folder of its own the crates of others have what the combination itself asks of
+/// them, and are checked again for each; in the target folder they have what the workspace asks of them, as linting
+/// in the release profile has left them there.
 pub(super) fn check(folder: Option<&Path>) -> Result<()> {
     for (package, combinations) in PROMISED {
         for features in combinations {
@@ -66,10 +67,14 @@ pub(super) fn check(folder: Option<&Path>) -> Result<()> {
 fn compiles(package: &str, features: &str, folder: Option<&Path>) -> Result<()> {
     let mut check = cargo();
     check.args(["check", "--release", "-p", package]);
-    check.args(["--no-default-features", "--features", features]);
-    if let Some(folder) = folder {
-        check.env(TARGET, folder);
+    check.arg("--no-default-features");
+    for feature in features.split(',').filter(|it| !it.is_empty()) {
+        check.arg("--features").arg(format!("{package}/{feature}"));
     }
+    match folder {
+        Some(folder) => check.env(TARGET, folder),
+        None => check.args(["-p", "third-party"]),
+    };
     without_warnings(&mut check)
 }
 
