@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Add, Mul};
+use std::sync::Arc;
 
 /// Values of named axes, such as `batch_size` → 8.
 pub type Bindings = BTreeMap<String, usize>;
@@ -16,15 +17,15 @@ const TEXT_LIMIT: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dim {
     /// Coefficient of each monomial. A monomial is the sorted list of its axes; the constant's list
-    /// is empty.
-    terms: BTreeMap<Vec<String>, usize>,
+    /// is empty. Shapes are copied at every node of a graph, so copies share them.
+    terms: Arc<BTreeMap<Vec<String>, usize>>,
 }
 
 impl Dim {
     /// A dimension with a name instead of a number.
     pub fn symbol(name: &str) -> Self {
         Self {
-            terms: BTreeMap::from([(vec![name.to_owned()], 1)]),
+            terms: Arc::new(BTreeMap::from([(vec![name.to_owned()], 1)])),
         }
     }
 
@@ -111,7 +112,7 @@ impl Dim {
             return None;
         }
         let mut terms = BTreeMap::new();
-        for (numerator, factor) in &self.terms {
+        for (numerator, factor) in self.terms.iter() {
             let mut rest = numerator.clone();
             for axis in monomial {
                 let found = rest.iter().position(|it| it == axis)?;
@@ -122,12 +123,14 @@ impl Dim {
             }
             terms.insert(rest, factor / coefficient);
         }
-        Some(Dim { terms })
+        Some(Dim {
+            terms: Arc::new(terms),
+        })
     }
 
     fn insert(&mut self, monomial: Vec<String>, coefficient: usize) {
         if coefficient > 0 {
-            let slot = self.terms.entry(monomial).or_insert(0);
+            let slot = Arc::make_mut(&mut self.terms).entry(monomial).or_insert(0);
             *slot = slot.saturating_add(coefficient);
         }
     }
@@ -136,7 +139,7 @@ impl Dim {
 impl From<usize> for Dim {
     fn from(number: usize) -> Self {
         let mut dim = Dim {
-            terms: BTreeMap::new(),
+            terms: Arc::default(),
         };
         dim.insert(Vec::new(), number);
         dim
@@ -147,8 +150,8 @@ impl Add for Dim {
     type Output = Dim;
 
     fn add(mut self, other: Dim) -> Dim {
-        for (monomial, coefficient) in other.terms {
-            self.insert(monomial, coefficient);
+        for (monomial, coefficient) in other.terms.iter() {
+            self.insert(monomial.clone(), *coefficient);
         }
         self
     }
@@ -159,8 +162,8 @@ impl Mul for Dim {
 
     fn mul(self, other: Dim) -> Dim {
         let mut product = Dim::from(0);
-        for (left, a) in &self.terms {
-            for (right, b) in &other.terms {
+        for (left, a) in self.terms.iter() {
+            for (right, b) in other.terms.iter() {
                 let mut monomial = [left.as_slice(), right.as_slice()].concat();
                 monomial.sort();
                 product.insert(monomial, a.saturating_mul(*b));
