@@ -71,7 +71,7 @@ enum Place {
 impl Place {
     /// The model at `path`, moved there.
     fn load(self, path: &Path, engine: Engine) -> Result<Session, SessionError> {
-        let session = Session::builder().engine(engine.kind);
+        let session = Session::builder().engine(engine.kind).threads(1);
         match self {
             Self::File => session.load(path),
             Self::Memory => {

@@ -35,7 +35,7 @@ fn exported(dtypes: &str) -> (TempDir, PathBuf) {
 /// `nezha tune`, in a hurry.
 fn tune(folder: &Path, text: &Path, more: &[&str]) -> Output {
     let [folder, text] = [folder, text].map(|it| it.to_str().unwrap());
-    let hurry = ["tune", folder, "--text", text, "--seconds", "0.2"];
+    let hurry = ["tune", folder, "--text", text, "--seconds", "0.05"];
     nezha!([&hurry[..], more].concat())
 }
 

@@ -24,6 +24,16 @@ const CHECKPOINTS: [(&str, &str); 6] = [
 /// Texts for the examples.
 const LINES: &str = "房间很干净，服务热情，下次还会住。\n屏幕有坏点，客服不理人，后悔买了。\n物流很快，包装完好。\n";
 
+/// Nobody reads what the commands measure: they take the least time that they can.
+const IN_A_HURRY: &str = r#"
+nezha() {
+    case "$1 $2" in
+        "bench compare") ;;
+        tune* | bench*) set -- "$@" --seconds 0.1 ;;
+    esac
+    command nezha "$@"
+}"#;
+
 /// Runs the commands from top to bottom; fails with the first whose exit code is not 0, or with the fields
 /// of what they wrote that the page has wrong.
 pub(crate) fn run(page: &Page) -> Result<(), Failed> {
@@ -60,7 +70,7 @@ fn shell(folder: &Path, command: &str) -> Result<(), String> {
     path.push(":");
     path.push(env::var_os("PATH").unwrap_or_default());
     let output = Command::new("sh")
-        .args(["-e", "-c", command])
+        .args(["-e", "-c", &format!("{IN_A_HURRY}\n{command}")])
         .env("PATH", path)
         .stdin(Stdio::null())
         .current_dir(folder)

@@ -98,6 +98,7 @@ pub(crate) fn pipeline_in<T: Task>(
 ) -> Pipeline<T> {
     Pipeline::builder()
         .engine(engine)
+        .threads(1)
         .options(options)
         .load(exported_in(precision, model, head))
         .unwrap_or_else(|error| panic!("{model}, {head}, {engine}: {error}"))

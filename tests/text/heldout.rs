@@ -98,53 +98,67 @@ fn names_are_1059_right_117_wrong_and_96_missed() {
     }
 }
 
-/// Precisions, and the points of accuracy and F1 that they may lose.
-const LOSSES: [(Precision, f64); 6] = [
-    (Precision::Fp16Storage, 0.1),
-    (Precision::Fp16, 0.2),
-    (Precision::Int8, 0.5),
-    (Precision::W8, 0.5),
-    (Precision::Q8, 0.5),
-    (Precision::Q4, 2.0),
-];
-
 /// The engines that take a precision.
 fn engines(precision: Precision) -> impl Iterator<Item = EngineKind> {
     let takes = move |engine: &Engine| engine.refusal(precision.name()).is_none();
     ENGINES.into_iter().filter(takes).map(|it| it.kind)
 }
 
-#[test]
-fn fewer_bits_lose_no_more_sentiments_than_allowed() {
-    for (precision, most) in LOSSES {
-        for engine in engines(precision) {
-            let right = right_sentiments(precision, engine);
-            println!("{precision}, {engine}: {right} of 1,000 right");
-            let lost = (949.0 - right as f64) / 10.0;
-            assert!(
-                lost <= most,
-                "{precision}, {engine}: {right} of 1,000 right"
-            );
-        }
+/// Fails where an engine loses more than `most` points of accuracy.
+fn check_sentiments(precision: Precision, most: f64) {
+    for engine in engines(precision) {
+        let right = right_sentiments(precision, engine);
+        println!("{precision}, {engine}: {right} of 1,000 right");
+        let lost = (949.0 - right as f64) / 10.0;
+        assert!(
+            lost <= most,
+            "{precision}, {engine}: {right} of 1,000 right"
+        );
     }
 }
 
-#[test]
-fn fewer_bits_lose_no_more_names_than_allowed() {
+/// Fails where an engine loses more than `most` points of F1.
+fn check_names(precision: Precision, most: f64) {
     let f1 = |(right, wrong, missed): (usize, usize, usize)| {
         200.0 * right as f64 / (2 * right + wrong + missed) as f64
     };
-    for (precision, most) in LOSSES {
-        for engine in engines(precision) {
-            let found = names(precision, engine);
-            println!("{precision}, {engine}: {found:?}, F1 {:.2}", f1(found));
-            let lost = f1((1_059, 117, 96)) - f1(found);
-            assert!(
-                lost <= most,
-                "{precision}, {engine}: {found:?} loses {lost:.2} points"
-            );
-        }
+    for engine in engines(precision) {
+        let found = names(precision, engine);
+        println!("{precision}, {engine}: {found:?}, F1 {:.2}", f1(found));
+        let lost = f1((1_059, 117, 96)) - f1(found);
+        assert!(
+            lost <= most,
+            "{precision}, {engine}: {found:?} loses {lost:.2} points"
+        );
     }
+}
+
+/// A test for each precision and task: the points that fewer bits may lose.
+macro_rules! lose_at_most {
+    ($($name:ident: $precision:ident, $most:literal points;)*) => {$(
+        mod $name {
+            use nezha_graphs::Precision::$precision;
+
+            #[test]
+            fn sentiments() {
+                super::check_sentiments($precision, $most);
+            }
+
+            #[test]
+            fn names() {
+                super::check_names($precision, $most);
+            }
+        }
+    )*};
+}
+
+lose_at_most! {
+    fp16_storage: Fp16Storage, 0.1 points;
+    fp16: Fp16, 0.2 points;
+    int8: Int8, 0.5 points;
+    w8: W8, 0.5 points;
+    q8: Q8, 0.5 points;
+    q4: Q4, 2.0 points;
 }
 
 #[test]

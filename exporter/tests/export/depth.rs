@@ -4,32 +4,38 @@
 use nezha_exporter::inspect::read_model;
 use nezha_exporter::{ExportOptions, Heads, Placement};
 use nezha_graphs::{GraphOptions, Head, Precision};
+use testkit::compare::pairs;
 
 use crate::support::{exported, sparse};
 
 /// The most layers that a config may have.
 const LAYERS: usize = 1024;
 
-/// Nodes and initializers of the base head of `layers` tiny layers.
-fn sizes(layers: usize, options: &ExportOptions) -> [usize; 2] {
+/// Nodes and initializers of the base head of `layers` tiny layers, in each precision.
+fn sizes(layers: usize, options: &ExportOptions) -> Vec<(Precision, [usize; 2])> {
     let checkpoint = sparse(8, 4, layers, 4);
     // Linked weights stay in the checkpoint's folder.
     let exported = exported(checkpoint.path(), checkpoint.path(), options);
-    let model = read_model(&exported.artifacts[0].file.path).unwrap();
-    let graph = model.graph.unwrap();
-    [graph.node.len(), graph.initializer.len()]
+    let sizes = exported.artifacts.iter().map(|artifact| {
+        let graph = read_model(&artifact.file.path).unwrap().graph.unwrap();
+        let sizes = [graph.node.len(), graph.initializer.len()];
+        (artifact.precision, sizes)
+    });
+    sizes.collect()
 }
 
 fn assert_each_layer_is_alike(context: &str, options: &ExportOptions) {
-    let [two, three] = [2, 3].map(|layers| sizes(layers, options));
-    let deep = sizes(LAYERS, options);
-    for (i, what) in ["nodes", "initializers"].into_iter().enumerate() {
-        let of_layer = three[i] - two[i];
-        assert_eq!(
-            deep[i],
-            three[i] + (LAYERS - 3) * of_layer,
-            "{context}: {what} of {LAYERS} layers, at {of_layer} for each"
-        );
+    let [two, three, deep] = [2, 3, LAYERS].map(|layers| sizes(layers, options));
+    let models = pairs(context, pairs(context, two, three), deep);
+    for (((_, two), (_, three)), (precision, deep)) in models {
+        for (i, what) in ["nodes", "initializers"].into_iter().enumerate() {
+            let of_layer = three[i] - two[i];
+            assert_eq!(
+                deep[i],
+                three[i] + (LAYERS - 3) * of_layer,
+                "{context}, {precision}: {what} of {LAYERS} layers, at {of_layer} for each"
+            );
+        }
     }
 }
 
@@ -39,9 +45,11 @@ fn base() -> ExportOptions {
 
 #[test]
 fn the_deepest_model_exports_in_every_precision() {
-    for precision in Precision::ALL {
-        let options = base().precisions(vec![precision]);
-        assert_each_layer_is_alike(precision.name(), &options);
+    // Its file is called as that of fp32.
+    let is_apart = |it: &Precision| *it == Precision::Fp16Storage;
+    let (apart, together): (Vec<_>, Vec<_>) = Precision::ALL.into_iter().partition(is_apart);
+    for precisions in [apart, together] {
+        assert_each_layer_is_alike("every precision", &base().precisions(precisions));
     }
 }
 

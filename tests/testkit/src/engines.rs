@@ -159,7 +159,7 @@ pub fn session(path: &Path, choice: &str) -> Session {
     let engines: EngineChoice = choice
         .parse()
         .unwrap_or_else(|error| panic!("{choice}: {error}"));
-    match Session::builder().engine(engines).load(path) {
+    match Session::builder().engine(engines).threads(1).load(path) {
         Ok(session) => session,
         Err(error) => match error_chain(&error) {
             error if error.contains("`nezha setup") => {
