@@ -8,7 +8,7 @@ use tract_onnx::prelude::{Symbol, TDim, ToDim, TractResult, TypedModel};
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_core::ops::matmul::optimized::{MatMulOperand, OptMatMul, ProtoFusedSpec};
 
-use super::{Plan, Value, caught, planned};
+use super::{IDLE, Plan, SLOW, Value, caught, planned};
 use crate::Tensors;
 use crate::engine::recent::Recent;
 use crate::engine::{EngineError, EngineKind, TractOptions};
@@ -74,7 +74,10 @@ impl Shaped {
             .iter()
             .map(|(axis, size)| (symbols.sym(axis), size.to_dim()))
             .collect();
-        planned(self.graph.set_symbols(&sizes)?)
+        planned(
+            self.graph.set_symbols(&sizes)?,
+            &[&IDLE[..], &[SLOW]].concat(),
+        )
     }
 
     /// The bytes of a plan's constants that it doesn't share with the graph, and of the weights in
