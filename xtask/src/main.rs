@@ -27,6 +27,8 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 
+use output::typed;
+
 /// Chores of the repository.
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
@@ -397,9 +399,9 @@ impl Finish for Command {
 
     fn finish_here(&mut self) -> Result<()> {
         let status = self.status();
-        let status = status.with_context(|| format!("{self:?}"))?;
+        let status = status.with_context(|| typed(self))?;
         if !status.success() {
-            bail!("{self:?} ended with {status}");
+            bail!("{} ended with {status}", typed(self));
         }
         Ok(())
     }
