@@ -19,6 +19,8 @@ use crate::{TARGET, cargo, root};
 struct Program {
     package: &'static str,
     features: &'static str,
+    /// Engines of nezha-runtime that it names beside.
+    engines: &'static str,
     /// An expression of `path`, a path, that says whether all went well.
     does: &'static str,
 }
@@ -63,14 +65,15 @@ const PROGRAMS: [Program; 15] = [
         "nezha_onnx::measure::bench::Document::read(path).is_ok_and(|it| \
          nezha_onnx::measure::bench::html(&it).is_ok())",
     ),
-    command(""),
-    command("hub,openvino,ort,score,tract"),
+    command("", ""),
+    command("hub,score", "openvino,ort,tract"),
 ];
 
 const fn runtime(features: &'static str, does: &'static str) -> Program {
     Program {
         package: "nezha-runtime",
         features,
+        engines: "",
         does,
     }
 }
@@ -79,15 +82,17 @@ const fn facade(features: &'static str, does: &'static str) -> Program {
     Program {
         package: "nezha-onnx",
         features,
+        engines: "",
         does,
     }
 }
 
-/// The command.
-const fn command(features: &'static str) -> Program {
+/// The command, with some engines.
+const fn command(features: &'static str, engines: &'static str) -> Program {
     Program {
         package: "nezha-cli",
         features,
+        engines,
         does: "nezha_cli::main(std::env::args_os()) == 0",
     }
 }
@@ -102,7 +107,8 @@ pub(super) fn table(folder: &Path) -> Result<()> {
     println!("| crate | features | crates | processor seconds to build | program |");
     println!("|---|---|---:|---:|---:|");
     for program in &PROGRAMS {
-        let features = program.features.replace(',', ", ");
+        let named = listed(program.features).chain(listed(program.engines));
+        let features = named.collect::<Vec<_>>().join(", ");
         let (seconds, bytes) = place
             .build(program)
             .with_context(|| format!("{} with '{features}'", program.package))?;
@@ -147,24 +153,20 @@ impl Place {
 
     fn write(&self, program: &Program) -> Result<()> {
         let Program {
-            package,
-            features,
-            does,
+            package, features, ..
         } = program;
-        let folder = match *package {
-            "nezha-onnx" => root(),
-            other => root().join(other.trim_start_matches("nezha-")),
-        };
-        let features: Vec<&str> = features.split(',').filter(|it| !it.is_empty()).collect();
+        let mut dependencies = dependency(package, features)?;
+        if !program.engines.is_empty() {
+            dependencies += &dependency("nezha-runtime", program.engines)?;
+        }
         let manifest = format!(
-            "[package]\nname = \"program\"\nedition = \"2024\"\n\n[dependencies]\n{package} = {{ path = '{}', \
-             default-features = false, features = {features:?} }}\n\n[workspace]\n\n[profile.release]\n\
-             strip = true\n",
-            folder.canonicalize()?.display()
+            "[package]\nname = \"program\"\nedition = \"2024\"\n\n[dependencies]\n{dependencies}\n[workspace]\n\n\
+             [profile.release]\nstrip = true\n"
         );
         let main = format!(
             "fn main() {{\n    let path = &*std::env::args().nth(1).unwrap_or_default();\n    \
-             let _ = path;\n    std::process::exit(i32::from(!({does})));\n}}\n"
+             let _ = path;\n    std::process::exit(i32::from(!({})));\n}}\n",
+            program.does
         );
         fs::create_dir_all(self.package.join("src"))?;
         fs::write(self.package.join("Cargo.toml"), manifest)?;
@@ -181,4 +183,22 @@ impl Place {
         cargo.env(TARGET, &self.built).current_dir(root());
         cargo
     }
+}
+
+/// The line of a manifest for one of our crates with some of its features.
+fn dependency(package: &str, features: &str) -> Result<String> {
+    let folder = match package {
+        "nezha-onnx" => root(),
+        other => root().join(other.trim_start_matches("nezha-")),
+    };
+    let features: Vec<&str> = listed(features).collect();
+    Ok(format!(
+        "{package} = {{ path = '{}', default-features = false, features = {features:?} }}\n",
+        folder.canonicalize()?.display()
+    ))
+}
+
+/// The names in a list with commas, which may be empty.
+fn listed(names: &str) -> impl Iterator<Item = &str> {
+    names.split(',').filter(|it| !it.is_empty())
 }
