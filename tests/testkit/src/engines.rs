@@ -150,8 +150,8 @@ pub fn options(case: &Case) -> GraphOptions {
         .problem_type(case.problem_type)
 }
 
-/// Starts an engine, or the first of several that starts; without the engine's library the test fails
-/// and says how to get it.
+/// Starts an engine, or the first of several that starts, on one thread: tests run on every core already.
+/// Without the engine's library the test fails and says how to get it.
 ///
 /// # Panics
 /// The choice is none, or no engine of it starts.

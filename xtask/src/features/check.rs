@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use super::listed;
 use crate::output::{stdout, without_warnings};
 use crate::{TARGET, cargo, root};
 
@@ -68,7 +69,7 @@ fn compiles(package: &str, features: &str, folder: Option<&Path>) -> Result<()> 
     let mut check = cargo();
     check.args(["check", "--release", "-p", package]);
     check.arg("--no-default-features");
-    for feature in features.split(',').filter(|it| !it.is_empty()) {
+    for feature in listed(features) {
         check.arg("--features").arg(format!("{package}/{feature}"));
     }
     match folder {
@@ -85,7 +86,7 @@ fn brings_its_engines(package: &str, features: &str) -> Result<()> {
     tree.args(["--features", features]).current_dir(root());
     let tree = stdout(&mut tree)?;
     for (engine, brought) in ENGINES {
-        let named = features.split(',').any(|it| it == engine);
+        let named = listed(features).any(|it| it == engine);
         let prefix = format!("{brought} v");
         let there = tree.lines().any(|line| line.starts_with(&prefix));
         ensure!(named == there, "{brought} is there: {there}");

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::listed;
 use super::times::Times;
 use crate::output::stdout;
 use crate::{TARGET, cargo, root};
@@ -28,8 +29,33 @@ struct Program {
 const SESSION: &str = "nezha_runtime::Session::load(path).is_ok()";
 const CLASSIFIES: &str =
     "nezha_runtime::TextClassification::load(path).is_ok_and(|it| it.run([\"text\"]).is_ok())";
+const SCORES: &str = "{
+        use nezha_onnx::{runtime, score::*};
+        let score = || {
+            let asked = Asked::of_model(path.as_ref())?;
+            let scorer = load(path.as_ref(), &asked, &runtime::EngineChoice::Auto, &Default::default())?;
+            let request = Request {
+                inputs: vec![path.to_owned()],
+                output: path.into(),
+                format: None,
+                model: path.into(),
+                asked,
+                columns: vec![path.to_owned()],
+                keep: Keep::All,
+                prefix: String::new(),
+                row_index: None,
+                part_rows: PART_ROWS,
+            };
+            if let Begun::Work(work) = Work::begin(&request, scorer.as_ref())? {
+                run(&work, &[], scorer.as_ref(), OnError::Null, &Progress::default())?;
+                work.finish()?;
+            }
+            Ok::<(), ScoreError>(())
+        };
+        score().is_ok()
+    }";
 
-const PROGRAMS: [Program; 15] = [
+const PROGRAMS: [Program; 16] = [
     runtime("", SESSION),
     runtime(
         "decoder",
@@ -65,6 +91,7 @@ const PROGRAMS: [Program; 15] = [
         "nezha_onnx::measure::bench::Document::read(path).is_ok_and(|it| \
          nezha_onnx::measure::bench::html(&it).is_ok())",
     ),
+    facade("score", SCORES),
     command("", ""),
     command("hub,score", "openvino,ort,tract"),
 ];
@@ -152,10 +179,7 @@ impl Place {
     }
 
     fn write(&self, program: &Program) -> Result<()> {
-        let Program {
-            package, features, ..
-        } = program;
-        let mut dependencies = dependency(package, features)?;
+        let mut dependencies = dependency(program.package, program.features)?;
         if !program.engines.is_empty() {
             dependencies += &dependency("nezha-runtime", program.engines)?;
         }
@@ -196,9 +220,4 @@ fn dependency(package: &str, features: &str) -> Result<String> {
         "{package} = {{ path = '{}', default-features = false, features = {features:?} }}\n",
         folder.canonicalize()?.display()
     ))
-}
-
-/// The names in a list with commas, which may be empty.
-fn listed(names: &str) -> impl Iterator<Item = &str> {
-    names.split(',').filter(|it| !it.is_empty())
 }

@@ -33,3 +33,8 @@ fn emptied(folder: &Path) -> Result<()> {
         false => Ok(()),
     }
 }
+
+/// The names in a list with commas, which may be empty.
+fn listed(names: &str) -> impl Iterator<Item = &str> {
+    names.split(',').filter(|it| !it.is_empty())
+}
