@@ -1,4 +1,4 @@
-//! One session, one thread, and its memory back: counted in a process of its own, which this is.
+//! One session, one thread on any core, and its memory back: counted in a process of its own, which this is.
 //!
 //! `cargo test --release --test bounded -- 1000` loads as often.
 #![allow(
@@ -6,14 +6,17 @@
     reason = "it has no harness that would say what it found"
 )]
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, export};
 use nezha_runtime::TextClassification;
 
 /// Loads, where the arguments don't say how many.
-const LOADS: usize = 40;
+const LOADS: usize = 15;
 
 /// What the allocators may keep of them all, in kilobytes: less than two of the model.
 const KEPT: u64 = 12 << 10;
@@ -35,6 +38,7 @@ fn main() {
 }
 
 fn check(engine: &str, folder: &Path, loads: usize) {
+    let allowed_cores = cores();
     let load = || {
         let classifier = TextClassification::builder().engine(engine).threads(1);
         let classifier = classifier.load(folder).unwrap_or_else(|error| {
@@ -61,6 +65,11 @@ fn check(engine: &str, folder: &Path, loads: usize) {
         more <= allowed,
         "{engine} started {more} threads for a session of one"
     );
+    let seen = cores_of_a_run(&first);
+    assert_eq!(
+        seen, allowed_cores,
+        "{engine} binds a thread to fewer cores"
+    );
     drop((first, second));
     for _ in 0..10 {
         load();
@@ -78,6 +87,40 @@ fn check(engine: &str, folder: &Path, loads: usize) {
 
 fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
+}
+
+/// The cores that threads may run on, each set once: one that is bound there stands in the way of what other sessions
+/// and processes bound.
+fn cores() -> BTreeSet<String> {
+    let threads = std::fs::read_dir("/proc/self/task").unwrap();
+    let allowed = threads.filter_map(|thread| {
+        // It may have ended meanwhile.
+        let status = std::fs::read_to_string(thread.ok()?.path().join("status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|it| it.strip_prefix("Cpus_allowed_list:"));
+        line.map(|it| it.trim().to_owned())
+    });
+    allowed.collect()
+}
+
+/// The cores that threads may run on while a run computes, looked at again and again.
+fn cores_of_a_run(classifier: &TextClassification) -> BTreeSet<String> {
+    let texts = ["房间很干净，服务热情，下次还会住。"; 200];
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let seen = scope.spawn(|| {
+            let mut seen = cores();
+            while !is_done.load(Ordering::Relaxed) {
+                seen.extend(cores());
+            }
+            seen
+        });
+        let answers = classifier.run(texts);
+        is_done.store(true, Ordering::Relaxed);
+        assert_eq!(answers.unwrap().len(), texts.len());
+        seen.join().unwrap()
+    })
 }
 
 /// Resident memory, in kilobytes.

@@ -44,7 +44,7 @@ pub(super) fn apply(
         let at = |error| format!("{}: {error}", folder.display());
         made.map_err(|error| refused("openvino.cache", at(error)))?;
     }
-    for Setting { option, key, value } in settings(options) {
+    for Setting { option, key, value } in settings(device, options) {
         let set = core.set(device.id(), key, &value);
         set.map_err(|failure| refused(option, readable(&failure.0)))?;
     }
@@ -59,7 +59,7 @@ fn hint(options: &EngineOptions) -> OpenVinoHint {
     }
 }
 
-fn settings(options: &EngineOptions) -> Vec<Setting> {
+fn settings(device: OpenVinoDevice, options: &EngineOptions) -> Vec<Setting> {
     let openvino = &options.openvino;
     let precision = match openvino.precision {
         OpenVinoPrecision::Auto => None,
@@ -70,6 +70,9 @@ fn settings(options: &EngineOptions) -> Vec<Setting> {
         OpenVinoHint::Throughput => "THROUGHPUT",
     };
     let cache = openvino.cache.as_ref();
+    // Each process and each session binds its threads to the first cores, whoever computes there: two of one
+    // thread would take turns on one core.
+    let binding = (device == OpenVinoDevice::Cpu).then(|| "NO".to_owned());
     let settings = [
         ("openvino.precision", PRECISION, precision),
         ("openvino.hint", "PERFORMANCE_HINT", Some(hint.to_owned())),
@@ -78,6 +81,7 @@ fn settings(options: &EngineOptions) -> Vec<Setting> {
             "INFERENCE_NUM_THREADS",
             options.threads.map(|it| it.to_string()),
         ),
+        ("threads", "ENABLE_CPU_PINNING", binding),
         (
             "openvino.group_size",
             GROUP_SIZE,
