@@ -46,10 +46,10 @@ where
         Tolerance::Within(allowed) => allowed,
         Tolerance::OfLargest(share) => share * largest,
     };
-    let actual = actual.view().into_dyn();
     let mut worst = 0.0;
-    for (index, expected) in expected.view().into_dyn().indexed_iter() {
-        let (expected, actual) = ((*expected).into(), actual[&index].into());
+    // Both in the order of their indices, whatever they are in memory.
+    for (at, (expected, actual)) in expected.iter().zip(actual.iter()).enumerate() {
+        let (expected, actual) = ((*expected).into(), (*actual).into());
         let same = expected.to_bits() == actual.to_bits();
         // Also where both are the same infinity.
         if same || name == "loss" && expected.is_nan() && actual.is_nan() {
@@ -62,11 +62,20 @@ where
             near,
             "{context}: {name}{:?} is {actual:e}, expected {expected:e}: {apart:e} apart, \
              {allowed:e} allowed ({tolerance:?}, the largest magnitude is {largest:e})",
-            index.slice(),
+            index(at, shape),
         );
         worst = f64::max(worst, apart / largest.max(f64::MIN_POSITIVE));
     }
     worst
+}
+
+/// The index of the element that `at` others come before.
+fn index(mut at: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (it, size) in index.iter_mut().zip(shape).rev() {
+        (*it, at) = (at % size, at / size);
+    }
+    index
 }
 
 /// [`assert_near`] within a share of the largest magnitude, as engines are held to.
