@@ -23,6 +23,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -180,11 +181,33 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn test(arguments: &[OsString]) -> Result<()> {
-    nezha().arg("setup").finish()?;
-    nezha().args(["setup", "--openvino"]).finish()?;
-    let mut tests = cargo();
-    tests.args(["test", "--release", "--workspace"]);
-    tests.args(arguments).finish()
+    let mut build = cargo();
+    build
+        .args(["build", "--release", "--bin", "nezha"])
+        .finish()?;
+    let tests = |how: &[&str]| {
+        let mut tests = cargo();
+        tests.args(["test", "--release", "--workspace"]);
+        tests.args(how).args(arguments).finish()
+    };
+    // The engines are downloaded while the tests are compiled; those that arguments choose may be few.
+    thread::scope(|scope| {
+        let engines = scope.spawn(install_engines);
+        if arguments.is_empty() {
+            tests(&["--no-run"])?;
+        }
+        engines.join().expect("nothing panics there")
+    })?;
+    tests(&[])
+}
+
+fn install_engines() -> Result<()> {
+    let program = target()?.join("release/nezha");
+    let program = program.with_extension(env::consts::EXE_EXTENSION);
+    Command::new(&program).arg("setup").finish()?;
+    Command::new(&program)
+        .args(["setup", "--openvino"])
+        .finish()
 }
 
 fn gpu_build(arguments: &[OsString]) -> Result<()> {
