@@ -1,12 +1,13 @@
 //! Memory that each command takes for an `.onnx` made to unfold: at most 100 MB for a file of 10 MB,
-//! which it refuses.
+//! which it refuses. A test for each file.
 #![allow(clippy::disallowed_methods, reason = "a test writes its inputs")]
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
+use libtest_mimic::{Arguments, Trial};
 use prost::encoding::{WireType, encode_key, encode_varint};
 use tempfile::TempDir;
 use wait4::Wait4;
@@ -40,7 +41,7 @@ const NODE: u32 = 1;
 const OUTPUT: u32 = 12;
 
 /// Files that unfold to hundreds of megabytes.
-const HOSTILE: [Filling; 13] = [
+static HOSTILE: [Filling; 13] = [
     Filling::new("empty nodes", &[GRAPH], |_| field(NODE, &[])),
     Filling::new("nodes of one letter", &[GRAPH], |_| {
         field(NODE, &field(4, b"A"))
@@ -66,7 +67,7 @@ const HOSTILE: [Filling; 13] = [
 ];
 
 /// Fillings of as many elements as a file may just have.
-const WITHIN: [(Filling, usize); 6] = [
+static WITHIN: [(Filling, usize); 6] = [
     (
         Filling::new("named nodes", &[GRAPH], |at| {
             let operator = field(4, format!("{at:x}").as_bytes());
@@ -233,37 +234,52 @@ impl Folder {
     }
 }
 
-#[test]
-fn no_command_unfolds_a_hostile_model_and_each_says_why() {
+/// Every command refuses the file in little memory, and says why.
+fn refused(filling: &Filling) {
     let folder = Folder::new();
-    for filling in &HOSTILE {
-        let count = FILE / (filling.element)(0).len();
-        write(&folder.model(), filling, count);
-        for command in COMMANDS {
-            let context = format!("{} in {}", command.join(" "), filling.name);
-            let ended = nezha(&folder.arguments(command));
-            assert_eq!(ended.code, Some(1), "{context}: {}", ended.errors);
-            for expected in ["model.onnx", "become more than"] {
-                let says = ended.errors.contains(expected);
-                assert!(says, "{context}: not '{expected}': {}", ended.errors);
-            }
-            assert!(ended.peak <= MOST, "{context}: {} bytes", ended.peak);
+    let count = FILE / (filling.element)(0).len();
+    write(&folder.model(), filling, count);
+    for command in COMMANDS {
+        let context = command.join(" ");
+        let ended = nezha(&folder.arguments(command));
+        assert_eq!(ended.code, Some(1), "{context}: {}", ended.errors);
+        for expected in ["model.onnx", "become more than"] {
+            let says = ended.errors.contains(expected);
+            assert!(says, "{context}: not '{expected}': {}", ended.errors);
         }
+        assert!(ended.peak <= MOST, "{context}: {} bytes", ended.peak);
     }
 }
 
-#[test]
-fn a_model_that_is_just_read_takes_no_more_than_a_hostile_one_may() {
+/// A model that is just read takes no more than a hostile one may.
+fn just_read(filling: &Filling, count: usize) {
     let folder = Folder::new();
-    for (filling, count) in &WITHIN {
-        write(&folder.model(), filling, *count);
-        // Those that read a model and then say what is in it, or that it is not theirs.
-        for command in &COMMANDS[..6] {
-            let context = format!("{} in {}", command.join(" "), filling.name);
-            let ended = nezha(&folder.arguments(command));
-            let is_read = !ended.errors.contains("unfold");
-            assert!(is_read, "{context}: {}", ended.errors);
-            assert!(ended.peak <= MOST, "{context}: {} bytes", ended.peak);
-        }
+    write(&folder.model(), filling, count);
+    // Those that read a model and then say what is in it, or that it is not theirs.
+    for command in &COMMANDS[..6] {
+        let context = command.join(" ");
+        let ended = nezha(&folder.arguments(command));
+        let is_read = !ended.errors.contains("unfold");
+        assert!(is_read, "{context}: {}", ended.errors);
+        assert!(ended.peak <= MOST, "{context}: {} bytes", ended.peak);
     }
+}
+
+fn main() -> ExitCode {
+    let name =
+        |what: &str, filling: &Filling| format!("{what}::{}", filling.name.replace(' ', "_"));
+    let hostile = HOSTILE.iter().map(|filling| {
+        Trial::test(name("refused", filling), || {
+            refused(filling);
+            Ok(())
+        })
+    });
+    let within = WITHIN.iter().map(|(filling, count)| {
+        Trial::test(name("just_read", filling), || {
+            just_read(filling, *count);
+            Ok(())
+        })
+    });
+    let trials = hostile.chain(within).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 
 use nezha_exporter::checkpoint::{Checkpoint, OpenOptions};
 use nezha_exporter::{ExportOptions, Heads, export};
@@ -59,12 +59,13 @@ pub(crate) fn exported(model: &str, head: Head) -> PathBuf {
 pub(crate) fn exported_in(precision: Precision, model: &str, head: Head) -> PathBuf {
     type Key = (Precision, String, Head);
     static FOLDER: LazyLock<TempDir> = LazyLock::new(|| TempDir::new().unwrap());
-    static DONE: LazyLock<Mutex<HashMap<Key, PathBuf>>> = LazyLock::new(Mutex::default);
-    let mut done = DONE
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    static DONE: LazyLock<Mutex<HashMap<Key, Arc<OnceLock<PathBuf>>>>> =
+        LazyLock::new(Mutex::default);
+    // A test waits for the one that exports the same, and for no other.
+    let of_all = || DONE.lock().unwrap_or_else(PoisonError::into_inner);
     let key = (precision, model.to_owned(), head);
-    let target = done.entry(key).or_insert_with(|| {
+    let done = of_all().entry(key).or_default().clone();
+    let export = || {
         let context = format!("{model}, {head}, {precision}");
         let source = Checkpoint::open(checkpoint(model), &OpenOptions::default())
             .unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -74,8 +75,8 @@ pub(crate) fn exported_in(precision: Precision, model: &str, head: Head) -> Path
             .precisions(vec![precision]);
         export(&source, &target, &options).unwrap_or_else(|error| panic!("{context}: {error}"));
         target
-    });
-    target.clone()
+    };
+    done.get_or_init(export).clone()
 }
 
 /// A pipeline over a checkpoint exported in single precision.

@@ -203,36 +203,58 @@ fn two_channels_are_as_much_larger_than_the_rest_in_every_layer() {
     assert_eq!(layers, 5);
 }
 
-#[test]
-fn precisions_keep_the_labels_of_a_model_with_outliers() {
-    let ask = |precision: Precision, engine, computing| {
-        answers(&MODELS.path().join(precision.name()), engine, computing)
-    };
-    let exact = ask(Precision::Fp32, EngineKind::OrtCpu, OpenVinoPrecision::F32);
+/// ONNX Runtime's answers in single precision.
+static EXACT: LazyLock<Answers> =
+    LazyLock::new(|| ask(Precision::Fp32, EngineKind::OrtCpu, OpenVinoPrecision::F32));
+
+fn ask(precision: Precision, engine: EngineKind, computing: OpenVinoPrecision) -> Answers {
+    answers(&MODELS.path().join(precision.name()), engine, computing)
+}
+
+/// Fails where an engine changes more labels than [`least`] leaves.
+fn check(precision: Precision) {
+    let takes = |engine: &&Engine| engine.refusal(precision.name()).is_none();
+    let engines = ENGINES.iter().filter(takes);
+    let ways = engines.map(|it| (it.kind, OpenVinoPrecision::F32));
+    // bf16 where the processor has it.
+    let fastest = (EngineKind::OpenVinoCpu, OpenVinoPrecision::Auto);
     println!("| precision | engine | right | same | worst | mean |");
-    for precision in Precision::ALL {
-        let takes = |engine: &&Engine| engine.refusal(precision.name()).is_none();
-        let engines = ENGINES.iter().filter(takes);
-        let ways = engines.map(|it| (it.kind, OpenVinoPrecision::F32));
-        // bf16 where the processor has it.
-        let fastest = (EngineKind::OpenVinoCpu, OpenVinoPrecision::Auto);
-        for (engine, computing) in ways.chain([fastest]) {
-            let found = ask(precision, engine, computing);
-            let (context, right) = (&found.description, right(&found));
-            let scores: Vec<_> = pairs(context, &exact.scores, &found.scores).collect();
-            let same = scores
-                .iter()
-                .filter(|(a, b)| (**a > 0.5) == (**b > 0.5))
-                .count();
-            let apart = scores.iter().map(|(a, b)| (**a - **b).abs());
-            let worst = apart.clone().fold(0.0, f32::max);
-            let mean = apart.sum::<f32>() / LINES as f32;
-            println!("| {precision} | {context} | {right} | {same} | {worst:.1e} | {mean:.1e} |");
-            let least = least(precision, engine, computing);
-            assert!(
-                same as f64 >= least * LINES as f64,
-                "{precision}, {context}: {same} of {LINES} labels are the same"
-            );
-        }
+    for (engine, computing) in ways.chain([fastest]) {
+        let found = ask(precision, engine, computing);
+        let (context, right) = (&found.description, right(&found));
+        let scores: Vec<_> = pairs(context, &EXACT.scores, &found.scores).collect();
+        let same = scores
+            .iter()
+            .filter(|(a, b)| (**a > 0.5) == (**b > 0.5))
+            .count();
+        let apart = scores.iter().map(|(a, b)| (**a - **b).abs());
+        let worst = apart.clone().fold(0.0, f32::max);
+        let mean = apart.sum::<f32>() / LINES as f32;
+        println!("| {precision} | {context} | {right} | {same} | {worst:.1e} | {mean:.1e} |");
+        let least = least(precision, engine, computing);
+        assert!(
+            same as f64 >= least * LINES as f64,
+            "{precision}, {context}: {same} of {LINES} labels are the same"
+        );
     }
+}
+
+/// A test for each precision.
+macro_rules! keep_the_labels_of_a_model_with_outliers {
+    ($($name:ident: $precision:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            check(Precision::$precision);
+        }
+    )*};
+}
+
+keep_the_labels_of_a_model_with_outliers! {
+    fp32: Fp32;
+    fp16_storage: Fp16Storage;
+    fp16: Fp16;
+    int8: Int8;
+    w8: W8;
+    q8: Q8;
+    q4: Q4;
 }
