@@ -284,10 +284,7 @@ fn suite() -> Suite {
         suite.add_fixture("flat/", fixture, OPSET, Gather::Flat, Place::File);
     }
     for (prefix, place) in [("memory/", Place::Memory), ("packed/", Place::Packed)] {
-        for mut fixture in fixtures().into_iter().filter(is_whole) {
-            // What is asked of a model is the same from everywhere.
-            let graph = options(&fixture.cases[0]);
-            fixture.cases.retain(|it| options(it) == graph);
+        for fixture in fixtures().into_iter().filter(is_whole) {
             suite.add_fixture(prefix, fixture, OPSET, Gather::Elements, place);
         }
     }

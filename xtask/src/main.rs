@@ -181,10 +181,7 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 }
 
 fn test(arguments: &[OsString]) -> Result<()> {
-    let mut build = cargo();
-    build
-        .args(["build", "--release", "--bin", "nezha"])
-        .finish()?;
+    let program = built()?;
     let tests = |how: &[&str]| {
         let mut tests = cargo();
         tests.args(["test", "--release", "--workspace"]);
@@ -192,22 +189,17 @@ fn test(arguments: &[OsString]) -> Result<()> {
     };
     // The engines are downloaded while the tests are compiled; those that arguments choose may be few.
     thread::scope(|scope| {
-        let engines = scope.spawn(install_engines);
+        let engines = scope.spawn(|| {
+            Command::new(&program).arg("setup").finish()?;
+            let mut openvino = Command::new(&program);
+            openvino.args(["setup", "--openvino"]).finish()
+        });
         if arguments.is_empty() {
             tests(&["--no-run"])?;
         }
         engines.join().expect("nothing panics there")
     })?;
     tests(&[])
-}
-
-fn install_engines() -> Result<()> {
-    let program = target()?.join("release/nezha");
-    let program = program.with_extension(env::consts::EXE_EXTENSION);
-    Command::new(&program).arg("setup").finish()?;
-    Command::new(&program)
-        .args(["setup", "--openvino"])
-        .finish()
 }
 
 fn gpu_build(arguments: &[OsString]) -> Result<()> {
@@ -320,10 +312,7 @@ fn peers(arguments: &Peers) -> Result<()> {
 }
 
 fn peers_in_openvino(arguments: &Peers, mut script: Command) -> Result<()> {
-    let mut build = cargo();
-    build
-        .args(["build", "--release", "--bin", "nezha"])
-        .finish()?;
+    built()?;
     script.args([
         "--seconds",
         &arguments.seconds,
@@ -349,7 +338,7 @@ fn cluster(options: &Cluster) -> Result<()> {
     export.arg(&model).finish()?;
     let mut schedulers = Command::new(&options.python);
     schedulers.args(["-B", "tests/cluster/cluster.py"]);
-    schedulers.arg(target()?.join("release/nezha")).arg(&model);
+    schedulers.arg(built()?).arg(&model);
     schedulers.arg("--work").arg(work);
     if let Some(only) = &options.only {
         schedulers.args(["--only", only]);
@@ -397,6 +386,15 @@ fn nezha() -> Command {
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--bin", "nezha", "--"]);
     command
+}
+
+/// The command as an executable, which is built where it has to be.
+fn built() -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--release", "--bin", "nezha"]);
+    build.finish()?;
+    let program = target()?.join("release/nezha");
+    Ok(program.with_extension(env::consts::EXE_EXTENSION))
 }
 
 /// The folder that cargo builds in.

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{Finish, nezha, root};
+use crate::{Finish, built, nezha, root};
 
 const CHECKPOINT: &str = "models/nezha-tiny-zh-sentiment";
 
@@ -98,7 +98,7 @@ fn live(options: &Soak, engine: &str, model: &Path, lines: &str) -> Result<Lived
     let binary = match &options.binary {
         Some(binary) => binary.clone(),
         // `cargo run`, which made it for the export, is another process than the one to measure.
-        None => root().join("target/release/nezha"),
+        None => built()?,
     };
     let mut child = Command::new(&binary)
         .arg("text-classification")

@@ -70,8 +70,8 @@ fn settings(device: OpenVinoDevice, options: &EngineOptions) -> Vec<Setting> {
         OpenVinoHint::Throughput => "THROUGHPUT",
     };
     let cache = openvino.cache.as_ref();
-    // Each process and each session binds its threads to the first cores, whoever computes there: two of one
-    // thread would take turns on one core.
+    // By itself OpenVINO binds the threads of each session to the first cores, in each process anew: two sessions
+    // of one thread would take turns on one core.
     let binding = (device == OpenVinoDevice::Cpu).then(|| "NO".to_owned());
     let settings = [
         ("openvino.precision", PRECISION, precision),
